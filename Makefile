@@ -1,0 +1,29 @@
+# The two commands of the README (make demo, make test) do all of their own set-up;
+# a second run finds it done and installs nothing.
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint setup clean
+.DELETE_ON_ERROR:
+
+demo: setup  ## start private servers, fill a practice, copy it to the warehouse
+	$(VENV)/bin/etl demo
+
+test: setup  ## every test, on private servers
+	$(VENV)/bin/pytest
+
+lint: $(READY)  ## style and types
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+setup: $(READY)
+	@scripts/install_servers.sh
+
+$(READY): pyproject.toml constraints.txt
+	@scripts/install_python.sh $(PYTHON) $(VENV)
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
