@@ -58,3 +58,9 @@ class SchemaError(EtlError):
 
 class TransferError(EtlError):
     """Producer and server disagree on what was sent; nothing was committed."""
+
+
+class StoppedError(EtlError):
+    """Somebody asked us to stop (Ctrl-C, SIGTERM)."""
+
+    exit_code = 130

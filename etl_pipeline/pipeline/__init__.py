@@ -1,0 +1,1 @@
+"""What a run does: the plan decides, the runner does it."""

@@ -1,0 +1,37 @@
+"""``etl run``: copy tables source → replication → raw."""
+
+from __future__ import annotations
+
+import typer
+
+from etl_pipeline.cli.shell import DEBUG_OPTION, JSON_OPTION, exit_codes, stop_on_sigterm
+
+TABLES = typer.Argument(None, metavar="[TABLE]...", help="Tables to copy; all if none is named.")
+
+
+def run(
+    tables: list[str] | None = TABLES, as_json: bool = JSON_OPTION, debug: bool = DEBUG_OPTION
+) -> None:
+    """Copy tables from the source to replication and raw, and prove them equal.
+
+    Example: etl run patient procedurelog
+    """
+    with exit_codes(debug=debug):
+        # What talks to servers is imported here, so that --help needs none of it.
+        from etl_pipeline.cli.progress import show_progress
+        from etl_pipeline.cli.screens import run_json, run_screen
+        from etl_pipeline.cli.shell import show_trace
+        from etl_pipeline.config import get_settings
+        from etl_pipeline.pipeline.session import run_once
+
+        stop_on_sigterm()
+        with show_progress() as listen:
+            summary = run_once(
+                get_settings(),
+                tables or [],
+                listen=listen,
+                keep_trace=show_trace if debug else None,
+            )
+        typer.echo(run_json(summary) if as_json else run_screen(summary))
+        if not summary.is_success:
+            raise typer.Exit(1)

@@ -1,0 +1,43 @@
+"""``etl verify``: compare tables in the three databases."""
+
+from __future__ import annotations
+
+import typer
+
+from etl_pipeline.cli.shell import DEBUG_OPTION, JSON_OPTION, exit_codes, stop_on_sigterm
+
+TABLES = typer.Argument(None, metavar="[TABLE]...", help="Tables to compare; all if none is named.")
+DEEP = typer.Option(
+    False, "--deep", help="Send the rows again and compare raw by value, naming the keys."
+)
+
+
+def verify(
+    tables: list[str] | None = TABLES,
+    deep: bool = DEEP,
+    as_json: bool = JSON_OPTION,
+    debug: bool = DEBUG_OPTION,
+) -> None:
+    """Compare source, replication and raw, and name the tables that differ.
+
+    Example: etl verify patient --deep
+    """
+    with exit_codes(debug=debug):
+        from etl_pipeline.cli.progress import show_progress
+        from etl_pipeline.cli.screens import verify_json, verify_screen
+        from etl_pipeline.cli.shell import show_trace
+        from etl_pipeline.config import get_settings
+        from etl_pipeline.pipeline.session import verify_once
+
+        stop_on_sigterm()
+        with show_progress() as listen:
+            summary = verify_once(
+                get_settings(),
+                tables or [],
+                deep=deep,
+                listen=listen,
+                keep_trace=show_trace if debug else None,
+            )
+        typer.echo(verify_json(summary) if as_json else verify_screen(summary))
+        if not summary.is_success:
+            raise typer.Exit(1)

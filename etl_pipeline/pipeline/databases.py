@@ -1,0 +1,70 @@
+"""The three databases of a run, and connections on loan from their pools."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine
+
+from etl_pipeline.core.stop import Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """Engines of the three databases.
+
+    Attributes:
+        schema: The schema of *analytics* that is loaded, ``raw``.
+    """
+
+    source: Engine
+    replication: Engine
+    analytics: Engine
+    schema: str
+
+    def dispose(self) -> None:
+        """Close every connection in the pools."""
+        for engine in (self.source, self.replication, self.analytics):
+            engine.dispose()
+
+
+@contextlib.contextmanager
+def lend_mysql(engine: Engine, stop: Stop) -> Iterator[Any]:
+    """A connection of PyMySQL from the pool; a stop kills the statement it is busy with.
+
+    After an error the connection is closed: what is unread or uncommitted on it is nobody's.
+    """
+    lent = engine.raw_connection()
+    connection: Any = lent.driver_connection
+    thread_id = connection.thread_id()
+
+    def kill() -> None:
+        with engine.connect() as other:
+            other.exec_driver_sql(f"KILL QUERY {thread_id:d}")
+
+    try:
+        with stop.cancelling(kill):
+            yield connection
+    except BaseException:
+        lent.invalidate()
+        raise
+    else:
+        lent.close()
+
+
+@contextlib.contextmanager
+def lend_postgres(engine: Engine, stop: Stop) -> Iterator[Any]:
+    """A connection of psycopg from the pool; a stop cancels the statement it is busy with."""
+    lent = engine.raw_connection()
+    connection: Any = lent.driver_connection
+    try:
+        with stop.cancelling(connection.cancel):
+            yield connection
+    except BaseException:
+        lent.invalidate()
+        raise
+    else:
+        lent.close()

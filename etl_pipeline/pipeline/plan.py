@@ -1,0 +1,115 @@
+"""Decides what a run does with which table, and in which order; touches nothing."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from etl_pipeline.config.models import TableConfig
+from etl_pipeline.errors import ConfigurationError, EtlError, SchemaError
+from etl_pipeline.schema.catalog import Table
+from etl_pipeline.transfer.select import TableText, render_table
+
+_ORDER = {"critical": 0, "important": 1, "standard": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A table that the run cannot carry, and why; it counts as failed."""
+
+    table: str
+    error: EtlError
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """What a run does.
+
+    Attributes:
+        tables: In the order in which they are begun: by importance, the largest first.
+        refused: Tables that cannot be carried.
+        notes: Sentences about the whole run.
+    """
+
+    tables: tuple[TableText, ...]
+    refused: tuple[Refusal, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def plan_run(
+    catalog: Mapping[str, Table],
+    configured: Mapping[str, TableConfig],
+    requested: Sequence[str] = (),
+) -> RunPlan:
+    """The plan of a run.
+
+    Args:
+        catalog: The source's tables by name.
+        configured: What ``tables.yml`` says, by name; empty selects every table of the source.
+        requested: Names from the command line; empty selects what is configured.
+
+    Raises:
+        ConfigurationError: A requested table is not known, with the nearest name.
+    """
+    selectable = list(configured) or list(catalog)
+    _refuse_unknown(requested, selectable, catalog)
+    texts: list[TableText] = []
+    refused: list[Refusal] = []
+    for name in dict.fromkeys(requested or selectable):
+        try:
+            texts.append(render_table(_find(name, catalog)))
+        except SchemaError as error:
+            refused.append(Refusal(name, error))
+    importance = {
+        name: _ORDER[config.table_importance or "standard"] for name, config in configured.items()
+    }
+    texts.sort(key=lambda t: (importance.get(t.name, 2), -t.table.data_bytes, t.name))
+    chosen = (configured.get(text.name) for text in texts)
+    return RunPlan(tuple(texts), tuple(refused), tuple(_notes(c for c in chosen if c)))
+
+
+def _find(name: str, catalog: Mapping[str, Table]) -> Table:
+    if name not in catalog:
+        raise SchemaError(
+            "tables.yml names a table that the source does not have",
+            where=name,
+            fix=_suggest(name, catalog) or f"take {name} out of tables.yml",
+        )
+    return catalog[name]
+
+
+def _refuse_unknown(
+    requested: Iterable[str], selectable: Collection[str], catalog: Collection[str]
+) -> None:
+    for name in requested:
+        if name in selectable:
+            continue
+        if name in catalog:
+            raise ConfigurationError(
+                "the table is at the source, but tables.yml does not name it",
+                where=name,
+                fix=f"add '{name}: {{}}' under 'tables:' in tables.yml",
+            )
+        raise ConfigurationError(
+            "no such table",
+            where=name,
+            fix=_suggest(name, selectable)
+            or f"choose from the {len(selectable)} tables of the source",
+        )
+
+
+def _suggest(name: str, known: Collection[str]) -> str | None:
+    folded = {candidate.lower(): candidate for candidate in known}
+    near = difflib.get_close_matches(name.lower(), folded, n=1)
+    return f"did you mean {folded[near[0]]}?" if near else None
+
+
+def _notes(configs: Iterable[TableConfig]) -> list[str]:
+    others = [c for c in configs if c.extraction_strategy not in (None, "full_table")]
+    if not others:
+        return []
+    return [
+        f"{len(others)} tables ask for another extraction_strategy than full_table; "
+        "this version reads every table in full, which proves more and takes longer"
+    ]

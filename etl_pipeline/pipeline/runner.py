@@ -1,0 +1,211 @@
+"""Does what the plan says: tables side by side, retries, records."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import Executor, Future, as_completed
+from dataclasses import dataclass
+from typing import TypeVar
+
+from etl_pipeline.core.faults import explain, is_passing
+from etl_pipeline.core.stop import Stop
+from etl_pipeline.errors import EtlError, StoppedError
+from etl_pipeline.pipeline.databases import Databases, lend_mysql, lend_postgres
+from etl_pipeline.pipeline.events import (
+    ChunkDone,
+    Listener,
+    RunStarted,
+    TableFinished,
+    TableRetried,
+    TableStarted,
+)
+from etl_pipeline.pipeline.plan import RunPlan
+from etl_pipeline.sync.load import load_table
+from etl_pipeline.sync.proof import TableOutcome
+from etl_pipeline.sync.replicate import replicate_table
+from etl_pipeline.sync.verify import Verdict, verify_table
+from etl_pipeline.transfer.select import TableText
+
+Result = TypeVar("Result")
+
+ATTEMPTS = 3
+FIRST_WAIT_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What every table of a run is worked on with.
+
+    Attributes:
+        collations: Names that the replication server knows.
+        run_id: The run in ``etl.run``.
+        keep_trace: Told of each error with its traceback, for ``--debug``; None for nobody.
+    """
+
+    databases: Databases
+    stop: Stop
+    listen: Listener
+    collations: Collection[str] = ()
+    run_id: int = 0
+    keep_trace: Callable[[BaseException], None] | None = None
+
+
+def run_tables(plan: RunPlan, work: Work, executor: Executor) -> list[TableOutcome]:
+    """Copy every table of *plan*; one that fails does not stop the others.
+
+    On Ctrl-C the tables at work are stopped, their servers' statements cancelled, and
+    KeyboardInterrupt goes on to the caller once no thread is at work any more.
+    """
+    estimate = sum(text.table.rows_estimate for text in plan.tables)
+    work.listen(RunStarted(len(plan.tables) + len(plan.refused), estimate))
+    outcomes = []
+    for refusal in plan.refused:
+        outcome = TableOutcome(refusal.table, "full_table")
+        outcome.error, outcome.fix = refusal.error.what, refusal.error.fix
+        work.listen(TableFinished(refusal.table, 0, 0.0, refusal.error.what))
+        outcomes.append(outcome)
+    futures = [executor.submit(_copy_table, text, work) for text in plan.tables]
+    outcomes += _collect(futures, work.stop, executor)
+    return outcomes
+
+
+def verify_tables(plan: RunPlan, work: Work, executor: Executor, *, deep: bool) -> list[Verdict]:
+    """Compare every table of *plan* in the three databases."""
+    estimate = sum(text.table.rows_estimate for text in plan.tables)
+    work.listen(RunStarted(len(plan.tables) + len(plan.refused), estimate))
+    verdicts = [
+        Verdict(refusal.table, error=refusal.error.what, fix=refusal.error.fix)
+        for refusal in plan.refused
+    ]
+    futures = [executor.submit(_verify_table, text, work, deep) for text in plan.tables]
+    verdicts += _collect(futures, work.stop, executor)
+    return verdicts
+
+
+def _collect(futures: list[Future[Result]], stop: Stop, executor: Executor) -> list[Result]:
+    try:
+        return [future.result() for future in as_completed(futures)]
+    except BaseException:
+        executor.shutdown(wait=False, cancel_futures=True)
+        stop.request()
+        executor.shutdown(wait=True)
+        raise
+
+
+def _copy_table(text: TableText, work: Work) -> TableOutcome:
+    """Both hops of a table, with retries of faults that can pass; never raises but to stop."""
+    outcome = TableOutcome(text.name, "full_table")
+    started = time.monotonic()
+    work.listen(TableStarted(text.name, text.table.rows_estimate))
+    try:
+        _retrying(text.name, work, lambda: _copy_once(text, work, outcome))
+    except StoppedError:
+        raise
+    except Exception as error:
+        failure = explained(error, text.name)
+        if work.keep_trace:
+            work.keep_trace(error)
+        outcome.error, outcome.fix = failure.what, failure.fix
+    outcome.seconds = time.monotonic() - started
+    work.listen(TableFinished(text.name, outcome.rows, outcome.seconds, outcome.error))
+    return outcome
+
+
+def _copy_once(text: TableText, work: Work, outcome: TableOutcome) -> None:
+    databases, stop = work.databases, work.stop
+
+    def report(hop: str) -> Callable[[int, int], None]:
+        return lambda rows, size: work.listen(ChunkDone(text.name, hop, rows, size))
+
+    with lend_mysql(databases.replication, stop) as replication:
+        with lend_mysql(databases.source, stop) as source:
+            replicated = replicate_table(
+                text,
+                source,
+                replication,
+                collations=work.collations,
+                stop=stop,
+                report=report("replicate"),
+            )
+        with lend_postgres(databases.analytics, stop) as analytics:
+            loaded = load_table(
+                text,
+                databases.schema,
+                replicated.proofs,
+                replication,
+                analytics,
+                run_id=work.run_id,
+                stop=stop,
+                report=report("load"),
+            )
+    outcome.rows = sum(proof.rows for proof in replicated.proofs)
+    outcome.text_bytes = replicated.text_bytes
+    outcome.inserted, outcome.updated, outcome.deleted = (
+        loaded.inserted,
+        loaded.updated,
+        loaded.deleted,
+    )
+    outcome.notes = list(replicated.notes)
+    for (position, kind), count in replicated.altered.items():
+        outcome.altered[text.columns[position].name, kind] += count
+    outcome.grade = "value"
+
+
+def _verify_table(text: TableText, work: Work, deep: bool) -> Verdict:
+    databases, stop = work.databases, work.stop
+    started = time.monotonic()
+    work.listen(TableStarted(text.name, text.table.rows_estimate))
+
+    def compare() -> Verdict:
+        with (
+            lend_mysql(databases.source, stop) as source,
+            lend_mysql(databases.replication, stop) as replication,
+            lend_postgres(databases.analytics, stop) as analytics,
+        ):
+            return verify_table(
+                text,
+                databases.schema,
+                source,
+                replication,
+                analytics,
+                deep=deep,
+                stop=stop,
+                report=lambda rows, size: work.listen(ChunkDone(text.name, "verify", rows, size)),
+            )
+
+    try:
+        verdict = _retrying(text.name, work, compare)
+    except StoppedError:
+        raise
+    except Exception as error:
+        failure = explained(error, text.name)
+        if work.keep_trace:
+            work.keep_trace(error)
+        verdict = Verdict(text.name, error=failure.what, fix=failure.fix)
+    problem = verdict.error or "; ".join(d.what for d in verdict.discrepancies) or None
+    work.listen(TableFinished(text.name, verdict.rows, time.monotonic() - started, problem))
+    return verdict
+
+
+def _retrying(table: str, work: Work, attempt: Callable[[], Result]) -> Result:
+    """Call *attempt* up to ``ATTEMPTS`` times, with doubling waits after faults that can pass."""
+    wait_seconds = FIRST_WAIT_SECONDS
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return attempt()
+        except Exception as error:
+            work.stop.check()
+            if not is_passing(error):
+                raise
+            work.listen(TableRetried(table, explained(error, table).what, wait_seconds))
+            work.stop.wait(wait_seconds)
+            wait_seconds *= 2
+    return attempt()
+
+
+def explained(error: BaseException, where: str) -> EtlError:
+    """*error* in our words; one that is ours already is given back."""
+    if isinstance(error, EtlError):
+        return error
+    return explain(error, where)

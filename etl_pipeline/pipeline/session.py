@@ -1,0 +1,234 @@
+"""Opens the three databases, has a command done, records it, closes them."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+
+from etl_pipeline.config import DatabaseType, PostgresSchema, Settings
+from etl_pipeline.core import ConnectionFactory, create_connection_manager
+from etl_pipeline.core.identity import refuse_same_server_database
+from etl_pipeline.core.stop import Stop
+from etl_pipeline.errors import ConfigurationError
+from etl_pipeline.pipeline.databases import Databases, lend_mysql
+from etl_pipeline.pipeline.events import Listener
+from etl_pipeline.pipeline.plan import RunPlan, plan_run
+from etl_pipeline.pipeline.runner import Work, run_tables, verify_tables
+from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
+from etl_pipeline.schema.catalog import Table, read_catalog
+from etl_pipeline.schema.names import is_ours, quote_mysql, quote_postgres
+from etl_pipeline.sync import state
+
+log = logging.getLogger(__name__)
+
+KeepTrace = Callable[[BaseException], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Three open databases and what the source holds."""
+
+    settings: Settings
+    databases: Databases
+    catalog: dict[str, Table]
+    parallel: int
+    stop: Stop
+
+
+@contextlib.contextmanager
+def open_session(settings: Settings) -> Iterator[Session]:
+    """Connect to the three databases, check that they may be used together, read the catalog.
+
+    Raises:
+        ConfigurationError: Values are missing or wrong, or source and replication are the same.
+        DatabaseError: A server refused or does not answer.
+    """
+    schema = settings.get_database_config(DatabaseType.ANALYTICS)["schema"]
+    databases = Databases(
+        source=ConnectionFactory.get_source_connection(settings),
+        replication=ConnectionFactory.get_replication_connection(settings),
+        analytics=ConnectionFactory.get_analytics_connection(settings, PostgresSchema(schema)),
+        schema=schema,
+    )
+    stop = Stop()
+    try:
+        refuse_same_server_database(databases.source, databases.replication)
+        _warn_of_write_privileges(databases)
+        parallel = settings.pipeline.general.parallel_tables or os.cpu_count() or 1
+        _refuse_small_pools(databases, parallel)
+        yield Session(settings, databases, _read_source(databases), parallel, stop)
+    finally:
+        databases.dispose()
+
+
+def run_once(
+    settings: Settings,
+    tables: Sequence[str],
+    *,
+    listen: Listener,
+    keep_trace: KeepTrace | None = None,
+) -> RunSummary:
+    """Copy *tables* (all that are configured, if empty) and record the run.
+
+    Raises:
+        ConfigurationError: The configuration is wrong, or a table is not known.
+        DatabaseError: A server cannot be used, or another run is at work.
+        KeyboardInterrupt: Somebody pressed Ctrl-C; no table is left half-loaded.
+    """
+    started_at, started = datetime.now(UTC), time.monotonic()
+    with open_session(settings) as session:
+        plan = plan_run(session.catalog, _configured(settings), tables)
+        with _control(session) as control:
+            state.lock_runs(control)
+            control.execute(
+                f"CREATE SCHEMA IF NOT EXISTS {quote_postgres(session.databases.schema)}".encode()
+            )
+            _drop_leftovers(session)
+            run_id = state.start_run(control)
+            work = _work(session, listen, keep_trace, run_id)
+            outcome = "stopped"
+            try:
+                with ThreadPoolExecutor(session.parallel) as executor:
+                    outcomes = run_tables(plan, work, executor)
+                outcome = "failed" if any(o.error for o in outcomes) else "succeeded"
+                for table in outcomes:
+                    state.record_table(control, run_id, table)
+            finally:
+                state.finish_run(control, run_id, outcome)
+    seconds = time.monotonic() - started
+    return RunSummary(run_id, settings.environment, started_at, seconds, outcomes, plan.notes)
+
+
+def verify_once(
+    settings: Settings,
+    tables: Sequence[str],
+    *,
+    deep: bool,
+    listen: Listener,
+    keep_trace: KeepTrace | None = None,
+) -> VerifySummary:
+    """Compare *tables* (all that are configured, if empty) in the three databases.
+
+    Raises: as ``run_once``.
+    """
+    started_at, started = datetime.now(UTC), time.monotonic()
+    with open_session(settings) as session:
+        plan: RunPlan = plan_run(session.catalog, _configured(settings), tables)
+        with ThreadPoolExecutor(session.parallel) as executor:
+            work = _work(session, listen, keep_trace, run_id=0)
+            verdicts = verify_tables(plan, work, executor, deep=deep)
+    seconds = time.monotonic() - started
+    return VerifySummary(settings.environment, started_at, seconds, deep, verdicts)
+
+
+def _configured(settings: Settings) -> dict[str, Any]:
+    return {name: settings.get_table_config(name) for name in settings.tables()}
+
+
+def _work(session: Session, listen: Listener, keep_trace: KeepTrace | None, run_id: int) -> Work:
+    return Work(
+        databases=session.databases,
+        stop=session.stop,
+        listen=listen,
+        collations=_read_collations(session.databases),
+        run_id=run_id,
+        keep_trace=keep_trace,
+    )
+
+
+@contextlib.contextmanager
+def _control(session: Session) -> Iterator[psycopg.Connection]:
+    """The run's own connection, in autocommit mode; it holds the lock and writes the records."""
+    lent = session.databases.analytics.raw_connection()
+    connection: Any = lent.driver_connection
+    try:
+        connection.rollback()
+        connection.autocommit = True
+        state.open_state(connection)
+        yield connection
+    finally:
+        # Closed, not given back: the lock of a run must not outlive the run in a pool.
+        lent.invalidate()
+
+
+def _read_source(databases: Databases) -> dict[str, Table]:
+    database = databases.source.url.database or ""
+    with create_connection_manager(databases.source, spacing_seconds=0) as manager:
+        return read_catalog(manager.execute_with_retry, database)
+
+
+def _read_collations(databases: Databases) -> frozenset[str]:
+    """Full names of the collations that the replication server knows.
+
+    MariaDB 10.10 and newer call a collation ``uca1400_ai_ci`` for every character set, and give
+    its full name in another table only.
+    """
+    with create_connection_manager(databases.replication, spacing_seconds=0) as manager:
+        known = {
+            row[0]
+            for row in manager.execute_with_retry(
+                "SELECT collation_name FROM information_schema.collations"
+            )
+        }
+        columns = manager.execute_with_retry(
+            "SELECT column_name FROM information_schema.columns "
+            "WHERE table_schema = 'information_schema' "
+            "AND table_name = 'COLLATION_CHARACTER_SET_APPLICABILITY' "
+            "AND column_name = 'FULL_COLLATION_NAME'"
+        )
+        if list(columns):
+            known |= {
+                row[0]
+                for row in manager.execute_with_retry(
+                    "SELECT full_collation_name "
+                    "FROM information_schema.collation_character_set_applicability"
+                )
+            }
+    return frozenset(name for name in known if name)
+
+
+def _drop_leftovers(session: Session) -> None:
+    """Drop the tables of ours that a killed run left in the replication database."""
+    with lend_mysql(session.databases.replication, session.stop) as replication:
+        with replication.cursor() as cursor:
+            cursor.execute("SHOW TABLES LIKE '\\\\_etl\\\\_%'")
+            for (name,) in cursor.fetchall():
+                if is_ours(name):
+                    cursor.execute(f"DROP TABLE IF EXISTS {quote_mysql(name)}")
+
+
+def _refuse_small_pools(databases: Databases, parallel: int) -> None:
+    """Each table at work takes one connection of each pool, and the run one more of analytics."""
+    for engine, needed, name in (
+        (databases.source, parallel, "source"),
+        (databases.replication, parallel, "replication"),
+        (databases.analytics, parallel + 1, "analytics"),
+    ):
+        pool: Any = engine.pool
+        room = pool.size() + pool._max_overflow  # noqa: SLF001 - no public word for it
+        if room < needed:
+            raise ConfigurationError(
+                f"{parallel} tables at once need {needed} connections, the pool has {room}",
+                where=f"pipeline.yml: connections.{name}",
+                fix=f"lower general.parallel_tables, or set pool_size: {needed} there",
+            )
+
+
+def _warn_of_write_privileges(databases: Databases) -> None:
+    privileges = read_write_privileges(databases.source)
+    if privileges:
+        log.warning(
+            "source: the user can write (%s); the pipeline never does, and a user that only "
+            "reads is safer\n  fix: GRANT SELECT ON %s.* TO a user of its own",
+            ", ".join(privileges),
+            databases.source.url.database,
+        )

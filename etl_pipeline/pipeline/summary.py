@@ -1,0 +1,74 @@
+"""What a run or a comparison came to, as values."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from etl_pipeline.sync.proof import TableOutcome
+from etl_pipeline.sync.verify import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """The result of ``etl run``.
+
+    Attributes:
+        seconds: Wall time of the whole run.
+        notes: Sentences about the run as a whole.
+    """
+
+    run_id: int
+    environment: str
+    started_at: datetime
+    seconds: float
+    outcomes: Sequence[TableOutcome]
+    notes: Sequence[str] = ()
+
+    @property
+    def failed(self) -> list[TableOutcome]:
+        """Tables that did not reach their grade, by name."""
+        return sorted((o for o in self.outcomes if o.error), key=lambda o: o.table)
+
+    @property
+    def is_success(self) -> bool:
+        """Whether every table reached the grade that was asked for."""
+        return not self.failed
+
+    def total(self, field: str) -> int:
+        """The sum of an integer *field* over all tables."""
+        return sum(getattr(outcome, field) for outcome in self.outcomes)
+
+    @property
+    def altered(self) -> Counter[tuple[str, str, str]]:
+        """Values that ``raw`` cannot hold, by table, column and kind."""
+        return Counter(
+            {
+                (outcome.table, column, kind): count
+                for outcome in self.outcomes
+                for (column, kind), count in outcome.altered.items()
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class VerifySummary:
+    """The result of ``etl verify``; *deep* says whether ``raw`` was compared by value."""
+
+    environment: str
+    started_at: datetime
+    seconds: float
+    deep: bool
+    verdicts: Sequence[Verdict]
+
+    @property
+    def different(self) -> list[Verdict]:
+        """Tables that differ or could not be compared, by name."""
+        return sorted((v for v in self.verdicts if not v.is_equal), key=lambda v: v.table)
+
+    @property
+    def is_success(self) -> bool:
+        """Whether every table is equal everywhere."""
+        return not self.different

@@ -1,0 +1,190 @@
+"""What a MySQL database holds: its tables, columns and indexes as frozen records.
+
+Three statements read the whole catalog, however many tables there are.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Rows = Iterable[Any]
+Execute = Callable[[str, Mapping[str, Any]], Rows]
+
+INTEGER_TYPES = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column as the server declares it.
+
+    Attributes:
+        data_type: The bare type, lower case: ``bigint``.
+        column_type: The full type: ``bigint(20) unsigned``.
+        charset: Character set of a text column; None for every other type.
+        collation: Collation of a text column; None for every other type.
+        comment: Empty where there is none.
+    """
+
+    name: str
+    data_type: str
+    column_type: str
+    is_nullable: bool
+    charset: str | None = None
+    collation: str | None = None
+    comment: str = ""
+
+    @property
+    def is_unsigned(self) -> bool:
+        """Whether the column holds no negative numbers."""
+        return "unsigned" in self.column_type
+
+
+@dataclass(frozen=True, slots=True)
+class IndexPart:
+    """A column of an index; *prefix_length* in characters, None for the whole column."""
+
+    column: str
+    prefix_length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A secondary index; *kind* is ``BTREE``, ``HASH``, ``FULLTEXT`` or ``SPATIAL``."""
+
+    name: str
+    parts: tuple[IndexPart, ...]
+    is_unique: bool = False
+    kind: str = "BTREE"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A base table.
+
+    Attributes:
+        columns: In the table's order.
+        primary_key: Column names in the key's order; empty where there is no primary key.
+        rows_estimate: The server's own estimate; exact for MyISAM only.
+        data_bytes: Size of the rows on the server's disk, without indexes.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...] = ()
+    indexes: tuple[Index, ...] = ()
+    engine: str = "InnoDB"
+    comment: str = ""
+    rows_estimate: int = 0
+    data_bytes: int = 0
+
+    def column(self, name: str) -> Column:
+        """The column called *name*; KeyError where there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    @property
+    def integer_key(self) -> str | None:
+        """First column of the primary key if it is an integer; such a table is cut into chunks."""
+        if self.primary_key and self.column(self.primary_key[0]).data_type in INTEGER_TYPES:
+            return self.primary_key[0]
+        return None
+
+
+# Aliases: MySQL 8 returns the names of information_schema's columns in upper case.
+# The catalog's text is converted by the server, since its character sets differ by version.
+_TABLES = """
+SELECT table_name AS table_name, engine AS engine, table_comment AS table_comment,
+       COALESCE(table_rows, 0) AS table_rows, COALESCE(data_length, 0) AS data_length
+FROM information_schema.tables
+WHERE table_schema = :database AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
+ORDER BY table_name"""
+
+_COLUMNS = """
+SELECT table_name AS table_name, column_name AS column_name, data_type AS data_type,
+       column_type AS column_type, is_nullable AS is_nullable,
+       character_set_name AS charset, collation_name AS collation,
+       column_comment AS column_comment
+FROM information_schema.columns
+WHERE table_schema = :database
+ORDER BY table_name, ordinal_position"""
+
+_INDEXES = """
+SELECT table_name AS table_name, index_name AS index_name, non_unique AS non_unique,
+       column_name AS column_name, sub_part AS sub_part, index_type AS index_type
+FROM information_schema.statistics
+WHERE table_schema = :database
+ORDER BY table_name, index_name, seq_in_index"""
+
+
+def read_catalog(execute: Execute, database: str) -> dict[str, Table]:
+    """Every base table of *database* by name, in the order of their names; views are left out.
+
+    Args:
+        execute: Sends a statement with its named values and returns rows with attributes.
+        database: The MySQL database (schema).
+    """
+    values = {"database": database}
+    tables = list(execute(_TABLES, values))
+    columns: dict[str, list[Column]] = defaultdict(list)
+    for row in execute(_COLUMNS, values):
+        columns[row.table_name].append(
+            Column(
+                name=row.column_name,
+                data_type=_text(row.data_type).lower(),
+                column_type=_text(row.column_type),
+                is_nullable=row.is_nullable == "YES",
+                charset=row.charset,
+                collation=row.collation,
+                comment=_text(row.column_comment),
+            )
+        )
+    indexes = _group_indexes(execute(_INDEXES, values))
+    return {
+        row.table_name: Table(
+            name=row.table_name,
+            columns=tuple(columns[row.table_name]),
+            primary_key=tuple(
+                part.column
+                for index in indexes[row.table_name]
+                if index.name == "PRIMARY"
+                for part in index.parts
+            ),
+            indexes=tuple(i for i in indexes[row.table_name] if i.name != "PRIMARY"),
+            engine=row.engine or "",
+            comment=_text(row.table_comment),
+            rows_estimate=int(row.table_rows),
+            data_bytes=int(row.data_length),
+        )
+        for row in tables
+    }
+
+
+def _group_indexes(rows: Rows) -> dict[str, list[Index]]:
+    """Indexes by table; one over an expression has no column name and is left out."""
+    parts: dict[tuple[str, str], list[IndexPart]] = defaultdict(list)
+    facts: dict[tuple[str, str], tuple[bool, str]] = {}
+    expressions: set[tuple[str, str]] = set()
+    for row in rows:
+        key = (row.table_name, row.index_name)
+        if row.column_name is None:
+            expressions.add(key)
+            continue
+        prefix = None if row.sub_part is None else int(row.sub_part)
+        parts[key].append(IndexPart(row.column_name, prefix))
+        facts[key] = (not int(row.non_unique), row.index_type)
+    grouped: dict[str, list[Index]] = defaultdict(list)
+    for key, (is_unique, kind) in facts.items():
+        if key not in expressions:
+            table, name = key
+            grouped[table].append(Index(name, tuple(parts[key]), is_unique, kind))
+    return grouped
+
+
+def _text(value: str | bytes) -> str:
+    """MySQL 8 declares some catalog columns as binary."""
+    return value.decode() if isinstance(value, bytes) else value

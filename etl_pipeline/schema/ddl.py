@@ -1,0 +1,134 @@
+"""The statements that make the two targets, as values: nothing here touches a server."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from etl_pipeline.schema.catalog import Column, Index, IndexPart, Table
+from etl_pipeline.schema.names import (
+    LOADED_AT,
+    quote_mysql,
+    quote_mysql_text,
+    quote_postgres,
+    quote_text,
+)
+from etl_pipeline.schema.types import CarriedColumn
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaDdl:
+    """Makes a replica: *create* before the rows come, *indexes* (None: no such index) after.
+
+    Attributes:
+        mapped: Sentences on what the replication server does not know and was replaced.
+    """
+
+    create: str
+    indexes: str | None
+    mapped: tuple[str, ...]
+
+
+def create_replica(table: Table, *, name: str, collations: Collection[str]) -> ReplicaDdl:
+    """DDL of the replica of *table* under *name*.
+
+    The replica is InnoDB and has the columns, types, key, indexes and comments of the source. It
+    leaves out what would change rows as they arrive: AUTO_INCREMENT (a key 0 would be numbered
+    anew), ON UPDATE, defaults, generation expressions, foreign keys and triggers.
+
+    Args:
+        table: The source's table.
+        name: What the replica is called while it is filled.
+        collations: Names that the replication server knows; one it does not know is left to the
+            character set's default.
+    """
+    mapped = []
+    lines = []
+    for column in table.columns:
+        if column.collation and column.collation not in collations:
+            mapped.append(
+                f"{table.name}.{column.name}: collation {column.collation} is unknown to the "
+                f"replication server; the default of {column.charset} is used"
+            )
+        lines.append(_replica_column(column, known=column.collation in collations))
+    if table.primary_key:
+        key = ", ".join(quote_mysql(name_) for name_ in table.primary_key)
+        lines.append(f"PRIMARY KEY ({key})")
+    body = ",\n  ".join(lines)
+    create = (
+        f"CREATE TABLE {quote_mysql(name)} (\n  {body}\n) "
+        "ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4"
+    )
+    if table.comment:
+        create += f" COMMENT={quote_mysql_text(table.comment)}"
+    additions = ",\n  ".join(f"ADD {_index(index)}" for index in table.indexes)
+    indexes = f"ALTER TABLE {quote_mysql(name)}\n  {additions}" if additions else None
+    return ReplicaDdl(create, indexes, tuple(mapped))
+
+
+def _replica_column(column: Column, *, known: bool) -> str:
+    parts = [quote_mysql(column.name), column.column_type]
+    if column.charset:
+        parts.append(f"CHARACTER SET {column.charset}")
+    if known:
+        parts.append(f"COLLATE {column.collation}")
+    parts.append("NULL" if column.is_nullable else "NOT NULL")
+    if column.data_type == "timestamp" and not column.is_nullable:
+        # Without a default, older servers give the first such column ON UPDATE of their own.
+        parts.append("DEFAULT '0000-00-00 00:00:00'")
+    if column.comment:
+        parts.append(f"COMMENT {quote_mysql_text(column.comment)}")
+    return " ".join(parts)
+
+
+def _index(index: Index) -> str:
+    kind = {"FULLTEXT": "FULLTEXT ", "SPATIAL": "SPATIAL "}.get(index.kind, "")
+    unique = "UNIQUE " if index.is_unique else ""
+    parts = ", ".join(_index_part(part) for part in index.parts)
+    return f"{unique}{kind}KEY {quote_mysql(index.name)} ({parts})"
+
+
+def _index_part(part: IndexPart) -> str:
+    length = f"({part.prefix_length})" if part.prefix_length else ""
+    return quote_mysql(part.column) + length
+
+
+def create_raw(schema: str, table: Table, columns: Sequence[CarriedColumn]) -> str:
+    """DDL of the table in ``raw``, without its key, which is quicker to build over the rows.
+
+    Every column is nullable but for the key's, so that a source that loosens a column needs no
+    change here.
+    """
+    lines = [f"{quote_postgres(c.name)} {c.postgres_type}" for c in columns]
+    lines.append(f"{quote_postgres(LOADED_AT)} timestamp with time zone NOT NULL DEFAULT now()")
+    body = ",\n  ".join(lines)
+    return f"CREATE TABLE {quote_postgres(schema, table.name)} (\n  {body}\n)"
+
+
+def create_incoming(name: str, columns: Sequence[CarriedColumn]) -> str:
+    """DDL of the temporary table of ``raw``'s types; it is gone when the transaction ends."""
+    body = ",\n  ".join(f"{quote_postgres(c.name)} {c.postgres_type}" for c in columns)
+    return f"CREATE TEMPORARY TABLE {quote_postgres(name)} (\n  {body}\n) ON COMMIT DROP"
+
+
+def add_raw_key(schema: str, table: Table) -> str | None:
+    """The statement that builds the primary key in ``raw``; None for a table without one."""
+    if not table.primary_key:
+        return None
+    key = ", ".join(quote_postgres(name) for name in table.primary_key)
+    return f"ALTER TABLE {quote_postgres(schema, table.name)} ADD PRIMARY KEY ({key})"
+
+
+def comment_raw(schema: str, table: Table, columns: Sequence[CarriedColumn]) -> list[str]:
+    """Statements that carry the comments over; a column's names its type at the source as well."""
+    target = quote_postgres(schema, table.name)
+    statements = []
+    if table.comment:
+        statements.append(f"COMMENT ON TABLE {target} IS {quote_text(table.comment)}")
+    for carried in columns:
+        source_type = carried.column.column_type
+        comment = carried.column.comment
+        text = f"{comment} [{source_type}]" if comment else f"[{source_type}]"
+        name = quote_postgres(schema, table.name, carried.name)
+        statements.append(f"COMMENT ON COLUMN {name} IS {quote_text(text)}")
+    return statements

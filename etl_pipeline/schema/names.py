@@ -1,0 +1,61 @@
+"""Names of tables and columns, quoted: the one place that does it."""
+
+from __future__ import annotations
+
+import hashlib
+
+LOADED_AT = "_etl_loaded_at"
+"""The one column of ours in ``raw``: when the row was last written there."""
+
+INCOMING_PREFIX = "_etl_incoming_"
+REPLACED_PREFIX = "_etl_replaced_"
+MYSQL_NAME_CHARACTERS = 64
+POSTGRES_NAME_BYTES = 63
+
+
+def quote_mysql(*parts: str) -> str:
+    """The dotted name *parts* (database, table; or a column) as MySQL reads it back unchanged."""
+    return ".".join("`" + part.replace("`", "``") + "`" for part in parts)
+
+
+def quote_postgres(*parts: str) -> str:
+    """The dotted name *parts* (schema, table; or a column) as PostgreSQL reads it back unchanged.
+
+    A ``%`` stays single, so a statement that holds such a name is executed without parameters.
+    """
+    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+def quote_text(value: str) -> str:
+    """*value* as a string literal of PostgreSQL, whatever ``standard_conforming_strings`` says."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"E'{escaped}'"
+
+
+def quote_mysql_text(value: str) -> str:
+    """*value* as a string literal of MySQL in a session without ``NO_BACKSLASH_ESCAPES``."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'").replace("\0", "\\0")
+    return f"'{escaped}'"
+
+
+def incoming_name(table: str) -> str:
+    """The replica's name while it is being filled; no longer than MySQL allows."""
+    return _prefixed(INCOMING_PREFIX, table)
+
+
+def replaced_name(table: str) -> str:
+    """The old replica's name between the swap and its removal."""
+    return _prefixed(REPLACED_PREFIX, table)
+
+
+def is_ours(table: str) -> bool:
+    """Whether a table of the replication database is one of our temporary ones."""
+    return table.startswith((INCOMING_PREFIX, REPLACED_PREFIX))
+
+
+def _prefixed(prefix: str, table: str) -> str:
+    room = MYSQL_NAME_CHARACTERS - len(prefix)
+    if len(table) <= room:
+        return prefix + table
+    mark = hashlib.sha256(table.encode()).hexdigest()[:12]
+    return f"{prefix}{table[: room - 13]}_{mark}"

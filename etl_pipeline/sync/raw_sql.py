@@ -1,0 +1,148 @@
+"""The statements that compare, apply and digest rows in ``raw``: pure text.
+
+They are put together from quoted names and integers only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from etl_pipeline.schema.names import LOADED_AT, quote_postgres
+from etl_pipeline.schema.types import CarriedColumn
+from etl_pipeline.transfer.select import Chunk, TableText
+
+INCOMING = "_etl_incoming"
+"""The temporary table that rows are brought into, beside those that ``raw`` has."""
+
+PINNED_SETTINGS = (
+    "SET LOCAL datestyle = 'ISO, YMD'",
+    "SET LOCAL timezone = 'UTC'",
+    "SET LOCAL intervalstyle = 'postgres'",
+    "SET LOCAL extra_float_digits = 1",
+    "SET LOCAL bytea_output = 'hex'",
+)
+"""Output settings under which the text of a row, and so its digest, is always the same."""
+
+
+def digest_raw(target: str, text: TableText, chunks: Sequence[Chunk]) -> str:
+    """The query for ``(ordinal, rows, digest)`` of every chunk of *target* that has rows.
+
+    Args:
+        target: The table, quoted; *text*'s columns are digested, ours are not.
+        text: The table and its columns.
+        chunks: The chunks, in order; their bounds decide which row belongs to which.
+    """
+    columns = ", ".join("t." + quote_postgres(name) for name in text.column_names)
+    digest = f"sum(hashtextextended(ROW({columns})::text, 0)::numeric)"
+    return (
+        f"SELECT {_ordinal(text, chunks)} AS ordinal, count(*) AS rows, {digest} AS digest "
+        f"FROM {target} AS t GROUP BY 1 ORDER BY 1"
+    )
+
+
+def _ordinal(text: TableText, chunks: Sequence[Chunk]) -> str:
+    bounds = [chunk.lower for chunk in chunks if chunk.lower is not None]
+    key = text.table.integer_key
+    if not bounds or key is None:
+        return "0"
+    array = ",".join(str(bound) for bound in bounds)
+    return f"width_bucket(t.{quote_postgres(key)}::numeric, ARRAY[{array}]::numeric[])"
+
+
+def in_chunk(text: TableText, chunk: Chunk, alias: str) -> str:
+    """The condition that a row of *alias* belongs to *chunk*."""
+    key = text.table.integer_key
+    conditions = []
+    if key is not None:
+        column = f"{alias}.{quote_postgres(key)}"
+        if chunk.lower is not None:
+            conditions.append(f"{column} >= {chunk.lower:d}")
+        if chunk.upper is not None:
+            conditions.append(f"{column} < {chunk.upper:d}")
+    return " AND ".join(conditions) or "true"
+
+
+def _same_key(text: TableText, one: str, other: str) -> str:
+    return " AND ".join(
+        f"{one}.{quote_postgres(name)} = {other}.{quote_postgres(name)}"
+        for name in text.table.primary_key
+    )
+
+
+def _values(columns: Sequence[CarriedColumn], alias: str) -> str:
+    return ", ".join(c.rule.compare.format(f"{alias}.{quote_postgres(c.name)}") for c in columns)
+
+
+def _differs(text: TableText, one: str, other: str) -> str:
+    rest = [c for c in text.columns if c.name not in text.table.primary_key]
+    if not rest:
+        return "false"
+    return f"ROW({_values(rest, one)}) IS DISTINCT FROM ROW({_values(rest, other)})"
+
+
+def apply_differences(target: str, text: TableText) -> tuple[str, str, str]:
+    """The statements that make *target* equal to the incoming rows: delete, update, insert.
+
+    Rows that are equal already are not touched: no dead tuple, no lock. The table has a key.
+    """
+    names = ", ".join(quote_postgres(name) for name in text.column_names)
+    theirs = ", ".join("n." + quote_postgres(name) for name in text.column_names)
+    same_key = _same_key(text, "h", "n")
+    incoming = quote_postgres(INCOMING)
+    delete = (
+        f"DELETE FROM {target} AS h WHERE NOT EXISTS (SELECT FROM {incoming} AS n WHERE {same_key})"
+    )
+    changes = ", ".join(
+        f"{quote_postgres(name)} = n.{quote_postgres(name)}"
+        for name in text.column_names
+        if name not in text.table.primary_key
+    )
+    stamp = f"{quote_postgres(LOADED_AT)} = now()"
+    update = (
+        f"UPDATE {target} AS h SET {changes + ', ' if changes else ''}{stamp} "
+        f"FROM {incoming} AS n WHERE {same_key} AND {_differs(text, 'h', 'n')}"
+    )
+    insert = (
+        f"INSERT INTO {target} ({names}) SELECT {theirs} FROM {incoming} AS n "
+        f"WHERE NOT EXISTS (SELECT FROM {target} AS h WHERE {same_key})"
+    )
+    return delete, update, insert
+
+
+def replace_rows(target: str, text: TableText) -> tuple[str, str]:
+    """The statements that exchange all rows of a table without a key: delete, insert."""
+    names = ", ".join(quote_postgres(name) for name in text.column_names)
+    insert = f"INSERT INTO {target} ({names}) SELECT {names} FROM {quote_postgres(INCOMING)}"
+    return f"DELETE FROM {target}", insert
+
+
+def find_differences(target: str, text: TableText, chunk: Chunk) -> str:
+    """The query for keys whose rows differ: ``kind`` and the key's columns as text.
+
+    *kind* is ``missing`` (not in *target*), ``extra`` (in *target* only) or ``differs``. In a
+    table without a key it gives one row a kind and the number of rows as text.
+    """
+    incoming = quote_postgres(INCOMING)
+    if not text.table.primary_key:
+        names = ", ".join(quote_postgres(name) for name in text.column_names)
+        here = f"SELECT ROW({names})::text AS line FROM {target}"
+        there = f"SELECT ROW({names})::text AS line FROM {incoming}"
+        return (
+            f"SELECT 'missing', count(*)::text FROM ({there} EXCEPT ALL {here}) d "
+            f"HAVING count(*) > 0 UNION ALL "
+            f"SELECT 'extra', count(*)::text FROM ({here} EXCEPT ALL {there}) d "
+            f"HAVING count(*) > 0"
+        )
+    first = quote_postgres(text.table.primary_key[0])
+    keys = ", ".join(
+        f"COALESCE(h.{quote_postgres(name)}, n.{quote_postgres(name)})::text"
+        for name in text.table.primary_key
+    )
+    held = f"(SELECT * FROM {target} AS h WHERE {in_chunk(text, chunk, 'h')})"
+    return (
+        f"SELECT CASE WHEN h.{first} IS NULL THEN 'missing' "
+        f"WHEN n.{first} IS NULL THEN 'extra' ELSE 'differs' END, {keys} "
+        f"FROM {held} AS h FULL JOIN {incoming} AS n ON {_same_key(text, 'h', 'n')} "
+        f"WHERE h.{first} IS NULL OR n.{first} IS NULL OR {_differs(text, 'h', 'n')} "
+        f"ORDER BY COALESCE(h.{first}, n.{first})"
+    )

@@ -1,0 +1,138 @@
+"""The first hop, source → replication: a table is rebuilt beside the old one and swapped in."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from etl_pipeline.core.stop import Stop
+from etl_pipeline.errors import TransferError
+from etl_pipeline.schema.ddl import ReplicaDdl, create_replica
+from etl_pipeline.schema.names import incoming_name, quote_mysql, replaced_name
+from etl_pipeline.sync.chunks import ask_integer, plan_chunks
+from etl_pipeline.sync.proof import ChunkProof
+from etl_pipeline.transfer.load_data import load_data
+from etl_pipeline.transfer.reader import read_text
+from etl_pipeline.transfer.select import Chunk, TableText, select_chunk
+from etl_pipeline.transfer.spool import Spool
+
+Report = Callable[[int, int], None]
+"""Called after each chunk with its rows and its bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replicated:
+    """What the first hop did: the proofs of its chunks in order, and what it had to replace."""
+
+    proofs: tuple[ChunkProof, ...]
+    text_bytes: int
+    altered: Counter[tuple[int, str]]
+    notes: tuple[str, ...]
+
+
+def replicate_table(
+    text: TableText,
+    source: Any,
+    replication: Any,
+    *,
+    collations: Collection[str],
+    stop: Stop,
+    report: Report,
+) -> Replicated:
+    """Rebuild the replica of a table from the source.
+
+    Each chunk is read completely before it is written, so a slow target never holds a lock at
+    the source, and is committed by itself. Readers of the replica see the old table until the
+    new one is complete; both change places in one step.
+
+    Args:
+        text: The table.
+        source: PyMySQL connection to the source, read-only.
+        replication: PyMySQL connection to the replication database.
+        collations: Names that the replication server knows.
+        stop: Looked at between blocks.
+        report: Told of each chunk.
+
+    Raises:
+        TransferError: The replication server did not take every row as it was sent.
+        pymysql.err.MySQLError: A server refused or was lost; the old replica stands.
+    """
+    incoming = incoming_name(text.name)
+    ddl = create_replica(text.table, name=incoming, collations=collations)
+    chunks = plan_chunks(text, ask_integer(source))
+    _start_over(replication, text.name, ddl)
+    copy = functools.partial(_copy_chunk, text, source, replication, incoming, stop)
+    proofs: list[ChunkProof] = []
+    text_bytes = 0
+    altered: Counter[tuple[int, str]] = Counter()
+    for chunk in chunks:
+        proof, chunk_bytes, chunk_altered = copy(chunk)
+        proofs.append(proof)
+        text_bytes += chunk_bytes
+        altered.update(chunk_altered)
+        report(proof.rows, chunk_bytes)
+    stop.check()
+    _swap_in(replication, text.name, ddl)
+    return Replicated(tuple(proofs), text_bytes, altered, ddl.mapped)
+
+
+def _copy_chunk(
+    text: TableText, source: Any, replication: Any, incoming: str, stop: Stop, chunk: Chunk
+) -> tuple[ChunkProof, int, Counter[tuple[int, str]]]:
+    """Read a chunk, write it, commit it."""
+    with Spool(ordered=text.is_ordered) as spool:
+        read_at = datetime.now(UTC)
+        spool.fill(read_text(source, select_chunk(text, chunk), text.modes), stop.check)
+        if spool.rows:
+            taken = load_data(replication, incoming, text.column_names, spool.blocks())
+            if taken != spool.rows:
+                replication.rollback()
+                raise TransferError(
+                    f"sent {spool.rows} rows, the replication server took {taken}",
+                    where=text.name,
+                )
+            replication.commit()
+        proof = ChunkProof(chunk, spool.rows, spool.digest(), read_at)
+        return proof, spool.text_bytes, spool.altered
+
+
+def _start_over(replication: Any, table: str, ddl: ReplicaDdl) -> None:
+    """An empty incoming table; what a killed run left of it is dropped."""
+    leftovers = quote_mysql(incoming_name(table)), quote_mysql(replaced_name(table))
+    _run(replication, [f"DROP TABLE IF EXISTS {', '.join(leftovers)}", ddl.create])
+
+
+def _swap_in(replication: Any, table: str, ddl: ReplicaDdl) -> None:
+    """Index the incoming table and let it take the replica's place in one atomic RENAME."""
+    target, incoming, replaced = (
+        quote_mysql(name) for name in (table, incoming_name(table), replaced_name(table))
+    )
+    statements = [ddl.indexes] if ddl.indexes else []
+    if _exists(replication, table):
+        statements += [
+            f"RENAME TABLE {target} TO {replaced}, {incoming} TO {target}",
+            f"DROP TABLE {replaced}",
+        ]
+    else:
+        statements.append(f"RENAME TABLE {incoming} TO {target}")
+    _run(replication, statements)
+
+
+def _exists(replication: Any, table: str) -> bool:
+    with replication.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM information_schema.tables "
+            "WHERE table_schema = DATABASE() AND table_name = %s",
+            (table,),
+        )
+        return cursor.fetchone() is not None
+
+
+def _run(connection: Any, statements: Sequence[str]) -> None:
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)

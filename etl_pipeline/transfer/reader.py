@@ -1,0 +1,63 @@
+"""Reads row text from a MySQL server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pymysql import err
+
+from etl_pipeline.errors import TransferError
+from etl_pipeline.schema.types import Mode
+from etl_pipeline.transfer import wire
+from etl_pipeline.transfer.twin import Rendered, ServerErrorPacket, missing_bytes, render
+
+
+def read_text(connection: Any, statement: str, modes: Sequence[Mode]) -> Iterator[Rendered]:
+    """The rows of *statement* as blocks of lines, in the server's order.
+
+    The result must be read to its end: where it is not, or where anything goes wrong in the
+    middle, the connection is closed, because its unread rest would be taken for the next answer.
+
+    Args:
+        connection: A connection of PyMySQL with nothing unread on it.
+        statement: A SELECT of ``len(modes)`` columns.
+        modes: The kernel's mode for each column.
+
+    Raises:
+        pymysql.err.MySQLError: The server refused the statement, broke it off, or was lost.
+        TransferError: The server sent something else than rows of these columns.
+    """
+    header = wire.send_query(connection, statement)
+    done = False
+    try:
+        _skip_definitions(connection, header, len(modes))
+        rest = b""
+        while not done:
+            # A row larger than a block is read to its end at once, not block by block.
+            data = wire.read_bytes(connection, missing_bytes(rest))
+            block = rest + data if rest else data
+            rendered = render(block, modes)
+            rest = block[rendered.consumed :]
+            if rendered.is_end and rest:
+                raise TransferError("the server sent more than one result")
+            done = rendered.is_end
+            if rendered.rows:
+                yield rendered
+    except ServerErrorPacket as error:
+        # The error ends the result: the connection is in order and can be used again.
+        done = True
+        err.raise_mysql_exception(error.payload)
+    finally:
+        if not done:
+            wire.close_at_once(connection)
+
+
+def _skip_definitions(connection: Any, header: Any, columns: int) -> None:
+    """Read past the column definitions, after checking the number of columns."""
+    if header.is_ok_packet() or header.is_load_local_packet():
+        raise TransferError("the statement gave no rows")
+    if header.read_length_encoded_integer() != columns:
+        raise TransferError("the server's result has another number of columns")
+    for _ in range(columns + 1):
+        wire.read_packet(connection)

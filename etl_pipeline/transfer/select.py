@@ -1,0 +1,122 @@
+"""The SELECT that asks for a chunk's row text, and the chunk: both are values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from etl_pipeline.schema.catalog import Table
+from etl_pipeline.schema.names import quote_mysql
+from etl_pipeline.schema.types import CarriedColumn, Mode, carry
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The key range ``[lower, upper)`` of a table, read in one statement.
+
+    Attributes:
+        ordinal: 0 for the first chunk of the table.
+        lower: Smallest key in the chunk; None where the range has no lower end.
+        upper: First key past the chunk; None where the range has no upper end.
+    """
+
+    ordinal: int
+    lower: int | None = None
+    upper: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableText:
+    """A table and how its rows are rendered as text.
+
+    Attributes:
+        is_ordered: Whether chunks come in the order of the key. A table without an integer key is
+            read in whatever order the server likes, since string keys sort differently between
+            servers, and a table without a key has no order at all.
+    """
+
+    table: Table
+    columns: tuple[CarriedColumn, ...]
+
+    @property
+    def name(self) -> str:
+        """The table's name, the same in all three databases."""
+        return self.table.name
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether the lines of a chunk have one order on every server."""
+        return self.table.integer_key is not None
+
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        """The kernel's mode for each column."""
+        return tuple(carried.rule.mode for carried in self.columns)
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the columns in the order of the text's fields."""
+        return tuple(carried.name for carried in self.columns)
+
+
+def render_table(table: Table) -> TableText:
+    """How the rows of *table* are rendered.
+
+    Raises:
+        SchemaError: A column's type is not supported.
+    """
+    return TableText(table, tuple(carry(table.name, column) for column in table.columns))
+
+
+def select_chunk(text: TableText, chunk: Chunk, *, table_name: str | None = None) -> str:
+    """The SELECT of *chunk*: the plain list of columns, in the order of the key where there is one.
+
+    Safe to put together from parts: names are quoted and bounds are integers.
+
+    Args:
+        text: The table.
+        chunk: The range.
+        table_name: Another name that the table bears on the server; None for its own.
+    """
+    names = ", ".join(c.rule.select.format(quote_mysql(c.name)) for c in text.columns)
+    source = quote_mysql(table_name or text.name)
+    key = text.table.integer_key
+    if key is None:
+        return f"SELECT {names} FROM {source}"
+    # Without the hint MyISAM prefers to read the table through and sort it.
+    statement = f"SELECT {names} FROM {source} FORCE INDEX (PRIMARY)"
+    conditions = _range_conditions(quote_mysql(key), chunk)
+    if conditions:
+        statement += " WHERE " + " AND ".join(conditions)
+    order = ", ".join(quote_mysql(name) for name in text.table.primary_key)
+    return f"{statement} ORDER BY {order}"
+
+
+def _range_conditions(column: str, chunk: Chunk) -> Sequence[str]:
+    conditions = []
+    if chunk.lower is not None:
+        conditions.append(f"{column} >= {chunk.lower:d}")
+    if chunk.upper is not None:
+        conditions.append(f"{column} < {chunk.upper:d}")
+    return conditions
+
+
+def select_bound(text: TableText, lower: int | None, rows: int) -> str:
+    """The probe that finds where a chunk of *rows* rows, beginning at *lower*, ends.
+
+    Its answer is the first key of the next chunk; no row means that the chunk is the last.
+    """
+    key = quote_mysql(text.table.integer_key or "")
+    conditions = _range_conditions(key, Chunk(0, lower))
+    where = f" WHERE {conditions[0]}" if conditions else ""
+    return (
+        f"SELECT {key} FROM {quote_mysql(text.name)} FORCE INDEX (PRIMARY){where} "
+        f"ORDER BY {key} LIMIT 1 OFFSET {rows:d}"
+    )
+
+
+def select_next_key(text: TableText, lower: int | None) -> str:
+    """The probe for the smallest key above *lower* (of all, for None); NULL where there is none."""
+    key = quote_mysql(text.table.integer_key or "")
+    where = "" if lower is None else f" WHERE {key} > {lower:d}"
+    return f"SELECT MIN({key}) FROM {quote_mysql(text.name)} FORCE INDEX (PRIMARY){where}"

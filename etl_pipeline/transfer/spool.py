@@ -1,0 +1,118 @@
+"""A chunk's row text, held until it has been read completely."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import IO, Literal
+
+from etl_pipeline.transfer.twin import Rendered
+
+MEMORY_BYTES = 16 << 20
+BLOCK_BYTES = 1 << 18
+
+
+class LineSum:
+    """A digest of lines in any order: the sum of the lines' SHA-256, modulo 2**256.
+
+    A sum, unlike an exclusive or, tells one copy of a line from three.
+    """
+
+    def __init__(self) -> None:
+        self._sum = 0
+
+    def update(self, text: bytes) -> None:
+        """Add the complete lines of *text*."""
+        for line in text.split(b"\n")[:-1]:
+            self._sum += int.from_bytes(hashlib.sha256(line).digest(), "big")
+
+    def digest(self) -> bytes:
+        """32 bytes."""
+        return (self._sum & (1 << 256) - 1).to_bytes(32, "big")
+
+
+class Digest:
+    """The digest of a chunk's lossless text.
+
+    Args:
+        ordered: Whether the lines come in one order everywhere, so that one hash runs over all of
+            the text; otherwise the order makes no difference.
+    """
+
+    def __init__(self, *, ordered: bool) -> None:
+        self._hash = hashlib.sha256() if ordered else LineSum()
+
+    def update(self, text: bytes) -> None:
+        """Add a block of complete lines."""
+        self._hash.update(text)
+
+    def value(self) -> bytes:
+        """32 bytes."""
+        return self._hash.digest()
+
+
+class Spool(AbstractContextManager["Spool"]):
+    """Row text in memory, and past ``MEMORY_BYTES`` in a private temporary file without a name.
+
+    Attributes:
+        rows: Lines held.
+        text_bytes: Size of the text.
+        altered: Values that PostgreSQL cannot hold, by column position and kind.
+    """
+
+    def __init__(self, *, ordered: bool) -> None:
+        # The file has no name and mode 600: what it holds is gone with the process.
+        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES)  # noqa: SIM115
+        self._digest = Digest(ordered=ordered)
+        self.rows = 0
+        self.text_bytes = 0
+        self.altered: Counter[tuple[int, str]] = Counter()
+
+    def fill(
+        self,
+        blocks: Iterable[Rendered],
+        check: Callable[[], None],
+        form: Literal["text", "copy_text"] = "text",
+    ) -> None:
+        """Take all of *blocks*.
+
+        Args:
+            blocks: What a reader gives.
+            check: Called between two blocks; may raise to stop.
+            form: The text that is held; the digest is of the lossless text in either case.
+        """
+        for block in blocks:
+            check()
+            self._file.write(block.text if form == "text" else block.copy_text)
+            self._digest.update(block.text)
+            self.rows += block.rows
+            self.text_bytes += len(block.text)
+            self.altered.update(block.altered)
+
+    def blocks(self) -> Iterator[bytes]:
+        """The text from its beginning, in blocks that may end within a line."""
+        self._file.seek(0)
+        while block := self._file.read(BLOCK_BYTES):
+            yield block
+
+    def lines(self) -> Iterator[bytes]:
+        """The lines from the first, without their newlines."""
+        self._file.seek(0)
+        for line in self._file:
+            yield line[:-1]
+
+    def digest(self) -> bytes:
+        """The digest of the text, 32 bytes."""
+        return self._digest.value()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()

@@ -1,0 +1,231 @@
+r"""The kernel in Python: a block of MySQL's row packets becomes a block of lines.
+
+A line holds a row: fields apart by tabs, ``\N`` for NULL, backslash escapes for tab, newline,
+carriage return, backslash and NUL. This *lossless* form is what LOAD DATA reads and what digests
+are made of. COPY reads the same form but for two things that PostgreSQL has no value for, which
+are altered and counted: zero dates and NUL characters.
+
+Packets: three bytes of length, one of sequence, then the payload; a payload of 2**24 - 1 bytes
+goes on in the next packet. A row's payload is a length-encoded string for each column, 0xFB for
+NULL (MySQL internals manual, "Text Resultset Row").
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from etl_pipeline.errors import TransferError
+from etl_pipeline.schema.types import Mode
+
+_NULL = b"\\N"
+_FULL_PACKET = 0xFFFFFF
+_SPECIAL = re.compile(rb"[\t\n\r\\\0]")
+_ESCAPES = {b"\t": b"\\t", b"\n": b"\\n", b"\r": b"\\r", b"\\": b"\\\\", b"\0": b"\\0"}
+_ZERO_DATE = re.compile(rb"0000-|....-00-|....-..-00")
+
+ZERO_DATES = "zero dates"
+NUL_CHARACTERS = "NUL characters"
+
+
+@dataclass(slots=True)
+class Rendered:
+    """What a block of packets became.
+
+    Attributes:
+        text: Lossless lines.
+        copy_text: Lines for COPY; the very object *text* where nothing had to be altered.
+        rows: Lines in either.
+        consumed: Bytes of the block that were used; the rest is the start of a row.
+        is_end: Whether the server's end of the result was met.
+        altered: Values that PostgreSQL cannot hold, by column position and kind.
+    """
+
+    text: bytes = b""
+    copy_text: bytes = b""
+    rows: int = 0
+    consumed: int = 0
+    is_end: bool = False
+    altered: Counter[tuple[int, str]] = field(default_factory=Counter)
+
+
+class ServerErrorPacket(Exception):  # noqa: N818 - a message of the protocol, not a fault of ours
+    """The server ended the result with an error; *payload* is its packet, *number* its code."""
+
+    def __init__(self, payload: bytes) -> None:
+        self.payload = payload
+        self.number = int.from_bytes(payload[1:3], "little")
+        super().__init__(f"server error {self.number}")
+
+
+def render(block: bytes | bytearray, modes: Sequence[Mode]) -> Rendered:
+    """The lines of the complete rows at the start of *block*.
+
+    Raises:
+        ServerErrorPacket: The server sent an error in place of a row.
+        TransferError: The bytes are no row of ``len(modes)`` columns.
+    """
+    result = Rendered()
+    lines: list[bytes] = []
+    copy_lines: list[bytes] | None = None
+    size = len(block)
+    position = 0
+    columns = len(modes)
+    tabs = columns - 1
+    dates = [i for i, mode in enumerate(modes) if mode is Mode.DATE]
+    while size - position >= 4:
+        length = block[position] | block[position + 1] << 8 | block[position + 2] << 16
+        start = position + 4
+        end = start + length
+        if end > size:
+            break
+        data: bytes | bytearray = block
+        following = end
+        if length == _FULL_PACKET:
+            whole = _join_packets(block, position)
+            if whole is None:
+                break
+            data, following = whole
+            start, end = 0, len(data)
+        first = data[start] if end > start else 0
+        if first == 0xFE and end - start < 9:
+            result.is_end = True
+            position = following
+            break
+        if first == 0xFF:
+            raise ServerErrorPacket(bytes(data[start:end]))
+        fields, nulls = _split(data, start, end, columns)
+        line = b"\t".join(fields)
+        # Escapes are rare: five searches of the whole line are cheaper than one of each field.
+        if (
+            line.count(b"\\") != nulls
+            or line.count(b"\t") != tabs
+            or b"\n" in line
+            or b"\r" in line
+            or b"\0" in line
+        ):
+            fields = [
+                _escape(value) if mode is Mode.TEXT and value is not _NULL else value
+                for value, mode in zip(fields, modes, strict=True)
+            ]
+            line = b"\t".join(fields)
+        copy_line = line
+        if (dates and (b"-00" in line or b"0000-" in line)) or b"\\0" in line:
+            copy_line = _alter(fields, modes, result.altered, line)
+        if copy_line is not line and copy_lines is None:
+            copy_lines = lines.copy()
+        if copy_lines is not None:
+            copy_lines.append(copy_line)
+        lines.append(line)
+        position = following
+    if lines:
+        lines.append(b"")
+        result.text = b"\n".join(lines)
+    result.copy_text = result.text
+    if copy_lines is not None:
+        copy_lines.append(b"")
+        result.copy_text = b"\n".join(copy_lines)
+    result.rows = max(len(lines) - 1, 0)
+    result.consumed = position
+    return result
+
+
+def _split(
+    data: bytes | bytearray, position: int, end: int, columns: int
+) -> tuple[list[bytes], int]:
+    """The fields of a row and how many of them are NULL; those are the object ``_NULL``."""
+    fields: list[bytes] = []
+    nulls = 0
+    try:
+        for _ in range(columns):
+            length = data[position]
+            position += 1
+            if length > 250:
+                if length == 251:
+                    fields.append(_NULL)
+                    nulls += 1
+                    continue
+                if length == 255:
+                    raise IndexError
+                width = (2, 3, 8)[length - 252]
+                length = int.from_bytes(data[position : position + width], "little")
+                position += width
+            following = position + length
+            fields.append(bytes(data[position:following]))
+            position = following
+    except IndexError:
+        position = -1
+    if position != end:
+        raise TransferError("the server's bytes are no row of the columns that were asked for")
+    return fields, nulls
+
+
+def _join_packets(block: bytes | bytearray, position: int) -> tuple[bytes, int] | None:
+    """A payload sent in several packets, and where it ends; None while some of it is missing."""
+    parts = []
+    while True:
+        if len(block) - position < 4:
+            return None
+        length = int.from_bytes(block[position : position + 3], "little")
+        start = position + 4
+        position = start + length
+        if position > len(block):
+            return None
+        parts.append(block[start:position])
+        if length < _FULL_PACKET:
+            return b"".join(parts), position
+
+
+def missing_bytes(rest: bytes) -> int:
+    """How many bytes the packet lacks in which *rest* ends, by its own length; 0 if unknown."""
+    position = 0
+    while len(rest) - position >= 4:
+        position += 4 + int.from_bytes(rest[position : position + 3], "little")
+    return max(position - len(rest), 0)
+
+
+def _escape(value: bytes) -> bytes:
+    return _SPECIAL.sub(lambda found: _ESCAPES[found[0]], value)
+
+
+def _alter(
+    fields: Sequence[bytes],
+    modes: Sequence[Mode],
+    altered: Counter[tuple[int, str]],
+    line: bytes,
+) -> bytes:
+    """The line for COPY; *line* itself where it turns out that nothing is altered."""
+    changed = False
+    kept = list(fields)
+    for i, (value, mode) in enumerate(zip(fields, modes, strict=True)):
+        if mode is Mode.DATE and _ZERO_DATE.match(value):
+            kept[i] = _NULL
+            altered[i, ZERO_DATES] += 1
+            changed = True
+        elif mode is Mode.TEXT and b"\\0" in value:
+            kept[i], removed = _remove_nul(value)
+            if removed:
+                altered[i, NUL_CHARACTERS] += removed
+                changed = True
+    return b"\t".join(kept) if changed else line
+
+
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+
+
+def _remove_nul(value: bytes) -> tuple[bytes, int]:
+    """*value* without its escaped NULs, and how many there were."""
+    removed = 0
+
+    def keep(found: re.Match[bytes]) -> bytes:
+        nonlocal removed
+        # The pattern takes a backslash with what follows, so an escaped backslash before a zero
+        # is not mistaken for a NUL.
+        if found[1] == b"0":
+            removed += 1
+            return b""
+        return found[0]
+
+    return _ESCAPED.sub(keep, value), removed

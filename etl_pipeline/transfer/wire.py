@@ -1,0 +1,55 @@
+"""All that reaches into PyMySQL: packets to and from the server, past its own row reader.
+
+PyMySQL logs in, does TLS and frames packets; rows are taken from its buffered socket as they
+come. What is used of its insides: ``_execute_command``, ``_read_packet``, ``_rfile`` and
+``_force_close``. A test of that contract fails when one of them changes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymysql import err
+from pymysql.constants import COMMAND, CR
+from pymysql.protocol import MysqlPacket
+
+READ_BYTES = 1 << 18
+
+
+def send_query(connection: Any, statement: str) -> MysqlPacket:
+    """Send *statement* and return the first packet of the answer.
+
+    Raises:
+        pymysql.err.MySQLError: The server refused the statement, or was lost.
+    """
+    connection._execute_command(COMMAND.COM_QUERY, statement.encode("utf-8"))
+    return read_packet(connection)
+
+
+def read_packet(connection: Any) -> MysqlPacket:
+    """The next packet; an error packet is raised as PyMySQL's error of its number."""
+    packet: MysqlPacket = connection._read_packet()
+    return packet
+
+
+def read_bytes(connection: Any, missing: int) -> bytes:
+    """What the server has sent since: *missing* bytes if that is a lot, else one read's worth.
+
+    Raises:
+        pymysql.err.OperationalError: The connection was lost.
+    """
+    try:
+        if missing > READ_BYTES:
+            data: bytes = connection._rfile.read(missing)
+        else:
+            data = connection._rfile.read1(READ_BYTES)
+    except OSError as error:
+        raise err.OperationalError(CR.CR_SERVER_LOST, "connection lost in a result") from error
+    if not data:
+        raise err.OperationalError(CR.CR_SERVER_LOST, "connection closed in a result")
+    return data
+
+
+def close_at_once(connection: Any) -> None:
+    """Close without a word to the server: it drops what it was doing for this connection."""
+    connection._force_close()

@@ -1,0 +1,131 @@
+"""The kernel in Python: every value of every row, whatever the bytes and wherever they are cut."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl_pipeline.errors import TransferError
+from etl_pipeline.schema.types import Mode
+from etl_pipeline.transfer.twin import (
+    NUL_CHARACTERS,
+    ZERO_DATES,
+    ServerErrorPacket,
+    missing_bytes,
+    render,
+)
+from tests.transfer import packets
+
+HOSTILE = [
+    b"",
+    b"\\N",
+    b"\\.",
+    b"NULL",
+    b"\t",
+    b"\n",
+    b"\r\n",
+    b"\\",
+    b"\\0",
+    b"\0",
+    b"\\\0",
+    b"a\\",
+]
+values = st.none() | st.sampled_from(HOSTILE) | st.binary(max_size=40)
+plain = st.none() | st.integers().map(lambda n: str(n).encode())
+dates = st.sampled_from(
+    [None, b"2024-02-29", b"0001-01-01", b"9999-12-31 23:59:59.999999", b"2024-10-10 00:00:00"]
+)
+zero_dates = st.sampled_from([b"0000-00-00", b"2022-11-00", b"2022-00-03", b"0000-05-01 10:00:00"])
+MODES = [Mode.PLAIN, Mode.TEXT, Mode.DATE, Mode.TEXT]
+rows = st.lists(st.tuples(plain, values, dates | zero_dates, values), max_size=20)
+
+
+@given(rows)
+def test_lossless_text_holds_every_value(rows: list[packets.Row]) -> None:
+    rendered = render(packets.result(rows), MODES)
+    assert packets.read_text(rendered.text) == [list(row) for row in rows]
+    assert rendered.rows == len(rows)
+    assert rendered.is_end
+    assert rendered.consumed == len(packets.result(rows))
+
+
+@given(rows)
+def test_copy_text_alters_only_what_postgres_cannot_hold_and_counts_it(
+    rows: list[packets.Row],
+) -> None:
+    rendered = render(packets.result(rows), MODES)
+    expected = []
+    nul_characters = [0, 0, 0, 0]
+    zero = 0
+    for number, one, date, other in rows:
+        is_zero = date is not None and (date[:4] == b"0000" or b"-00" in date[4:10])
+        zero += is_zero
+        for i, value in ((1, one), (3, other)):
+            nul_characters[i] += (value or b"").count(b"\0")
+        expected.append(
+            [
+                number,
+                one if one is None else one.replace(b"\0", b""),
+                None if is_zero else date,
+                other if other is None else other.replace(b"\0", b""),
+            ]
+        )
+    assert packets.read_text(rendered.copy_text) == expected
+    assert rendered.altered[2, ZERO_DATES] == zero
+    for i in (1, 3):
+        assert rendered.altered[i, NUL_CHARACTERS] == nul_characters[i]
+
+
+@given(rows, st.data())
+def test_a_block_may_end_anywhere(rows: list[packets.Row], data: st.DataObject) -> None:
+    whole = packets.result(rows)
+    cut = data.draw(st.integers(0, len(whole)))
+    first = render(whole[:cut], MODES)
+    second = render(whole[first.consumed :], MODES)
+    assert first.text + second.text == render(whole, MODES).text
+    assert first.copy_text + second.copy_text == render(whole, MODES).copy_text
+    assert first.rows + second.rows == len(rows)
+    rest = whole[first.consumed : cut]
+    assert missing_bytes(rest) <= len(whole) - cut
+
+
+@given(st.binary(max_size=200), st.integers(1, 5))
+def test_any_bytes_are_rows_or_an_error(block: bytes, columns: int) -> None:
+    try:
+        rendered = render(block, [Mode.TEXT] * columns)
+    except (TransferError, ServerErrorPacket):
+        return
+    assert rendered.consumed <= len(block)
+    assert rendered.text.count(b"\n") == rendered.rows
+
+
+@pytest.mark.parametrize("size", [250, 251, 252, 65_535, 65_536])
+def test_every_width_of_length(size: int) -> None:
+    row = [b"x" * size, None]
+    rendered = render(packets.result([row]), [Mode.TEXT, Mode.PLAIN])
+    assert packets.read_text(rendered.text) == [row]
+
+
+@pytest.mark.parametrize(
+    "size", [packets.FULL - 10, packets.FULL - 4, packets.FULL, 2 * packets.FULL]
+)
+def test_a_row_over_several_packets(size: int) -> None:
+    block = packets.result([[b"1", b"y" * size], [b"2", None]])
+    rendered = render(block, [Mode.PLAIN, Mode.TEXT])
+    assert rendered.rows == 2
+    assert rendered.text == b"1\t" + b"y" * size + b"\n2\t\\N\n"
+    assert missing_bytes(block[: packets.FULL]) in (0, 4)
+
+
+def test_an_error_in_place_of_a_row_is_raised_with_its_number() -> None:
+    error = packets.packet(b"\xff" + (1969).to_bytes(2, "little") + b"#70100Query timed out")
+    with pytest.raises(ServerErrorPacket) as caught:
+        render(packets.row_packet([b"1"]) + error, [Mode.PLAIN])
+    assert caught.value.number == 1969
+
+
+def test_a_backslash_before_a_zero_is_not_a_nul() -> None:
+    rendered = render(packets.result([[b"\\0"]]), [Mode.TEXT])
+    assert rendered.copy_text is rendered.text
+    assert not rendered.altered
