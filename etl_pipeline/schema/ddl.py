@@ -18,14 +18,14 @@ from etl_pipeline.schema.types import CarriedColumn
 
 @dataclass(frozen=True, slots=True)
 class ReplicaDdl:
-    """Makes a replica: *create* before the rows come, *indexes* (None: no such index) after.
+    """Makes a replica: *create* before the rows come, *indexes* after.
 
     Attributes:
         mapped: Sentences on what the replication server does not know and was replaced.
     """
 
     create: str
-    indexes: str | None
+    indexes: tuple[str, ...]
     mapped: tuple[str, ...]
 
 
@@ -61,9 +61,19 @@ def create_replica(table: Table, *, name: str, collations: Collection[str]) -> R
     )
     if table.comment:
         create += f" COMMENT={quote_mysql_text(table.comment)}"
-    additions = ",\n  ".join(f"ADD {_index(index)}" for index in table.indexes)
-    indexes = f"ALTER TABLE {quote_mysql(name)}\n  {additions}" if additions else None
-    return ReplicaDdl(create, indexes, tuple(mapped))
+    return ReplicaDdl(create, tuple(_index_statements(table, name)), tuple(mapped))
+
+
+def _index_statements(table: Table, name: str) -> list[str]:
+    """One ALTER for all indexes, but one for each FULLTEXT index: InnoDB builds one at a time."""
+    plain = [_index(index) for index in table.indexes if index.kind != "FULLTEXT"]
+    groups = [plain] if plain else []
+    groups += [[_index(index)] for index in table.indexes if index.kind == "FULLTEXT"]
+    target = quote_mysql(name)
+    return [
+        f"ALTER TABLE {target}\n  " + ",\n  ".join(f"ADD {index}" for index in group)
+        for group in groups
+    ]
 
 
 def _replica_column(column: Column, *, known: bool) -> str:

@@ -111,7 +111,7 @@ def _swap_in(replication: Any, table: str, ddl: ReplicaDdl) -> None:
     target, incoming, replaced = (
         quote_mysql(name) for name in (table, incoming_name(table), replaced_name(table))
     )
-    statements = [ddl.indexes] if ddl.indexes else []
+    statements = list(ddl.indexes)
     if _exists(replication, table):
         statements += [
             f"RENAME TABLE {target} TO {replaced}, {incoming} TO {target}",

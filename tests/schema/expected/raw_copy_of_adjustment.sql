@@ -1,0 +1,30 @@
+CREATE TABLE "raw"."copy_of_adjustment" (
+  "AdjNum" bigint,
+  "AdjDate" date,
+  "AdjAmt" double precision,
+  "_etl_loaded_at" timestamp with time zone NOT NULL DEFAULT now()
+);
+
+COPY "raw"."copy_of_adjustment" ("AdjNum", "AdjDate", "AdjAmt") FROM STDIN;
+
+-- no key;
+
+COMMENT ON COLUMN "raw"."copy_of_adjustment"."AdjNum" IS E'[bigint(20)]';
+
+COMMENT ON COLUMN "raw"."copy_of_adjustment"."AdjDate" IS E'[date]';
+
+COMMENT ON COLUMN "raw"."copy_of_adjustment"."AdjAmt" IS E'positive: a charge [double]';
+
+CREATE TEMPORARY TABLE "_etl_incoming" (
+  "AdjNum" bigint,
+  "AdjDate" date,
+  "AdjAmt" double precision
+) ON COMMIT DROP;
+
+DELETE FROM "raw"."copy_of_adjustment";
+
+INSERT INTO "raw"."copy_of_adjustment" ("AdjNum", "AdjDate", "AdjAmt") SELECT "AdjNum", "AdjDate", "AdjAmt" FROM "_etl_incoming";
+
+SELECT 0 AS ordinal, count(*) AS rows, sum(hashtextextended(ROW(t."AdjNum", t."AdjDate", t."AdjAmt")::text, 0)::numeric) AS digest FROM "raw"."copy_of_adjustment" AS t GROUP BY 1 ORDER BY 1;
+
+SELECT 'missing', count(*)::text FROM (SELECT ROW("AdjNum", "AdjDate", "AdjAmt")::text AS line FROM "_etl_incoming" EXCEPT ALL SELECT ROW("AdjNum", "AdjDate", "AdjAmt")::text AS line FROM "raw"."copy_of_adjustment") d HAVING count(*) > 0 UNION ALL SELECT 'extra', count(*)::text FROM (SELECT ROW("AdjNum", "AdjDate", "AdjAmt")::text AS line FROM "raw"."copy_of_adjustment" EXCEPT ALL SELECT ROW("AdjNum", "AdjDate", "AdjAmt")::text AS line FROM "_etl_incoming") d HAVING count(*) > 0;

@@ -1,0 +1,134 @@
+"""The statements that make the targets, read whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from etl_pipeline.errors import SchemaError
+from etl_pipeline.schema.catalog import Column, Index, IndexPart, Table
+from etl_pipeline.schema.ddl import (
+    add_raw_key,
+    comment_raw,
+    create_incoming,
+    create_raw,
+    create_replica,
+)
+from etl_pipeline.schema.names import (
+    incoming_name,
+    is_ours,
+    quote_mysql,
+    quote_postgres,
+    replaced_name,
+)
+from etl_pipeline.sync.chunks import tile
+from etl_pipeline.sync.raw_sql import apply_differences, digest_raw, find_differences, replace_rows
+from etl_pipeline.transfer.copy import copy_statement
+from etl_pipeline.transfer.load_data import load_statement
+from etl_pipeline.transfer.select import (
+    Chunk,
+    render_table,
+    select_bound,
+    select_chunk,
+    select_next_key,
+)
+from tests.expected import Expected
+
+COLLATION = "utf8mb3_general_ci"
+
+
+def text(name: str, declared: str, comment: str = "", *, nullable: bool = False) -> Column:
+    return Column(name, declared.split("(")[0], declared, nullable, "utf8mb3", COLLATION, comment)
+
+
+ADJUSTMENT = Table(
+    "adjustment",
+    (
+        Column("AdjNum", "bigint", "bigint(20)", is_nullable=False),
+        Column("AdjDate", "date", "date", is_nullable=False),
+        Column("AdjAmt", "double", "double", is_nullable=False, comment="positive: a charge"),
+        Column("Rate", "float", "float", is_nullable=True),
+        text("AdjNote", "text", "it's free text \\ no limit", nullable=True),
+        text('Weird `%"name', "varchar(10)"),
+        Column("SecDateTEdit", "timestamp", "timestamp", is_nullable=False),
+        Column("Units", "int", "int(10) unsigned", is_nullable=False),
+        Column("Length", "time", "time", is_nullable=False),
+        Column("Price", "decimal", "decimal(10,2)", is_nullable=False),
+        Column("Big", "bigint", "bigint(20) unsigned", is_nullable=False),
+    ),
+    ("AdjNum",),
+    (
+        Index("indexPatNum", (IndexPart("Units"),)),
+        Index("note", (IndexPart("AdjNote", 20), IndexPart("AdjDate")), is_unique=True),
+        Index("words", (IndexPart("AdjNote"),), kind="FULLTEXT"),
+    ),
+    comment="What was charged or forgiven",
+)
+KEYLESS = Table("copy_of_adjustment", ADJUSTMENT.columns[:3])
+LINK = Table("link", (ADJUSTMENT.columns[0], ADJUSTMENT.columns[7]), ("AdjNum", "Units"))
+ALL = (ADJUSTMENT, KEYLESS, LINK)
+
+
+@pytest.mark.parametrize("table", ALL, ids=lambda t: t.name)
+def test_statements_of_the_replica(table: Table, expected: Expected) -> None:
+    ddl = create_replica(table, name=incoming_name(table.name), collations={COLLATION})
+    carried = render_table(table)
+    parts = [
+        ddl.create,
+        *ddl.indexes,
+        load_statement(incoming_name(table.name), carried.column_names),
+        select_chunk(carried, Chunk(0)),
+        select_chunk(carried, Chunk(1, -5, 70)),
+        select_bound(carried, 70, 1000) if carried.is_ordered else "-- one chunk",
+        select_next_key(carried, 70) if carried.is_ordered else "-- one chunk",
+    ]
+    assert ddl.mapped == ()
+    expected.check(f"replica_{table.name}.sql", ";\n\n".join(parts) + ";\n")
+
+
+@pytest.mark.parametrize("table", ALL, ids=lambda t: t.name)
+def test_statements_of_raw(table: Table, expected: Expected) -> None:
+    carried = render_table(table)
+    target = quote_postgres("raw", table.name)
+    changes = (
+        apply_differences(target, carried) if table.primary_key else replace_rows(target, carried)
+    )
+    parts = [
+        create_raw("raw", table, carried.columns),
+        copy_statement(target, carried.column_names),
+        add_raw_key("raw", table) or "-- no key",
+        *comment_raw("raw", table, carried.columns),
+        create_incoming("_etl_incoming", carried.columns),
+        *changes,
+        digest_raw(target, carried, tile([10, 20]) if carried.is_ordered else [Chunk(0)]),
+        find_differences(target, carried, Chunk(1, 10, 20)),
+    ]
+    expected.check(f"raw_{table.name}.sql", ";\n\n".join(parts) + ";\n")
+
+
+def test_a_collation_the_replica_does_not_know_is_mapped_and_said() -> None:
+    ddl = create_replica(ADJUSTMENT, name="x", collations={"utf8mb4_bin"})
+    assert "COLLATE" not in ddl.create
+    assert len(ddl.mapped) == 2
+    assert "adjustment.AdjNote" in ddl.mapped[0]
+
+
+def test_an_unknown_type_is_refused_by_name() -> None:
+    table = Table("t", (Column("shape", "geometry", "geometry", is_nullable=True),))
+    with pytest.raises(SchemaError) as caught:
+        render_table(table)
+    assert caught.value.where == "t.shape"
+    assert "geometry" in caught.value.what
+
+
+@pytest.mark.parametrize("length", [1, 50, 51, 64])
+def test_names_of_temporary_tables_fit_and_differ(length: int) -> None:
+    name = "x" * length
+    for make in (incoming_name, replaced_name):
+        assert len(make(name)) <= 64
+        assert is_ours(make(name))
+        assert make(name) != make(name[:-1] + "y")
+
+
+def test_quotes_inside_names_are_doubled() -> None:
+    assert quote_mysql("a`b", "c") == "`a``b`.`c`"
+    assert quote_postgres('a"b', "c%") == '"a""b"."c%"'
