@@ -7,6 +7,12 @@ mapped by number (``core/faults.py``) and their texts stay in the traceback that
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class EtlError(Exception):
     """Something that a user can understand and mend.
@@ -34,6 +40,40 @@ class ConfigurationError(EtlError, ValueError):
     """The configuration, or the command line, is wrong; nothing was done."""
 
     exit_code = 2
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong in a configuration: what, where, and how to fix it."""
+
+    what: str
+    where: str
+    fix: str | None = None
+
+    def __str__(self) -> str:
+        head = f"{self.where}: {self.what}"
+        return f"{head}\n    fix: {self.fix}" if self.fix else head
+
+
+class FaultyConfigurationError(ConfigurationError):
+    """All faults that one look at the configuration found, in *faults*.
+
+    Args:
+        faults: At least one, in the order in which they are shown.
+    """
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        if len(self.faults) == 1:
+            only = self.faults[0]
+            super().__init__(only.what, where=only.where, fix=only.fix)
+        else:
+            super().__init__(f"{len(self.faults)} faults in the configuration")
+
+    def __str__(self) -> str:
+        if len(self.faults) == 1:
+            return super().__str__()
+        return "\n".join([self.what, *(f"  {fault}" for fault in self.faults)])
 
 
 class EnvironmentNotSetError(ConfigurationError):

@@ -1,0 +1,75 @@
+"""Reading YAML with the line of every key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from etl_pipeline.errors import Fault
+
+if TYPE_CHECKING:
+    from ruamel.yaml.nodes import Node
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class YamlText:
+    """What a YAML text says: plain values, the line of every key, and what is wrong with it."""
+
+    data: dict[str, Any] = field(default_factory=dict)
+    lines: dict[Path, int] = field(default_factory=dict)
+    faults: tuple[Fault, ...] = ()
+
+
+def parse_yaml(text: str, *, where: str) -> YamlText:
+    """Parse *text* as one YAML 1.2 mapping; an empty text is an empty mapping.
+
+    Lines count from 1. Keys that stand twice are all faults, and the first one counts.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        root = yaml.compose(text)
+        lines: dict[Path, int] = {}
+        faults: list[Fault] = []
+        if root is not None:
+            _walk(root, (), where, lines, faults)
+            if faults:
+                return YamlText(lines=lines, faults=tuple(faults))
+        data = YAML(typ="safe", pure=True).load(text)
+    except MarkedYAMLError as error:
+        # Only the place: the parser's own text may quote the file.
+        mark = error.problem_mark or error.context_mark
+        place = f"{where}:{mark.line + 1}" if mark else where
+        return YamlText(faults=(Fault("this is not YAML", place, "check indentation and quotes"),))
+    except (YAMLError, ValueError, RecursionError, TypeError):
+        return YamlText(faults=(Fault("this is not YAML", where, "check for stray characters"),))
+    if data is None:
+        return YamlText()
+    if not isinstance(data, dict):
+        fault = Fault("expected a mapping of keys to values", f"{where}:1")
+        return YamlText(faults=(fault,))
+    return YamlText(data, lines)
+
+
+def _walk(node: Node, path: Path, where: str, lines: dict[Path, int], faults: list[Fault]) -> None:
+    from ruamel.yaml.nodes import MappingNode, SequenceNode
+
+    lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, MappingNode):
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            name = key.value if isinstance(key.value, str) else "?"
+            inner = (*path, name)
+            if inner in lines:
+                what = f"{'.'.join(map(str, inner))} stands twice, first in line {lines[inner]}"
+                faults.append(Fault(what, f"{where}:{line}", "keep one of them"))
+                continue
+            lines[inner] = line
+            _walk(value, inner, where, lines, faults)
+    elif isinstance(node, SequenceNode):
+        for index, value in enumerate(node.value):
+            _walk(value, (*path, index), where, lines, faults)

@@ -1,0 +1,113 @@
+"""From a connection's configuration to what the drivers are given: pure but for TLS files."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from pymysql.constants import CLIENT
+
+from etl_pipeline.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+APPLICATION_NAME = "etl_pipeline"
+READ_GRACE_SECONDS = 30.0
+"""How much longer than the server's own limit a client waits for a statement at the source."""
+KEEPALIVE_SECONDS = 30
+
+
+def make_mysql_args(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of ``pymysql.connect`` that do not stand in the URL.
+
+    The password goes as UTF-8 bytes: PyMySQL would encode text as Latin-1, and MySQL hashes the
+    bytes of the character set in which the password was set.
+    """
+    args: dict[str, Any] = {
+        "password": str(config["password"]).encode(),
+        "charset": "utf8mb4",
+        "connect_timeout": config["connect_timeout"],
+        # SQLAlchemy's dialect asks for FOUND_ROWS; naming a flag here replaces its choice.
+        "client_flag": CLIENT.FOUND_ROWS,
+        "local_infile": False,
+        "program_name": APPLICATION_NAME,
+    }
+    for key in ("read_timeout", "write_timeout"):
+        if config.get(key) is not None:
+            args[key] = config[key]
+    return args | _make_mysql_tls(config)
+
+
+def make_source_args(config: Mapping[str, Any], max_seconds_per_statement: float) -> dict[str, Any]:
+    """Arguments of :class:`~etl_pipeline.core.source_connection.SourceConnection`."""
+    args = make_mysql_args(config)
+    # The server ends a statement at its limit, so a longer silence is a dead connection.
+    args.setdefault("read_timeout", max_seconds_per_statement + READ_GRACE_SECONDS)
+    return args | {"max_seconds_per_statement": max_seconds_per_statement}
+
+
+def make_replication_args(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Like :func:`make_mysql_args`, and the server may be asked for ``LOAD DATA LOCAL``.
+
+    The capability is announced in the handshake, for a sink that speaks that protocol itself;
+    PyMySQL's own switch stays off, so PyMySQL never opens a file that a server names.
+    """
+    args = make_mysql_args(config)
+    return args | {"client_flag": args["client_flag"] | CLIENT.LOCAL_FILES}
+
+
+def make_postgres_args(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of libpq that do not stand in the URL.
+
+    Settings of the session travel in the start-up packet: they outlive ``RESET ALL``, a rolled
+    back transaction and the pool. Parameters that libpq would take from ``PG…`` variables of the
+    process are all set here, because the process environment is no source of configuration.
+    """
+    args: dict[str, Any] = {
+        "application_name": config.get("application_name") or APPLICATION_NAME,
+        "client_encoding": "utf8",
+        "connect_timeout": config["connect_timeout"],
+        "hostaddr": "",
+        "keepalives": 1,
+        "keepalives_idle": KEEPALIVE_SECONDS,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "options": f"-c search_path={config['schema']} -c TimeZone=UTC",
+        "sslmode": config["ssl_mode"],
+        "target_session_attrs": "any",
+    }
+    for key, name in (("ssl_ca", "sslrootcert"), ("ssl_cert", "sslcert"), ("ssl_key", "sslkey")):
+        if config.get(key):
+            args[name] = config[key]
+    return args
+
+
+def _make_mysql_tls(config: Mapping[str, Any]) -> dict[str, Any]:
+    mode = config["ssl_mode"]
+    if mode == "disabled":
+        return {"ssl_disabled": True}
+    if mode == "preferred":
+        return {}  # PyMySQL's own way when nothing is said: TLS if the server offers it
+    return {"ssl": _make_context(mode, config)}
+
+
+def _make_context(mode: str, config: Mapping[str, Any]) -> ssl.SSLContext:
+    # PyMySQL's own options would leave the name unchecked where no authority is named.
+    try:
+        context = ssl.create_default_context(cafile=config.get("ssl_ca"))
+        # Certificates that MySQL makes for itself lack extensions that Python 3.13 asks for.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        context.check_hostname = mode == "verify_identity"
+        context.verify_mode = ssl.CERT_NONE if mode == "required" else ssl.CERT_REQUIRED
+        if config.get("ssl_cert"):
+            context.load_cert_chain(config["ssl_cert"], config.get("ssl_key"))
+    except (OSError, ValueError) as error:
+        keys = ("ssl_ca", "ssl_cert", "ssl_key")
+        files = ", ".join(str(config[key]) for key in keys if config.get(key))
+        raise ConfigurationError(
+            f"a TLS file cannot be used ({type(error).__name__})",
+            where=files,
+            fix="name readable PEM files",
+        ) from error
+    return context

@@ -1,0 +1,143 @@
+"""Engines for the three databases, made from ``Settings``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import URL, create_engine, event
+
+from etl_pipeline.config.databases import DatabaseType, PostgresSchema
+from etl_pipeline.config.resolve import (
+    DEFAULT_MAX_OVERFLOW,
+    DEFAULT_POOL_RECYCLE,
+    DEFAULT_POOL_SIZE,
+    DEFAULT_POOL_TIMEOUT,
+)
+from etl_pipeline.core.connect_args import (
+    make_postgres_args,
+    make_replication_args,
+    make_source_args,
+)
+from etl_pipeline.core.source_connection import SourceConnection
+from etl_pipeline.errors import FaultyConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Engine
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.pool import ConnectionPoolEntry
+
+    from etl_pipeline.config.settings import Settings
+
+__all__ = [
+    "DEFAULT_MAX_OVERFLOW",
+    "DEFAULT_POOL_RECYCLE",
+    "DEFAULT_POOL_SIZE",
+    "DEFAULT_POOL_TIMEOUT",
+    "ConnectionFactory",
+]
+
+REPLICATION_SESSION = (
+    # Key 0 stays 0 and zero dates stay as they are; everything else that does not fit is an error.
+    "SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO,STRICT_ALL_TABLES,ALLOW_INVALID_DATES',"
+    " time_zone='+00:00', foreign_key_checks=0"
+)
+
+
+class ConnectionFactory:
+    """Makes engines; each call makes a new one, which the caller disposes of.
+
+    Making an engine touches no network. All methods raise ``FaultyConfigurationError`` when the
+    settings lack something for the database, or when source and replication are the same.
+    """
+
+    @staticmethod
+    def get_source_connection(settings: Settings) -> Engine:
+        """An engine for the source, read-only by construction.
+
+        Every connection of it is a :class:`SourceConnection`, whoever asks the pool for it.
+        """
+        config = _get_config(settings, DatabaseType.SOURCE)
+        limit = settings.pipeline.source.max_seconds_per_statement
+        engine = _make_engine("mysql+pymysql", config, make_source_args(config, limit))
+
+        @event.listens_for(engine, "do_connect")
+        def connect(
+            _dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]
+        ) -> SourceConnection:
+            return SourceConnection(**parameters)
+
+        return engine
+
+    @staticmethod
+    def get_replication_connection(settings: Settings) -> Engine:
+        """An engine for replication: strict, but with zero dates and without foreign keys."""
+        config = _get_config(settings, DatabaseType.REPLICATION)
+        engine = _make_engine("mysql+pymysql", config, make_replication_args(config))
+
+        @event.listens_for(engine, "connect")
+        def prepare_session(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+            cursor = connection.cursor()
+            cursor.execute(REPLICATION_SESSION)
+            cursor.close()
+
+        return engine
+
+    @staticmethod
+    def get_analytics_connection(
+        settings: Settings, schema: PostgresSchema | None = None
+    ) -> Engine:
+        """An engine for analytics that finds names in *schema*; None is the configured one."""
+        config = _get_config(settings, DatabaseType.ANALYTICS, schema)
+        return _make_engine("postgresql+psycopg", config, make_postgres_args(config))
+
+    @staticmethod
+    def get_analytics_raw_connection(settings: Settings) -> Engine:
+        """An engine for analytics, schema ``raw``."""
+        return ConnectionFactory.get_analytics_connection(settings, PostgresSchema.RAW)
+
+    @staticmethod
+    def get_analytics_staging_connection(settings: Settings) -> Engine:
+        """An engine for analytics, schema ``staging``."""
+        return ConnectionFactory.get_analytics_connection(settings, PostgresSchema.STAGING)
+
+    @staticmethod
+    def get_analytics_intermediate_connection(settings: Settings) -> Engine:
+        """An engine for analytics, schema ``intermediate``."""
+        return ConnectionFactory.get_analytics_connection(settings, PostgresSchema.INTERMEDIATE)
+
+    @staticmethod
+    def get_analytics_marts_connection(settings: Settings) -> Engine:
+        """An engine for analytics, schema ``marts``."""
+        return ConnectionFactory.get_analytics_connection(settings, PostgresSchema.MARTS)
+
+
+def _get_config(
+    settings: Settings, db_type: DatabaseType, schema: PostgresSchema | None = None
+) -> dict[str, Any]:
+    faults = settings.find_faults(db_type)
+    if faults:
+        raise FaultyConfigurationError(faults)
+    return settings.get_database_config(db_type, schema)
+
+
+def _make_engine(driver: str, config: Mapping[str, Any], args: dict[str, Any]) -> Engine:
+    url = URL.create(
+        driver,
+        username=config["user"],
+        password=config["password"],
+        host=config["host"],
+        port=config["port"],
+        database=config["database"],
+    )
+    return create_engine(
+        url,
+        connect_args=args,
+        pool_size=config["pool_size"],
+        max_overflow=config["max_overflow"],
+        pool_timeout=config["pool_timeout"],
+        pool_recycle=config["pool_recycle"],
+        pool_pre_ping=True,
+        hide_parameters=True,
+    )

@@ -1,0 +1,192 @@
+"""Which statements may go to the source: pure.
+
+``READ ONLY`` sessions are not enough: measured on MariaDB 10.11, they still let through
+``SELECT … FOR UPDATE``, ``INTO OUTFILE``, ``GET_LOCK`` and ``SET GLOBAL``, and ``ANALYZE DELETE``
+executes. So only forms that are known to read are allowed, and what is unclear is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from etl_pipeline.core.source_words import FUNCTION_PREFIXES, FUNCTIONS, OPENING_WORDS, VERBS
+from etl_pipeline.core.sql_tokens import Kind, Token, UnclearTextError, split_tokens
+from etl_pipeline.errors import StatementRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_TRANSACTION = r"""
+      BEGIN (?: \ WORK)? | COMMIT (?: \ WORK)? | ROLLBACK (?: \ WORK)?
+    | START\ TRANSACTION (?: \ WITH\ CONSISTENT\ SNAPSHOT)?
+    | START\ TRANSACTION (?: \ WITH\ CONSISTENT\ SNAPSHOT\ ,)? \ READ\ ONLY
+    | START\ TRANSACTION\ READ\ ONLY\ ,\ WITH\ CONSISTENT\ SNAPSHOT
+"""
+_SET = r"""
+      SET\ NAMES\ UTF8MB4 (?: \ COLLATE\ UTF8MB4_[A-Z0-9_]+ )?
+    | SET (?: \ SESSION)? \ AUTOCOMMIT\ =\ (?: <number> | ON | OFF )
+    | SET (?: \ SESSION)? \ TIME_ZONE\ =\ <string>
+    | SET (?: \ SESSION)? \ (?: NET_WRITE_TIMEOUT | NET_READ_TIMEOUT )\ =\ <number>
+    | SET (?: \ SESSION)? \ TRANSACTION\ READ\ ONLY
+    | SET (?: \ SESSION)? \ TRANSACTION\ ISOLATION\ LEVEL
+      \ (?: READ\ UNCOMMITTED | READ\ COMMITTED | REPEATABLE\ READ ) (?: \ ,\ READ\ ONLY)?
+"""
+_FIXED_FORMS = re.compile(rf"{_TRANSACTION} | {_SET} | KILL\ QUERY\ <number>", re.VERBOSE)
+_DESCRIBED_TABLE = re.compile(r"<name>( \. <name>)?( <name>| <string>)?")
+_WRITING_WORDS = frozenset({"INTO", "OUTFILE", "DUMPFILE", "UPDATE", "DELETE", "CALL", "PROCEDURE"})
+_WRITING_UNLESS_CALLED = frozenset({"INSERT", "REPLACE"})
+_LOCKING_PAIRS = frozenset(
+    {("FOR", "UPDATE"), ("FOR", "SHARE"), ("LOCK", "IN"), ("NEXT", "VALUE"), ("FOR", "CONNECTION")}
+)
+
+
+def check_statement(statement: str | bytes) -> None:
+    """Let *statement* pass if it is one statement of a form that only reads.
+
+    Allowed are SELECT (also WITH … SELECT) that locks nothing, writes nowhere and calls only
+    known functions; SHOW; DESCRIBE; EXPLAIN of a SELECT; the start and end of a transaction; SET
+    of a few session variables; ``KILL QUERY n``.
+
+    Raises:
+        StatementRefusedError: It is anything else, or unclear. The error names the form only.
+    """
+    try:
+        text = statement if isinstance(statement, str) else statement.decode("utf-8")
+        tokens = split_tokens(text)
+    except UnclearTextError as error:
+        raise _refuse(f"a statement with {error}") from None
+    except UnicodeDecodeError:
+        raise _refuse("a statement that is not UTF-8") from None
+    if tokens and tokens[-1].text == ";":
+        tokens.pop()
+    if not tokens:
+        raise _refuse("an empty statement")
+    if any(token.text == ";" and token.kind is Kind.SIGN for token in tokens):
+        raise _refuse("a second statement after a semicolon")
+    if not _FIXED_FORMS.fullmatch(_canonical(tokens)):
+        _check_reading_form(tokens)
+
+
+def is_reading(statement: str) -> bool:
+    """Whether *statement* is certain to leave nothing behind that could be lost."""
+    try:
+        check_statement(statement)
+    except StatementRefusedError:
+        return False
+    return True
+
+
+def _check_reading_form(tokens: Sequence[Token]) -> None:
+    verb = next((token.text for token in tokens if token.text != "("), "")
+    first = tokens[0]
+    if first.kind is Kind.WORD and first.text == "SHOW":
+        _check_words(tokens, _WRITING_WORDS - {"PROCEDURE"})
+    elif first.kind is Kind.WORD and first.text in ("EXPLAIN", "DESCRIBE", "DESC"):
+        _check_explain(tokens)
+    elif first.text in ("SELECT", "WITH", "(") and verb in ("SELECT", "WITH"):
+        _check_select(tokens)
+    else:
+        raise _refuse(_name_form(first))
+    _check_calls(tokens)
+
+
+def _check_explain(tokens: Sequence[Token]) -> None:
+    rest = list(tokens[1:])
+    if rest and rest[0].text in ("EXTENDED", "PARTITIONS") and rest[0].kind is Kind.WORD:
+        rest = rest[1:]
+    elif [token.text for token in rest[:2]] == ["FORMAT", "="]:
+        rest = rest[3:]
+    names = " ".join(_described(token) for token in rest)
+    _check_words(rest, _WRITING_WORDS)
+    is_select = bool(rest) and rest[0].text in ("SELECT", "WITH", "(")
+    if not is_select and not _DESCRIBED_TABLE.fullmatch(names):
+        raise _refuse("EXPLAIN of something other than a SELECT")
+    if rest[0].kind is Kind.WORD and rest[0].text == "ANALYZE":
+        raise _refuse("EXPLAIN ANALYZE, which executes")
+    if is_select:
+        _check_select(rest)
+
+
+def _check_select(tokens: Sequence[Token]) -> None:
+    if not any(token.kind is Kind.WORD and token.text == "SELECT" for token in tokens):
+        raise _refuse("WITH without SELECT")
+    _check_words(tokens, _WRITING_WORDS)
+
+
+def _check_words(tokens: Sequence[Token], refused: frozenset[str]) -> None:
+    for index, token in enumerate(tokens):
+        if token.kind is not Kind.WORD or _is_qualified(tokens, index):
+            continue
+        follower = tokens[index + 1].text if index + 1 < len(tokens) else ""
+        if (token.text, follower) in _LOCKING_PAIRS:
+            raise _refuse(f"{token.text} {follower}")
+        is_called = follower == "("
+        if token.text in refused or (token.text in _WRITING_UNLESS_CALLED and not is_called):
+            raise _refuse(f"a statement with {token.text}")
+
+
+def _is_qualified(tokens: Sequence[Token], index: int) -> bool:
+    """Whether the word is a name because a qualifier and a dot stand right before it."""
+    if index < 2:
+        return False
+    qualifier, dot, word = tokens[index - 2 : index + 1]
+    return (
+        dot.text == "."
+        and dot.kind is Kind.SIGN
+        and qualifier.kind in (Kind.WORD, Kind.QUOTED)
+        and qualifier.end == dot.start
+        and dot.end == word.start
+    )
+
+
+def _check_calls(tokens: Sequence[Token]) -> None:
+    for index, token in enumerate(tokens[:-1]):
+        follower = tokens[index + 1]
+        if follower.text != "(" or token.kind not in (Kind.WORD, Kind.QUOTED):
+            continue
+        before = tokens[index - 1].text if index else ""
+        if before in (".", "@"):
+            raise _refuse("a call of a stored function")
+        if token.kind is Kind.WORD and token.text in OPENING_WORDS:
+            continue
+        name = token.text.upper()
+        if name in FUNCTIONS or name.startswith(FUNCTION_PREFIXES):
+            continue
+        if before in ("WITH", "RECURSIVE", ",") and _names_expression(tokens, index + 1):
+            continue
+        raise _refuse("a call of a function that is not on the list")
+
+
+def _names_expression(tokens: Sequence[Token], opening: int) -> bool:
+    """Whether the parenthesis holds the columns of a common table expression: ``) AS (``."""
+    for index in range(opening + 1, len(tokens) - 2):
+        token = tokens[index]
+        if token.text == ")":
+            return [one.text for one in tokens[index + 1 : index + 3]] == ["AS", "("]
+        if token.kind not in (Kind.WORD, Kind.QUOTED) and token.text != ",":
+            return False
+    return False
+
+
+def _described(token: Token) -> str:
+    if token.kind in (Kind.WORD, Kind.QUOTED):
+        return "<name>"
+    return "<string>" if token.kind is Kind.STRING else token.text or "<value>"
+
+
+def _canonical(tokens: Sequence[Token]) -> str:
+    spelled = {Kind.STRING: "<string>", Kind.NUMBER: "<number>", Kind.QUOTED: "<name>"}
+    return " ".join(spelled.get(token.kind, token.text) for token in tokens)
+
+
+def _name_form(first: Token) -> str:
+    return first.text if first.kind is Kind.WORD and first.text in VERBS else "an unknown form"
+
+
+def _refuse(form: str) -> StatementRefusedError:
+    return StatementRefusedError(
+        f"{form} is not let through to the read-only source; nothing was sent",
+        where="source",
+        fix="read with SELECT, SHOW, DESCRIBE or EXPLAIN",
+    )
