@@ -10,7 +10,8 @@ from pymysql import err
 from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.types import Mode
 from etl_pipeline.transfer import wire
-from etl_pipeline.transfer.twin import Rendered, ServerErrorPacket, missing_bytes, render
+from etl_pipeline.transfer.kernel import render
+from etl_pipeline.transfer.twin import Rendered, ServerErrorPacket, missing_bytes
 
 
 def read_text(connection: Any, statement: str, modes: Sequence[Mode]) -> Iterator[Rendered]:

@@ -24,7 +24,7 @@ _NULL = b"\\N"
 _FULL_PACKET = 0xFFFFFF
 _SPECIAL = re.compile(rb"[\t\n\r\\\0]")
 _ESCAPES = {b"\t": b"\\t", b"\n": b"\\n", b"\r": b"\\r", b"\\": b"\\\\", b"\0": b"\\0"}
-_ZERO_DATE = re.compile(rb"0000-|....-00-|....-..-00")
+_ZERO_DATE = re.compile(rb"0000-|....-00-|....-..-00", re.DOTALL)
 
 ZERO_DATES = "zero dates"
 NUL_CHARACTERS = "NUL characters"

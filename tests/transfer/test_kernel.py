@@ -1,4 +1,4 @@
-"""The kernel in Python: every value of every row, whatever the bytes and wherever they are cut."""
+"""The kernel and its twin: every value of every row, whatever the bytes and wherever they are cut."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.types import Mode
+from etl_pipeline.transfer import kernel, twin
 from etl_pipeline.transfer.twin import (
     NUL_CHARACTERS,
     ZERO_DATES,
+    Rendered,
     ServerErrorPacket,
     missing_bytes,
-    render,
 )
 from tests.transfer import packets
 
@@ -37,6 +38,30 @@ dates = st.sampled_from(
     [None, b"2024-02-29", b"0001-01-01", b"9999-12-31 23:59:59.999999", b"2024-10-10 00:00:00"]
 )
 zero_dates = st.sampled_from([b"0000-00-00", b"2022-11-00", b"2022-00-03", b"0000-05-01 10:00:00"])
+ANY_MODES = st.lists(st.sampled_from(Mode), min_size=1, max_size=5)
+
+
+def render(block: bytes, modes: list[Mode]) -> Rendered:
+    """What both give; they must give the same, errors included."""
+    results: list[object] = []
+    for function in (twin.render, kernel.render):
+        try:
+            results.append(function(block, modes))
+        except (TransferError, ServerErrorPacket) as error:
+            results.append((type(error), str(error)))
+            failure = error
+    assert results[0] == results[1]
+    if not isinstance(results[0], Rendered):
+        raise failure
+    same = [r.copy_text is r.text for r in results if isinstance(r, Rendered)]
+    assert same[0] == same[1] or results[0].copy_text == results[0].text
+    return results[0]
+
+
+def test_the_kernel_is_compiled() -> None:
+    assert kernel.IS_COMPILED, "a compiler is missing: the tests compare the kernel with its twin"
+
+
 MODES = [Mode.PLAIN, Mode.TEXT, Mode.DATE, Mode.TEXT]
 rows = st.lists(st.tuples(plain, values, dates | zero_dates, values), max_size=20)
 
@@ -90,14 +115,33 @@ def test_a_block_may_end_anywhere(rows: list[packets.Row], data: st.DataObject) 
     assert missing_bytes(rest) <= len(whole) - cut
 
 
-@given(st.binary(max_size=200), st.integers(1, 5))
-def test_any_bytes_are_rows_or_an_error(block: bytes, columns: int) -> None:
+@given(st.binary(max_size=200), ANY_MODES)
+def test_any_bytes_are_rows_or_an_error(block: bytes, modes: list[Mode]) -> None:
     try:
-        rendered = render(block, [Mode.TEXT] * columns)
+        rendered = render(block, modes)
     except (TransferError, ServerErrorPacket):
         return
     assert rendered.consumed <= len(block)
     assert rendered.text.count(b"\n") == rendered.rows
+
+
+@given(rows, st.data())
+def test_damaged_packets_are_rows_or_an_error(rows: list[packets.Row], data: st.DataObject) -> None:
+    block = bytearray(packets.result(rows))
+    for _ in range(data.draw(st.integers(1, 4))):
+        block[data.draw(st.integers(0, len(block) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        rendered = render(bytes(block), MODES)
+    except (TransferError, ServerErrorPacket):
+        return
+    assert rendered.consumed <= len(block)
+
+
+@given(st.lists(st.binary(max_size=12), max_size=4), ANY_MODES)
+def test_any_values_in_any_mode(values: list[bytes], modes: list[Mode]) -> None:
+    row = (values * 5)[: len(modes)] if values else [None] * len(modes)
+    rendered = render(packets.result([row]), modes)
+    assert rendered.rows == 1
 
 
 @pytest.mark.parametrize("size", [250, 251, 252, 65_535, 65_536])

@@ -1,0 +1,36 @@
+"""The kernel that is at hand: compiled where a compiler was found, else its twin in Python."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from etl_pipeline.errors import TransferError
+from etl_pipeline.schema.types import Mode
+from etl_pipeline.transfer import twin
+from etl_pipeline.transfer.twin import NUL_CHARACTERS, ZERO_DATES, Rendered, ServerErrorPacket
+
+_compiled: Any
+try:
+    from etl_pipeline.transfer import _kernel as _compiled
+except ImportError:
+    _compiled = None
+
+IS_COMPILED = _compiled is not None
+_KINDS = (ZERO_DATES, NUL_CHARACTERS)
+_SERVER_ERROR, _MALFORMED = 2, 3
+
+
+def render(block: bytes, modes: Sequence[Mode]) -> Rendered:
+    """The lines of the complete rows at the start of *block*; raises as ``twin.render`` does."""
+    if _compiled is None:
+        return twin.render(block, modes)
+    text, copy_text, rows, consumed, status, error, altered = _compiled.render(block, bytes(modes))
+    if status == _SERVER_ERROR:
+        raise ServerErrorPacket(error)
+    if status == _MALFORMED:
+        raise TransferError("the server's bytes are no row of the columns that were asked for")
+    counts = Counter({(column, _KINDS[kind]): count for column, kind, count in altered})
+    same = text if copy_text is None else copy_text
+    return Rendered(text, same, rows, consumed, status == 1, counts)
