@@ -45,7 +45,7 @@ def exit_codes(*, debug: bool) -> Iterator[None]:
 
         if debug:
             show_trace(error)
-        typer.echo(f"error: {explain(error, None)}", err=True)
+        typer.echo(f"error: {explain(error, 'etl')}", err=True)
         raise typer.Exit(1) from None
 
 

@@ -18,6 +18,7 @@ from etl_pipeline.core.connect_args import (
     make_replication_args,
     make_source_args,
 )
+from etl_pipeline.core.manager import ConnectionManager, create_connection_manager
 from etl_pipeline.core.source_connection import SourceConnection
 from etl_pipeline.errors import FaultyConfigurationError
 
@@ -36,6 +37,8 @@ __all__ = [
     "DEFAULT_POOL_SIZE",
     "DEFAULT_POOL_TIMEOUT",
     "ConnectionFactory",
+    "ConnectionManager",
+    "create_connection_manager",
 ]
 
 REPLICATION_SESSION = (

@@ -64,6 +64,18 @@ class SourceConnection(Connection):
             )
         super()._execute_command(command, sql)  # type: ignore[misc]
 
+    def _read_query_result(self, unbuffered: bool = False) -> int:
+        try:
+            return int(super()._read_query_result(unbuffered))  # type: ignore[misc]
+        except RuntimeError:
+            # PyMySQL's answer to a server that asks for a file although nobody offered one.
+            self._force_close()
+            raise StatementRefusedError(
+                "the server asked for a local file and got none; the connection was closed",
+                where="source",
+                fix="check that the host is the server that you mean",
+            ) from None
+
 
 def list_session_statements(server_version: str, max_seconds: float) -> tuple[str, ...]:
     """What a new session at the source is told; *server_version* as in the server's greeting.

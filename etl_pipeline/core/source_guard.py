@@ -34,6 +34,7 @@ _SET = r"""
 """
 _FIXED_FORMS = re.compile(rf"{_TRANSACTION} | {_SET} | KILL\ QUERY\ <number>", re.VERBOSE)
 _DESCRIBED_TABLE = re.compile(r"<name>( \. <name>)?( <name>| <string>)?")
+_EXPLAINING = ("EXPLAIN", "DESCRIBE", "DESC")
 _WRITING_WORDS = frozenset({"INTO", "OUTFILE", "DUMPFILE", "UPDATE", "DELETE", "CALL", "PROCEDURE"})
 _WRITING_UNLESS_CALLED = frozenset({"INSERT", "REPLACE"})
 _LOCKING_PAIRS = frozenset(
@@ -69,12 +70,15 @@ def check_statement(statement: str | bytes) -> None:
 
 
 def is_reading(statement: str) -> bool:
-    """Whether *statement* is certain to leave nothing behind that could be lost."""
+    """Whether *statement* certainly leaves nothing behind in its session or transaction.
+
+    False for SET and for the start of a transaction: a fresh connection would lack them.
+    """
     try:
         check_statement(statement)
     except StatementRefusedError:
         return False
-    return True
+    return split_tokens(statement)[0].text in ("SELECT", "WITH", "(", "SHOW", *_EXPLAINING)
 
 
 def _check_reading_form(tokens: Sequence[Token]) -> None:
@@ -82,7 +86,7 @@ def _check_reading_form(tokens: Sequence[Token]) -> None:
     first = tokens[0]
     if first.kind is Kind.WORD and first.text == "SHOW":
         _check_words(tokens, _WRITING_WORDS - {"PROCEDURE"})
-    elif first.kind is Kind.WORD and first.text in ("EXPLAIN", "DESCRIBE", "DESC"):
+    elif first.kind is Kind.WORD and first.text in _EXPLAINING:
         _check_explain(tokens)
     elif first.text in ("SELECT", "WITH", "(") and verb in ("SELECT", "WITH"):
         _check_select(tokens)

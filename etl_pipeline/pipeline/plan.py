@@ -61,9 +61,7 @@ def plan_run(
             texts.append(render_table(_find(name, catalog)))
         except SchemaError as error:
             refused.append(Refusal(name, error))
-    importance = {
-        name: _ORDER[config.table_importance or "standard"] for name, config in configured.items()
-    }
+    importance = {name: _ORDER[config.table_importance] for name, config in configured.items()}
     texts.sort(key=lambda t: (importance.get(t.name, 2), -t.table.data_bytes, t.name))
     chosen = (configured.get(text.name) for text in texts)
     return RunPlan(tuple(texts), tuple(refused), tuple(_notes(c for c in chosen if c)))

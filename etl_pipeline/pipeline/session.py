@@ -13,10 +13,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from etl_pipeline.config import DatabaseType, PostgresSchema, Settings
 from etl_pipeline.core import ConnectionFactory, create_connection_manager
-from etl_pipeline.core.identity import refuse_same_server_database
+from etl_pipeline.core.faults import explain
+from etl_pipeline.core.grants import read_write_privileges
+from etl_pipeline.core.same_server import refuse_same_server_database
 from etl_pipeline.core.stop import Stop
 from etl_pipeline.errors import ConfigurationError
 from etl_pipeline.pipeline.databases import Databases, lend_mysql
@@ -61,6 +65,8 @@ def open_session(settings: Settings) -> Iterator[Session]:
     )
     stop = Stop()
     try:
+        for engine, name in _named(databases):
+            _try_connection(engine, name)
         refuse_same_server_database(databases.source, databases.replication)
         _warn_of_write_privileges(databases)
         parallel = settings.pipeline.general.parallel_tables or os.cpu_count() or 1
@@ -160,9 +166,26 @@ def _control(session: Session) -> Iterator[psycopg.Connection]:
         lent.invalidate()
 
 
+def _named(databases: Databases) -> tuple[tuple[Engine, str], ...]:
+    return (
+        (databases.source, "source"),
+        (databases.replication, "replication"),
+        (databases.analytics, "analytics"),
+    )
+
+
+def _try_connection(engine: Engine, name: str) -> None:
+    """Say which database cannot be used, and where it is, before anything is begun."""
+    try:
+        engine.connect().close()
+    except SQLAlchemyError as error:
+        url = engine.url
+        raise explain(error, f"{name} {url.host}:{url.port}/{url.database}") from error
+
+
 def _read_source(databases: Databases) -> dict[str, Table]:
     database = databases.source.url.database or ""
-    with create_connection_manager(databases.source, spacing_seconds=0) as manager:
+    with create_connection_manager(databases.source) as manager:
         return read_catalog(manager.execute_with_retry, database)
 
 
@@ -172,7 +195,7 @@ def _read_collations(databases: Databases) -> frozenset[str]:
     MariaDB 10.10 and newer call a collation ``uca1400_ai_ci`` for every character set, and give
     its full name in another table only.
     """
-    with create_connection_manager(databases.replication, spacing_seconds=0) as manager:
+    with create_connection_manager(databases.replication) as manager:
         known = {
             row[0]
             for row in manager.execute_with_retry(
@@ -198,21 +221,20 @@ def _read_collations(databases: Databases) -> frozenset[str]:
 
 def _drop_leftovers(session: Session) -> None:
     """Drop the tables of ours that a killed run left in the replication database."""
-    with lend_mysql(session.databases.replication, session.stop) as replication:
-        with replication.cursor() as cursor:
-            cursor.execute("SHOW TABLES LIKE '\\\\_etl\\\\_%'")
-            for (name,) in cursor.fetchall():
-                if is_ours(name):
-                    cursor.execute(f"DROP TABLE IF EXISTS {quote_mysql(name)}")
+    with (
+        lend_mysql(session.databases.replication, session.stop) as replication,
+        replication.cursor() as cursor,
+    ):
+        cursor.execute("SHOW TABLES")
+        for (name,) in cursor.fetchall():
+            if is_ours(name):
+                cursor.execute(f"DROP TABLE IF EXISTS {quote_mysql(name)}")
 
 
 def _refuse_small_pools(databases: Databases, parallel: int) -> None:
     """Each table at work takes one connection of each pool, and the run one more of analytics."""
-    for engine, needed, name in (
-        (databases.source, parallel, "source"),
-        (databases.replication, parallel, "replication"),
-        (databases.analytics, parallel + 1, "analytics"),
-    ):
+    for engine, name in _named(databases):
+        needed = parallel + (name == "analytics")
         pool: Any = engine.pool
         room = pool.size() + pool._max_overflow  # noqa: SLF001 - no public word for it
         if room < needed:

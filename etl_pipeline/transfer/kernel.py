@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -11,9 +12,8 @@ from etl_pipeline.schema.types import Mode
 from etl_pipeline.transfer import twin
 from etl_pipeline.transfer.twin import NUL_CHARACTERS, ZERO_DATES, Rendered, ServerErrorPacket
 
-_compiled: Any
 try:
-    from etl_pipeline.transfer import _kernel as _compiled
+    _compiled: Any = importlib.import_module("etl_pipeline.transfer._kernel")
 except ImportError:
     _compiled = None
 
