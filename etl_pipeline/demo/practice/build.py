@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pymysql.connections import Connection
 
 Engine = Literal["InnoDB", "MyISAM"]
-DEFAULT_PATIENTS = 2500
+DEFAULT_PATIENTS = 1500
 DEFAULT_SEED = 7
 # The practice's last day: everything dated later is a plan.
 TODAY = "2024-06-28"
@@ -58,7 +58,7 @@ def build_practice(
     Args:
         connection: An administrator's, on MariaDB with the SEQUENCE engine; the default database
             is empty.
-        patients: At least 20; most tables grow in proportion (about 140 rows a patient).
+        patients: At least 20; most tables grow in proportion (about 225 rows a patient).
         seed: Any integer; another seed gives another practice of about the same size.
         engine: Storage engine of every table.
 
