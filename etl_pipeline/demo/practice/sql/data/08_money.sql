@@ -50,11 +50,11 @@ SELECT 0, a.AdjNum, a.PatNum, g.Guarantor, a.ProvNum, a.ClinicNum, a.AdjDate, 0,
 -- month later; plan: six months, for dear work; advance: money that the guarantor left earlier.
 UPDATE due SET Owed = ROUND(Owed - Discount, 2), Habit = CASE
     WHEN dice(billing, Guarantor) % 100 < 3 THEN 'bad'
-    WHEN dice(habit, PatNum, Day) % 1000 < 600 THEN 'visit'
-    WHEN dice(habit, PatNum, Day) % 1000 < 905 THEN 'later'
-    WHEN dice(habit, PatNum, Day) % 1000 < 935 THEN 'halves'
-    WHEN dice(habit, PatNum, Day) % 1000 < 965 THEN IF(ProcNum > 0 AND Owed > 300, 'plan', 'visit')
-    WHEN dice(habit, PatNum, Day) % 1000 < 975 THEN IF(ProcNum > 0 AND Day > @opened + INTERVAL 30 DAY, 'advance', 'visit')
+    WHEN dice(habit, PatNum, Day) % 1000 < 575 THEN 'visit'
+    WHEN dice(habit, PatNum, Day) % 1000 < 865 THEN 'later'
+    WHEN dice(habit, PatNum, Day) % 1000 < 890 THEN 'halves'
+    WHEN dice(habit, PatNum, Day) % 1000 < 920 THEN IF(ProcNum > 0 AND Owed > 300, 'plan', 'visit')
+    WHEN dice(habit, PatNum, Day) % 1000 < 930 THEN IF(ProcNum > 0 AND Day > @opened + INTERVAL 30 DAY, 'advance', 'visit')
     ELSE 'bad' END;
 
 CREATE TEMPORARY TABLE planned ENGINE=MyISAM
