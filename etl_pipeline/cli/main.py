@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from etl_pipeline.cli import run, verify
+from etl_pipeline.cli import demo, run, verify
 
 app = typer.Typer(
     name="etl",
@@ -14,6 +14,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("demo")(demo.demo)
 app.command("run")(run.run)
 app.command("verify")(verify.verify)
 

@@ -6,7 +6,7 @@ import typer
 
 from etl_pipeline.cli.shell import DEBUG_OPTION, JSON_OPTION, exit_codes, stop_on_sigterm
 
-TABLES = typer.Argument(None, metavar="[TABLE]...", help="Tables to copy; all if none is named.")
+TABLES = typer.Argument(None, metavar="TABLE", help="Tables to copy; all if none is named.")
 
 
 def run(

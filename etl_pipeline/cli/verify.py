@@ -6,7 +6,7 @@ import typer
 
 from etl_pipeline.cli.shell import DEBUG_OPTION, JSON_OPTION, exit_codes, stop_on_sigterm
 
-TABLES = typer.Argument(None, metavar="[TABLE]...", help="Tables to compare; all if none is named.")
+TABLES = typer.Argument(None, metavar="TABLE", help="Tables to compare; all if none is named.")
 DEEP = typer.Option(
     False, "--deep", help="Send the rows again and compare raw by value, naming the keys."
 )
@@ -30,7 +30,7 @@ def verify(
         from etl_pipeline.pipeline.session import verify_once
 
         stop_on_sigterm()
-        with show_progress() as listen:
+        with show_progress(hops=1) as listen:
             summary = verify_once(
                 get_settings(),
                 tables or [],

@@ -251,6 +251,12 @@ def _warn_of_write_privileges(databases: Databases) -> None:
         log.warning(
             "source: the user can write (%s); the pipeline never does, and a user that only "
             "reads is safer\n  fix: GRANT SELECT ON %s.* TO a user of its own",
-            ", ".join(privileges),
+            _shortened(privileges),
             databases.source.url.database,
         )
+
+
+def _shortened(privileges: Sequence[str]) -> str:
+    shown = ", ".join(privileges[:3])
+    rest = len(privileges) - 3
+    return f"{shown} and {rest} more" if rest > 0 else shown

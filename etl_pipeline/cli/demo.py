@@ -1,0 +1,172 @@
+"""``etl demo``: private servers, a synthetic practice, and the pipeline's work on it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+import time
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from etl_pipeline.cli.shell import DEBUG_OPTION, exit_codes, stop_on_sigterm
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from etl_pipeline.demo.setting import Practice
+
+
+class StorageEngine(str, Enum):
+    """How the practice's database stores its tables; both are met in practices."""
+
+    INNODB = "InnoDB"
+    MYISAM = "MyISAM"
+
+
+FOLDER = typer.Option(Path("demo"), "--folder", help="Where the demo keeps its files.")
+PATIENTS = typer.Option(None, min=20, help="Patients of the practice; rows grow in proportion.")
+SEED = typer.Option(None, help="The same seed gives the same practice, to the byte.")
+ENGINE = typer.Option(None, case_sensitive=False, help="Storage engine of the practice's tables.")
+CHANGE = typer.Option(False, "--change", help="Let the practice work for a day, then end.")
+STOP = typer.Option(False, "--stop", help="Stop the servers, keeping their data, then end.")
+REMOVE = typer.Option(False, "--remove", help="Stop the servers and delete everything, then end.")
+
+
+def demo(
+    folder: Path = FOLDER,
+    patients: int | None = PATIENTS,
+    seed: int | None = SEED,
+    engine: StorageEngine | None = ENGINE,
+    change: bool = CHANGE,
+    stop: bool = STOP,
+    remove: bool = REMOVE,
+    debug: bool = DEBUG_OPTION,
+) -> None:
+    """Start private servers with a synthetic practice, and copy it to a warehouse.
+
+    Example: etl demo --patients 3000 --engine MyISAM
+    """
+    with exit_codes(debug=debug):
+        if sum((change, stop, remove)) > 1:
+            raise typer.BadParameter("choose one of --change, --stop and --remove")
+        if stop or remove:
+            _end(folder, remove=remove)
+        elif change:
+            _work_for_a_day(folder)
+        else:
+            _show(folder, patients, seed, engine)
+
+
+def _show(
+    folder: Path, patients: int | None, seed: int | None, engine: StorageEngine | None
+) -> None:
+    from etl_pipeline.cli.progress import show_progress
+    from etl_pipeline.cli.screens import run_screen, verify_screen
+    from etl_pipeline.config import FileConfigProvider, Settings
+    from etl_pipeline.demo.practice import DEFAULT_PATIENTS, DEFAULT_SEED
+    from etl_pipeline.demo.servers import running_servers
+    from etl_pipeline.demo.setting import Practice, prepare_practice, read_practice
+    from etl_pipeline.pipeline.session import run_once, verify_once
+
+    stop_on_sigterm()
+    kept = read_practice(folder) or Practice(DEFAULT_PATIENTS, DEFAULT_SEED, "InnoDB")
+    practice = Practice(
+        kept.patients if patients is None else patients,
+        kept.seed if seed is None else seed,
+        kept.engine if engine is None else engine.value,
+    )
+    started = time.monotonic()
+    _say("Starting three private database servers ...")
+    with running_servers(folder, stay=True) as servers:
+        _say(f"  ready after {time.monotonic() - started:.1f} s, in {folder}/")
+        started = time.monotonic()
+        _say(f"Making {_described(practice)} ...")
+        rows = prepare_practice(folder, servers, practice)
+        if rows is None:
+            _say("  kept from the last demo, with the changes that it has seen since")
+        else:
+            _say(f"  {rows:,} rows in {time.monotonic() - started:.1f} s")
+        settings = Settings("test", FileConfigProvider(folder))
+        _say("Copying it: source → replication → raw ...")
+        with show_progress() as listen:
+            run = run_once(settings, [], listen=listen)
+        typer.echo(run_screen(run))
+        _say("Comparing the three databases, value by value ...")
+        with show_progress(hops=1) as listen:
+            comparison = verify_once(settings, [], deep=True, listen=listen)
+        typer.echo(verify_screen(comparison))
+        typer.echo(_next_steps(folder, settings.get_analytics_raw_connection_config()))
+    if not (run.is_success and comparison.is_success):
+        raise typer.Exit(1)
+
+
+def _described(practice: Practice) -> str:
+    return (
+        f"a synthetic practice of {practice.patients:,} patients "
+        f"(seed {practice.seed}, {practice.engine})"
+    )
+
+
+def _next_steps(folder: Path, analytics: Mapping[str, object]) -> str:
+    etl = shlex.quote(_program())
+    place = "" if folder == Path("demo") else f" --folder {shlex.quote(str(folder))}"
+    psql = (
+        f"PGPASSFILE={shlex.quote(str(folder / '.pgpass'))} psql -h {analytics['host']} "
+        f"-p {analytics['port']} -U {analytics['user']} {analytics['database']}"
+    )
+    return f"""
+The servers go on running. To go on:
+
+  export ETL_ENVIRONMENT=test ETL_CONFIG_DIR={shlex.quote(str(folder))}
+  {etl} demo --change{place}     # a day at the practice: inserts, edits, deletes
+  {etl} run               # bring it over
+  {etl} verify --deep     # compare every value
+  {psql} \\
+    -c 'SELECT count(*) FROM raw.patient'
+  {etl} demo --stop{place}       # stop the servers; --remove deletes their data too"""
+
+
+def _program() -> str:
+    """How this very program is called from here."""
+    program = sys.argv[0]
+    if shutil.which("etl") == program:
+        return "etl"
+    relative = os.path.relpath(program)
+    return program if relative.startswith("..") else relative
+
+
+def _work_for_a_day(folder: Path) -> None:
+    from etl_pipeline.demo.setting import change_day
+
+    changes = change_day(folder)
+    for table, (inserted, updated, deleted) in sorted(changes.items()):
+        typer.echo(
+            f"{table:<24} {inserted:>6,} inserted {updated:>6,} updated {deleted:>6,} deleted"
+        )
+    totals = [sum(column) for column in zip(*changes.values(), strict=True)]
+    typer.echo(
+        f"{len(changes)} tables: {totals[0]:,} rows inserted, {totals[1]:,} updated, "
+        f"{totals[2]:,} deleted"
+    )
+
+
+def _end(folder: Path, *, remove: bool) -> None:
+    from etl_pipeline.demo.servers import stop_servers
+    from etl_pipeline.demo.setting import remove_demo
+
+    if remove:
+        remove_demo(folder)
+        typer.echo("the demo's servers are stopped and its files deleted")
+    else:
+        count = stop_servers(folder)
+        typer.echo(f"{count} servers stopped" if count else "no server was running")
+
+
+def _say(words: str) -> None:
+    """What is being done, on stderr: results alone go to stdout."""
+    typer.echo(words, err=True)

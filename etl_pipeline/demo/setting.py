@@ -1,0 +1,126 @@
+"""Prepares all that ``etl demo`` shows: servers, a practice, and a configuration for them."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from etl_pipeline.demo.practice import Engine, build_practice
+from etl_pipeline.demo.server_databases import (
+    connect_mysql,
+    create_practice_databases,
+    drop_practice_databases,
+)
+from etl_pipeline.demo.servers import Servers, find_servers, remove_servers
+from etl_pipeline.errors import ConfigurationError
+
+_PRACTICE = "practice.json"
+
+_PIPELINE_YML = """\
+# How the pipeline works. Every key has a default; docs/environment_setup.md lists them.
+general:
+  # parallel_tables: 2       # tables worked on at once; without it, the number of cores
+source:
+  max_seconds_per_statement: 60
+"""
+
+_TABLES_YML = """\
+# Which tables are copied. With none named, every table of the source is.
+tables: {}
+#  patient:
+#    table_importance: critical     # critical, important, standard: the order of processing
+#  securitylog:
+#    estimated_rows: 100000
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Practice:
+    """What a synthetic practice is made from; the same values give the same rows."""
+
+    patients: int
+    seed: int
+    engine: Engine
+
+
+def prepare_practice(folder: Path, servers: Servers, practice: Practice) -> int | None:
+    """Make *practice* and its databases, unless they are there; return the rows that were made.
+
+    None means that the practice of an earlier demo was kept, with the changes it has seen. A
+    practice of other values is dropped together with its copy and its warehouse.
+    """
+    record = folder / _PRACTICE
+    if read_practice(folder) == practice:
+        create_practice_databases_and_config(folder, servers)
+        return None
+    record.unlink(missing_ok=True)
+    env = create_practice_databases(servers)
+    drop_practice_databases(servers, env)
+    env = create_practice_databases_and_config(folder, servers)
+    with closing(connect_mysql(servers.source, env["TEST_OPENDENTAL_SOURCE_DB"])) as connection:
+        built = build_practice(
+            connection, patients=practice.patients, seed=practice.seed, engine=practice.engine
+        )
+    record.write_text(json.dumps(asdict(practice)))
+    return sum(built.rows.values())
+
+
+def read_practice(folder: Path) -> Practice | None:
+    """The practice that *folder* has, or None."""
+    try:
+        return Practice(**json.loads((folder / _PRACTICE).read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def create_practice_databases_and_config(folder: Path, servers: Servers) -> dict[str, str]:
+    """Make the databases where they are missing, with new passwords, and write the configuration.
+
+    ``.env_test`` and ``.pgpass`` (both mode 600) are written anew; the two YAML files are kept
+    as they are if somebody has them already.
+    """
+    env = create_practice_databases(servers)
+    lines = ["ETL_ENVIRONMENT=test", *(f"{name}={value}" for name, value in env.items())]
+    _write_private(folder / ".env_test", "\n".join(lines) + "\n")
+    prefix = "TEST_POSTGRES_ANALYTICS"
+    parts = [env[f"{prefix}_{part}"] for part in ("HOST", "PORT", "DB", "USER", "PASSWORD")]
+    _write_private(folder / ".pgpass", ":".join(parts) + "\n")
+    for name, text in (("pipeline.yml", _PIPELINE_YML), ("tables.yml", _TABLES_YML)):
+        if not (folder / name).exists():
+            (folder / name).write_text(text)
+    return env
+
+
+def change_day(folder: Path) -> dict[str, tuple[int, int, int]]:
+    """Let the practice of *folder* work for a day.
+
+    Returns:
+        Rows inserted, updated and deleted, by table.
+
+    Raises:
+        ConfigurationError: No demo is running in *folder*.
+    """
+    servers, practice = find_servers(folder), read_practice(folder)
+    if servers is None or practice is None:
+        raise ConfigurationError("no demo is running", where=str(folder), fix="etl demo")
+    with closing(connect_mysql(servers.source, "opendental")) as connection:
+        return change_practice(connection, seed=practice.seed)
+
+
+def remove_demo(folder: Path) -> None:
+    """Stop the servers and delete all that the demo made, the configuration included."""
+    remove_servers(folder)
+    for name in (_PRACTICE, ".env_test", ".pgpass", "pipeline.yml", "tables.yml"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _write_private(path: Path, text: str) -> None:
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    new.replace(path)
