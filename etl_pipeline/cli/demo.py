@@ -7,7 +7,7 @@ import shlex
 import shutil
 import sys
 import time
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from etl_pipeline.demo.setting import Practice
 
 
-class StorageEngine(str, Enum):
+class StorageEngine(StrEnum):
     """How the practice's database stores its tables; both are met in practices."""
 
     INNODB = "InnoDB"

@@ -193,30 +193,17 @@ def _read_collations(databases: Databases) -> frozenset[str]:
     """Full names of the collations that the replication server knows.
 
     MariaDB 10.10 and newer call a collation ``uca1400_ai_ci`` for every character set, and give
-    its full name in another table only.
+    its full name in a column of its own.
     """
     with create_connection_manager(databases.replication) as manager:
-        known = {
-            row[0]
-            for row in manager.execute_with_retry(
-                "SELECT collation_name FROM information_schema.collations"
-            )
-        }
-        columns = manager.execute_with_retry(
-            "SELECT column_name FROM information_schema.columns "
-            "WHERE table_schema = 'information_schema' "
-            "AND table_name = 'COLLATION_CHARACTER_SET_APPLICABILITY' "
-            "AND column_name = 'FULL_COLLATION_NAME'"
+        rows = manager.execute_with_retry(
+            "SELECT * FROM information_schema.collation_character_set_applicability"
+        ).mappings()
+        return frozenset(
+            row.get("FULL_COLLATION_NAME") or row["COLLATION_NAME"]
+            for row in rows
+            if row["COLLATION_NAME"]
         )
-        if list(columns):
-            known |= {
-                row[0]
-                for row in manager.execute_with_retry(
-                    "SELECT full_collation_name "
-                    "FROM information_schema.collation_character_set_applicability"
-                )
-            }
-    return frozenset(name for name in known if name)
 
 
 def _drop_leftovers(session: Session) -> None:

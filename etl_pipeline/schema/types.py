@@ -30,7 +30,8 @@ class TypeRule:
     """How one MySQL type is carried.
 
     Attributes:
-        postgres: Type in ``raw``; ``{arguments}`` stands for what MySQL has in brackets.
+        postgres: Type in ``raw``, as PostgreSQL itself writes it (``format_type``), so that it can
+            be compared; ``{arguments}`` stands for what MySQL has in brackets.
         postgres_unsigned: The same for an unsigned column; None where that makes no difference.
         select: How the SELECT asks for the column, ``{}`` being its quoted name.
         compare: What PostgreSQL compares, ``{}`` being the column. ``=`` on floating point takes
@@ -56,13 +57,13 @@ TYPES: dict[str, TypeRule] = {
     "smallint": TypeRule("smallint", Mode.PLAIN, postgres_unsigned="integer"),
     "mediumint": TypeRule("integer", Mode.PLAIN),
     "int": TypeRule("integer", Mode.PLAIN, postgres_unsigned="bigint"),
-    "bigint": TypeRule("bigint", Mode.PLAIN, postgres_unsigned="numeric(20)"),
+    "bigint": TypeRule("bigint", Mode.PLAIN, postgres_unsigned="numeric(20,0)"),
     "decimal": TypeRule("numeric{arguments}", Mode.PLAIN),
     # MySQL prints a FLOAT with six digits; as DOUBLE it prints all that it holds.
     "float": TypeRule("real", Mode.PLAIN, select="CAST({} AS DOUBLE)", compare="float4send({})"),
     "double": TypeRule("double precision", Mode.PLAIN, compare="float8send({})"),
     "date": TypeRule("date", Mode.DATE, loses=_ZERO_DATE),
-    "datetime": TypeRule("timestamp", Mode.DATE, loses=_ZERO_DATE),
+    "datetime": TypeRule("timestamp without time zone", Mode.DATE, loses=_ZERO_DATE),
     "timestamp": TypeRule("timestamp with time zone", Mode.DATE, loses=_ZERO_DATE),
     "time": TypeRule("interval", Mode.PLAIN),
     "year": TypeRule("smallint", Mode.PLAIN),

@@ -1,4 +1,4 @@
-"""The kernel and its twin: every value of every row, whatever the bytes and wherever they are cut."""
+"""The kernel and its twin: every value of every row, wherever the bytes are cut."""
 
 from __future__ import annotations
 

@@ -71,8 +71,9 @@ def build_practice(
     with practice_session(connection, seed=seed, now=f"{TODAY} 18:00:00"):
         with connection.cursor() as cursor:
             cursor.execute(f"SET SESSION default_storage_engine = {engine}")
-            cursor.execute("SET @patients = %s, @today = DATE %s, @opened = DATE %s",
-                           (patients, TODAY, OPENED))
+            cursor.execute(
+                "SET @patients = %s, @today = DATE %s, @opened = DATE %s", (patients, TODAY, OPENED)
+            )
         execute_file(connection, "schema.sql")
         for name in _data_files():
             execute_file(connection, "data", name)
@@ -101,19 +102,31 @@ def count_rows(connection: Connection) -> dict[str, int]:
 
 
 @contextmanager
-def practice_session(connection: Connection, *, seed: int, now: str | dt.datetime) -> Iterator[None]:
+def practice_session(
+    connection: Connection, *, seed: int, now: str | dt.datetime
+) -> Iterator[None]:
     """Give the session OpenDental's settings and a clock that stands still at *now* (UTC).
 
     Settings are put back at the end; temporary tables are left to the SQL files that make them.
     """
-    kept = ("sql_mode", "time_zone", "autocommit", "default_storage_engine", "character_set_client",
-            "character_set_connection", "character_set_results", "collation_connection")
+    kept = (
+        "sql_mode",
+        "time_zone",
+        "autocommit",
+        "default_storage_engine",
+        "character_set_client",
+        "character_set_connection",
+        "character_set_results",
+        "collation_connection",
+    )
     with connection.cursor() as cursor:
         cursor.execute("SELECT " + ", ".join(f"@@SESSION.{name}" for name in kept))
         before = cursor.fetchone()
         cursor.execute("SET NAMES utf8mb4")
-        cursor.execute("SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,NO_UNSIGNED_SUBTRACTION', time_zone = '+00:00',"
-                       " autocommit = 0")
+        cursor.execute(
+            "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,NO_UNSIGNED_SUBTRACTION', time_zone = '+00:00',"
+            " autocommit = 0"
+        )
         cursor.execute("SET @seed = %s, timestamp = UNIX_TIMESTAMP(%s)", (seed, now))
     try:
         yield

@@ -9,7 +9,7 @@ CREATE TABLE "raw"."adjustment" (
   "Units" bigint,
   "Length" interval,
   "Price" numeric(10,2),
-  "Big" numeric(20),
+  "Big" numeric(20,0),
   "_etl_loaded_at" timestamp with time zone NOT NULL DEFAULT now()
 );
 
@@ -52,7 +52,7 @@ CREATE TEMPORARY TABLE "_etl_incoming" (
   "Units" bigint,
   "Length" interval,
   "Price" numeric(10,2),
-  "Big" numeric(20)
+  "Big" numeric(20,0)
 ) ON COMMIT DROP;
 
 DELETE FROM "raw"."adjustment" AS h WHERE NOT EXISTS (SELECT FROM "_etl_incoming" AS n WHERE h."AdjNum" = n."AdjNum");

@@ -1,0 +1,61 @@
+"""Reads tables the ordinary way, value by value: another way than the product's row text."""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+Rows = Counter[tuple[Any, ...]]
+
+
+def read_mysql(connection: Any, table: str) -> Rows:
+    """Every row of *table* by its values; order and storage make no difference."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET time_zone = '+00:00'")
+        cursor.execute(f"SHOW FULL COLUMNS FROM `{table}`")
+        columns = [
+            f"CAST(`{name}` AS DOUBLE)" if kind.startswith("float") else f"`{name}`"
+            for name, kind, *_ in cursor.fetchall()
+        ]
+        cursor.execute(f"SELECT {', '.join(columns)} FROM `{table}`")
+        return Counter(tuple(_comparable(value) for value in row) for row in cursor.fetchall())
+
+
+def read_postgres(connection: Any, table: str) -> Rows:
+    """Every row of ``raw.table`` by its values, without the column that is ours."""
+    connection.execute("SET timezone = 'UTC'")
+    types = connection.execute(
+        "SELECT column_name, data_type FROM information_schema.columns "
+        "WHERE table_schema = 'raw' AND table_name = %s AND column_name <> '_etl_loaded_at' "
+        "ORDER BY ordinal_position",
+        (table,),
+    ).fetchall()
+    # PostgreSQL prints a real with as few digits as tell it from other reals.
+    columns = [f'"{name}"::float8' if kind == "real" else f'"{name}"' for name, kind in types]
+    rows = connection.execute(f'SELECT {", ".join(columns)} FROM raw."{table}"').fetchall()
+    return Counter(tuple(_comparable(value) for value in row) for row in rows)
+
+
+def _comparable(value: Any) -> Any:
+    if isinstance(value, float):
+        return struct.pack(">d", value)  # -0.0 is not 0.0
+    if isinstance(value, datetime) and value.tzinfo:
+        return value.astimezone(UTC).replace(tzinfo=None)
+    return value
+
+
+def make_table(connection: Any, ddl: str, *inserts: str) -> None:
+    """Run the statements, in a mode that takes what OpenDental's databases take."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO', time_zone='+00:00'")
+        for statement in (ddl, *inserts):
+            cursor.execute(statement)
+
+
+def run_sql(connection: Any, *statements: str) -> None:
+    """Run statements on a connection of PyMySQL."""
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
