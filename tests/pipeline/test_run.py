@@ -121,7 +121,8 @@ def test_keys_indexes_names_and_comments_are_carried(lab: Lab, run: Run) -> None
     ).fetchone()
     assert key == ('PRIMARY KEY ("Code", "Version")',)
     comments = lab.analytics.execute(
-        "SELECT obj_description(t), col_description(t, 1) FROM (SELECT 'raw.patient'::regclass AS t) AS x"
+        "SELECT obj_description(t), col_description(t, 1) "
+        "FROM (SELECT 'raw.patient'::regclass AS t) AS x"
     ).fetchone()
     assert comments == ("people", "the key [bigint(20)]")
     analyzed = lab.analytics.execute(

@@ -37,7 +37,7 @@ def test_nothing_is_found_after_a_run(lab: Lab, run: Run, verify: Verify, deep: 
 RAW_CHANGES = [
     ('UPDATE raw.patient SET "Balance" = 0.2 WHERE "PatNum" = 1', ("patient", ("1",))),
     ('UPDATE raw.patient SET "Note" = \'\' WHERE "PatNum" = 0', ("patient", ("0",))),
-    ('UPDATE raw.patient SET "Balance" = '-0' WHERE "PatNum" = 0', ("patient", ("0",))),
+    ('UPDATE raw.patient SET "Balance" = -(0::float8) WHERE "PatNum" = 0', ("patient", ("0",))),
     ('DELETE FROM raw.patient WHERE "PatNum" = -7', ("patient", ("-7",))),
     (
         'INSERT INTO raw.patient ("PatNum", "LName") VALUES (77, \'made up\')',
