@@ -13,6 +13,8 @@ from pathlib import Path
 import psycopg
 import pymysql
 
+from etl_pipeline.errors import ConfigurationError
+
 HOST = "127.0.0.1"
 ROLES = ("source", "replication", "analytics")
 DATA_PARENT = Path("/var/tmp")  # noqa: S108 - its folders are checked to be ours before use
@@ -79,10 +81,20 @@ def with_free_ports(servers: Servers) -> Servers:
 
 
 def read_record(folder: Path) -> Servers | None:
-    """Return what `write_record` wrote in *folder*; None without a complete record."""
+    """Return what `write_record` wrote in *folder*; None without a complete record.
+
+    Raises:
+        ConfigurationError: Another user wrote it.
+    """
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         return Servers(**{role: Endpoint(**record[role]) for role in ROLES})
+    except PermissionError:
+        raise ConfigurationError(
+            "the private servers of this folder belong to another user",
+            where=str(folder / RECORD),
+            fix="use them as that user, or use another folder",
+        ) from None
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 

@@ -82,7 +82,9 @@ def start(folder: Path, *, stay: bool) -> Servers:
         failed = _wait_until_ready(site, servers)
         if not failed:
             return servers
-        processes.stop(known(folder).values())  # perhaps somebody took a port meanwhile
+        processes.stop(
+            known(folder).values(), at_once=True
+        )  # perhaps somebody took a port meanwhile
     raise _failure(site, failed)
 
 
@@ -95,8 +97,12 @@ def _prepare_data(site: Site) -> None:
             where=str(site.data),
             fix="remove it, or use another folder",
         )
-    if site.account.is_other:
-        os.chown(site.data, site.account.uid, site.account.gid)
+    for role in ("source", "replication"):
+        shutil.rmtree(site.data / f"{role}.tmp", ignore_errors=True)
+    for path in (site.data, site.data / "source.tmp", site.data / "replication.tmp"):
+        path.mkdir(mode=0o700, exist_ok=True)
+        if site.account.is_other:
+            os.chown(path, site.account.uid, site.account.gid)
 
 
 def _initialise(site: Site, servers: Servers) -> None:
@@ -116,13 +122,16 @@ def _initialise(site: Site, servers: Servers) -> None:
                     site.found, _unfinished(site, role), password_file
                 )
             else:
-                command = programs.install_mariadb(site.found, _unfinished(site, role))
+                command = programs.install_mariadb(
+                    site.found, _unfinished(site, role), tmpdir=site.data / f"{role}.tmp"
+                )
             running[role] = _run(site, role, command, death_signal=signal.SIGKILL)
         failed = [role for role, process in running.items() if process.wait() != 0]
     except BaseException:
         for process in running.values():
-            process.kill()
-            process.wait()
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
         raise
     finally:
         password_file.unlink()
@@ -137,8 +146,7 @@ def _unfinished(site: Site, role: str) -> Path:
 
 
 def _spawn(site: Site, servers: Servers, *, stay: bool) -> None:
-    # Left by a crash, it may name a process that has the pid now, and PostgreSQL would give up.
-    (site.datadir("analytics") / "postmaster.pid").unlink(missing_ok=True)
+    _remove_stale_pids(site)
     for role, process in known(site.folder).items():
         server = servers.endpoint(role)
         if role == "analytics":
@@ -153,6 +161,18 @@ def _spawn(site: Site, servers: Servers, *, stay: bool) -> None:
             )
         death_signal = 0 if stay else process.death_signal
         processes.release(_run(site, role, command, death_signal=death_signal))
+
+
+def _remove_stale_pids(site: Site) -> None:
+    """Remove pid files that a crash has left.
+
+    None of our servers runs, but somebody else may have such a pid by now, and PostgreSQL would
+    give up. Its check of the shared memory remains, so it cannot run twice on one directory.
+    """
+    (site.datadir("analytics") / "postmaster.pid").unlink(missing_ok=True)
+    for pattern in (".s.PGSQL.*", "*.pid"):
+        for path in site.data.glob(pattern):
+            path.unlink()
 
 
 def _root_login(password: str) -> str:

@@ -73,7 +73,7 @@ def start_servers(folder: Path, *, stay: bool) -> Servers:
             processes.stop(known(folder).values())  # those that others did not survive
             return start(folder, stay=stay)
         except BaseException:
-            processes.stop(known(folder).values())
+            processes.stop(known(folder).values(), at_once=True)
             raise
 
 
