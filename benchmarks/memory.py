@@ -1,0 +1,77 @@
+"""Peak memory and time of ``etl run`` for tables of different sizes, on servers of the launcher.
+
+    python -m benchmarks.memory 250000 1000000
+
+Prints a line a size: rows, seconds, peak resident memory of the process, and rows a second.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+from etl_pipeline.demo.server_databases import (
+    connect_mysql,
+    create_practice_databases,
+    drop_practice_databases,
+)
+from etl_pipeline.demo.servers import Servers, remove_servers, running_servers
+
+TABLE = Path(__file__).with_name("procedurelog.sql")
+
+
+def measure(servers: Servers, folder: Path, rows: int) -> tuple[float, float]:
+    """Seconds and peak MB of one ``etl run`` that copies *rows* rows for the first time."""
+    env = create_practice_databases(servers)
+    try:
+        with closing(connect_mysql(servers.source, env["TEST_OPENDENTAL_SOURCE_DB"])) as source:
+            with source.cursor() as cursor:
+                for statement in TABLE.read_text().replace("{rows}", str(rows)).split(";\n"):
+                    if statement.strip():
+                        cursor.execute(statement)
+                cursor.execute("ANALYZE TABLE procedurelog")
+        lines = "".join(f"{name}={value}\n" for name, value in env.items())
+        env_file = folder / ".env_test"
+        env_file.touch(mode=0o600)
+        env_file.write_text(lines)
+        return _run(folder)
+    finally:
+        drop_practice_databases(servers, env)
+
+
+def _run(folder: Path) -> tuple[float, float]:
+    command = [sys.executable, "-c", "from etl_pipeline.cli.main import main; main()", "run"]
+    environment = {**os.environ, "ETL_ENVIRONMENT": "test", "ETL_CONFIG_DIR": str(folder)}
+    started = time.monotonic()
+    silent = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0), (os.POSIX_SPAWN_DUP2, 1, 2)]
+    process = os.posix_spawn(sys.executable, command, environment, file_actions=silent)
+    _, status, usage = os.wait4(process, 0)
+    if status:
+        raise SystemExit(f"etl run ended with status {status}")
+    return time.monotonic() - started, usage.ru_maxrss / 1024
+
+
+def main() -> None:
+    """Measure the sizes that the command line names."""
+    sizes = [int(argument) for argument in sys.argv[1:]] or [250_000, 1_000_000]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        try:
+            with running_servers(folder) as servers:
+                for rows in sizes:
+                    seconds, megabytes = measure(servers, folder, rows)
+                    print(  # noqa: T201 - a benchmark's result
+                        f"{rows:>9,} rows {seconds:7.1f} s {megabytes:7.1f} MB "
+                        f"{rows / seconds:>9,.0f} rows/s",
+                        flush=True,
+                    )
+        finally:
+            remove_servers(folder)
+
+
+if __name__ == "__main__":
+    main()
