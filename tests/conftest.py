@@ -91,7 +91,11 @@ class Lab:
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("servers", "servers that are already there, with an administrator")
     group.addoption(
-        "--mysql-url", metavar="mysql://USER:PASSWORD@HOST:PORT", help="for source and replication"
+        "--mysql-url",
+        metavar="mysql://USER:PASSWORD@HOST:PORT",
+        action="append",
+        default=[],
+        help="for source and replication; a second one is for replication",
     )
     group.addoption(
         "--postgres-url", metavar="postgresql://USER:PASSWORD@HOST:PORT", help="for analytics"
@@ -108,10 +112,12 @@ def expected(request: pytest.FixtureRequest) -> Expected:
 @pytest.fixture(scope="session")
 def servers(pytestconfig: pytest.Config) -> Iterator[Servers]:
     """The servers of this session: private ones, except where the command line names others."""
-    mysql = _endpoint(pytestconfig.getoption("--mysql-url"), 3306)
-    postgres = _endpoint(pytestconfig.getoption("--postgres-url"), 5432)
-    if mysql and postgres:
-        yield Servers(source=mysql, replication=mysql, analytics=postgres)
+    urls = pytestconfig.getoption("--mysql-url")
+    source = _endpoint(urls[0], 3306) if urls else None
+    replication = _endpoint(urls[-1], 3306) if urls else None
+    analytics = _endpoint(pytestconfig.getoption("--postgres-url"), 5432)
+    if source and replication and analytics:
+        yield Servers(source, replication, analytics)
         return
     assert pytestconfig.cache is not None
     folder = pytestconfig.cache.mkdir("servers") / str(os.getpid())
@@ -120,9 +126,9 @@ def servers(pytestconfig: pytest.Config) -> Iterator[Servers]:
         with running_servers(folder) as private:
             yield replace(
                 private,
-                source=mysql or private.source,
-                replication=mysql or private.replication,
-                analytics=postgres or private.analytics,
+                source=source or private.source,
+                replication=replication or private.replication,
+                analytics=analytics or private.analytics,
             )
     finally:
         remove_servers(folder)
