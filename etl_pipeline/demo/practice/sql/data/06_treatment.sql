@@ -189,4 +189,4 @@ SELECT ROW_NUMBER() OVER (ORDER BY t.TreatPlanNum, p.ProcNum), t.TreatPlanNum, p
 INSERT INTO treatplanparam
   (TreatPlanParamNum, PatNum, TreatPlanNum, ShowDiscount, ShowMaxDed, ShowSubTotals, ShowTotals, ShowCompleted, ShowFees, ShowIns)
 SELECT ROW_NUMBER() OVER (ORDER BY TreatPlanNum), PatNum, TreatPlanNum, 1, 1, 0, 1, 0, 1, PatNum % 2
-  FROM treatplan WHERE TPStatus = 0 AND TreatPlanNum % 20 = 0;
+  FROM treatplan WHERE TPStatus = 0 AND TreatPlanNum % 7 = 0;

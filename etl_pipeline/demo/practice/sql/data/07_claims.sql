@@ -6,7 +6,8 @@ CREATE TEMPORARY TABLE line (
   ProcNum bigint PRIMARY KEY, PatNum bigint, AptNum bigint, Day date, ProvNum int, ClinicNum int,
   ProcCode varchar(15) CHARACTER SET utf8mb3, PlanNum bigint, InsSubNum bigint, CarrierNum bigint, Fee double,
   Allowed double, Percent int, Deductible double, Estimate double, ClaimNum bigint, ReceivedOn date,
-  IsReceived int, IsDenied int, CheckPlace bigint DEFAULT 0, KEY (ClaimNum)
+  IsReceived int, IsDenied int, CheckPlace bigint DEFAULT 0,
+  Supplement double DEFAULT 0, KEY (ClaimNum)
 ) ENGINE=MyISAM;
 
 INSERT INTO line
@@ -87,6 +88,8 @@ SELECT ROW_NUMBER() OVER (ORDER BY ClaimNum, ProcNum), ProcNum, ClaimNum, PatNum
   FROM line;
 
 -- Supplemental payments (4) on a third of the denied lines, six weeks later.
+UPDATE line SET Supplement = Estimate
+ WHERE IsReceived AND IsDenied AND ReceivedOn + INTERVAL 42 DAY <= @today AND dice(appeal, ProcNum) % 3 = 0;
 INSERT INTO claimproc
   (ClaimProcNum, ProcNum, ClaimNum, PatNum, ProvNum, Status, InsPayAmt, Remarks, ClaimPaymentNum, PlanNum, DateCP,
    CodeSent, AllowedOverride, ProcDate, DateEntry, DedEstOverride, InsEstTotalOverride, PaidOtherInsOverride, WriteOffEst,
@@ -97,8 +100,7 @@ SELECT (SELECT MAX(ClaimProcNum) FROM claimproc) + ROW_NUMBER() OVER (ORDER BY R
        ReceivedOn + INTERVAL 42 DAY, ProcCode, -1, Day, ReceivedOn + INTERVAL 42 DAY, -1, -1, -1, -1, -1, ClinicNum, InsSubNum,
        11, ReceivedOn + INTERVAL 42 DAY, ReceivedOn + INTERVAL 42 DAY + INTERVAL 14 HOUR, ReceivedOn + INTERVAL 42 DAY,
        ReceivedOn + INTERVAL 42 DAY
-  FROM line
- WHERE IsReceived AND IsDenied AND Estimate > 0 AND ReceivedOn + INTERVAL 42 DAY <= @today AND dice(appeal, ProcNum) % 3 = 0;
+  FROM line WHERE Supplement > 0;
 
 UPDATE claim c JOIN (SELECT ClaimNum, ROUND(SUM(InsPayAmt), 2) AS Paid FROM claimproc WHERE Status = 4 GROUP BY ClaimNum) AS s
        ON s.ClaimNum = c.ClaimNum

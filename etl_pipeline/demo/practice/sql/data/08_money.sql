@@ -12,11 +12,10 @@ CREATE TEMPORARY TABLE due (
 INSERT INTO due (ProcNum, PatNum, Guarantor, ProvNum, ClinicNum, Day, AptNum, Age, Owed, Refund, RefundOn)
 SELECT p.ProcNum, p.PatNum, g.Guarantor, p.ProvNum, p.ClinicNum, p.ProcDate, p.AptNum, g.Age,
        ROUND(p.ProcFee - IFNULL(l.Fee - l.Allowed, 0) - IF(IFNULL(l.IsReceived AND l.IsDenied, 0), 0, IFNULL(l.Estimate, 0)), 2),
-       IFNULL(s.InsPayAmt, 0), IFNULL(s.DateCP + INTERVAL 9 DAY, '0001-01-01')
+       IFNULL(l.Supplement, 0), IF(IFNULL(l.Supplement, 0) > 0, l.ReceivedOn + INTERVAL 51 DAY, '0001-01-01')
   FROM procedurelog p
   JOIN person g ON g.PatNum = p.PatNum
   LEFT JOIN line l ON l.ProcNum = p.ProcNum
-  LEFT JOIN (SELECT ProcNum, InsPayAmt, DateCP FROM claimproc WHERE Status = 4) AS s ON s.ProcNum = p.ProcNum
  WHERE p.ProcStatus = 2 AND p.ProcFee > 0;
 DELETE FROM due WHERE Owed <= 0;
 
@@ -143,34 +142,6 @@ SELECT (SELECT IFNULL(MAX(AdjNum), 0) FROM adjustment) + ROW_NUMBER() OVER (ORDE
        ProvNum, 'Sent to collections; "uncollectable"', Day, ProcNum, Day + INTERVAL 540 DAY, ClinicNum, 11, Day + INTERVAL 540 DAY + INTERVAL 10 HOUR
   FROM due WHERE Habit = 'bad' AND ProcNum > 0 AND Day < @today - INTERVAL 540 DAY AND dice(writeoff, PatNum, Day) % 2;
 
--- Balances, aged by the date of the charge. A guarantor's row carries the whole family's.
-CREATE TEMPORARY TABLE owing (
-  PatNum bigint, Guarantor bigint, Day date, Amount double, Insurance double, KEY (PatNum), KEY (Guarantor)
-) ENGINE=MyISAM;
-INSERT INTO owing
-SELECT c.PatNum, g.Guarantor, c.Day, ROUND(SUM(c.Amount), 2), ROUND(SUM(c.Insurance), 2)
-  FROM (SELECT PatNum, ProcDate AS Day, ProcNum, ProcFee AS Amount, 0 AS Insurance FROM procedurelog WHERE ProcStatus = 2
-        UNION ALL SELECT PatNum, ProcDate, ProcNum, AdjAmt, 0 FROM adjustment
-        UNION ALL SELECT PatNum, IF(ProcDate = '0001-01-01', DatePay, ProcDate), ProcNum, 0 - SplitAmt, 0 FROM paysplit
-        UNION ALL SELECT PatNum, ProcDate, ProcNum, 0 - InsPayAmt - WriteOff, 0 FROM claimproc WHERE Status IN (1, 4)
-        UNION ALL SELECT PatNum, ProcDate, ProcNum, 0, InsPayEst + GREATEST(WriteOffEst, 0) FROM claimproc WHERE Status = 0) AS c
-  JOIN person g ON g.PatNum = c.PatNum
- GROUP BY c.PatNum, g.Guarantor, c.Day;
-
-UPDATE patient p JOIN (SELECT PatNum, ROUND(SUM(Amount), 2) AS Balance FROM owing GROUP BY PatNum) AS o ON o.PatNum = p.PatNum
-   SET p.EstBalance = o.Balance, p.DateTStamp = p.DateTStamp;
-
-INSERT INTO famaging (PatNum, Bal_0_30, Bal_31_60, Bal_61_90, BalOver90, InsEst, BalTotal, PayPlanDue)
-SELECT Guarantor, ROUND(SUM(IF(Day > @today - INTERVAL 31 DAY, Amount, 0)), 2),
-       ROUND(SUM(IF(Day BETWEEN @today - INTERVAL 60 DAY AND @today - INTERVAL 31 DAY, Amount, 0)), 2),
-       ROUND(SUM(IF(Day BETWEEN @today - INTERVAL 90 DAY AND @today - INTERVAL 61 DAY, Amount, 0)), 2),
-       ROUND(SUM(IF(Day < @today - INTERVAL 90 DAY, Amount, 0)), 2), ROUND(SUM(Insurance), 2), ROUND(SUM(Amount), 2), 0
-  FROM owing GROUP BY Guarantor;
-
-UPDATE patient p JOIN famaging f ON f.PatNum = p.PatNum
-   SET p.Bal_0_30 = f.Bal_0_30, p.Bal_31_60 = f.Bal_31_60, p.Bal_61_90 = f.Bal_61_90, p.BalOver90 = f.BalOver90,
-       p.InsEst = f.InsEst, p.BalTotal = f.BalTotal, p.DateTStamp = p.DateTStamp;
-
 -- Statements to families that did not pay on the day, with the procedures they list.
 INSERT INTO statement
   (StatementNum, PatNum, DateSent, DateRangeFrom, DateRangeTo, Note, NoteBold, Mode_, HidePayment, SinglePatient, Intermingled,
@@ -190,7 +161,6 @@ SELECT ROW_NUMBER() OVER (ORDER BY s.StatementNum, d.ProcNum, d.AdjNum), s.State
   FROM statement s JOIN due d ON d.Guarantor = s.PatNum AND d.Habit NOT IN ('visit', 'advance')
    AND s.DateSent = d.Day + INTERVAL 7 - WEEKDAY(d.Day) DAY;
 
-DROP TEMPORARY TABLE owing;
 DROP TEMPORARY TABLE part;
 DROP TEMPORARY TABLE due;
 DROP TEMPORARY TABLE line;

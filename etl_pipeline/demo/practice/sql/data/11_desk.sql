@@ -42,7 +42,7 @@ INSERT INTO tasksubscription (TaskSubscriptionNum, UserNum, TaskListNum, TaskNum
 SELECT seq, 1 + seq % 22, 1 + seq % 8, 0 FROM seq_1_to_30;
 
 INSERT INTO taskunread (TaskUnreadNum, TaskNum, UserNum)
-SELECT ROW_NUMBER() OVER (ORDER BY TaskNum), TaskNum, 1 + TaskNum % 22 FROM task WHERE TaskStatus = 0;
+SELECT ROW_NUMBER() OVER (ORDER BY TaskNum), TaskNum, 1 + TaskNum % 22 FROM task WHERE TaskStatus = 0 OR TaskNum <= 2;
 
 -- The audit trail. PermType is OpenDental's number of the right that was used: 5 chart opened,
 -- 15 payment made, 23 procedure completed, 25 appointment made, 26 moved, 27 edited.
