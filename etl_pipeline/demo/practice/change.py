@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from etl_pipeline.demo.practice.build import DEFAULT_SEED
 from etl_pipeline.demo.practice.script import execute_file
 from etl_pipeline.demo.practice.session import practice_session
+from etl_pipeline.errors import SchemaError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -51,6 +52,9 @@ def change_practice(connection: MySqlConnection, *, seed: int = DEFAULT_SEED) ->
     Args:
         connection: An administrator's; the default database was filled by `build_practice`.
         seed: Any integer; need not be the one that built the practice.
+
+    Raises:
+        SchemaError: The audit trail is empty, so no day can follow.
     """
     day = _next_day(connection)
     with practice_session(connection, seed=seed, now=f"{day} 08:00:00"):
@@ -64,8 +68,11 @@ def change_practice(connection: MySqlConnection, *, seed: int = DEFAULT_SEED) ->
 def _next_day(connection: MySqlConnection) -> dt.date:
     with connection.cursor() as cursor:
         cursor.execute("SELECT DATE(MAX(LogDateTime)) FROM securitylog")
-        (last,) = cursor.fetchone() or (None,)
-    day: dt.date = last + dt.timedelta(days=1)
+        row = cursor.fetchone()
+    last: dt.date | None = row[0] if row else None
+    if last is None:
+        raise SchemaError("there is no practice here to change", where="securitylog")
+    day = last + dt.timedelta(days=1)
     while day.weekday() >= 5:
         day += dt.timedelta(days=1)
     return day
