@@ -10,12 +10,16 @@ from etl_pipeline.demo.practice.build import (
     Engine,
     build_practice,
 )
+from etl_pipeline.demo.practice.change import ChangedPractice, TableChange, change_practice
 
 __all__ = [
     "DEFAULT_PATIENTS",
     "DEFAULT_SEED",
     "TODAY",
     "BuiltPractice",
+    "ChangedPractice",
     "Engine",
+    "TableChange",
     "build_practice",
+    "change_practice",
 ]

@@ -30,7 +30,8 @@ CREATE TABLE adjustment (
   KEY SecUserNumEntry (SecUserNumEntry),
   KEY StatementNum (StatementNum),
   KEY TaxTransID (TaxTransID)
-) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci COMMENT='Changes to a balance that are neither charges nor payments; negative lowers it';
+) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci
+  COMMENT='Changes to a balance that are neither charges nor payments; negative lowers it';
 
 CREATE TABLE allergy (
   AllergyNum          bigint(20) NOT NULL AUTO_INCREMENT,
@@ -111,7 +112,8 @@ CREATE TABLE appointment (
   KEY SecUserNumEntry (SecUserNumEntry),
   KEY StatusDate (AptStatus, AptDateTime, ClinicNum),
   KEY UnschedStatus (UnschedStatus)
-) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci COMMENT='One visit in the book, past or future, and planned visits';
+) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci
+  COMMENT='One visit in the book, past or future, and planned visits';
 
 CREATE TABLE appointmenttype (
   AppointmentTypeNum      bigint(20) NOT NULL AUTO_INCREMENT,
@@ -350,7 +352,8 @@ CREATE TABLE claimpayment (
   KEY PayGroup (PayGroup),
   KEY PayType (PayType),
   KEY SecUserNumEntry (SecUserNumEntry)
-) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci COMMENT='A cheque or transfer from a carrier, for one or more claims';
+) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci
+  COMMENT='A cheque or transfer from a carrier, for one or more claims';
 
 CREATE TABLE claimproc (
   ClaimProcNum         bigint(20) NOT NULL AUTO_INCREMENT,
@@ -425,7 +428,8 @@ CREATE TABLE claimproc (
   KEY SecDateTEditPN (SecDateTEdit, PatNum),
   KEY SecUserNumEntry (SecUserNumEntry),
   KEY Status (Status)
-) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci COMMENT='One procedure on one claim, or the estimate for it before a claim exists';
+) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci
+  COMMENT='One procedure on one claim, or the estimate for it before a claim exists';
 
 CREATE TABLE claimtracking (
   ClaimTrackingNum    bigint(20) NOT NULL AUTO_INCREMENT,
@@ -551,7 +555,8 @@ CREATE TABLE definition (
   ItemColor int(11) NOT NULL DEFAULT 0,
   IsHidden  tinyint(3) unsigned NOT NULL DEFAULT 0,
   PRIMARY KEY (DefNum)
-) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci COMMENT='Lists that the office edits itself, one category each';
+) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci
+  COMMENT='Lists that the office edits itself, one category each';
 
 CREATE TABLE disease (
   DiseaseNum        bigint(20) NOT NULL AUTO_INCREMENT,
@@ -684,7 +689,8 @@ CREATE TABLE famaging (
   BalTotal   double NOT NULL,
   PayPlanDue double NOT NULL,
   PRIMARY KEY (PatNum)
-) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci COMMENT='Aged family balances, rewritten by the nightly job';
+) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci
+  COMMENT='Aged family balances, rewritten by the nightly job';
 
 CREATE TABLE fee (
   FeeNum          bigint(20) NOT NULL AUTO_INCREMENT,
@@ -789,7 +795,8 @@ CREATE TABLE histappointment (
   KEY ProvNum (ProvNum),
   KEY SecUserNumEntry (SecUserNumEntry),
   KEY UnschedStatus (UnschedStatus)
-) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci COMMENT='What an appointment looked like each time it was changed';
+) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci
+  COMMENT='What an appointment looked like each time it was changed';
 
 CREATE TABLE insbluebook (
   InsBlueBookNum  bigint(20) NOT NULL AUTO_INCREMENT,
@@ -1088,7 +1095,8 @@ CREATE TABLE patient (
   KEY SuperFamily (SuperFamily),
   KEY WirelessPhone (WirelessPhone),
   KEY WkPhone (WkPhone)
-) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci COMMENT='Everybody with a chart, and guarantors without one';
+) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci
+  COMMENT='Everybody with a chart, and guarantors without one';
 
 CREATE TABLE patientlink (
   PatientLinkNum bigint(20) NOT NULL AUTO_INCREMENT,
@@ -1254,7 +1262,8 @@ CREATE TABLE paysplit (
   KEY ProvNum (ProvNum),
   KEY SecDateTEditPN (SecDateTEdit, PatNum),
   KEY SecUserNumEntry (SecUserNumEntry)
-) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci COMMENT='Parts of a payment, by procedure, provider and patient';
+) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci
+  COMMENT='Parts of a payment, by procedure, provider and patient';
 
 CREATE TABLE perioexam (
   PerioExamNum     bigint(20) NOT NULL AUTO_INCREMENT,
@@ -1445,7 +1454,8 @@ CREATE TABLE procedurelog (
   KEY RepeatChargeNum (RepeatChargeNum),
   KEY SecUserNumEntry (SecUserNumEntry),
   KEY StatementNum (StatementNum)
-) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci COMMENT='Procedures: planned, done, existing or removed';
+) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci
+  COMMENT='Procedures: planned, done, existing or removed';
 
 CREATE TABLE procgroupitem (
   ProcGroupItemNum bigint(20) NOT NULL AUTO_INCREMENT,
@@ -1487,7 +1497,8 @@ CREATE TABLE procnote (
   KEY PatNum (PatNum),
   KEY ProcNum (ProcNum),
   KEY UserNum (UserNum)
-) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci COMMENT='Clinical notes; a newer row replaces, none is edited';
+) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci
+  COMMENT='Clinical notes; a newer row replaces, none is edited';
 
 CREATE TABLE proctp (
   ProcTPNum       bigint(20) NOT NULL AUTO_INCREMENT,
@@ -1634,7 +1645,8 @@ CREATE TABLE recall (
   KEY IsDisabled (IsDisabled),
   KEY PatNum (PatNum),
   KEY RecallTypeNum (RecallTypeNum)
-) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci COMMENT='When a patient is due for a kind of visit';
+) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci
+  COMMENT='When a patient is due for a kind of visit';
 
 CREATE TABLE recalltrigger (
   RecallTriggerNum bigint(20) NOT NULL AUTO_INCREMENT,
@@ -1818,7 +1830,8 @@ CREATE TABLE securitylog (
   KEY PatNum (PatNum),
   KEY PermType (PermType),
   KEY UserNum (UserNum)
-) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci COMMENT='Audit trail; rows are only added';
+) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci
+  COMMENT='Audit trail; rows are only added';
 
 CREATE TABLE securityloghash (
   SecurityLogHashNum bigint(20) NOT NULL AUTO_INCREMENT,
@@ -1826,7 +1839,8 @@ CREATE TABLE securityloghash (
   LogHash            varchar(255) NOT NULL,
   PRIMARY KEY (SecurityLogHashNum),
   KEY SecurityLogNum (SecurityLogNum)
-) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci COMMENT='One hash for each row of securitylog';
+) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci
+  COMMENT='One hash for each row of securitylog';
 
 CREATE TABLE sheet (
   SheetNum         bigint(20) NOT NULL AUTO_INCREMENT,

@@ -91,7 +91,8 @@ INSERT INTO employee
   (EmployeeNum, LName, FName, MiddleI, IsHidden, ClockStatus, PhoneExt, EmailWork, ReportsTo)
 SELECT seq, ELT(seq, 'Vellmark', 'Ostgate', 'Fenwyk', 'Quillby', 'Dramere', 'Torlow', 'Luxford',
                 'Halden', 'Brambery', 'Nimstone', 'Zelwick', 'Ardeton'),
-       ELT(seq, 'Ada', 'Bo', 'Cleo', 'Dov', 'Ezra', 'Fay', 'Gil', 'Hope', 'Ivo', 'June', 'Kit', 'Lou'),
+       ELT(seq, 'Ada', 'Bo', 'Cleo', 'Dov', 'Ezra', 'Fay', 'Gil', 'Hope', 'Ivo', 'June', 'Kit',
+           'Lou'),
        '', seq = 12, IF(seq % 3 = 0, 'Home', 'Working'), 100 + seq,
        CONCAT('staff', seq, '@example.com'), IF(seq = 1, 0, 1)
   FROM seq_1_to_12;
@@ -106,7 +107,8 @@ SELECT seq, ELT(seq, 'DR1', 'DR2', 'DR3', 'DR4', 'DR5', 'HY1', 'HY2', 'HY3', 'HY
                 'Gildenhall', 'Hawkmere', 'Ilvesoja', 'Example Dental', 'Jarrowick'),
        ELT(seq, 'Nova', 'Orin', 'Pia', 'Quade', 'Runa', 'Sol', 'Tess', 'Ulf', 'Vera', '', 'Wim'),
        IF(seq <= 5, 'DMD', IF(seq <= 9, 'RDH', '')), 1, IF(seq BETWEEN 6 AND 9, 3502, 3501), '',
-       IF(seq = 10, '', CONCAT('ZZ-', 10000 + seq)), seq BETWEEN 6 AND 9, 0 - 1000 * seq, seq = 11, 1,
+       IF(seq = 10, '', CONCAT('ZZ-', 10000 + seq)), seq BETWEEN 6 AND 9, 0 - 1000 * seq, seq = 11,
+       1,
        IF(seq = 10, '', CONCAT('00000000', 10 + seq)), '2021-01-04 08:00:00', seq = 10,
        seq = 11, seq = 11, IF(seq = 10, '0001-01-01', MAKEDATE(1960 + 3 * seq, 20 * seq)),
        IF(seq <= 5, 512.35, IF(seq <= 9, 1 / 3 * 500, 0)),
@@ -132,7 +134,8 @@ UNION ALL SELECT 23, 2, 1 UNION ALL SELECT 24, 3, 4;
 
 INSERT INTO userodpref (UserOdPrefNum, UserNum, Fkey, FkeyType, ValueString, ClinicNum)
 SELECT seq, 1 + seq % 22, seq % 5, seq % 8,
-       ELT(1 + seq % 5, '', 'True', '<a b="c">1</a>', 'C:\\temp\\export\\', 'first\r\nsecond\tcell'),
+       ELT(1 + seq % 5, '', 'True', '<a b="c">1</a>', 'C:\\temp\\export\\',
+           'first\r\nsecond\tcell'),
        seq % 3
   FROM seq_1_to_110;
 
@@ -200,8 +203,8 @@ SELECT seq, @opened + INTERVAL 14 * (seq - 1) DAY, @opened + INTERVAL 14 * seq -
 
 -- RegHours and OTimeHours are durations: some negative, some above 24 hours.
 INSERT INTO timeadjust
-  (TimeAdjustNum, EmployeeNum, TimeEntry, RegHours, OTimeHours, Note, IsAuto, ClinicNum, PtoDefNum,
-   PtoHours, IsUnpaidProtectedLeave, SecuUserNumEntry)
+  (TimeAdjustNum, EmployeeNum, TimeEntry, RegHours, OTimeHours, Note, IsAuto, ClinicNum,
+   PtoDefNum, PtoHours, IsUnpaidProtectedLeave, SecuUserNumEntry)
 SELECT seq, 1 + seq % 12, @opened + INTERVAL 4 * seq DAY + INTERVAL 17 HOUR,
        CASE seq % 6 WHEN 0 THEN '-40:00:00' WHEN 1 THEN '-00:30:00' WHEN 2 THEN '38:45:10'
                     WHEN 3 THEN '00:00:00' WHEN 4 THEN '120:00:00' ELSE '08:00:01' END,
@@ -212,7 +215,8 @@ SELECT seq, 1 + seq % 12, @opened + INTERVAL 4 * seq DAY + INTERVAL 17 HOUR,
   FROM seq_1_to_300;
 
 INSERT INTO program
-  (ProgramNum, ProgName, ProgDesc, Enabled, Path, CommandLine, Note, PluginDllName, IsDisabledByHq)
+  (ProgramNum, ProgName, ProgDesc, Enabled, Path, CommandLine, Note, PluginDllName,
+   IsDisabledByHq)
 VALUES
   (1, 'FilmViewer', 'Film viewer', 1, 'C:\\Viewer\\new\\viewer.exe', '-p "[PatNum]"', NULL, '', 0),
   (2, 'TextSender', 'Text messages', 1, '', '', 'line one\nline two', '', 0),
@@ -246,9 +250,9 @@ SELECT seq, CONCAT('9', 9900 + seq), CONCAT('Medical service, sample ', seq), '2
   FROM seq_1_to_25;
 
 INSERT INTO sheetfielddef
-  (SheetFieldDefNum, SheetDefNum, FieldType, FieldName, FieldValue, FontSize, FontName, FontIsBold,
-   XPos, YPos, Width, Height, GrowthBehavior, RadioButtonValue, RadioButtonGroup, IsRequired,
-   TabOrder, ReportableName, ItemColor)
+  (SheetFieldDefNum, SheetDefNum, FieldType, FieldName, FieldValue, FontSize, FontName,
+   FontIsBold, XPos, YPos, Width, Height, GrowthBehavior, RadioButtonValue, RadioButtonGroup,
+   IsRequired, TabOrder, ReportableName, ItemColor)
 SELECT seq, 1 + seq % 3, ELT(1 + seq % 4, 0, 1, 2, 8), CONCAT('field', seq),
        IF(seq % 4 = 2, CONCAT('Question ', seq, '?'), ''), 8.1 + seq % 3 / 10, 'Arial', seq % 4 = 2,
        20 + 40 * (seq % 9), 30 * seq, 120, 15, 0, IF(seq % 4 = 3, ELT(1 + seq % 2, 'Y', 'N'), ''),
@@ -259,6 +263,7 @@ SELECT seq, 1 + seq % 3, ELT(1 + seq % 4, 0, 1, 2, 8), CONCAT('field', seq),
 INSERT INTO entrylog (EntryLogNum, UserNum, FKeyType, FKey, LogSource, EntryDateTime)
 SELECT ROW_NUMBER() OVER (ORDER BY d.seq, k.seq), 1 + dice(entryuser, d.seq, k.seq) % 22,
        dice(entrytype, d.seq, k.seq) % 3, dice(entrykey, d.seq, k.seq) % 1000, 0,
-       @opened + INTERVAL d.seq DAY + INTERVAL 7 * 60 + 90 * k.seq + dice(entryat, d.seq, k.seq) % 90 MINUTE
+       @opened + INTERVAL d.seq DAY + INTERVAL 7 * 60 + 90 * k.seq + dice(entryat, d.seq,
+           k.seq) % 90 MINUTE
   FROM seq_0_to_1271 d JOIN seq_0_to_2 k
  WHERE DAYOFWEEK(@opened + INTERVAL d.seq DAY) <> 1;

@@ -2,8 +2,10 @@
 -- descriptions are ours; the official texts of the codes belong to their publisher.
 
 CREATE TEMPORARY TABLE codelist (
-  CodeNum int AUTO_INCREMENT PRIMARY KEY, ProcCode varchar(15) CHARACTER SET utf8mb3 COLLATE utf8mb3_bin,
-  Descript varchar(100), AbbrDesc varchar(30), ProcCat int, TreatArea int, Coverage int, Price double
+  CodeNum int AUTO_INCREMENT PRIMARY KEY,
+  ProcCode varchar(15) CHARACTER SET utf8mb3 COLLATE utf8mb3_bin,
+  Descript varchar(100), AbbrDesc varchar(30), ProcCat int, TreatArea int, Coverage int,
+  Price double
 ) ENGINE=MyISAM DEFAULT CHARSET=utf8mb3;
 
 -- TreatArea: 1 surface, 2 tooth, 3 mouth, 4 quadrant, 6 arch. Coverage: percent that a usual
@@ -117,7 +119,8 @@ SELECT ROW_NUMBER() OVER (ORDER BY s.FeeSchedNum, c.CodeNum), CASE s.FeeSchedNum
   FROM feesched s JOIN codelist c;
 
 INSERT INTO fee
-  (FeeNum, Amount, FeeSched, CodeNum, ClinicNum, ProvNum, SecUserNumEntry, SecDateEntry, SecDateTEdit)
+  (FeeNum, Amount, FeeSched, CodeNum, ClinicNum, ProvNum, SecUserNumEntry, SecDateEntry,
+   SecDateTEdit)
 SELECT 1000 + c.CodeNum, ROUND(c.Price * 1.035, 2), 1, c.CodeNum, IF(c.CodeNum % 10, 2, 0),
        IF(c.CodeNum % 10, 0, 5), 1, '2023-12-29', '2023-12-29 17:40:00'
   FROM codelist c WHERE c.ProcCat = 1106 OR c.CodeNum % 10 = 0;
@@ -134,27 +137,34 @@ SELECT seq, 900000 + seq, IF(seq % 5, '', CONCAT('d', LPAD(seq, 5, '0'))),
        CONCAT(ELT(1 + dice(rxnorm, seq) % 10, 'Alo', 'Bena', 'Cori', 'Dexa', 'Eno', 'Fluri', 'Gano',
                   'Helo', 'Ibra', 'Jolu'),
               ELT(1 + dice(rxnorm2, seq) % 6, 'zine', 'pril', 'statol', 'mycin', 'dol', 'pam'), ' ',
-              5 * (1 + seq % 100), ' MG ', ELT(1 + seq % 4, 'Tablet', 'Capsule', 'Syrup', 'µg/ml drops'))
+              5 * (1 + seq % 100), ' MG ',
+              ELT(1 + seq % 4, 'Tablet', 'Capsule', 'Syrup', 'µg/ml drops'))
   FROM seq_1_to_1500;
 
 INSERT INTO rxdef
-  (RxDefNum, Drug, Sig, Disp, Refills, Notes, IsControlled, RxCui, IsProcRequired, PatientInstruction)
-SELECT seq, CONCAT(ELT(1 + seq % 5, 'Enomycin', 'Ibradol', 'Corizine', 'Helopam', 'Bena rinse'), ' ',
+  (RxDefNum, Drug, Sig, Disp, Refills, Notes, IsControlled, RxCui, IsProcRequired,
+   PatientInstruction)
+SELECT seq, CONCAT(ELT(1 + seq % 5, 'Enomycin', 'Ibradol', 'Corizine', 'Helopam', 'Bena rinse'),
+                   ' ',
                    100 * (1 + seq DIV 5), ' mg'),
        ELT(1 + seq % 3, '1 every 8 h', '1 at night, "if needed"', 'Rinse twice a day'), 10 + seq,
        seq % 3, '', seq % 5 = 3, 900000 + seq, seq % 5 = 3, IF(seq % 2, 'With food', '')
   FROM seq_1_to_20;
 
-INSERT INTO allergydef (AllergyDefNum, Description, IsHidden, DateTStamp, SnomedType, MedicationNum, UniiCode)
-SELECT seq, ELT(seq, 'Latex', 'Enomycin', 'Ibradol', 'Local anaesthetic', 'Nickel', 'Pollen', 'Nuts',
+INSERT INTO allergydef
+  (AllergyDefNum, Description, IsHidden, DateTStamp, SnomedType, MedicationNum, UniiCode)
+SELECT seq, ELT(seq, 'Latex', 'Enomycin', 'Ibradol', 'Local anaesthetic', 'Nickel', 'Pollen',
+                'Nuts',
                 'Metals, other', 'Iodine', 'Corizine', 'Eggs', 'None known'),
-       seq = 8, '2021-01-04 08:00:00', IF(seq % 3 = 0, NULL, seq % 3), IF(seq IN (2, 3, 10), seq, 0), ''
+       seq = 8, '2021-01-04 08:00:00', IF(seq % 3 = 0, NULL, seq % 3),
+       IF(seq IN (2, 3, 10), seq, 0), ''
   FROM seq_1_to_12;
 
 INSERT INTO diseasedef
   (DiseaseDefNum, DiseaseName, ItemOrder, IsHidden, DateTStamp, ICD9Code, SnomedCode, Icd10Code)
 SELECT seq, ELT(seq, 'High blood pressure', 'Diabetes', 'Asthma', 'Heart valve', 'Pregnancy',
-                'Thyroid', 'Arthritis', 'Epilepsy', 'Hepatitis', 'Anaemia', 'Sleep apnoea', 'Reflux',
+                'Thyroid', 'Arthritis', 'Epilepsy', 'Hepatitis', 'Anaemia', 'Sleep apnoea',
+                'Reflux',
                 'Joint prosthesis', 'Smoker', 'Ménière''s'),
        seq, 0, '2021-01-04 08:00:00', '', 100000000 + seq, CONCAT('X', 10 + seq, '.', seq % 10)
   FROM seq_1_to_15;
@@ -171,13 +181,16 @@ INSERT INTO pharmclinic (PharmClinicNum, PharmacyNum, ClinicNum)
 SELECT seq, seq, 1 + seq % 2 FROM seq_1_to_8;
 
 INSERT INTO referral
-  (ReferralNum, LName, FName, Specialty, ST, Telephone, Address, City, Zip, Note, IsHidden, NotPerson,
-   Title, EMail, PatNum, NationalProvID, IsDoctor, DateTStamp, IsPreferred, BusinessName, DisplayNote)
+  (ReferralNum, LName, FName, Specialty, ST, Telephone, Address, City, Zip, Note, IsHidden,
+   NotPerson, Title, EMail, PatNum, NationalProvID, IsDoctor, DateTStamp, IsPreferred,
+   BusinessName, DisplayNote)
 SELECT seq, IF(seq > 20, ELT(seq - 20, 'Web search', 'Sign', 'Mailing', 'Radio', 'Friend'),
                CONCAT(ELT(1 + seq % 5, 'Brand', 'Kesten', 'Mor', 'Tavi', 'Ulm'),
                       ELT(1 + seq DIV 5, 'holm', 'sley', 'rick', 'ansen', 'ov'))),
-       IF(seq > 20, '', ELT(1 + seq % 4, 'Ane', 'Bix', 'Cy', 'Dag')), IF(seq > 20, 0, 3503 + seq % 3),
+       IF(seq > 20, '', ELT(1 + seq % 4, 'Ane', 'Bix', 'Cy', 'Dag')),
+       IF(seq > 20, 0, 3503 + seq % 3),
        'ZZ', CONCAT('55501', LPAD(seq, 2, '0')), '', 'Lindenmere', '00101', IF(seq % 3, '', NULL),
-       seq = 25, seq > 20, IF(seq > 20, '', 'DDS'), IF(seq > 20, '', CONCAT('ref', seq, '@example.com')),
+       seq = 25, seq > 20, IF(seq > 20, '', 'DDS'),
+       IF(seq > 20, '', CONCAT('ref', seq, '@example.com')),
        0, IF(seq % 4 = 0, NULL, ''), seq <= 20, '2021-01-04 08:00:00', seq % 6 = 0, '', ''
   FROM seq_1_to_25;
