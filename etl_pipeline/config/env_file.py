@@ -16,7 +16,7 @@ from etl_pipeline.config.databases import (
     PREFIXES,
     list_variables,
 )
-from etl_pipeline.config.secret import Secret
+from etl_pipeline.config.secret import hide_passwords
 from etl_pipeline.errors import Fault, FaultyConfigurationError
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ def parse_env_text(
             faults.append(fault)
         first_lines.setdefault(name, line)
         if value is not None:
-            values[name] = Secret(value) if name.endswith("PASSWORD") else value
-    return values, faults
+            values[name] = value
+    return hide_passwords(values), faults
 
 
 def _find_line(binding: Binding) -> int:

@@ -18,7 +18,7 @@ from etl_pipeline.config.databases import (
     list_variables,
 )
 from etl_pipeline.config.env_file import read_env_file
-from etl_pipeline.config.secret import Secret
+from etl_pipeline.config.secret import hide_passwords
 from etl_pipeline.config.yaml_file import YamlText, parse_yaml
 from etl_pipeline.errors import EnvironmentNotSetError, Fault, FaultyConfigurationError
 
@@ -63,7 +63,7 @@ class DictConfigProvider(ConfigProvider):
         self._configs: dict[str, dict[str, Any]] = {
             "pipeline": deepcopy(pipeline or {}),
             "tables": deepcopy(tables or {"tables": {}}),
-            "env": _hide_passwords(dict(env or {})),
+            "env": hide_passwords(dict(env or {})),
         }
 
     def get_config(self, config_type: str) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class FileConfigProvider(ConfigProvider):
         if _exists(path):
             return read_env_file(path, self._chosen_environment())
         names = list_variables(self._chosen_environment())
-        return _hide_passwords({name: os.environ[name] for name in names if name in os.environ})
+        return hide_passwords({name: os.environ[name] for name in names if name in os.environ})
 
     def _yaml_path(self, config_type: str) -> Path:
         path = self.directory / f"{config_type}.yml"
@@ -184,13 +184,6 @@ def _known(config_type: str) -> str:
     if config_type not in CONFIG_TYPES:
         raise ValueError(f"expected one of {', '.join(CONFIG_TYPES)}, got {config_type!r}")
     return config_type
-
-
-def _hide_passwords(values: dict[str, str]) -> dict[str, str]:
-    return {
-        name: Secret(value) if name.endswith("PASSWORD") and isinstance(value, str) else value
-        for name, value in values.items()
-    }
 
 
 def _exists(path: Path) -> bool:

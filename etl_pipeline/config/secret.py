@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 class Secret(str):
     """A password: a ``str`` to drivers, ``'***'`` in every ``repr``.
@@ -15,3 +20,11 @@ class Secret(str):
 
     def __repr__(self) -> str:
         return "'***'"
+
+
+def hide_passwords(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of *values* in which the text of every name that ends in PASSWORD is a secret."""
+    return {
+        name: Secret(value) if name.endswith("PASSWORD") and isinstance(value, str) else value
+        for name, value in values.items()
+    }

@@ -27,6 +27,7 @@ from etl_pipeline.config.providers import (
     read_environment,
 )
 from etl_pipeline.config.resolve import Resolved, find_shared_database, make_reader, resolve
+from etl_pipeline.config.secret import hide_passwords
 from etl_pipeline.errors import Fault, FaultyConfigurationError
 
 if TYPE_CHECKING:
@@ -181,7 +182,8 @@ class Settings:
         faults: list[Fault] = []
         self._pipeline_config, pipeline = self._read("pipeline", PipelineConfig, faults)
         self._tables_config, tables = self._read("tables", TablesConfig, faults)
-        self._env_vars = self._fetch("env", faults)
+        self._env_vars = hide_passwords(self._fetch("env", faults))
+        self._env_place = self.provider.locate("env")
         selected = self._env_vars.get(ENVIRONMENT_VARIABLE)
         if selected is not None and selected != self.environment:
             what = f"{ENVIRONMENT_VARIABLE} differs from the environment {self.environment}"
@@ -226,7 +228,7 @@ class Settings:
             self._get_base_config(db_type),
             overrides.model_dump(),
             names=self.ENV_MAPPINGS[self.environment][db_type],
-            where=self.provider.locate("env"),
+            where=self._env_place,
         )
 
     def _find_shared_database(self) -> list[Fault]:
@@ -239,7 +241,7 @@ class Settings:
         names = self.ENV_MAPPINGS[self.environment][DatabaseType.REPLICATION]
         what = f"source and replication are the same database, {shared}"
         fix = f"give replication a database of its own: {names['database']}=…"
-        return [Fault(what, self.provider.locate("env"), fix)]
+        return [Fault(what, self._env_place, fix)]
 
 
 def _expect(value: object, kind: type) -> None:

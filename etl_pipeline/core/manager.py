@@ -15,7 +15,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 from etl_pipeline.core.faults import explain, is_passing, read_meaning
 from etl_pipeline.core.orphans import end_orphan, read_server_id
 from etl_pipeline.core.source_guard import is_reading
-from etl_pipeline.errors import LostWorkError
+from etl_pipeline.errors import DatabaseError, LostWorkError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -134,7 +134,7 @@ class ConnectionManager:
             self._connection.commit()
         except DBAPIError as error:
             had_work = self._has_work
-            self._drop_connection(error)
+            self._drop_connection(may_run_on=_is_connection_gone(error))
             if had_work and is_passing(error):
                 raise self._lost("the connection was lost while committing") from error
             raise explain(error, self._where()) from error
@@ -148,11 +148,17 @@ class ConnectionManager:
         try:
             self._connection.rollback()
         except DBAPIError as error:
-            self._drop_connection(error)
+            self._drop_connection(may_run_on=_is_connection_gone(error))
 
     def close(self) -> None:
-        """Roll back and give the connection back; the manager may be used again."""
+        """Roll back and give the connection back; the manager may be used again.
+
+        A statement that was left running at the server is ended, as far as that is possible.
+        """
         self.rollback()
+        if self._orphan is not None:
+            with suppress(SQLAlchemyError, DatabaseError):
+                self._get_connection()
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -167,11 +173,15 @@ class ConnectionManager:
         except DBAPIError as error:
             if is_passing(error):
                 had_work = self._has_work
-                self._drop_connection(error)
+                self._drop_connection(may_run_on=_is_connection_gone(error))
                 if had_work:
                     raise self._lost("a fault ended a transaction with uncommitted work") from error
-                if unprotected and read_meaning(error)[0].is_connection_gone:
+                if unprotected and _is_connection_gone(error):
                     raise self._lost("the connection was lost during a statement") from error
+            raise
+        except BaseException as error:
+            if not isinstance(error, Exception):  # Ctrl-C: the server knows nothing of it
+                self._drop_connection(may_run_on=True)
             raise
         self._has_work |= not reads and not unprotected
         return result
@@ -192,13 +202,13 @@ class ConnectionManager:
             self._orphan = None
         return self._connection
 
-    def _drop_connection(self, error: DBAPIError) -> None:
-        """Part with a connection that *error* made unusable; what it ran may still be running."""
+    def _drop_connection(self, *, may_run_on: bool) -> None:
+        """Part with a connection; with *may_run_on*, the server may still work on a statement."""
         connection, self._connection = self._connection, None
         self._has_work = False
         if connection is None:
             return
-        if self._orphan is None and read_meaning(error)[0].is_connection_gone:
+        if self._orphan is None and may_run_on:
             self._orphan = self._server_id
         with suppress(SQLAlchemyError):
             connection.invalidate()
@@ -240,6 +250,10 @@ def _is_autocommit(connection: Connection) -> bool:
     if connection.dialect.name == "postgresql":
         return bool(driver.autocommit)
     return bool(driver.get_autocommit())
+
+
+def _is_connection_gone(error: DBAPIError) -> bool:
+    return read_meaning(error)[0].is_connection_gone
 
 
 def _may_retry(error: BaseException) -> bool:

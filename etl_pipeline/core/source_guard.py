@@ -34,6 +34,7 @@ _SET = r"""
 """
 _FIXED_FORMS = re.compile(rf"{_TRANSACTION} | {_SET} | KILL\ QUERY\ <number>", re.VERBOSE)
 _DESCRIBED_TABLE = re.compile(r"<name>( \. <name>)?( <name>| <string>)?")
+_SELECTING = ("SELECT", "WITH", "(")
 _EXPLAINING = ("EXPLAIN", "DESCRIBE", "DESC")
 _WRITING_WORDS = frozenset({"INTO", "OUTFILE", "DUMPFILE", "UPDATE", "DELETE", "CALL", "PROCEDURE"})
 _WRITING_UNLESS_CALLED = frozenset({"INSERT", "REPLACE"})
@@ -78,38 +79,37 @@ def is_reading(statement: str) -> bool:
         check_statement(statement)
     except StatementRefusedError:
         return False
-    return split_tokens(statement)[0].text in ("SELECT", "WITH", "(", "SHOW", *_EXPLAINING)
+    return _read_word(split_tokens(statement)[0]) in (*_SELECTING, "SHOW", *_EXPLAINING)
 
 
 def _check_reading_form(tokens: Sequence[Token]) -> None:
-    verb = next((token.text for token in tokens if token.text != "("), "")
-    first = tokens[0]
-    if first.kind is Kind.WORD and first.text == "SHOW":
+    first = _read_word(tokens[0])
+    verb = next((_read_word(token) for token in tokens if token.text != "("), "")
+    if first == "SHOW":
         _check_words(tokens, _WRITING_WORDS - {"PROCEDURE"})
-    elif first.kind is Kind.WORD and first.text in _EXPLAINING:
+    elif first in _EXPLAINING:
         _check_explain(tokens)
-    elif first.text in ("SELECT", "WITH", "(") and verb in ("SELECT", "WITH"):
+    elif first in _SELECTING and verb in _SELECTING:
         _check_select(tokens)
     else:
-        raise _refuse(_name_form(first))
+        raise _refuse(first if first in VERBS else "an unknown form")
     _check_calls(tokens)
 
 
 def _check_explain(tokens: Sequence[Token]) -> None:
     rest = list(tokens[1:])
-    if rest and rest[0].text in ("EXTENDED", "PARTITIONS") and rest[0].kind is Kind.WORD:
-        rest = rest[1:]
-    elif [token.text for token in rest[:2]] == ["FORMAT", "="]:
-        rest = rest[3:]
-    names = " ".join(_described(token) for token in rest)
+    words = [_read_word(token) for token in rest]
+    if words[:1] in (["EXTENDED"], ["PARTITIONS"]):
+        rest, words = rest[1:], words[1:]
+    elif words[:2] == ["FORMAT", "="]:
+        rest, words = rest[3:], words[3:]
     _check_words(rest, _WRITING_WORDS)
-    is_select = bool(rest) and rest[0].text in ("SELECT", "WITH", "(")
-    if not is_select and not _DESCRIBED_TABLE.fullmatch(names):
-        raise _refuse("EXPLAIN of something other than a SELECT")
-    if rest[0].kind is Kind.WORD and rest[0].text == "ANALYZE":
-        raise _refuse("EXPLAIN ANALYZE, which executes")
-    if is_select:
+    if words[:1] == ["ANALYZE"]:
+        raise _refuse("EXPLAIN ANALYZE, which executes,")
+    if words and words[0] in _SELECTING:
         _check_select(rest)
+    elif not _DESCRIBED_TABLE.fullmatch(" ".join(_described(token) for token in rest)):
+        raise _refuse("EXPLAIN of something other than a SELECT")
 
 
 def _check_select(tokens: Sequence[Token]) -> None:
@@ -184,8 +184,9 @@ def _canonical(tokens: Sequence[Token]) -> str:
     return " ".join(spelled.get(token.kind, token.text) for token in tokens)
 
 
-def _name_form(first: Token) -> str:
-    return first.text if first.kind is Kind.WORD and first.text in VERBS else "an unknown form"
+def _read_word(token: Token) -> str:
+    """The word or sign itself; empty for a quoted name, which is never a keyword."""
+    return token.text if token.kind in (Kind.WORD, Kind.SIGN) else ""
 
 
 def _refuse(form: str) -> StatementRefusedError:
