@@ -21,7 +21,7 @@ lint: $(READY)  ## style and types
 setup: $(READY)
 	@scripts/install_servers.sh
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt etl_pipeline/transfer/_kernel.c
 	@scripts/install_python.sh $(PYTHON) $(VENV)
 	@touch $@
 

@@ -3,6 +3,8 @@
 # they are there. Starts no service, and touches no cluster and no configuration that exists.
 set -euo pipefail
 shopt -s nullglob
+# shellcheck source=scripts/apt.sh
+source "$(dirname "$0")/apt.sh"
 oldest_postgres=13
 
 # Both look where etl_pipeline/demo/server_programs.py looks, too.
@@ -46,30 +48,13 @@ END
     exit 2
 fi
 
-as_root=()
-if [ "$(id -u)" -ne 0 ]; then
-    if ! command -v sudo >/dev/null; then
-        cat >&2 <<'END'
+if ! can_apt; then
+    cat >&2 <<'END'
 MariaDB's and PostgreSQL's server programs are not installed, and sudo is not there to do it
   fix: as root: apt-get install mariadb-server-core mariadb-client-core postgresql
 END
-        exit 2
-    fi
-    as_root=(sudo)
+    exit 2
 fi
-
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-
-# Runs apt-get, whose chatter is shown when it fails only.
-apt() {
-    if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get --yes "$@" >"$log" 2>&1; then
-        cat "$log" >&2
-        echo "apt-get $* failed" >&2
-        echo "  fix: see its message above, then run make again" >&2
-        exit 2
-    fi
-}
 
 echo "Installing MariaDB and PostgreSQL (programs only, no service) ..." >&2
 apt update
@@ -84,7 +69,7 @@ if ! has_postgres; then
     clusters=(/etc/postgresql/*/*)
     apt install --no-install-recommends postgresql-common
     if [ ${#clusters[@]} -eq 0 ]; then
-        "${as_root[@]}" sed -i 's/^#\?create_main_cluster *=.*/create_main_cluster = false/' \
+        as_root sed -i 's/^#\?create_main_cluster *=.*/create_main_cluster = false/' \
             /etc/postgresql-common/createcluster.conf
     fi
     wanted+=(postgresql)

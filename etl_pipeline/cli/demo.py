@@ -143,15 +143,16 @@ def _program() -> str:
 def _work_for_a_day(folder: Path) -> None:
     from etl_pipeline.demo.setting import change_day
 
-    changes = change_day(folder)
-    for table, (inserted, updated, deleted) in sorted(changes.items()):
+    changed = change_day(folder)
+    for table, change in sorted(changed.tables.items()):
         typer.echo(
-            f"{table:<24} {inserted:>6,} inserted {updated:>6,} updated {deleted:>6,} deleted"
+            f"{table:<24} {change.inserted:>6,} inserted {change.updated:>6,} updated "
+            f"{change.deleted:>6,} deleted"
         )
-    totals = [sum(column) for column in zip(*changes.values(), strict=True)]
+    changes = changed.tables.values()
     typer.echo(
-        f"{len(changes)} tables: {totals[0]:,} rows inserted, {totals[1]:,} updated, "
-        f"{totals[2]:,} deleted"
+        f"{changed.day}: {len(changes)} tables, {sum(c.inserted for c in changes):,} inserted, "
+        f"{sum(c.updated for c in changes):,} updated, {sum(c.deleted for c in changes):,} deleted"
     )
 
 

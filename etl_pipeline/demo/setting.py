@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from etl_pipeline.demo.practice import Engine, build_practice
+from etl_pipeline.demo.practice import ChangedPractice, Engine, build_practice, change_practice
 from etl_pipeline.demo.server_databases import (
     connect_mysql,
     create_practice_databases,
@@ -94,11 +94,8 @@ def create_practice_databases_and_config(folder: Path, servers: Servers) -> dict
     return env
 
 
-def change_day(folder: Path) -> dict[str, tuple[int, int, int]]:
+def change_day(folder: Path) -> ChangedPractice:
     """Let the practice of *folder* work for a day.
-
-    Returns:
-        Rows inserted, updated and deleted, by table.
 
     Raises:
         ConfigurationError: No demo is running in *folder*.
