@@ -82,9 +82,8 @@ def start(folder: Path, *, stay: bool) -> Servers:
         failed = _wait_until_ready(site, servers)
         if not failed:
             return servers
-        processes.stop(
-            known(folder).values(), at_once=True
-        )  # perhaps somebody took a port meanwhile
+        # Perhaps somebody took a port meanwhile.
+        processes.stop(known(folder).values(), at_once=True)
     raise _failure(site, failed)
 
 
