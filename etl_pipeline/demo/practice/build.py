@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from etl_pipeline.demo.server_databases import MySqlConnection
 
 Engine = Literal["InnoDB", "MyISAM"]
-# About 338,000 rows, 26,000 to 30,000 of them procedures.
+# About 338,000 rows, 30,000 of them procedures and 50,000 of them audit trail.
 DEFAULT_PATIENTS = 1500
 DEFAULT_SEED = 7
 # The practice opened its books on one day and lives on the evening of the other: what is dated
