@@ -28,12 +28,15 @@ def measure(servers: Servers, folder: Path, rows: int) -> tuple[float, float]:
     """Seconds and peak MB of one ``etl run`` that copies *rows* rows for the first time."""
     env = create_practice_databases(servers)
     try:
-        with closing(connect_mysql(servers.source, env["TEST_OPENDENTAL_SOURCE_DB"])) as source:
-            with source.cursor() as cursor:
-                for statement in TABLE.read_text().replace("{rows}", str(rows)).split(";\n"):
-                    if statement.strip():
-                        cursor.execute(statement)
-                cursor.execute("ANALYZE TABLE procedurelog")
+        database = env["TEST_OPENDENTAL_SOURCE_DB"]
+        with (
+            closing(connect_mysql(servers.source, database)) as source,
+            source.cursor() as cursor,
+        ):
+            for statement in TABLE.read_text().replace("{rows}", str(rows)).split(";\n"):
+                if statement.strip():
+                    cursor.execute(statement)
+            cursor.execute("ANALYZE TABLE procedurelog")
         lines = "".join(f"{name}={value}\n" for name, value in env.items())
         env_file = folder / ".env_test"
         env_file.touch(mode=0o600)
