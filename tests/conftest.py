@@ -100,6 +100,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--postgres-url", metavar="postgresql://USER:PASSWORD@HOST:PORT", help="for analytics"
     )
+    parser.addoption("--long", action="store_true", help="many more examples: make test-long")
     parser.addoption("--rewrite", action="store_true", help="renew the files of expected texts")
 
 

@@ -7,6 +7,8 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
+from etl_pipeline.schema.names import quote_mysql
+
 Rows = Counter[tuple[Any, ...]]
 
 
@@ -59,3 +61,21 @@ def run_sql(connection: Any, *statements: str) -> None:
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
+
+
+def read_exactly(connection: Any, table: str) -> list[tuple[Any, ...]]:
+    """Every row of a MySQL table as the bytes of its values, sorted: the server's own HEX.
+
+    Numbers and times are taken as the server prints them, floating point as DOUBLE.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET time_zone = '+00:00', sql_mode = ''")
+        cursor.execute(f"SHOW COLUMNS FROM `{table}`")
+        columns = []
+        for name, kind, *_ in cursor.fetchall():
+            column = quote_mysql(name)
+            if kind.startswith(("float", "double")):
+                column = f"CAST({column} AS DOUBLE)"
+            columns.append(f"HEX(CAST({column} AS BINARY))")
+        cursor.execute(f"SELECT {', '.join(columns)} FROM `{table}`")
+        return sorted(cursor.fetchall(), key=repr)

@@ -93,6 +93,29 @@ class PipelineConfig(_Model):
     source: Annotated[Source, Section] = Source()
 
 
+ColumnType = Literal[
+    "boolean",
+    "smallint",
+    "integer",
+    "bigint",
+    "numeric",
+    "text",
+    "json",
+    "jsonb",
+    "uuid",
+    "inet",
+]
+
+
+class ColumnConfig(_Model):
+    """One column of a table of ``tables.yml``."""
+
+    type: ColumnType | None = None
+    """Its type in ``raw``; None is the type of the table of types."""
+    exclude: bool = False
+    """Whether it is left out of replication and ``raw``."""
+
+
 class TableConfig(_Model):
     """One table of ``tables.yml``; None means that nothing was said."""
 
@@ -102,6 +125,9 @@ class TableConfig(_Model):
     table_importance: TableImportance = "standard"
     estimated_size_mb: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     estimated_rows: Annotated[int, Field(ge=0)] | None = None
+    columns: Annotated[dict[Text, Annotated[ColumnConfig, Section]], Section] = Field(
+        default_factory=dict
+    )
 
 
 class TablesConfig(_Model):

@@ -58,13 +58,16 @@ def plan_run(
     refused: list[Refusal] = []
     for name in dict.fromkeys(requested or selectable):
         try:
-            texts.append(render_table(_find(name, catalog)))
+            choices = configured[name].columns if name in configured else {}
+            texts.append(render_table(_find(name, catalog), choices))
         except SchemaError as error:
             refused.append(Refusal(name, error))
     importance = {name: _ORDER[config.table_importance] for name, config in configured.items()}
     texts.sort(key=lambda t: (importance.get(t.name, 2), -t.table.data_bytes, t.name))
     chosen = (configured.get(text.name) for text in texts)
-    return RunPlan(tuple(texts), tuple(refused), tuple(_notes(c for c in chosen if c)))
+    notes = _notes(c for c in chosen if c)
+    notes += [note for text in texts for note in text.shortened]
+    return RunPlan(tuple(texts), tuple(refused), tuple(notes))
 
 
 def _find(name: str, catalog: Mapping[str, Table]) -> Table:

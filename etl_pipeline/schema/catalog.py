@@ -1,14 +1,16 @@
 """What a MySQL database holds: its tables, columns and indexes as frozen records.
 
-Three statements read the whole catalog, however many tables there are.
+A handful of statements reads the whole catalog, however many tables there are.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
+
+from etl_pipeline.schema.names import quote_mysql
 
 Rows = Iterable[Any]
 Execute = Callable[[str, Mapping[str, Any]], Rows]
@@ -26,6 +28,7 @@ class Column:
         charset: Character set of a text column; None for every other type.
         collation: Collation of a text column; None for every other type.
         comment: Empty where there is none.
+        is_json: Whether MariaDB checks the column with ``json_valid``: its way to declare JSON.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Column:
     charset: str | None = None
     collation: str | None = None
     comment: str = ""
+    is_json: bool = False
 
     @property
     def is_unsigned(self) -> bool:
@@ -67,6 +71,8 @@ class Table:
     Attributes:
         columns: In the table's order.
         primary_key: Column names in the key's order; empty where there is no primary key.
+        key_prefixes: Prefix length of each column of the key, as in ``IndexPart``; empty where
+            every column is in it as a whole.
         rows_estimate: The server's own estimate; exact for MyISAM only.
         data_bytes: Size of the rows on the server's disk, without indexes.
     """
@@ -79,6 +85,7 @@ class Table:
     comment: str = ""
     rows_estimate: int = 0
     data_bytes: int = 0
+    key_prefixes: tuple[int | None, ...] = ()
 
     def column(self, name: str) -> Column:
         """The column called *name*; KeyError where there is none."""
@@ -93,6 +100,19 @@ class Table:
         if self.primary_key and self.column(self.primary_key[0]).data_type in INTEGER_TYPES:
             return self.primary_key[0]
         return None
+
+
+def without_columns(table: Table, names: Collection[str]) -> Table:
+    """*table* without some columns, and without the indexes that need one of them."""
+    if not names:
+        return table
+    return replace(
+        table,
+        columns=tuple(column for column in table.columns if column.name not in names),
+        indexes=tuple(
+            index for index in table.indexes if not any(p.column in names for p in index.parts)
+        ),
+    )
 
 
 # Aliases: MySQL 8 returns the names of information_schema's columns in upper case.
@@ -120,6 +140,14 @@ FROM information_schema.statistics
 WHERE table_schema = :database
 ORDER BY table_name, index_name, seq_in_index"""
 
+_VERSION = "SELECT VERSION() AS version"
+
+# MySQL has the type JSON; MariaDB has a LONGTEXT whose check bears the column's name.
+_JSON_CHECKS = """
+SELECT table_name AS table_name, constraint_name AS constraint_name, check_clause AS check_clause
+FROM information_schema.check_constraints
+WHERE constraint_schema = :database AND level = 'Column'"""
+
 
 def read_catalog(execute: Execute, database: str) -> dict[str, Table]:
     """Every base table of *database* by name, in the order of their names; views are left out.
@@ -131,6 +159,7 @@ def read_catalog(execute: Execute, database: str) -> dict[str, Table]:
     values = {"database": database}
     tables = list(execute(_TABLES, values))
     columns: dict[str, list[Column]] = defaultdict(list)
+    json_columns = _read_json_columns(execute, values)
     for row in execute(_COLUMNS, values):
         columns[row.table_name].append(
             Column(
@@ -141,19 +170,22 @@ def read_catalog(execute: Execute, database: str) -> dict[str, Table]:
                 charset=row.charset,
                 collation=row.collation,
                 comment=_text(row.column_comment),
+                is_json=(row.table_name, row.column_name) in json_columns,
             )
         )
     indexes = _group_indexes(execute(_INDEXES, values))
+    keys = {
+        table: index.parts
+        for table, of_table in indexes.items()
+        for index in of_table
+        if index.name == "PRIMARY"
+    }
     return {
         row.table_name: Table(
             name=row.table_name,
             columns=tuple(columns[row.table_name]),
-            primary_key=tuple(
-                part.column
-                for index in indexes[row.table_name]
-                if index.name == "PRIMARY"
-                for part in index.parts
-            ),
+            primary_key=tuple(part.column for part in keys.get(row.table_name, ())),
+            key_prefixes=tuple(part.prefix_length for part in keys.get(row.table_name, ())),
             indexes=tuple(i for i in indexes[row.table_name] if i.name != "PRIMARY"),
             engine=row.engine or "",
             comment=_text(row.table_comment),
@@ -161,6 +193,18 @@ def read_catalog(execute: Execute, database: str) -> dict[str, Table]:
             data_bytes=int(row.data_length),
         )
         for row in tables
+    }
+
+
+def _read_json_columns(execute: Execute, values: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """``(table, column)`` of the columns that MariaDB was told are JSON; empty for MySQL."""
+    (version,) = (row.version for row in execute(_VERSION, {}))
+    if "mariadb" not in version.lower():
+        return set()
+    return {
+        (row.table_name, row.constraint_name)
+        for row in execute(_JSON_CHECKS, values)
+        if row.check_clause == f"json_valid({quote_mysql(row.constraint_name)})"
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -52,7 +53,9 @@ def create_replica(table: Table, *, name: str, collations: Collection[str]) -> R
             )
         lines.append(_replica_column(column, known=column.collation in collations))
     if table.primary_key:
-        key = ", ".join(quote_mysql(name_) for name_ in table.primary_key)
+        lengths = table.key_prefixes or (None,) * len(table.primary_key)
+        parts = map(IndexPart, table.primary_key, lengths)
+        key = ", ".join(_index_part(part, whole=False) for part in parts)
         lines.append(f"PRIMARY KEY ({key})")
     body = ",\n  ".join(lines)
     create = (
@@ -77,7 +80,7 @@ def _index_statements(table: Table, name: str) -> list[str]:
 
 
 def _replica_column(column: Column, *, known: bool) -> str:
-    parts = [quote_mysql(column.name), column.column_type]
+    parts = [quote_mysql(column.name), _replica_type(column)]
     if column.charset:
         parts.append(f"CHARACTER SET {column.charset}")
     if known:
@@ -91,15 +94,30 @@ def _replica_column(column: Column, *, known: bool) -> str:
     return " ".join(parts)
 
 
+def _replica_type(column: Column) -> str:
+    """The source's type; an ENUM gets the empty string as its last member, if it has none.
+
+    A row can hold an ENUM's error value, which reads as the empty string. No server takes that
+    value back without a warning, and a warning must stay the sign of a row that was altered.
+    """
+    declared = column.column_type
+    if column.data_type != "enum":
+        return declared
+    members = re.findall(r"'((?:[^']|'')*)'", declared)
+    return declared if "" in members else f"{declared[:-1]},'')"
+
+
 def _index(index: Index) -> str:
     kind = {"FULLTEXT": "FULLTEXT ", "SPATIAL": "SPATIAL "}.get(index.kind, "")
     unique = "UNIQUE " if index.is_unique else ""
-    parts = ", ".join(_index_part(part) for part in index.parts)
+    # A spatial index reports a prefix that is none of the user's.
+    whole = index.kind == "SPATIAL"
+    parts = ", ".join(_index_part(part, whole=whole) for part in index.parts)
     return f"{unique}{kind}KEY {quote_mysql(index.name)} ({parts})"
 
 
-def _index_part(part: IndexPart) -> str:
-    length = f"({part.prefix_length})" if part.prefix_length else ""
+def _index_part(part: IndexPart, *, whole: bool) -> str:
+    length = f"({part.prefix_length})" if part.prefix_length and not whole else ""
     return quote_mysql(part.column) + length
 
 

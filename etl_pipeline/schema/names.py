@@ -19,11 +19,25 @@ def quote_mysql(*parts: str) -> str:
 
 
 def quote_postgres(*parts: str) -> str:
-    """The dotted name *parts* (schema, table; or a column) as PostgreSQL reads it back unchanged.
+    """The dotted name *parts* (schema, table; or a column) as PostgreSQL reads it back.
 
-    A ``%`` stays single, so a statement that holds such a name is executed without parameters.
+    Names too long for PostgreSQL are those of ``postgres_name``. A ``%`` stays single, so a
+    statement that holds such a name is executed without parameters.
     """
-    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+    return ".".join('"' + postgres_name(part).replace('"', '""') + '"' for part in parts)
+
+
+def postgres_name(name: str) -> str:
+    """What *name* is called in PostgreSQL: the same, or shortened to 63 bytes with a hash.
+
+    PostgreSQL cuts a longer name without a word, and two names may become one.
+    """
+    encoded = name.encode()
+    if len(encoded) <= POSTGRES_NAME_BYTES:
+        return name
+    mark = hashlib.sha256(encoded).hexdigest()[:8]
+    start = encoded[: POSTGRES_NAME_BYTES - 9].decode(errors="ignore")
+    return f"{start}_{mark}"
 
 
 def quote_text(value: str) -> str:

@@ -7,6 +7,8 @@ differences are applied.
 
 from __future__ import annotations
 
+import collections
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,7 +19,7 @@ import psycopg
 from etl_pipeline.core.stop import Stop
 from etl_pipeline.errors import SchemaError, TransferError
 from etl_pipeline.schema.ddl import add_raw_key, comment_raw, create_incoming, create_raw
-from etl_pipeline.schema.names import LOADED_AT, quote_postgres
+from etl_pipeline.schema.names import LOADED_AT, postgres_name, quote_postgres
 from etl_pipeline.sync import state
 from etl_pipeline.sync.proof import ChunkProof, RawDigest
 from etl_pipeline.sync.raw_sql import (
@@ -28,11 +30,11 @@ from etl_pipeline.sync.raw_sql import (
     replace_rows,
 )
 from etl_pipeline.sync.replicate import Report
-from etl_pipeline.transfer.copy import copy_text
+from etl_pipeline.transfer.copy import Refusal, copy_text, locate_refusal
 from etl_pipeline.transfer.reader import read_text
 from etl_pipeline.transfer.select import Chunk, TableText, select_chunk
-from etl_pipeline.transfer.spool import Digest
-from etl_pipeline.transfer.twin import Rendered
+from etl_pipeline.transfer.spool import Digest, Spool
+from etl_pipeline.transfer.twin import ZERO_DATES, Rendered
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,15 @@ def load_table(
         destination = target if is_new else quote_postgres(INCOMING)
         for proof in proofs:
             blocks = _proven_blocks(text, proof, replication, stop)
-            copied = copy_text(analytics, destination, text.column_names, blocks)
+            try:
+                copied = copy_text(analytics, destination, text.column_names, blocks)
+            except psycopg.Error as error:
+                refusal = locate_refusal(error, text)
+                if refusal is None:
+                    raise
+                # What is unread of the chunk would be taken for the next answer.
+                collections.deque(blocks, maxlen=0)
+                raise _explain_refusal(text, proof.chunk, replication, refusal) from error
             if copied != proof.rows:
                 raise TransferError(
                     f"sent {proof.rows} rows, PostgreSQL took {copied}", where=text.name
@@ -128,13 +138,13 @@ def read_relation(analytics: psycopg.Connection, schema: str, table: str) -> dic
         "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
         "LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
         "WHERE n.nspname = %s AND c.relname = %s",
-        (schema, table),
+        (schema, postgres_name(table)),
     ).fetchall()
     return {name: type_ for name, type_, _ in rows} if rows else None
 
 
 def _refuse_other_columns(text: TableText, schema: str, existing: dict[str, str]) -> None:
-    expected = {carried.name: carried.postgres_type for carried in text.columns}
+    expected = {postgres_name(c.name): c.postgres_type for c in text.columns}
     expected[LOADED_AT] = "timestamp with time zone"
     if existing == expected:
         return
@@ -159,8 +169,10 @@ def _proven_blocks(
     """The replica's rows of a chunk for COPY; raises at their end if they are not the source's."""
     digest = Digest(ordered=text.is_ordered)
     block: Rendered
-    for block in read_text(replication, select_chunk(text, proof.chunk), text.modes):
+    statement = select_chunk(text, proof.chunk)
+    for block in read_text(replication, statement, text.modes, with_copy=True):
         stop.check()
+        _refuse_altered_key(text, block)
         digest.update(block.text)
         yield block.copy_text
     if digest.value() != proof.text_digest:
@@ -169,6 +181,45 @@ def _proven_blocks(
             where=text.name,
             fix=f"etl run {text.name}",
         )
+
+
+def _refuse_altered_key(text: TableText, block: Rendered) -> None:
+    """A key that had to be altered is no key: it may be NULL, or another row's."""
+    for position, kind in block.altered:
+        carried = text.columns[position]
+        if carried.name not in text.table.primary_key:
+            continue
+        way_out = f"in tables.yml: {text.name}: {{columns: {{{carried.name}: {{type: text}}}}}}"
+        raise TransferError(
+            f"the primary key holds {kind}, which PostgreSQL has no {carried.postgres_type} for",
+            where=f"{text.name}.{carried.name}",
+            fix=way_out if kind == ZERO_DATES else f"take {text.name} out of tables.yml",
+        )
+
+
+def _explain_refusal(
+    text: TableText, chunk: Chunk, replication: Any, refusal: Refusal
+) -> TransferError:
+    """The error for a row that PostgreSQL did not take, with its key read from the replica."""
+    key = _read_key(text, chunk, replication, refusal.line)
+    row = f"in the row of key {key}" if key else "in a table without a key"
+    if refusal.column is None:
+        return TransferError(f"a row is larger than PostgreSQL takes, {row}", where=text.name)
+    carried = next(c for c in text.columns if c.name == refusal.column)
+    option = {True: "{type: text}", False: "{exclude: true}"}[carried.postgres_type != "text"]
+    return TransferError(
+        f"column {carried.name} cannot hold its value as {carried.postgres_type}, {row}",
+        where=text.name,
+        fix=f"in tables.yml: {text.name}: {{columns: {{{carried.name}: {option}}}}}",
+    )
+
+
+def _read_key(text: TableText, chunk: Chunk, replication: Any, line: int) -> str:
+    """The primary key of the row in *line* (from 1) of a chunk's text; empty without a key."""
+    with Spool(ordered=text.is_ordered) as spool:
+        spool.fill(read_text(replication, select_chunk(text, chunk), text.modes), lambda: None)
+        found = next(itertools.islice(spool.lines(), line - 1, None), b"")
+    return text.read_key(found)
 
 
 def read_digests(

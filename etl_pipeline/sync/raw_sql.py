@@ -70,7 +70,7 @@ def _same_key(text: TableText, one: str, other: str) -> str:
 
 
 def _values(columns: Sequence[CarriedColumn], alias: str) -> str:
-    return ", ".join(c.rule.compare.format(f"{alias}.{quote_postgres(c.name)}") for c in columns)
+    return ", ".join(c.compare.format(f"{alias}.{quote_postgres(c.name)}") for c in columns)
 
 
 def _differs(text: TableText, one: str, other: str) -> str:

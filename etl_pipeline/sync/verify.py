@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -97,7 +97,7 @@ def verify_table(
         deep_keys: list[tuple[str, str]] = []
         for chunk, text_digest, _ in recorded:
             with Spool(ordered=text.is_ordered) as spool:
-                blocks = read_text(source, select_chunk(text, chunk), text.modes)
+                blocks = read_text(source, select_chunk(text, chunk), text.modes, with_copy=deep)
                 spool.fill(blocks, stop.check, form="copy_text" if deep else "text")
                 _verify_replica(verdict, text, chunk, spool, text_digest, source, replication, stop)
                 if deep:
@@ -149,7 +149,8 @@ def _verify_replica(
         place: Place = "replication" if held.digest() != recorded else "source"
         with Spool(ordered=text.is_ordered) as again:
             again.fill(read_text(source, statement, text.modes), stop.check)
-            keys = compare_lines(again.lines(), held.lines(), _key_positions(text))
+            read_key = text.read_key if text.table.primary_key else None
+            keys = compare_lines(again.lines(), held.lines(), read_key)
     words = (
         "the replica's rows are not the source's"
         if place == "replication"
@@ -185,43 +186,34 @@ def _replace_raw_discrepancy(
 
 
 def compare_lines(
-    ours: Iterable[bytes], theirs: Iterable[bytes], key: Sequence[int]
+    ours: Iterable[bytes], theirs: Iterable[bytes], read_key: Callable[[bytes], str] | None
 ) -> list[tuple[str, str]]:
     """``(kind, key)`` of the lines that differ: ``missing`` or ``extra`` in *theirs*, ``differs``.
 
-    Without key positions the lines themselves are counted, and the key is empty. A hash stands
-    for each line, so that a chunk's rows need not be held twice.
+    Without *read_key* the lines themselves are counted, and the key is empty. A hash stands for
+    each line, so that a chunk's rows need not be held twice.
     """
-    if not key:
+    if read_key is None:
         left = Counter(_mark(line) for line in ours)
         left.subtract(_mark(line) for line in theirs)
         missing = sum(count for count in left.values() if count > 0)
         extra = -sum(count for count in left.values() if count < 0)
         return [("missing", "")] * missing + [("extra", "")] * extra
     found: list[tuple[str, str]] = []
-    lines = dict(_keyed(ours, key))
-    for name, mark in _keyed(theirs, key):
+    lines = {read_key(line): _mark(line) for line in ours}
+    for line in theirs:
+        name = read_key(line)
         expected = lines.pop(name, None)
         if expected is None:
             found.append(("extra", name))
-        elif expected != mark:
+        elif expected != _mark(line):
             found.append(("differs", name))
     found += [("missing", name) for name in lines]
     return found
 
 
-def _keyed(lines: Iterable[bytes], key: Sequence[int]) -> Iterator[tuple[str, bytes]]:
-    for line in lines:
-        fields = line.split(b"\t")
-        yield ", ".join(fields[i].decode("utf-8", "replace") for i in key), _mark(line)
-
-
 def _mark(line: bytes) -> bytes:
     return hashlib.blake2b(line, digest_size=16).digest()
-
-
-def _key_positions(text: TableText) -> list[int]:
-    return [text.column_names.index(name) for name in text.table.primary_key]
 
 
 def _named(found: Iterable[tuple[str, str]]) -> tuple[str, ...]:

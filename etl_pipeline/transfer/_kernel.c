@@ -5,19 +5,21 @@
  *
  * The bytes come from the network, so nothing in them is believed: every length is compared with
  * what is left of the row before it is used. The output needs no such check, because its size is
- * bounded by the input's. A byte becomes two at most (an escape), but for NULL, whose single byte
- * 0xFB becomes "\N" and a tab; a row adds a newline where its packet had four bytes of header. So
- * three bytes of output for each byte of input are always enough.
+ * bounded by the input's. A byte of a value becomes two at most (an escape, two digits). The one
+ * byte of length that each value has becomes a tab and up to three more ("\N", or PostgreSQL's
+ * prefix of hexadecimal digits), and a row's four bytes of header become a newline. So four bytes
+ * of output for each byte of input are always enough.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <string.h>
 
-enum mode { PLAIN = 0, TEXT = 1, DATE = 2, MODES };
+enum mode { PLAIN = 0, TEXT = 1, DATE = 2, BINARY = 3, GEOMETRY = 4, MODES };
 enum status { MORE = 0, END = 1, SERVER_ERROR = 2, MALFORMED = 3 };
 
 #define FULL_PACKET 0xFFFFFF
-#define OUTPUT_BYTES_PER_INPUT_BYTE 3
+#define OUTPUT_BYTES_PER_INPUT_BYTE 4
+#define SRID_BYTES 4
 
 /* What a pass over a block has done so far. */
 typedef struct {
@@ -64,6 +66,21 @@ escape(unsigned char *out, const unsigned char *value, Py_ssize_t size, int for_
             *out++ = ESCAPE[*value];
         }
         value++;
+    }
+    return out;
+}
+
+static unsigned char *
+hexadecimal(unsigned char *out, const unsigned char *value, Py_ssize_t size, int for_copy)
+{
+    static const char digits[] = "0123456789abcdef";
+    if (for_copy) { /* \x, whose backslash COPY wants escaped */
+        memcpy(out, "\\\\x", 3);
+        out += 3;
+    }
+    for (Py_ssize_t i = 0; i < size; i++) {
+        *out++ = (unsigned char)digits[value[i] >> 4];
+        *out++ = (unsigned char)digits[value[i] & 15];
     }
     return out;
 }
@@ -124,9 +141,19 @@ render_row(Pass *pass, const unsigned char *at, const unsigned char *end,
                 pass->is_altered = 1;
             }
             /* fall through */
-        default:
+        case PLAIN:
             memcpy(out, at, (size_t)length);
             out += length;
+            break;
+        case GEOMETRY:
+            if (for_copy) {
+                Py_ssize_t srid = length < SRID_BYTES ? length : SRID_BYTES;
+                out = hexadecimal(out, at + srid, length - srid, 1);
+                break;
+            }
+            /* fall through */
+        default: /* BINARY */
+            out = hexadecimal(out, at, length, for_copy);
         }
         at += length;
     }
@@ -226,10 +253,10 @@ altered_counts(const Pass *pass, Py_ssize_t columns)
 }
 
 PyDoc_STRVAR(render_doc,
-"render(block, modes) -> (text, copy_text, rows, consumed, status, error, altered)\n"
+"render(block, modes, with_copy) -> (text, copy_text, rows, consumed, status, error, altered)\n"
 "\n"
-"text: lossless lines. copy_text: lines for COPY, None where they are the same. status: 0 more\n"
-"rows may follow, 1 the result ended, 2 the server sent the error packet `error`, 3 the bytes are\n"
+"text: lossless lines. copy_text: lines for COPY, None where they are the same or where with_copy\n"
+"is false. status: 0 more rows may follow, 1 the result ended, 2 the server sent the error packet `error`, 3 the bytes are\n"
 "no rows. altered: a list of (column, kind, count), kind 0 for zero dates, 1 for NUL characters.\n"
 "The GIL is released while the block is rendered; block must not change meanwhile.");
 
@@ -240,14 +267,16 @@ kernel_render(PyObject *Py_UNUSED(module), PyObject *args)
     PyObject *text = NULL, *copy_text = NULL, *counts = NULL, *result = NULL;
     unsigned char *joined = NULL;
     Pass pass = {0};
+    int with_copy, has_other_form = 0;
 
-    if (!PyArg_ParseTuple(args, "y*y*", &block, &modes))
+    if (!PyArg_ParseTuple(args, "y*y*p", &block, &modes, &with_copy))
         return NULL;
     for (Py_ssize_t i = 0; i < modes.len; i++) {
         if (((const unsigned char *)modes.buf)[i] >= MODES) {
             PyErr_SetString(PyExc_ValueError, "unknown mode");
             goto done;
         }
+        has_other_form |= ((const unsigned char *)modes.buf)[i] >= BINARY;
     }
     if (block.len > PY_SSIZE_T_MAX / OUTPUT_BYTES_PER_INPUT_BYTE) {
         PyErr_NoMemory();
@@ -269,7 +298,7 @@ kernel_render(PyObject *Py_UNUSED(module), PyObject *args)
     Py_END_ALLOW_THREADS
     if (_PyBytes_Resize(&text, pass.written) < 0)
         goto done;
-    if (pass.is_altered) {
+    if (with_copy && (pass.is_altered || has_other_form)) {
         Pass again = {.zero_dates = pass.zero_dates, .nul_characters = pass.nul_characters};
         copy_text = PyBytes_FromStringAndSize(NULL, block.len * OUTPUT_BYTES_PER_INPUT_BYTE);
         if (!copy_text)

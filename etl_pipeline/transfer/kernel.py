@@ -22,11 +22,13 @@ _KINDS = (ZERO_DATES, NUL_CHARACTERS)
 _SERVER_ERROR, _MALFORMED = 2, 3
 
 
-def render(block: bytes, modes: Sequence[Mode]) -> Rendered:
+def render(block: bytes, modes: Sequence[Mode], *, with_copy: bool) -> Rendered:
     """The lines of the complete rows at the start of *block*; raises as ``twin.render`` does."""
     if _compiled is None:
-        return twin.render(block, modes)
-    text, copy_text, rows, consumed, status, error, altered = _compiled.render(block, bytes(modes))
+        return twin.render(block, modes, with_copy=with_copy)
+    text, copy_text, rows, consumed, status, error, altered = _compiled.render(
+        block, bytes(modes), with_copy
+    )
     if status == _SERVER_ERROR:
         raise ServerErrorPacket(error)
     if status == _MALFORMED:

@@ -1,15 +1,17 @@
-"""The sink of the replication database: row text into ``LOAD DATA LOCAL``.
+"""The sink of the replication database: row text into ``LOAD DATA LOCAL``, or into INSERT.
 
 The protocol of LOAD DATA LOCAL is spoken here: the server asks for a file, and gets blocks
 instead of one. No file and no pipe is involved, so the end of a broken producer cannot look like
 the end of the data: only a producer that reached its end sends the closing packet, any other
 closes the connection, and the server rolls the statement back.
+
+A server whose ``local_infile`` is off gets multi-row INSERTs of the same text instead.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pymysql.protocol import LoadLocalPacketWrapper, OKPacketWrapper
@@ -17,23 +19,36 @@ from pymysql.protocol import LoadLocalPacketWrapper, OKPacketWrapper
 from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.names import quote_mysql
 from etl_pipeline.transfer import wire
+from etl_pipeline.transfer.select import TableText
 
 _FILE = "row text"
 _PACKET_BYTES = 1 << 18
+_INSERT_BYTES = 1 << 19
 _COUNTS = re.compile(rb"Records: (\d+) +Deleted: (\d+) +Skipped: (\d+) +Warnings: (\d+)")
 
 
-def load_statement(table: str, columns: Sequence[str]) -> str:
-    """The LOAD DATA that reads lossless row text of *columns* into *table*."""
-    names = ", ".join(quote_mysql(name) for name in columns)
+def load_statement(table: str, text: TableText) -> str:
+    """The LOAD DATA that reads lossless row text into *table*.
+
+    What MySQL does not take as text goes through a variable and the expression of its type.
+    """
+    targets, assignments = [], []
+    for position, carried in enumerate(text.columns):
+        name = quote_mysql(carried.name)
+        if carried.load is None:
+            targets.append(name)
+        else:
+            targets.append(f"@v{position}")
+            assignments.append(f"{name} = {carried.load.format(f'@v{position}')}")
+    changes = f" SET {', '.join(assignments)}" if assignments else ""
     return (
         f"LOAD DATA LOCAL INFILE '{_FILE}' INTO TABLE {quote_mysql(table)} "
         "CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' "
-        f"LINES TERMINATED BY '\\n' ({names})"
+        f"LINES TERMINATED BY '\\n' ({', '.join(targets)}){changes}"
     )
 
 
-def load_data(connection: Any, table: str, columns: Sequence[str], blocks: Iterable[bytes]) -> int:
+def load_data(connection: Any, table: str, text: TableText, blocks: Iterable[bytes]) -> int:
     """Send *blocks* into *table* and return how many rows the server took; the caller commits.
 
     LOAD DATA LOCAL skips duplicates and clamps bad values, in strict mode too, so anything but
@@ -42,15 +57,14 @@ def load_data(connection: Any, table: str, columns: Sequence[str], blocks: Itera
     Args:
         connection: A PyMySQL connection with the capability ``LOCAL_FILES``.
         table: A table of the connection's database.
-        columns: Names in the order of the text's fields.
+        text: The table whose rows they are.
         blocks: Lossless row text, cut anywhere.
 
     Raises:
         TransferError: The server skipped or altered a row; the caller must roll back.
         pymysql.err.MySQLError: The server refused the statement or was lost.
     """
-    statement = load_statement(table, columns)
-    request = wire.send_query(connection, statement)
+    request = wire.send_query(connection, load_statement(table, text))
     finished = False
     try:
         if not request.is_load_local_packet():
@@ -71,9 +85,58 @@ def load_data(connection: Any, table: str, columns: Sequence[str], blocks: Itera
         raise TransferError("the server did not report what LOAD DATA did", where=table)
     records, _, skipped, warnings = (int(number) for number in counts.groups())
     if skipped or warnings or answer.warning_count:
-        raise TransferError(
-            f"the server skipped {skipped} of {records} rows and warned {warnings} times",
-            where=table,
-            fix="etl run --debug shows the statement; the column types of both servers must agree",
-        )
+        raise _not_taken(table, f"skipped {skipped} of {records} rows and warned {warnings} times")
     return records
+
+
+def insert_rows(connection: Any, table: str, text: TableText, lines: Iterable[bytes]) -> int:
+    """Send *lines* into *table* by multi-row INSERTs; the rest is as for ``load_data``.
+
+    Args:
+        connection: A PyMySQL connection in strict mode.
+        table: A table of the connection's database.
+        text: The table whose rows they are.
+        lines: Lossless row text, a row each, without newlines.
+    """
+    taken = 0
+    for statement in insert_statements(table, text, lines):
+        answer = OKPacketWrapper(wire.send_query(connection, statement))
+        if answer.warning_count:
+            raise _not_taken(table, f"warned {answer.warning_count} times")
+        taken += answer.affected_rows
+    return taken
+
+
+def insert_statements(
+    table: str, text: TableText, lines: Iterable[bytes], *, limit_bytes: int = _INSERT_BYTES
+) -> Iterator[bytes]:
+    """INSERTs of about *limit_bytes* each, of at least one row.
+
+    A field's escapes are those of MySQL's string literals too, so it only wants quotes.
+    """
+    names = ", ".join(quote_mysql(carried.name) for carried in text.columns)
+    head = f"INSERT INTO {quote_mysql(table)} ({names}) VALUES ".encode()
+    loads = [c.load.encode().split(b"{}") if c.load else None for c in text.columns]
+    rows: list[bytes] = []
+    size = 0
+    for line in lines:
+        values = []
+        for field, load in zip(line.split(b"\t"), loads, strict=True):
+            value = b"NULL" if field == b"\\N" else b"'" + field.replace(b"'", b"\\'") + b"'"
+            values.append(value if load is None else load[0] + value + load[1])
+        row = b"(" + b",".join(values) + b")"
+        if rows and size + len(row) > limit_bytes:
+            yield head + b",".join(rows)
+            rows, size = [], 0
+        rows.append(row)
+        size += len(row)
+    if rows:
+        yield head + b",".join(rows)
+
+
+def _not_taken(table: str, what: str) -> TransferError:
+    return TransferError(
+        f"the replication server did not take every row as it was sent: it {what}",
+        where=table,
+        fix="compare sql_mode, max_allowed_packet and the version of both servers",
+    )

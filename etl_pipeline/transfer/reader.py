@@ -14,7 +14,9 @@ from etl_pipeline.transfer.kernel import render
 from etl_pipeline.transfer.twin import Rendered, ServerErrorPacket, missing_bytes
 
 
-def read_text(connection: Any, statement: str, modes: Sequence[Mode]) -> Iterator[Rendered]:
+def read_text(
+    connection: Any, statement: str, modes: Sequence[Mode], *, with_copy: bool = False
+) -> Iterator[Rendered]:
     """The rows of *statement* as blocks of lines, in the server's order.
 
     The result must be read to its end: where it is not, or where anything goes wrong in the
@@ -24,6 +26,7 @@ def read_text(connection: Any, statement: str, modes: Sequence[Mode]) -> Iterato
         connection: A connection of PyMySQL with nothing unread on it.
         statement: A SELECT of ``len(modes)`` columns.
         modes: The kernel's mode for each column.
+        with_copy: Whether the text for COPY is wanted too.
 
     Raises:
         pymysql.err.MySQLError: The server refused the statement, broke it off, or was lost.
@@ -38,7 +41,7 @@ def read_text(connection: Any, statement: str, modes: Sequence[Mode]) -> Iterato
             # A row larger than a block is read to its end at once, not block by block.
             data = wire.read_bytes(connection, missing_bytes(rest))
             block = rest + data if rest else data
-            rendered = render(block, modes)
+            rendered = render(block, modes, with_copy=with_copy)
             rest = block[rendered.consumed :]
             if rendered.is_end and rest:
                 raise TransferError("the server sent more than one result")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from etl_pipeline.schema.catalog import Table
-from etl_pipeline.schema.names import quote_mysql
+from etl_pipeline.config.models import ColumnConfig
+from etl_pipeline.errors import SchemaError
+from etl_pipeline.schema.catalog import Table, without_columns
+from etl_pipeline.schema.names import LOADED_AT, postgres_name, quote_mysql
 from etl_pipeline.schema.types import CarriedColumn, Mode, carry
 
 
@@ -49,9 +52,25 @@ class TableText:
         return self.table.integer_key is not None
 
     @property
+    def shortened(self) -> tuple[str, ...]:
+        """Sentences on the names that are too long for PostgreSQL."""
+        names = (self.name, *self.column_names)
+        return tuple(
+            f"{self.name}: {name} is called {postgres_name(name)} in raw"
+            for name in names
+            if postgres_name(name) != name
+        )
+
+    def read_key(self, line: bytes) -> str:
+        """The primary key in a line of row text, for people; empty without a key."""
+        fields = line.split(b"\t")
+        positions = [self.column_names.index(name) for name in self.table.primary_key]
+        return ", ".join(fields[i].decode(errors="replace") for i in positions)
+
+    @property
     def modes(self) -> tuple[Mode, ...]:
         """The kernel's mode for each column."""
-        return tuple(carried.rule.mode for carried in self.columns)
+        return tuple(carried.mode for carried in self.columns)
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -59,13 +78,50 @@ class TableText:
         return tuple(carried.name for carried in self.columns)
 
 
-def render_table(table: Table) -> TableText:
+def render_table(table: Table, choices: Mapping[str, ColumnConfig] | None = None) -> TableText:
     """How the rows of *table* are rendered.
 
+    Args:
+        table: As the source declares it.
+        choices: What tables.yml says of columns, by name.
+
     Raises:
-        SchemaError: A column's type is not supported.
+        SchemaError: A column's type is not supported, a name is taken by a column of ours, or
+            *choices* name a column that is not there or leave out one of the key.
     """
-    return TableText(table, tuple(carry(table.name, column) for column in table.columns))
+    choices = choices or {}
+    _refuse_choices(table, choices)
+    excluded = {name for name, choice in choices.items() if choice.exclude}
+    kept = without_columns(table, excluded)
+    return TableText(
+        kept,
+        tuple(
+            carry(table.name, column, choices[column.name].type if column.name in choices else None)
+            for column in kept.columns
+        ),
+    )
+
+
+def _refuse_choices(table: Table, choices: Mapping[str, ColumnConfig]) -> None:
+    names = [column.name for column in table.columns]
+    for name, choice in choices.items():
+        where = f"tables.yml: {table.name}.{name}"
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            fix = f"did you mean {near[0]}?" if near else f"take {name} out of tables.yml"
+            raise SchemaError("the source has no such column", where=where, fix=fix)
+        if choice.exclude and name in table.primary_key:
+            raise SchemaError(
+                "a column of the primary key cannot be excluded",
+                where=where,
+                fix=f"take 'exclude' of {name} out of tables.yml",
+            )
+    if LOADED_AT in names and not (LOADED_AT in choices and choices[LOADED_AT].exclude):
+        raise SchemaError(
+            "the source has a column of the name that is ours in raw",
+            where=f"{table.name}.{LOADED_AT}",
+            fix=f"in tables.yml: {table.name}: {{columns: {{{LOADED_AT}: {{exclude: true}}}}}}",
+        )
 
 
 def select_chunk(text: TableText, chunk: Chunk, *, table_name: str | None = None) -> str:
@@ -78,7 +134,7 @@ def select_chunk(text: TableText, chunk: Chunk, *, table_name: str | None = None
         chunk: The range.
         table_name: Another name that the table bears on the server; None for its own.
     """
-    names = ", ".join(c.rule.select.format(quote_mysql(c.name)) for c in text.columns)
+    names = ", ".join(c.select for c in text.columns)
     source = quote_mysql(table_name or text.name)
     key = text.table.integer_key
     if key is None:

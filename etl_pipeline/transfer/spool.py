@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import IO, Literal
+from typing import Literal
 
 from etl_pipeline.transfer.twin import Rendered
 
@@ -66,7 +66,7 @@ class Spool(AbstractContextManager["Spool"]):
 
     def __init__(self, *, ordered: bool) -> None:
         # The file has no name and mode 600: what it holds is gone with the process.
-        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES)  # noqa: SIM115
+        self._file = tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES)  # noqa: SIM115
         self._digest = Digest(ordered=ordered)
         self.rows = 0
         self.text_bytes = 0
@@ -87,11 +87,17 @@ class Spool(AbstractContextManager["Spool"]):
         """
         for block in blocks:
             check()
-            self._file.write(block.text if form == "text" else block.copy_text)
+            self._write(block.text if form == "text" else block.copy_text)
             self._digest.update(block.text)
             self.rows += block.rows
             self.text_bytes += len(block.text)
             self.altered.update(block.altered)
+
+    def _write(self, text: bytes) -> None:
+        # Before the write: a text past the limit would be held in memory once more.
+        if self._file.tell() + len(text) > MEMORY_BYTES:
+            self._file.rollover()
+        self._file.write(text)
 
     def blocks(self) -> Iterator[bytes]:
         """The text from its beginning, in blocks that may end within a line."""

@@ -3,7 +3,8 @@ r"""The kernel in Python: a block of MySQL's row packets becomes a block of line
 A line holds a row: fields apart by tabs, ``\N`` for NULL, backslash escapes for tab, newline,
 carriage return, backslash and NUL. This *lossless* form is what LOAD DATA reads and what digests
 are made of. COPY reads the same form but for two things that PostgreSQL has no value for, which
-are altered and counted: zero dates and NUL characters.
+are altered and counted (zero dates and NUL characters), and for binary values: their hexadecimal
+digits want a prefix there.
 
 Packets: three bytes of length, one of sequence, then the payload; a payload of 2**24 - 1 bytes
 goes on in the next packet. A row's payload is a length-encoded string for each column, 0xFB for
@@ -22,6 +23,7 @@ from etl_pipeline.schema.types import Mode
 
 _NULL = b"\\N"
 _FULL_PACKET = 0xFFFFFF
+_SRID_BYTES = 4
 _SPECIAL = re.compile(rb"[\t\n\r\\\0]")
 _ESCAPES = {b"\t": b"\\t", b"\n": b"\\n", b"\r": b"\\r", b"\\": b"\\\\", b"\0": b"\\0"}
 _ZERO_DATE = re.compile(rb"0000-|....-00-|....-..-00", re.DOTALL)
@@ -36,7 +38,8 @@ class Rendered:
 
     Attributes:
         text: Lossless lines.
-        copy_text: Lines for COPY; the very object *text* where nothing had to be altered.
+        copy_text: Lines for COPY; the very object *text* where they are the same, and where they
+            were not asked for.
         rows: Lines in either.
         consumed: Bytes of the block that were used; the rest is the start of a row.
         is_end: Whether the server's end of the result was met.
@@ -60,8 +63,13 @@ class ServerErrorPacket(Exception):  # noqa: N818 - a message of the protocol, n
         super().__init__(f"server error {self.number}")
 
 
-def render(block: bytes | bytearray, modes: Sequence[Mode]) -> Rendered:
+def render(block: bytes | bytearray, modes: Sequence[Mode], *, with_copy: bool) -> Rendered:
     """The lines of the complete rows at the start of *block*.
+
+    Args:
+        block: What the server sent, from the start of a packet, cut anywhere.
+        modes: The mode of each column.
+        with_copy: Whether the lines for COPY are wanted too.
 
     Raises:
         ServerErrorPacket: The server sent an error in place of a row.
@@ -75,6 +83,7 @@ def render(block: bytes | bytearray, modes: Sequence[Mode]) -> Rendered:
     columns = len(modes)
     tabs = columns - 1
     dates = [i for i, mode in enumerate(modes) if mode is Mode.DATE]
+    binaries = [i for i, mode in enumerate(modes) if mode in (Mode.BINARY, Mode.GEOMETRY)]
     while size - position >= 4:
         length = block[position] | block[position + 1] << 8 | block[position + 2] << 16
         start = position + 4
@@ -97,6 +106,9 @@ def render(block: bytes | bytearray, modes: Sequence[Mode]) -> Rendered:
         if first == 0xFF:
             raise ServerErrorPacket(bytes(data[start:end]))
         fields, nulls = _split(data, start, end, columns)
+        for i in binaries:
+            if fields[i] is not _NULL:
+                fields[i] = fields[i].hex().encode()
         line = b"\t".join(fields)
         # Escapes are rare: five searches of the whole line are cheaper than one of each field.
         if (
@@ -112,9 +124,9 @@ def render(block: bytes | bytearray, modes: Sequence[Mode]) -> Rendered:
             ]
             line = b"\t".join(fields)
         copy_line = line
-        if (dates and (b"-00" in line or b"0000-" in line)) or b"\\0" in line:
+        if binaries or (dates and (b"-00" in line or b"0000-" in line)) or b"\\0" in line:
             copy_line = _alter(fields, modes, result.altered, line)
-        if copy_line is not line and copy_lines is None:
+        if with_copy and copy_line is not line and copy_lines is None:
             copy_lines = lines.copy()
         if copy_lines is not None:
             copy_lines.append(copy_line)
@@ -209,6 +221,10 @@ def _alter(
             if removed:
                 altered[i, NUL_CHARACTERS] += removed
                 changed = True
+        elif mode in (Mode.BINARY, Mode.GEOMETRY) and value is not _NULL:
+            skipped = 2 * _SRID_BYTES if mode is Mode.GEOMETRY else 0
+            kept[i] = b"\\\\x" + value[skipped:]
+            changed = True
     return b"\t".join(kept) if changed else line
 
 

@@ -16,13 +16,14 @@ from pymysql.protocol import MysqlPacket
 READ_BYTES = 1 << 18
 
 
-def send_query(connection: Any, statement: str) -> MysqlPacket:
+def send_query(connection: Any, statement: str | bytes) -> MysqlPacket:
     """Send *statement* and return the first packet of the answer.
 
     Raises:
         pymysql.err.MySQLError: The server refused the statement, or was lost.
     """
-    connection._execute_command(COMMAND.COM_QUERY, statement.encode("utf-8"))
+    text = statement.encode() if isinstance(statement, str) else statement
+    connection._execute_command(COMMAND.COM_QUERY, text)
     return read_packet(connection)
 
 

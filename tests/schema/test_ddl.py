@@ -75,7 +75,7 @@ def test_statements_of_the_replica(table: Table, expected: Expected) -> None:
     parts = [
         ddl.create,
         *ddl.indexes,
-        load_statement(incoming_name(table.name), carried.column_names),
+        load_statement(incoming_name(table.name), carried),
         select_chunk(carried, Chunk(0)),
         select_chunk(carried, Chunk(1, -5, 70)),
         select_bound(carried, 70, 1000) if carried.is_ordered else "-- one chunk",

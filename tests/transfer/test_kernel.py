@@ -48,7 +48,7 @@ def render(block: bytes, modes: list[Mode]) -> Rendered:
     results: list[object] = []
     for function in (twin.render, kernel.render):
         try:
-            results.append(function(block, modes))
+            results.append(function(block, modes, with_copy=True))
         except (TransferError, ServerErrorPacket) as error:
             results.append((type(error), str(error)))
             failure = error
