@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint setup clean
+.PHONY: demo test test-long lint setup clean
 .DELETE_ON_ERROR:
 
 demo: setup  ## start private servers, fill a practice, copy it to the warehouse
@@ -12,6 +12,9 @@ demo: setup  ## start private servers, fill a practice, copy it to the warehouse
 
 test: setup  ## every test, on private servers
 	$(VENV)/bin/pytest
+
+test-long: setup  ## the same, with thousands of random tables instead of hundreds
+	$(VENV)/bin/pytest --long --timeout=0
 
 lint: $(READY)  ## style and types
 	$(VENV)/bin/ruff check .

@@ -117,10 +117,10 @@ DOUBLES = st.floats(allow_nan=False, allow_infinity=False).filter(lambda x: x !=
 FLOATS = st.floats(allow_nan=False, allow_infinity=False, width=32).filter(lambda x: x != 0)
 
 Type = tuple[str, st.SearchStrategy[Any], Callable[[str], object]]
+INTEGERS = [("tinyint", 8), ("smallint", 16), ("mediumint", 24), ("int", 32), ("bigint", 64)]
 TYPES: list[Type] = [
     *((f"{name} {sign}", integers(size, sign == ""), number)
-      for name, size in [("tinyint", 8), ("smallint", 16), ("mediumint", 24), ("int", 32), ("bigint", 64)]
-      for sign in ("", "unsigned")),
+      for name, size in INTEGERS for sign in ("", "unsigned")),
     ("decimal(20,6)", st.decimals(-10**13, 10**13, places=6), number),
     ("decimal(65,30)", st.decimals(-10**34, 10**34, places=30), number),
     ("double", DOUBLES, double),

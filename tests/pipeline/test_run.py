@@ -9,6 +9,7 @@ import pytest
 
 from etl_pipeline.errors import ConfigurationError, DatabaseError
 from etl_pipeline.pipeline.summary import RunSummary
+from etl_pipeline.schema import types
 from etl_pipeline.sync import chunks
 from tests.conftest import Lab
 from tests.pipeline.conftest import TABLES, fill
@@ -162,7 +163,12 @@ def test_zero_dates_and_nul_characters_are_altered_in_raw_alone_and_counted(
     )
 
 
-def test_an_unsupported_type_is_refused_by_name_and_the_others_go_on(lab: Lab, run: Run) -> None:
+def test_an_unsupported_type_is_refused_by_name_and_the_others_go_on(
+    lab: Lab, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Every type of MariaDB 10.11 is supported; a newer server's would not be.
+    known = {name: rule for name, rule in types.TYPES.items() if name != "geometry"}
+    monkeypatch.setattr(types, "TYPES", known)
     fill(lab)
     make_table(lab.source, "CREATE TABLE shapes (k int PRIMARY KEY, outline geometry)")
     summary = run()

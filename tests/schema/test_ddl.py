@@ -113,11 +113,12 @@ def test_a_collation_the_replica_does_not_know_is_mapped_and_said() -> None:
 
 
 def test_an_unknown_type_is_refused_by_name() -> None:
-    table = Table("t", (Column("shape", "geometry", "geometry", is_nullable=True),))
+    table = Table("t", (Column("meaning", "vector", "vector(3)", is_nullable=True),))
     with pytest.raises(SchemaError) as caught:
         render_table(table)
-    assert caught.value.where == "t.shape"
-    assert "geometry" in caught.value.what
+    assert caught.value.where == "t.meaning"
+    assert "vector(3)" in caught.value.what
+    assert "exclude: true" in (caught.value.fix or "")
 
 
 @pytest.mark.parametrize("length", [1, 50, 51, 64])
