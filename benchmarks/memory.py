@@ -1,8 +1,9 @@
 """Peak memory and time of ``etl run`` for tables of different sizes, on servers of the launcher.
 
-    python -m benchmarks.memory 250000 1000000
+    python -m benchmarks.memory 250000 1000000 50MB
 
-Prints a line a size: rows, seconds, peak resident memory of the process, and rows a second.
+A number is a table of so many rows; ``50MB`` is a table of three rows with a value of that size.
+Prints a line each: seconds, peak resident memory of the process, and rows a second.
 """
 
 from __future__ import annotations
@@ -22,10 +23,24 @@ from etl_pipeline.demo.server_databases import (
 from etl_pipeline.demo.servers import Servers, remove_servers, running_servers
 
 TABLE = Path(__file__).with_name("procedurelog.sql")
+LARGE_ROWS = 3
+LARGE_VALUES = f"""
+CREATE TABLE documentmisc (DocMiscNum bigint PRIMARY KEY, RawBytes longblob);
+INSERT INTO documentmisc
+SELECT seq, repeat(unhex(sha2(seq, 512)), {{units}}) FROM seq_1_to_{LARGE_ROWS};
+"""
 
 
-def measure(servers: Servers, folder: Path, rows: int) -> tuple[float, float]:
-    """Seconds and peak MB of one ``etl run`` that copies *rows* rows for the first time."""
+def fill_script(size: str) -> tuple[str, int]:
+    """The SQL that makes the table of a *size* from the command line, and its rows."""
+    if size.endswith("MB"):
+        units = int(size.removesuffix("MB")) * 1_000_000 // 64
+        return LARGE_VALUES.format(units=units), LARGE_ROWS
+    return TABLE.read_text().replace("{rows}", size), int(size)
+
+
+def measure(servers: Servers, folder: Path, script: str) -> tuple[float, float]:
+    """Seconds and peak MB of the ``etl run`` that copies the table of *script*."""
     env = create_practice_databases(servers)
     try:
         database = env["TEST_OPENDENTAL_SOURCE_DB"]
@@ -33,10 +48,9 @@ def measure(servers: Servers, folder: Path, rows: int) -> tuple[float, float]:
             closing(connect_mysql(servers.source, database)) as source,
             source.cursor() as cursor,
         ):
-            for statement in TABLE.read_text().replace("{rows}", str(rows)).split(";\n"):
+            for statement in script.split(";\n"):
                 if statement.strip():
                     cursor.execute(statement)
-            cursor.execute("ANALYZE TABLE procedurelog")
         lines = "".join(f"{name}={value}\n" for name, value in env.items())
         env_file = folder / ".env_test"
         env_file.touch(mode=0o600)
@@ -60,15 +74,16 @@ def _run(folder: Path) -> tuple[float, float]:
 
 def main() -> None:
     """Measure the sizes that the command line names."""
-    sizes = [int(argument) for argument in sys.argv[1:]] or [250_000, 1_000_000]
+    sizes = sys.argv[1:] or ["250000", "1000000"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         try:
             with running_servers(folder) as servers:
-                for rows in sizes:
-                    seconds, megabytes = measure(servers, folder, rows)
+                for size in sizes:
+                    script, rows = fill_script(size)
+                    seconds, megabytes = measure(servers, folder, script)
                     print(  # noqa: T201 - a benchmark's result
-                        f"{rows:>9,} rows {seconds:7.1f} s {megabytes:7.1f} MB "
+                        f"{size:>9} {rows:>9,} rows {seconds:7.1f} s {megabytes:7.1f} MB "
                         f"{rows / seconds:>9,.0f} rows/s",
                         flush=True,
                     )

@@ -22,7 +22,7 @@ _KINDS = (ZERO_DATES, NUL_CHARACTERS)
 _SERVER_ERROR, _MALFORMED = 2, 3
 
 
-def render(block: bytes, modes: Sequence[Mode], *, with_copy: bool) -> Rendered:
+def render(block: bytes | bytearray, modes: Sequence[Mode], *, with_copy: bool) -> Rendered:
     """The lines of the complete rows at the start of *block*; raises as ``twin.render`` does."""
     if _compiled is None:
         return twin.render(block, modes, with_copy=with_copy)

@@ -38,16 +38,16 @@ def read_text(
         _skip_definitions(connection, header, len(modes))
         rest = b""
         while not done:
-            # A row larger than a block is read to its end at once, not block by block.
-            data = wire.read_bytes(connection, missing_bytes(rest))
-            block = rest + data if rest else data
+            block = wire.read_more(connection, rest, missing_bytes(rest))
             rendered = render(block, modes, with_copy=with_copy)
-            rest = block[rendered.consumed :]
+            rest = bytes(memoryview(block)[rendered.consumed :])
+            del block  # it may be as large as the largest row
             if rendered.is_end and rest:
                 raise TransferError("the server sent more than one result")
             done = rendered.is_end
             if rendered.rows:
                 yield rendered
+            del rendered  # like the block, before the next one is made
     except ServerErrorPacket as error:
         # The error ends the result: the connection is in order and can be used again.
         done = True

@@ -92,6 +92,7 @@ class Spool(AbstractContextManager["Spool"]):
             self.rows += block.rows
             self.text_bytes += len(block.text)
             self.altered.update(block.altered)
+            del block  # before the next one is made: either may be as large as the largest row
 
     def _write(self, text: bytes) -> None:
         # Before the write: a text past the limit would be held in memory once more.

@@ -33,22 +33,28 @@ def read_packet(connection: Any) -> MysqlPacket:
     return packet
 
 
-def read_bytes(connection: Any, missing: int) -> bytes:
-    """What the server has sent since: *missing* bytes if that is a lot, else one read's worth.
+def read_more(connection: Any, rest: bytes, missing: int) -> bytes | bytearray:
+    """*rest* and what the server has sent since.
+
+    Where *missing* is a lot, that many bytes are waited for, so that a large row is put together
+    once and not block by block; else it is one read's worth.
 
     Raises:
         pymysql.err.OperationalError: The connection was lost.
     """
     try:
         if missing > READ_BYTES:
-            data: bytes = connection._rfile.read(missing)
-        else:
-            data = connection._rfile.read1(READ_BYTES)
+            block = bytearray(len(rest) + missing)
+            block[: len(rest)] = rest
+            if connection._rfile.readinto(memoryview(block)[len(rest) :]) < missing:
+                raise err.OperationalError(CR.CR_SERVER_LOST, "connection closed in a result")
+            return block
+        data: bytes = connection._rfile.read1(READ_BYTES)
     except OSError as error:
         raise err.OperationalError(CR.CR_SERVER_LOST, "connection lost in a result") from error
     if not data:
         raise err.OperationalError(CR.CR_SERVER_LOST, "connection closed in a result")
-    return data
+    return rest + data if rest else data
 
 
 def close_at_once(connection: Any) -> None:
