@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -43,29 +44,38 @@ def measure(servers: Servers, folder: Path, script: str) -> tuple[float, float]:
     """Seconds and peak MB of the ``etl run`` that copies the table of *script*."""
     env = create_practice_databases(servers)
     try:
-        database = env["TEST_OPENDENTAL_SOURCE_DB"]
-        with (
-            closing(connect_mysql(servers.source, database)) as source,
-            source.cursor() as cursor,
-        ):
-            for statement in script.split(";\n"):
-                if statement.strip():
-                    cursor.execute(statement)
-        lines = "".join(f"{name}={value}\n" for name, value in env.items())
-        env_file = folder / ".env_test"
-        env_file.touch(mode=0o600)
-        env_file.write_text(lines)
+        prepare(servers, folder, env, script)
         return _run(folder)
     finally:
         drop_practice_databases(servers, env)
 
 
+def prepare(servers: Servers, folder: Path, env: Mapping[str, str], script: str) -> None:
+    """Run *script* at the source, and write the configuration for *env* into *folder*."""
+    database = env["TEST_OPENDENTAL_SOURCE_DB"]
+    with closing(connect_mysql(servers.source, database)) as source, source.cursor() as cursor:
+        for statement in script.split(";\n"):
+            if statement.strip():
+                cursor.execute(statement)
+    env_file = folder / ".env_test"
+    env_file.touch(mode=0o600)
+    env_file.write_text("".join(f"{name}={value}\n" for name, value in env.items()))
+
+
+def etl_run() -> list[str]:
+    """The command line of ``etl run`` in this very environment."""
+    return [sys.executable, "-c", "from etl_pipeline.cli.main import main; main()", "run"]
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The process environment for a command that finds its configuration in *folder*."""
+    return {**os.environ, "ETL_ENVIRONMENT": "test", "ETL_CONFIG_DIR": str(folder)}
+
+
 def _run(folder: Path) -> tuple[float, float]:
-    command = [sys.executable, "-c", "from etl_pipeline.cli.main import main; main()", "run"]
-    environment = {**os.environ, "ETL_ENVIRONMENT": "test", "ETL_CONFIG_DIR": str(folder)}
     started = time.monotonic()
     silent = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0), (os.POSIX_SPAWN_DUP2, 1, 2)]
-    process = os.posix_spawn(sys.executable, command, environment, file_actions=silent)
+    process = os.posix_spawn(sys.executable, etl_run(), environment(folder), file_actions=silent)
     _, status, usage = os.wait4(process, 0)
     if status:
         raise SystemExit(f"etl run ended with status {status}")

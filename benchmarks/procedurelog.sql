@@ -59,7 +59,7 @@ SELECT
   '',
   0,
   sec_to_time(28800 + seq % 36000),
-  from_unixtime(1262304000 + seq * 400),
+  from_unixtime(1262304000 + (seq % 2000000) * 400),
   '2010-01-01' + INTERVAL seq % 5000 DAY,
   1 + seq % 30,
   if(seq % 3 = 0, concat('Billing note for procedure ', seq, '\nsecond line \\ backslash é'), NULL),
