@@ -14,6 +14,7 @@ from etl_pipeline.cli.screens import run_json, verify_json
 from etl_pipeline.config import DatabaseType, create_test_settings
 from etl_pipeline.config.checking import check_data
 from etl_pipeline.config.models import (
+    ColumnConfig,
     General,
     MysqlConnection,
     PipelineConfig,
@@ -24,6 +25,7 @@ from etl_pipeline.config.models import (
 )
 from etl_pipeline.config.yaml_file import parse_yaml
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
+from etl_pipeline.schema.types import TYPES, TypeRule
 from etl_pipeline.sync.proof import TableOutcome
 from etl_pipeline.sync.verify import Discrepancy, Verdict
 from tests.docs.pages import (
@@ -52,8 +54,15 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "### general": General,
     "### source": Source,
     "### tables.\\<name\\>": TableConfig,
+    "### tables.\\<name\\>.columns.\\<column\\>": ColumnConfig,
 }
-WORDS = {int: "whole number", float: "number", str: "text"}
+WORDS = {
+    int: "whole number",
+    float: "number",
+    str: "text",
+    bool: "true or false",
+    dict: "mapping",
+}
 NOW = datetime(2024, 6, 28, tzinfo=UTC)
 
 
@@ -117,13 +126,16 @@ def test_every_key_has_a_line_with_its_type_and_default(heading: str) -> None:
         assert re.findall(r"`([^`]+)`", kind) == choices, key
         assert all(WORDS[one] in kind for one in types if not choices), key
         assert bool(unit) == (int in types or float in types), key
-        assert shown(default) == effective_default(heading, key, field.default), key
+        plain = field.get_default(call_default_factory=True)
+        assert shown(default) == effective_default(heading, key, plain), key
 
 
 def split_annotation(annotation: Any) -> tuple[list[str], set[type]]:
     """The literals and the plain types in *annotation*, whatever wraps them."""
     if get_origin(annotation) is Literal:
         return list(get_args(annotation)), set()
+    if get_origin(annotation) is dict:
+        return [], {dict}
     if annotation in WORDS:
         return [], {annotation}
     choices: list[str] = []
@@ -148,7 +160,7 @@ def effective_default(heading: str, key: str, default: object) -> str:
         default = default or {"charset": "utf8mb4", "application_name": "etl_pipeline"}.get(key)
     if key == "parallel_tables":
         return "number of cores"
-    return "none" if default is None else str(default).removesuffix(".0")
+    return str(default).removesuffix(".0").lower() if default not in (None, {}) else "none"
 
 
 def test_the_examples_of_configuration_are_valid() -> None:
@@ -180,6 +192,33 @@ def test_every_json_key_has_a_line_and_no_other() -> None:
         section = find_section(COMMANDS, f"### JSON of etl {name}")
         keys = [key for row in find_rows(section) for key in row.names]
         assert sorted(keys) == sorted(paths_of(json.loads(text)))
+
+
+def render_types() -> str:
+    """The table of types as the analysts' page shows it."""
+    names: dict[TypeRule, list[str]] = {}
+    for name, rule in TYPES.items():
+        names.setdefault(rule, []).append(f"`{name}`")
+    lines = ["| MySQL, MariaDB | `raw` | |", "|---|---|---|"]
+    for rule, of_rule in names.items():
+        types = [rule.postgres.replace("{arguments}", "(…)"), rule.postgres_unsigned]
+        shown_types = "; unsigned ".join(f"`{one}`" for one in types if one)
+        lines.append(f"| {', '.join(of_rule)} | {shown_types} | {rule.note} |")
+    return "\n".join(line.replace("  |", " |") for line in lines)
+
+
+def test_the_table_of_types_is_that_of_the_code(pytestconfig: pytest.Config) -> None:
+    path = ROOT / "docs/raw_schema.md"
+    text = path.read_text(encoding="utf-8")
+    section = find_section(text, "## Types")
+    table = "\n".join(line for line in section.splitlines() if line.startswith("|"))
+    if pytestconfig.getoption("--rewrite"):
+        words = section.replace(table, "").strip() if table else section.strip()
+        path.write_text(
+            text.replace(section, f"\n{words}\n\n{render_types()}\n\n"), encoding="utf-8"
+        )
+        return
+    assert table == render_types()
 
 
 def anchors(text: str) -> set[str]:

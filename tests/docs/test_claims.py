@@ -1,0 +1,96 @@
+"""Sentences of the pages that no other test holds to: what a run sees, and what it leaves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from etl_pipeline.pipeline.events import ChunkDone, Event
+from etl_pipeline.pipeline.session import run_once, verify_once
+from etl_pipeline.sync import chunks
+from tests.docs.pages import read_page
+from tests.rows import make_table
+
+if TYPE_CHECKING:
+    from tests.conftest import Lab
+
+HOW = " ".join(read_page("docs/how_it_works.md").split())
+README = " ".join(read_page("README.md").split())
+
+
+def run(lab: Lab, **configuration: Any) -> dict[str, str | None]:
+    """The error of each table."""
+    settings = lab.settings_with(**configuration)
+    summary = run_once(settings, [], listen=lambda event: None)
+    return {outcome.table: outcome.error for outcome in summary.outcomes}
+
+
+@pytest.mark.parametrize(
+    ("engine", "sentence", "old_rows"),
+    [
+        ("InnoDB", "one instant: all chunks are read in one transaction", 1000),
+        ("MyISAM", "it is locked for writing meanwhile | chunk by chunk", 100),
+    ],
+)
+def test_how_a_table_is_consistent_with_itself(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, engine: str, sentence: str, old_rows: int
+) -> None:
+    """All rows are changed right after the first of ten chunks was read."""
+    assert sentence in HOW
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 100)
+    make_table(
+        lab.source,
+        f"CREATE TABLE t (id int PRIMARY KEY, v int NOT NULL) ENGINE={engine}",
+        "INSERT INTO t WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r "
+        "WHERE n < 1000) SELECT n, 0 FROM r",
+    )
+    seen: list[Event] = []
+
+    def change(event: Event) -> None:
+        if isinstance(event, ChunkDone) and event.hop == "replicate" and not seen:
+            with lab.source.cursor() as cursor:
+                cursor.execute("UPDATE t SET v = 1")
+            seen.append(event)
+
+    assert run_once(lab.settings, [], listen=change).is_success
+    rows = lab.analytics.execute("SELECT count(*) FROM raw.t WHERE v = 0").fetchone()
+    assert (len(seen), rows) == (1, (old_rows,))
+
+
+def test_a_table_that_changes_or_goes_at_the_source(lab: Lab) -> None:
+    assert "makes its table fail until you rename the one in `raw`" in README
+    assert "A table that is dropped at the source stays in `raw` as it was" in README
+    make_table(lab.source, "CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1)")
+    make_table(lab.source, "CREATE TABLE gone (id int PRIMARY KEY)", "INSERT INTO gone VALUES (1)")
+    assert run(lab) == {"t": None, "gone": None}
+    with lab.source.cursor() as cursor:
+        cursor.execute("DROP TABLE gone")
+        cursor.execute("ALTER TABLE t ADD COLUMN late int")
+    errors = run(lab)
+    assert list(errors) == ["t"]
+    assert "late is missing" in (errors["t"] or "")
+    assert lab.analytics.execute("SELECT id FROM raw.gone").fetchall() == [(1,)]
+    lab.analytics.execute("ALTER TABLE raw.t RENAME TO t_old")
+    assert run(lab) == {"t": None}
+
+
+def test_a_practice_at_work_is_told_from_a_wrong_copy(lab: Lab) -> None:
+    page = read_page("docs/commands.md")
+    make_table(lab.source, "CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1)")
+    run(lab)
+    with lab.source.cursor() as cursor:
+        cursor.execute("INSERT INTO t VALUES (2)")
+    (verdict,) = verify_once(lab.settings, [], deep=False, listen=lambda event: None).verdicts
+    (found,) = verdict.discrepancies
+    assert found.place == "source"
+    assert f"`{found.what.partition(':')[0]}`" in page
+
+
+def test_a_strategy_that_is_not_followed_is_noted(lab: Lab) -> None:
+    assert "Another `extraction_strategy` in `tables.yml` is noted and not followed" in README
+    make_table(lab.source, "CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1)")
+    settings = lab.settings_with(tables={"tables": {"t": {"extraction_strategy": "append_only"}}})
+    summary = run_once(settings, [], listen=lambda event: None)
+    assert [outcome.strategy for outcome in summary.outcomes] == ["full_table"]
+    assert any("reads every table in full" in note for note in summary.notes)
