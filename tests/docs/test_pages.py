@@ -25,7 +25,6 @@ from etl_pipeline.config.models import (
 )
 from etl_pipeline.config.yaml_file import parse_yaml
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
-from etl_pipeline.schema.types import TYPES, TypeRule
 from etl_pipeline.sync.proof import TableOutcome
 from etl_pipeline.sync.verify import Discrepancy, Verdict
 from tests.docs.pages import (
@@ -163,12 +162,12 @@ def effective_default(heading: str, key: str, default: object) -> str:
     return str(default).removesuffix(".0").lower() if default not in (None, {}) else "none"
 
 
-def test_the_examples_of_configuration_are_valid() -> None:
-    pipeline, tables = (
-        parse_yaml(text, where="x").data for text in find_blocks(CONFIGURATION, "yaml")
-    )
-    assert check_data(PipelineConfig, pipeline, str)[1] == []
-    assert check_data(TablesConfig, tables, str)[1] == []
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_of_the_two_files_are_valid(page: Path) -> None:
+    for block in find_blocks(page.read_text(encoding="utf-8"), "yaml"):
+        data = parse_yaml(block, where=page.name).data
+        model = TablesConfig if "tables" in data else PipelineConfig
+        assert check_data(model, data, str)[1] == []
 
 
 def paths_of(value: Any, prefix: str = "") -> set[str]:
@@ -192,33 +191,6 @@ def test_every_json_key_has_a_line_and_no_other() -> None:
         section = find_section(COMMANDS, f"### JSON of etl {name}")
         keys = [key for row in find_rows(section) for key in row.names]
         assert sorted(keys) == sorted(paths_of(json.loads(text)))
-
-
-def render_types() -> str:
-    """The table of types as the analysts' page shows it."""
-    names: dict[TypeRule, list[str]] = {}
-    for name, rule in TYPES.items():
-        names.setdefault(rule, []).append(f"`{name}`")
-    lines = ["| MySQL, MariaDB | `raw` | |", "|---|---|---|"]
-    for rule, of_rule in names.items():
-        types = [rule.postgres.replace("{arguments}", "(…)"), rule.postgres_unsigned]
-        shown_types = "; unsigned ".join(f"`{one}`" for one in types if one)
-        lines.append(f"| {', '.join(of_rule)} | {shown_types} | {rule.note} |")
-    return "\n".join(line.replace("  |", " |") for line in lines)
-
-
-def test_the_table_of_types_is_that_of_the_code(pytestconfig: pytest.Config) -> None:
-    path = ROOT / "docs/raw_schema.md"
-    text = path.read_text(encoding="utf-8")
-    section = find_section(text, "## Types")
-    table = "\n".join(line for line in section.splitlines() if line.startswith("|"))
-    if pytestconfig.getoption("--rewrite"):
-        words = section.replace(table, "").strip() if table else section.strip()
-        path.write_text(
-            text.replace(section, f"\n{words}\n\n{render_types()}\n\n"), encoding="utf-8"
-        )
-        return
-    assert table == render_types()
 
 
 def anchors(text: str) -> set[str]:
