@@ -13,6 +13,8 @@ from tests.docs.pages import ROOT, find_blocks, read_page
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
 PROGRAM = (
     "import sys; sys.argv[0] = '.venv/bin/etl'; from etl_pipeline.cli.main import main; main()"
 )
@@ -35,16 +37,38 @@ def call(folder: Path, *words: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def test_the_demo_prints_the_transcript(tmp_path: Path) -> None:
+def shortened(printed: str) -> str:
+    """What was printed, with the first table of each list only, and without the next steps."""
+    lines: list[str] = []
+    skipping = False
+    for line in printed.rstrip().splitlines():
+        is_table = re.fullmatch(r"\w+ +[\d,]+ rows +[\d.]+ s", line) is not None
+        if not (is_table and skipping):
+            lines.append(line)
+        if is_table and not skipping:
+            lines.append("…")
+        skipping = is_table
+        if line.startswith("The servers go on running"):
+            return "\n".join([*lines, "  …"]) + "\n"
+    raise AssertionError("the demo does not say how to go on")
+
+
+def test_the_demo_prints_the_transcript(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    """``pytest --rewrite`` renews the README's, with a demo of the usual size."""
+    rewrites = pytestconfig.getoption("--rewrite")
+    (transcript,) = find_blocks(read_page("README.md"), "text")
     try:
-        code, printed = call(tmp_path, "demo", "--patients", "40")
+        code, printed = call(tmp_path, "demo", *([] if rewrites else ["--patients", "20"]))
         assert code == 0, printed
+        if rewrites:
+            new = read_page("README.md").replace(transcript, shortened(printed))
+            (ROOT / "README.md").write_text(new, encoding="utf-8")
+            return
         rest = iter([without_figures(line) for line in printed.splitlines()])
-        (transcript,) = find_blocks(read_page("README.md"), "text")
         for line in transcript.splitlines():
             if line.strip() not in ("", "…"):
-                assert without_figures(line) in rest, line  # in this order: rest is used up
-        assert "--remove deletes" in printed
+                # In this order: rest is used up.
+                assert without_figures(line) in rest, f"{line!r}: pytest --rewrite renews it"
     finally:
         code, printed = call(tmp_path, "demo", "--remove")
     assert (code, list(tmp_path.glob("demo/*"))) == (0, [])
