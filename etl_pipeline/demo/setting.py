@@ -20,7 +20,7 @@ from etl_pipeline.errors import ConfigurationError
 _PRACTICE = "practice.json"
 
 _PIPELINE_YML = """\
-# How the pipeline works. Every key has a default; docs/environment_setup.md lists them.
+# How the pipeline works. Every key has a default; docs/configuration.md lists them.
 general:
   # parallel_tables: 2       # tables worked on at once; without it, the number of cores
 source:

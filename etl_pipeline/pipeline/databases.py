@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
+from etl_pipeline.core.faults import is_passing
+from etl_pipeline.core.orphans import end_orphan
 from etl_pipeline.core.stop import Stop
 
 
@@ -35,7 +39,9 @@ class Databases:
 def lend_mysql(engine: Engine, stop: Stop) -> Iterator[Any]:
     """A connection of PyMySQL from the pool; a stop kills the statement it is busy with.
 
-    After an error the connection is closed: what is unread or uncommitted on it is nobody's.
+    After an error the connection is closed: what is unread or uncommitted on it is nobody's. When
+    it was lost, its statement is ended at the server before the error goes on, so that a retry
+    does not run beside it.
     """
     lent = engine.raw_connection()
     connection: Any = lent.driver_connection
@@ -48,8 +54,12 @@ def lend_mysql(engine: Engine, stop: Stop) -> Iterator[Any]:
     try:
         with stop.cancelling(kill):
             yield connection
-    except BaseException:
+    except BaseException as error:
         lent.invalidate()
+        if is_passing(error):
+            # A server that is gone altogether has no statement to end.
+            with contextlib.suppress(SQLAlchemyError), engine.connect() as other:
+                end_orphan(other, thread_id, clock=time.monotonic, sleep=time.sleep)
         raise
     else:
         lent.close()

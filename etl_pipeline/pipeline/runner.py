@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Generator
 from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass
 from typing import TypeVar
@@ -40,6 +40,7 @@ class Work:
     Attributes:
         collations: Names that the replication server knows.
         run_id: The run in ``etl.run``.
+        record: Given each table's outcome as soon as it is known, in the thread of the run.
         keep_trace: Told of each error with its traceback, for ``--debug``; None for nobody.
     """
 
@@ -51,44 +52,47 @@ class Work:
     keep_trace: Callable[[BaseException], None] | None = None
 
 
-def run_tables(plan: RunPlan, work: Work, executor: Executor) -> list[TableOutcome]:
-    """Copy every table of *plan*; one that fails does not stop the others.
+def run_tables(plan: RunPlan, work: Work, executor: Executor) -> Generator[TableOutcome]:
+    """Copy every table of *plan*, each outcome as soon as it is known; no failure stops the others.
 
-    On Ctrl-C the tables at work are stopped, their servers' statements cancelled, and
-    KeyboardInterrupt goes on to the caller once no thread is at work any more.
+    On Ctrl-C, or when the caller closes the iterator, the tables at work are stopped and their
+    servers' statements cancelled, and no thread is at work any more when it goes on.
     """
-    estimate = sum(text.table.rows_estimate for text in plan.tables)
-    work.listen(RunStarted(len(plan.tables) + len(plan.refused), estimate))
-    outcomes = []
+    _announce(plan, work)
     for refusal in plan.refused:
-        outcome = TableOutcome(refusal.table, "full_table")
-        outcome.error, outcome.fix = refusal.error.what, refusal.error.fix
         work.listen(TableFinished(refusal.table, 0, 0.0, refusal.error.what))
-        outcomes.append(outcome)
-    futures = [executor.submit(_copy_table, text, work) for text in plan.tables]
-    outcomes += _collect(futures, work.stop, executor)
-    return outcomes
+        yield TableOutcome(
+            refusal.table, "full_table", error=refusal.error.what, fix=refusal.error.fix
+        )
+    yield from _as_known(plan, work, executor, lambda text: _copy_table(text, work))
 
 
-def verify_tables(plan: RunPlan, work: Work, executor: Executor, *, deep: bool) -> list[Verdict]:
-    """Compare every table of *plan* in the three databases."""
+def verify_tables(
+    plan: RunPlan, work: Work, executor: Executor, *, deep: bool
+) -> Generator[Verdict]:
+    """Compare every table of *plan* in the three databases; the rest is as for ``run_tables``."""
+    _announce(plan, work)
+    for refusal in plan.refused:
+        work.listen(TableFinished(refusal.table, 0, 0.0, refusal.error.what))
+        yield Verdict(refusal.table, error=refusal.error.what, fix=refusal.error.fix)
+    yield from _as_known(plan, work, executor, lambda text: _verify_table(text, work, deep))
+
+
+def _announce(plan: RunPlan, work: Work) -> None:
     estimate = sum(text.table.rows_estimate for text in plan.tables)
     work.listen(RunStarted(len(plan.tables) + len(plan.refused), estimate))
-    verdicts = [
-        Verdict(refusal.table, error=refusal.error.what, fix=refusal.error.fix)
-        for refusal in plan.refused
-    ]
-    futures = [executor.submit(_verify_table, text, work, deep) for text in plan.tables]
-    verdicts += _collect(futures, work.stop, executor)
-    return verdicts
 
 
-def _collect(futures: list[Future[Result]], stop: Stop, executor: Executor) -> list[Result]:
+def _as_known(
+    plan: RunPlan, work: Work, executor: Executor, do: Callable[[TableText], Result]
+) -> Generator[Result]:
+    futures: list[Future[Result]] = [executor.submit(do, text) for text in plan.tables]
     try:
-        return [future.result() for future in as_completed(futures)]
+        for future in as_completed(futures):
+            yield future.result()
     except BaseException:
         executor.shutdown(wait=False, cancel_futures=True)
-        stop.request()
+        work.stop.request()
         executor.shutdown(wait=True)
         raise
 

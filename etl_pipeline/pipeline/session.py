@@ -31,6 +31,7 @@ from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.schema.catalog import Table, read_catalog
 from etl_pipeline.schema.names import is_ours, quote_mysql, quote_postgres
 from etl_pipeline.sync import state
+from etl_pipeline.sync.proof import TableOutcome
 
 log = logging.getLogger(__name__)
 
@@ -102,12 +103,16 @@ def run_once(
             run_id = state.start_run(control)
             work = _work(session, listen, keep_trace, run_id)
             outcome = "stopped"
+            outcomes: list[TableOutcome] = []
             try:
-                with ThreadPoolExecutor(session.parallel) as executor:
-                    outcomes = run_tables(plan, work, executor)
+                with (
+                    ThreadPoolExecutor(session.parallel) as executor,
+                    contextlib.closing(run_tables(plan, work, executor)) as known,
+                ):
+                    for table in known:
+                        state.record_table(control, run_id, table)
+                        outcomes.append(table)
                 outcome = "failed" if any(o.error for o in outcomes) else "succeeded"
-                for table in outcomes:
-                    state.record_table(control, run_id, table)
             finally:
                 state.finish_run(control, run_id, outcome)
     seconds = time.monotonic() - started
@@ -131,7 +136,7 @@ def verify_once(
         plan: RunPlan = plan_run(session.catalog, _configured(settings), tables)
         with ThreadPoolExecutor(session.parallel) as executor:
             work = _work(session, listen, keep_trace, run_id=0)
-            verdicts = verify_tables(plan, work, executor, deep=deep)
+            verdicts = list(verify_tables(plan, work, executor, deep=deep))
     seconds = time.monotonic() - started
     return VerifySummary(settings.environment, started_at, seconds, deep, verdicts)
 

@@ -69,6 +69,7 @@ def replicate_table(
     incoming = incoming_name(text.name)
     ddl = create_replica(text.table, name=incoming, collations=collations)
     chunks = plan_chunks(text, ask_integer(source))
+    end_read(source)
     _start_over(replication, text.name, ddl)
     notes = list(ddl.mapped)
     by_infile = _takes_infile(replication)
@@ -102,6 +103,7 @@ def _copy_chunk(
     with Spool(ordered=text.is_ordered) as spool:
         read_at = datetime.now(UTC)
         spool.fill(read_text(source, select_chunk(text, chunk), text.modes), stop.check)
+        end_read(source)
         if spool.rows:
             if by_infile:
                 taken = load_data(replication, incoming, text, spool.blocks())
@@ -116,6 +118,15 @@ def _copy_chunk(
             replication.commit()
         proof = ChunkProof(chunk, spool.rows, spool.digest(), read_at)
         return proof, spool.text_bytes, spool.altered
+
+
+def end_read(connection: Any) -> None:
+    """End the transaction that a SELECT began.
+
+    While it is open, an ALTER of the table waits for it, with every statement behind the ALTER,
+    and the server keeps old versions of rows for it. So none is open for longer than a chunk.
+    """
+    connection.rollback()
 
 
 def _takes_infile(replication: Any) -> bool:

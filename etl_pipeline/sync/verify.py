@@ -17,7 +17,7 @@ from etl_pipeline.sync import state
 from etl_pipeline.sync.load import read_digests, read_relation
 from etl_pipeline.sync.proof import RawDigest
 from etl_pipeline.sync.raw_sql import INCOMING, PINNED_SETTINGS, find_differences
-from etl_pipeline.sync.replicate import Report
+from etl_pipeline.sync.replicate import Report, end_read
 from etl_pipeline.transfer.copy import copy_text
 from etl_pipeline.transfer.reader import read_text
 from etl_pipeline.transfer.select import Chunk, TableText, select_chunk
@@ -99,6 +99,7 @@ def verify_table(
             with Spool(ordered=text.is_ordered) as spool:
                 blocks = read_text(source, select_chunk(text, chunk), text.modes, with_copy=deep)
                 spool.fill(blocks, stop.check, form="copy_text" if deep else "text")
+                end_read(source)
                 _verify_replica(verdict, text, chunk, spool, text_digest, source, replication, stop)
                 if deep:
                     deep_keys += _compare_by_value(text, schema, chunk, spool, analytics)
@@ -144,11 +145,13 @@ def _verify_replica(
     with Spool(ordered=text.is_ordered) as held:
         statement = select_chunk(text, chunk)
         held.fill(read_text(replication, statement, text.modes), stop.check)
+        end_read(replication)
         if held.digest() == sent.digest():
             return
         place: Place = "replication" if held.digest() != recorded else "source"
         with Spool(ordered=text.is_ordered) as again:
             again.fill(read_text(source, statement, text.modes), stop.check)
+            end_read(source)
             read_key = text.read_key if text.table.primary_key else None
             keys = compare_lines(again.lines(), held.lines(), read_key)
     words = (
