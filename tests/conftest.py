@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -139,6 +139,13 @@ def servers(pytestconfig: pytest.Config) -> Iterator[Servers]:
 @pytest.fixture
 def lab(servers: Servers) -> Iterator[Lab]:
     """Fresh databases and users for this test, dropped after it."""
+    with open_lab(servers) as lab:
+        yield lab
+
+
+@contextmanager
+def open_lab(servers: Servers) -> Iterator[Lab]:
+    """Fresh databases and users for a block, dropped after it."""
     env = create_practice_databases(servers, f"t_{secrets.token_hex(4)}")
     try:
         with (

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from etl_pipeline.cli.output import say, show
 from etl_pipeline.cli.shell import DEBUG_OPTION, exit_codes, stop_on_sigterm
 
 if TYPE_CHECKING:
@@ -28,30 +29,44 @@ class StorageEngine(StrEnum):
     MYISAM = "MyISAM"
 
 
-FOLDER = typer.Option(Path("demo"), "--folder", help="Where the demo keeps its files.")
-PATIENTS = typer.Option(None, min=20, help="Patients of the practice; rows grow in proportion.")
-SEED = typer.Option(None, help="The same seed gives the same practice, to the byte.")
-ENGINE = typer.Option(None, case_sensitive=False, help="Storage engine of the practice's tables.")
+PATIENTS = typer.Option(
+    None, metavar="COUNT", min=20, help="Patients of the practice; rows grow in proportion."
+)
+ENGINE = typer.Option(
+    None,
+    metavar="ENGINE",
+    case_sensitive=False,
+    help="Storage engine of the practice's tables, InnoDB or MyISAM.",
+)
+SEED = typer.Option(
+    None, metavar="NUMBER", help="The same number gives the same practice, to the byte."
+)
 CHANGE = typer.Option(False, "--change", help="Let the practice work for a day, then end.")
 STOP = typer.Option(False, "--stop", help="Stop the servers, keeping their data, then end.")
 REMOVE = typer.Option(False, "--remove", help="Stop the servers and delete everything, then end.")
+FOLDER = typer.Option(
+    Path("demo"), "--folder", metavar="FOLDER", help="Where the demo keeps its files."
+)
 
 
 def demo(
-    folder: Path = FOLDER,
     patients: int | None = PATIENTS,
-    seed: int | None = SEED,
     engine: StorageEngine | None = ENGINE,
+    seed: int | None = SEED,
     change: bool = CHANGE,
     stop: bool = STOP,
     remove: bool = REMOVE,
+    folder: Path = FOLDER,
     debug: bool = DEBUG_OPTION,
 ) -> None:
     """Start private servers with a synthetic practice, and copy it to a warehouse.
 
+    All of it lies in a folder of its own; no other database is touched. Patients, engine and
+    seed describe the practice: without them the one of the last demo is kept.
+
     Example: etl demo --patients 3000 --engine MyISAM
     """
-    with exit_codes(debug=debug):
+    with exit_codes(debug=debug, stopped="etl demo begins again where it can"):
         if sum((change, stop, remove)) > 1:
             raise typer.BadParameter("choose one of --change, --stop and --remove")
         if stop or remove:
@@ -81,26 +96,26 @@ def _show(
         kept.engine if engine is None else engine.value,
     )
     started = time.monotonic()
-    _say("Starting three private database servers ...")
+    say("Starting three private database servers ...")
     with running_servers(folder, stay=True) as servers:
-        _say(f"  ready after {time.monotonic() - started:.1f} s, in {folder}/")
+        say(f"  ready after {time.monotonic() - started:.1f} s, in {folder}/")
         started = time.monotonic()
-        _say(f"Making {_described(practice)} ...")
+        say(f"Making {_described(practice)} ...")
         rows = prepare_practice(folder, servers, practice)
         if rows is None:
-            _say("  kept from the last demo, with the changes that it has seen since")
+            say("  kept from the last demo, with the changes that it has seen since")
         else:
-            _say(f"  {rows:,} rows in {time.monotonic() - started:.1f} s")
+            say(f"  {rows:,} rows in {time.monotonic() - started:.1f} s")
         settings = Settings("test", FileConfigProvider(folder))
-        _say("Copying it: source → replication → raw ...")
+        say("Copying it: source → replication → raw ...")
         with show_progress() as listen:
             run = run_once(settings, [], listen=listen)
-        typer.echo(run_screen(run))
-        _say("Comparing the three databases, value by value ...")
+        show(run_screen(run))
+        say("Comparing the three databases, value by value ...")
         with show_progress(hops=1) as listen:
             comparison = verify_once(settings, [], deep=True, listen=listen)
-        typer.echo(verify_screen(comparison))
-        typer.echo(_next_steps(folder, settings.get_analytics_raw_connection_config()))
+        show(verify_screen(comparison))
+        show(_next_steps(folder, settings.get_analytics_raw_connection_config()))
     if not (run.is_success and comparison.is_success):
         raise typer.Exit(1)
 
@@ -145,12 +160,12 @@ def _work_for_a_day(folder: Path) -> None:
 
     changed = change_day(folder)
     for table, change in sorted(changed.tables.items()):
-        typer.echo(
+        show(
             f"{table:<24} {change.inserted:>6,} inserted {change.updated:>6,} updated "
             f"{change.deleted:>6,} deleted"
         )
     changes = changed.tables.values()
-    typer.echo(
+    show(
         f"{changed.day}: {len(changes)} tables, {sum(c.inserted for c in changes):,} inserted, "
         f"{sum(c.updated for c in changes):,} updated, {sum(c.deleted for c in changes):,} deleted"
     )
@@ -162,12 +177,7 @@ def _end(folder: Path, *, remove: bool) -> None:
 
     if remove:
         remove_demo(folder)
-        typer.echo("the demo's servers are stopped and its files deleted")
+        show("the demo's servers are stopped and its files deleted")
     else:
         count = stop_servers(folder)
-        typer.echo(f"{count} servers stopped" if count else "no server was running")
-
-
-def _say(words: str) -> None:
-    """What is being done, on stderr: results alone go to stdout."""
-    typer.echo(words, err=True)
+        show(f"{count} servers stopped" if count else "no server was running")

@@ -2,40 +2,87 @@
 
 from __future__ import annotations
 
+import sys
+from io import TextIOWrapper
+from typing import Any, NoReturn
+
 import typer
 
 from etl_pipeline.cli import demo, run, verify
+from etl_pipeline.cli.output import say, show
+from etl_pipeline.cli.shell import INTERRUPTED, CommandLineError
+
+PROGRAM = "etl"
 
 app = typer.Typer(
-    name="etl",
-    help="Keep a PostgreSQL warehouse equal to a live dental practice database.",
-    no_args_is_help=True,
+    name=PROGRAM,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("demo")(demo.demo)
-app.command("run")(run.run)
-app.command("verify")(verify.verify)
+app.command("demo", short_help="Start private servers with a made-up practice, and copy it.")(
+    demo.demo
+)
+app.command("run", short_help="Copy the practice's tables into the warehouse, with proof.")(run.run)
+app.command("verify", short_help="Compare source, replication and raw; change nothing.")(
+    verify.verify
+)
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
         from etl_pipeline import __version__
 
-        typer.echo(f"etl_pipeline {__version__}")
+        show(f"etl_pipeline {__version__}")
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _etl(
-    version: bool = typer.Option(
+    context: typer.Context,
+    _version: bool = typer.Option(
         False, "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
     ),
 ) -> None:
-    """Keep a PostgreSQL warehouse equal to a live dental practice database."""
+    """Keep a PostgreSQL warehouse equal to a live dental practice database.
+
+    source (MySQL) → replication (MySQL) → raw (PostgreSQL)
+
+    A first look, with nothing to set up: etl demo
+
+    Where the databases are stands in .env_production or .env_test. ETL_ENVIRONMENT chooses
+    production or test, and ETL_CONFIG_DIR names the folder of the files, if it is not the
+    current one.
+
+    Exit codes: 0 all is equal; 1 tables failed or differ, or a server cannot be used; 2 the
+    configuration or the command is wrong; 130 stopped by Ctrl-C.
+    """
+    if context.invoked_subcommand is None:
+        say(context.get_help())
+        raise typer.Exit(2)
 
 
-def main() -> None:
-    """Run the command line."""
-    app()
+def main() -> NoReturn:
+    """Run the command line, and exit."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # What a terminal of another encoding lacks (→, names) is escaped, as on stderr.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        code = app(prog_name=PROGRAM, standalone_mode=False)
+    except CommandLineError as error:
+        code = _refuse(error)
+    except (typer.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
+    sys.exit(code)
+
+
+def _refuse(error: Any) -> int:
+    """Say what is wrong with the command line, and return the exit code."""
+    context = error.ctx
+    command = context.command_path if context else PROGRAM
+    # The library's words for a value that a check of ours refused are left out.
+    what = error.format_message().strip().rstrip(".")
+    what = what.removeprefix("Invalid value: ").replace(": Value error, ", ": ")
+    say(f"error: {command}: {what[:1].lower()}{what[1:]}\n  fix: {command} --help")
+    return 2

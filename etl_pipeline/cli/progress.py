@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import sys
 import threading
 from collections.abc import Iterator
-from typing import TextIO
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from etl_pipeline.pipeline.events import (
     ChunkDone,
@@ -29,20 +19,18 @@ from etl_pipeline.pipeline.events import (
     TableStarted,
 )
 
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
-class _Rate(ProgressColumn):
-    """Rows a second."""
-
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f} rows/s" if speed else "", style="dim")
+log = logging.getLogger(__name__)
 
 
 class Bars:
     """A bar for each table at work, and one for all of them.
 
-    A run moves each row twice (two hops), so a bar runs to twice the rows; the source's estimate
-    of rows can be off, and a bar's end moves when more rows come than were expected.
+    A run moves each row over two hops, so a bar is full when every row went over both; it shows
+    the rows as if they went over all hops at once. The source's estimate of rows can be off, and
+    a bar's end moves when more rows come than were expected.
     """
 
     def __init__(self, progress: Progress, hops: int) -> None:
@@ -59,32 +47,28 @@ class Bars:
             self._show(event)
 
     def _show(self, event: Event) -> None:
-        progress = self._progress
+        log_event(event)
         if isinstance(event, RunStarted):
             self._tables = event.tables
-            self._overall = progress.add_task(
-                self._overall_words(), total=max(event.rows_estimate, 1) * self._hops
+            self._overall = self._progress.add_task(
+                self._overall_words(), total=max(event.rows_estimate, 1)
             )
         elif isinstance(event, TableStarted):
-            total = max(event.rows_estimate, 1) * self._hops
-            self._tasks[event.table] = progress.add_task(event.table, total=total)
+            total = max(event.rows_estimate, 1)
+            self._tasks[event.table] = self._progress.add_task(event.table, total=total)
         elif isinstance(event, ChunkDone):
             for task in (self._tasks.get(event.table), self._overall):
                 if task is not None:
-                    self._advance(task, event.rows)
-        elif isinstance(event, TableRetried):
-            progress.console.print(_retry_line(event), style="yellow", highlight=False)
-        else:
+                    self._advance(task, event.rows / self._hops)
+        elif isinstance(event, TableFinished):
             self._finished += 1
             task = self._tasks.pop(event.table, None)
             if task is not None:
-                progress.remove_task(task)
+                self._progress.remove_task(task)
             if self._overall is not None:
-                progress.update(self._overall, description=self._overall_words())
-            style = "red" if event.problem else ""
-            progress.console.print(_finished_line(event), style=style, highlight=False)
+                self._progress.update(self._overall, description=self._overall_words())
 
-    def _advance(self, task: TaskID, rows: int) -> None:
+    def _advance(self, task: TaskID, rows: float) -> None:
         self._progress.advance(task, rows)
         shown = next(t for t in self._progress.tasks if t.id == task)
         if shown.total is not None and shown.completed > shown.total:
@@ -94,47 +78,39 @@ class Bars:
         return f"{self._finished} of {self._tables} tables"
 
 
-def _retry_line(event: TableRetried) -> str:
-    return f"{event.table}: {event.reason}; trying again in {event.wait_seconds:g} s"
-
-
-def _finished_line(event: TableFinished) -> str:
-    if event.problem:
-        return f"{event.table}: {event.problem}"
-    return f"{event.table:<32} {event.rows:>10,} rows {event.seconds:>7.1f} s"
+def log_event(event: Event) -> None:
+    """Log what is worth a line: a table at INFO, a retry as a WARNING, a chunk at DEBUG."""
+    if isinstance(event, TableFinished):
+        if event.problem:
+            log.info("%s: %s", event.table, event.problem)
+        else:
+            log.info("%-32s %12s rows %8.1f s", event.table, f"{event.rows:,}", event.seconds)
+    elif isinstance(event, TableRetried):
+        log.warning("%s: %s; trying again in %g s", event.table, event.reason, event.wait_seconds)
+    elif isinstance(event, ChunkDone):
+        log.debug("%s: %s: %s rows, %s bytes", event.table, event.hop, event.rows, event.text_bytes)
+    elif isinstance(event, TableStarted):
+        log.debug("%s: begun, about %s rows", event.table, event.rows_estimate)
 
 
 @contextlib.contextmanager
-def show_progress(stream: TextIO | None = None, *, hops: int = 2) -> Iterator[Listener]:
+def show_progress(*, hops: int = 2) -> Iterator[Listener]:
     """A listener that shows a run's events while the block runs.
 
     Args:
-        stream: Where to show them; None for stderr.
         hops: How often each row is reported: 2 for a run, 1 for a comparison.
     """
-    console = Console(file=stream, stderr=stream is None)
-    if not console.is_terminal:
-        lock = threading.Lock()
-
-        def print_line(event: Event) -> None:
-            with lock:
-                if isinstance(event, TableRetried):
-                    console.print(_retry_line(event), highlight=False, soft_wrap=True, markup=False)
-                elif isinstance(event, TableFinished):
-                    console.print(
-                        _finished_line(event), highlight=False, soft_wrap=True, markup=False
-                    )
-
-        yield print_line
+    if not _is_terminal():
+        yield log_event
         return
-    progress = Progress(
-        TextColumn("{task.description:<24}", markup=False),
-        BarColumn(bar_width=30),
-        TextColumn("{task.percentage:>3.0f} %"),
-        _Rate(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    )
-    with progress:
+    from etl_pipeline.cli.bars import make_progress
+
+    with make_progress() as progress:
         yield Bars(progress, hops).listen
+
+
+def _is_terminal() -> bool:
+    """Whether stderr can show bars; what a library guesses from the environment is not asked."""
+    from rich.console import Console
+
+    return sys.stderr is not None and sys.stderr.isatty() and not Console().is_dumb_terminal

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import typer
 
+from etl_pipeline.cli.output import say, show
 from etl_pipeline.cli.shell import DEBUG_OPTION, JSON_OPTION, exit_codes, stop_on_sigterm
 
-TABLES = typer.Argument(None, metavar="TABLE", help="Tables to copy; all if none is named.")
+TABLES = typer.Argument(None, metavar="TABLE", hidden=True)
 
 
 def run(
     tables: list[str] | None = TABLES, as_json: bool = JSON_OPTION, debug: bool = DEBUG_OPTION
 ) -> None:
     """Copy tables from the source to replication and raw, and prove them equal.
+
+    TABLE names the tables to copy. With none named, those of tables.yml are copied, and where
+    it names none, all tables of the source.
 
     Example: etl run patient procedurelog
     """
@@ -32,6 +36,8 @@ def run(
                 listen=listen,
                 keep_trace=show_trace if debug else None,
             )
-        typer.echo(run_json(summary) if as_json else run_screen(summary))
+        if as_json:
+            say(run_screen(summary))
+        show(run_json(summary) if as_json else run_screen(summary))
         if not summary.is_success:
             raise typer.Exit(1)

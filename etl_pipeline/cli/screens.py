@@ -8,36 +8,60 @@ from typing import Any
 
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.sync.verify import Verdict
+from etl_pipeline.transfer.twin import NUL_CHARACTERS, ZERO_DATES
+
+_ALTERED = {
+    ZERO_DATES: "zero date → NULL",
+    NUL_CHARACTERS: "NUL character → removed",
+}
+LINES_SHOWN = 20
+"""Lines of one kind on a screen, altered columns or notes, at most."""
 
 
 def run_screen(summary: RunSummary) -> str:
     """What ``etl run`` prints at its end."""
-    done = len(summary.outcomes) - len(summary.failed)
+    total, failed = len(summary.outcomes), summary.failed
     rows = summary.total("rows")
-    speed = rows / summary.seconds if summary.seconds else 0
-    head = (
+    speed = f", {rows / summary.seconds:,.0f} rows/s" if summary.seconds else ""
+    lines = [
         f"Run {summary.run_id} ({summary.environment}) "
         f"{'succeeded' if summary.is_success else 'failed'}: "
-        f"{done} of {len(summary.outcomes)} tables equal, {rows:,} rows, "
-        f"{summary.total('text_bytes') / 1e6:,.1f} MB in {summary.seconds:,.1f} s "
-        f"({speed:,.0f} rows/s)"
-    )
-    lines = [head]
-    if done:
+        f"{total - len(failed)} of {_tables(total)} equal to the source",
+        f"  rows   {rows:,} ({_size(summary.total('text_bytes'))} as text) "
+        f"in {summary.seconds:,.1f} s{speed}",
+    ]
+    if total > len(failed):
         lines += [
             "  proof  value: every value was compared with the source by digest",
             f"  raw    {summary.total('inserted'):,} inserted, {summary.total('updated'):,} "
             f"updated, {summary.total('deleted'):,} deleted",
         ]
-    lines += [
-        f"  altered in raw  {table}.{column}: {count:,} {kind}"
+    lines += _first(
+        f"  altered in raw  {table}.{column}: {count:,} × {_ALTERED.get(kind, kind)}"
         for (table, column, kind), count in sorted(summary.altered.items())
-    ]
-    notes = list(summary.notes) + [note for o in summary.outcomes for note in o.notes]
-    lines += [f"  note   {note}" for note in notes]
-    for outcome in summary.failed:
+    )
+    outcomes = sorted(summary.outcomes, key=lambda o: o.table)
+    notes = [*summary.notes, *(note for outcome in outcomes for note in outcome.notes)]
+    lines += _first(f"  note   {note}" for note in notes)
+    for outcome in failed:
         lines += _failure(outcome.table, outcome.error or "", outcome.fix)
     return "\n".join(lines)
+
+
+def _first(lines: Iterable[str]) -> list[str]:
+    """The first of *lines*, and how many more there are: the rest is for ``--json``."""
+    every = list(lines)
+    more = len(every) - LINES_SHOWN
+    rest = [f"  … and {more:,} more such lines: --json has all"] if more > 0 else []
+    return every[:LINES_SHOWN] + rest
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:,.1f} kB"
+
+
+def _tables(count: int) -> str:
+    return f"{count} table" if count == 1 else f"{count} tables"
 
 
 def _failure(table: str, what: str, fix: str | None) -> Iterable[str]:
@@ -92,10 +116,13 @@ def verify_screen(summary: VerifySummary) -> str:
     total = len(summary.verdicts)
     equal = total - len(summary.different)
     rows = sum(v.rows for v in summary.verdicts)
-    how = "by value" if summary.deep else "by digest"
     lines = [
-        f"{equal} of {total} tables are equal in source, replication and raw ({how}), "
-        f"{rows:,} rows in {summary.seconds:,.1f} s"
+        f"Comparison ({summary.environment}): {equal} of {_tables(total)} equal "
+        "in source, replication and raw",
+        f"  rows   {rows:,} in {summary.seconds:,.1f} s",
+        "  proof  replication and raw by value"
+        if summary.deep
+        else "  proof  replication and raw by digest; --deep compares raw by value",
     ]
     for verdict in summary.different:
         lines += _verdict_lines(verdict, deep=summary.deep)
@@ -110,7 +137,7 @@ def _verdict_lines(verdict: Verdict, *, deep: bool) -> Iterable[str]:
         yield f"{verdict.table}: {discrepancy.place}: {discrepancy.what}"
         if discrepancy.keys:
             yield f"  keys: {', '.join(discrepancy.keys)}"
-    if not deep and any(not d.keys for d in verdict.discrepancies):
+    if not deep and verdict.rows and any(not d.keys for d in verdict.discrepancies):
         yield f"  see: etl verify {verdict.table} --deep"
     yield f"  fix: etl run {verdict.table}"
 
@@ -143,4 +170,5 @@ def verify_json(summary: VerifySummary) -> str:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    # ASCII: whatever encoding the reader expects, it is the same.
+    return json.dumps(value, indent=2)

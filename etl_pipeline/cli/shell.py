@@ -1,7 +1,7 @@
-"""Where errors become exit codes, and what the commands share on the screen.
+"""Where errors become exit codes, and what the commands share.
 
-0: everything is equal to its grade. 1: tables failed or differ. 2: the configuration or the
-command is wrong. 130: stopped by Ctrl-C or SIGTERM.
+0: everything is equal to its grade. 1: tables failed or differ, or a server cannot be used.
+2: the configuration or the command is wrong. 130: stopped by Ctrl-C or SIGTERM.
 """
 
 from __future__ import annotations
@@ -9,44 +9,70 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
-import sys
 import traceback
 from collections.abc import Iterator
 
 import typer
 
+from etl_pipeline.cli.output import say
 from etl_pipeline.errors import EtlError
 
-DEBUG_OPTION = typer.Option(False, "--debug", help="Show tracebacks and every step.")
-JSON_OPTION = typer.Option(False, "--json", help="Print the summary as JSON.")
+DEBUG_OPTION = typer.Option(
+    False, "--debug", help="Show every step, and where in the program an error arose."
+)
+JSON_OPTION = typer.Option(
+    False, "--json", help="Print the summary as JSON on stdout, and as text on stderr."
+)
 INTERRUPTED = 130
+
+CommandLineError: type[Exception] = typer.BadParameter.__mro__[1]
+"""Every complaint of typer about a command line; it has no public name for it."""
+
+_SERVERS = ("pymysql", "psycopg", "sqlalchemy")
 
 
 @contextlib.contextmanager
-def exit_codes(*, debug: bool) -> Iterator[None]:
-    """Turn our errors, and Ctrl-C, into one message on stderr and the exit code that fits."""
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.WARNING,
-        format="%(levelname)s %(message)s" if not debug else "%(levelname)s %(name)s %(message)s",
-        stream=sys.stderr,
-    )
+def exit_codes(
+    *, debug: bool, stopped: str = "no table is left half-loaded; run again to go on"
+) -> Iterator[None]:
+    """Turn our errors, and Ctrl-C, into one message on stderr and the exit code that fits.
+
+    Args:
+        debug: Show the traceback of an error too.
+        stopped: What somebody who presses Ctrl-C wants to know.
+    """
+    log_to_stderr(debug=debug)
     try:
         yield
-    except EtlError as error:
-        if debug:
-            show_trace(error)
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(error.exit_code) from None
+    except (typer.Exit, CommandLineError):
+        raise
     except KeyboardInterrupt:
-        typer.echo("stopped: no table is left half-loaded; run again to go on", err=True)
+        say(f"stopped: {stopped}")
         raise typer.Exit(INTERRUPTED) from None
     except Exception as error:
-        from etl_pipeline.core.faults import explain
-
         if debug:
             show_trace(error)
-        typer.echo(f"error: {explain(error, 'etl')}", err=True)
-        raise typer.Exit(1) from None
+        failure = error if isinstance(error, EtlError) else _explain(error)
+        say(f"error: {failure}")
+        raise typer.Exit(failure.exit_code) from None
+
+
+def _explain(error: Exception) -> EtlError:
+    """Our error for one that nobody expected."""
+    if type(error).__module__.startswith(_SERVERS):
+        from etl_pipeline.core.faults import explain
+
+        return explain(error, "a server")
+    if isinstance(error, OSError):
+        return EtlError(
+            f"{error.strerror or type(error).__name__}",
+            where=str(error.filename) if error.filename else None,
+            fix="make sure that the file can be used and the disk has room, then run again",
+        )
+    return EtlError(
+        f"a defect of this program ({type(error).__name__})",
+        fix="report it with what --debug prints, which holds neither passwords nor rows",
+    )
 
 
 def show_trace(error: BaseException) -> None:
@@ -61,13 +87,36 @@ def show_trace(error: BaseException) -> None:
         link = link.__cause__ or link.__context__
     for link in reversed(chain):
         frames = "".join(traceback.format_tb(link.__traceback__))
-        number = getattr(link, "sqlstate", None) or (
-            link.args[0] if link.args and isinstance(link.args[0], int) else None
-        )
-        words = str(link) if isinstance(link, EtlError) else f"number {number}"
-        typer.echo(f"{frames}{type(link).__module__}.{type(link).__name__}: {words}", err=True)
+        words = str(link) if isinstance(link, EtlError) else _number(link)
+        say(f"{frames}{type(link).__module__}.{type(link).__name__}{words and ': '}{words}")
+
+
+def _number(error: BaseException) -> str:
+    if error.args and isinstance(error.args[0], int):
+        return str(error.args[0])
+    return str(getattr(error, "sqlstate", None) or "")
 
 
 def stop_on_sigterm() -> None:
     """Let SIGTERM end a command the way Ctrl-C does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+class _Log(logging.Handler):
+    """Prints our own records on what stderr is at the moment, so that bars stay whole."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
+        say(f"{level}{record.getMessage()}")
+
+
+def log_to_stderr(*, debug: bool) -> None:
+    """Show the log of etl_pipeline on stderr, and that of no library.
+
+    Libraries log statements, rows and the servers' words.
+    """
+    logging.getLogger().addHandler(logging.NullHandler())
+    logger = logging.getLogger("etl_pipeline")
+    logger.handlers = [_Log()]
+    logger.propagate = False
+    logger.setLevel(logging.DEBUG if debug else logging.INFO)

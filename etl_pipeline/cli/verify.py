@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import typer
 
+from etl_pipeline.cli.output import say, show
 from etl_pipeline.cli.shell import DEBUG_OPTION, JSON_OPTION, exit_codes, stop_on_sigterm
 
-TABLES = typer.Argument(None, metavar="TABLE", help="Tables to compare; all if none is named.")
+TABLES = typer.Argument(None, metavar="TABLE", hidden=True)
 DEEP = typer.Option(
-    False, "--deep", help="Send the rows again and compare raw by value, naming the keys."
+    False, "--deep", help="Send the rows again, compare raw by value, and name the keys."
 )
 
 
@@ -20,9 +21,12 @@ def verify(
 ) -> None:
     """Compare source, replication and raw, and name the tables that differ.
 
+    Nothing is changed. TABLE names the tables to compare. With none named, those of tables.yml
+    are compared, and where it names none, all tables of the source.
+
     Example: etl verify patient --deep
     """
-    with exit_codes(debug=debug):
+    with exit_codes(debug=debug, stopped="nothing was changed"):
         from etl_pipeline.cli.progress import show_progress
         from etl_pipeline.cli.screens import verify_json, verify_screen
         from etl_pipeline.cli.shell import show_trace
@@ -38,6 +42,8 @@ def verify(
                 listen=listen,
                 keep_trace=show_trace if debug else None,
             )
-        typer.echo(verify_json(summary) if as_json else verify_screen(summary))
+        if as_json:
+            say(verify_screen(summary))
+        show(verify_json(summary) if as_json else verify_screen(summary))
         if not summary.is_success:
             raise typer.Exit(1)

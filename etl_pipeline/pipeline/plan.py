@@ -50,8 +50,15 @@ def plan_run(
         requested: Names from the command line; empty selects what is configured.
 
     Raises:
-        ConfigurationError: A requested table is not known, with the nearest name.
+        ConfigurationError: A requested table is not known, with the nearest name; or the source
+            shows no table at all, so that a success would mean nothing.
     """
+    if not catalog:
+        raise ConfigurationError(
+            "the source database shows no tables to this user",
+            where="source",
+            fix="check the database's name, and that the user has SELECT on its tables",
+        )
     selectable = list(configured) or list(catalog)
     _refuse_unknown(requested, selectable, catalog)
     texts: list[TableText] = []
@@ -61,13 +68,20 @@ def plan_run(
             choices = configured[name].columns if name in configured else {}
             texts.append(render_table(_find(name, catalog), choices))
         except SchemaError as error:
-            refused.append(Refusal(name, error))
+            refused.append(Refusal(name, _about_column(error, name)))
     importance = {name: _ORDER[config.table_importance] for name, config in configured.items()}
     texts.sort(key=lambda t: (importance.get(t.name, 2), -t.table.data_bytes, t.name))
     chosen = (configured.get(text.name) for text in texts)
     notes = _notes(c for c in chosen if c)
     notes += [note for text in texts for note in text.shortened]
     return RunPlan(tuple(texts), tuple(refused), tuple(notes))
+
+
+def _about_column(error: SchemaError, table: str) -> SchemaError:
+    """*error* with the column that it is about in its first part: the table is shown anyway."""
+    column = (error.where or "").removeprefix(table).removeprefix(".")
+    what = f"column {column}: {error.what}" if column else error.what
+    return SchemaError(what, where=table, fix=error.fix)
 
 
 def _find(name: str, catalog: Mapping[str, Table]) -> Table:

@@ -17,12 +17,13 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from etl_pipeline.config import DatabaseType, PostgresSchema, Settings
+from etl_pipeline.config.databases import REQUIRED_KEYS
 from etl_pipeline.core import ConnectionFactory, create_connection_manager
 from etl_pipeline.core.faults import explain
 from etl_pipeline.core.grants import read_write_privileges
 from etl_pipeline.core.same_server import refuse_same_server_database
 from etl_pipeline.core.stop import Stop
-from etl_pipeline.errors import ConfigurationError
+from etl_pipeline.errors import ConfigurationError, DatabaseError, FaultyConfigurationError
 from etl_pipeline.pipeline.databases import Databases, lend_mysql
 from etl_pipeline.pipeline.events import Listener
 from etl_pipeline.pipeline.plan import RunPlan, plan_run
@@ -57,6 +58,7 @@ def open_session(settings: Settings) -> Iterator[Session]:
         ConfigurationError: Values are missing or wrong, or source and replication are the same.
         DatabaseError: A server refused or does not answer.
     """
+    _refuse_faults(settings)
     schema = settings.get_database_config(DatabaseType.ANALYTICS)["schema"]
     databases = Databases(
         source=ConnectionFactory.get_source_connection(settings),
@@ -75,6 +77,22 @@ def open_session(settings: Settings) -> Iterator[Session]:
         yield Session(settings, databases, _read_source(databases), parallel, stop)
     finally:
         databases.dispose()
+
+
+def _refuse_faults(settings: Settings) -> None:
+    """Report what is wrong with all three databases at once, or that nothing is said of any."""
+    faults = settings.find_faults()
+    if not faults:
+        return
+    missing = sum(len(REQUIRED_KEYS) for _ in DatabaseType)
+    if len(faults) == missing and all(fault.what.endswith(" is missing") for fault in faults):
+        raise ConfigurationError(
+            "nothing says where the databases are",
+            where=settings.provider.locate("env"),
+            fix=f"write .env_{settings.environment}, or name its folder: "
+            "export ETL_CONFIG_DIR=…; to try without: etl demo",
+        )
+    raise FaultyConfigurationError(faults)
 
 
 def run_once(
@@ -96,9 +114,6 @@ def run_once(
         plan = plan_run(session.catalog, _configured(settings), tables)
         with _control(session) as control:
             state.lock_runs(control)
-            control.execute(
-                f"CREATE SCHEMA IF NOT EXISTS {quote_postgres(session.databases.schema)}".encode()
-            )
             _drop_leftovers(session)
             run_id = state.start_run(control)
             work = _work(session, listen, keep_trace, run_id)
@@ -164,11 +179,34 @@ def _control(session: Session) -> Iterator[psycopg.Connection]:
     try:
         connection.rollback()
         connection.autocommit = True
-        state.open_state(connection)
+        _create_schemas(session, connection)
         yield connection
     finally:
         # Closed, not given back: the lock of a run must not outlive the run in a pool.
         lent.invalidate()
+
+
+def _create_schemas(session: Session, connection: psycopg.Connection) -> None:
+    databases = session.databases
+    url = databases.analytics.url
+    try:
+        state.open_state(connection)
+        schema = quote_postgres(databases.schema)
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}".encode())
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise DatabaseError(
+            f"the user may not create the schemas etl and {databases.schema}, or not write there",
+            where=_place(databases.analytics, "analytics"),
+            fix=f"GRANT CREATE ON DATABASE {quote_postgres(url.database or '')} "
+            f"TO {quote_postgres(url.username or '')}",
+        ) from error
+    except psycopg.Error as error:
+        raise explain(error, _place(databases.analytics, "analytics")) from error
+
+
+def _place(engine: Engine, name: str) -> str:
+    url = engine.url
+    return f"{name} {url.host}:{url.port}/{url.database}"
 
 
 def _named(databases: Databases) -> tuple[tuple[Engine, str], ...]:
@@ -184,8 +222,7 @@ def _try_connection(engine: Engine, name: str) -> None:
     try:
         engine.connect().close()
     except SQLAlchemyError as error:
-        url = engine.url
-        raise explain(error, f"{name} {url.host}:{url.port}/{url.database}") from error
+        raise explain(error, _place(engine, name)) from error
 
 
 def _read_source(databases: Databases) -> dict[str, Table]:
@@ -241,10 +278,12 @@ def _warn_of_write_privileges(databases: Databases) -> None:
     privileges = read_write_privileges(databases.source)
     if privileges:
         log.warning(
-            "source: the user can write (%s); the pipeline never does, and a user that only "
-            "reads is safer\n  fix: GRANT SELECT ON %s.* TO a user of its own",
+            "%s: the user can write (%s); the pipeline never does, and a user that only "
+            "reads is safer\n  fix: give the pipeline a user with no more than "
+            "GRANT SELECT ON %s.*",
+            _place(databases.source, "source"),
             _shortened(privileges),
-            databases.source.url.database,
+            quote_mysql(databases.source.url.database or ""),
         )
 
 

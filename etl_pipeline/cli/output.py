@@ -1,0 +1,62 @@
+"""Words to people: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from contextlib import suppress
+from typing import TextIO
+
+from etl_pipeline.errors import EtlError
+
+
+def show(result: str) -> None:
+    """Print *result* on stdout.
+
+    A reader that has gone away (``etl run --json | head -1``) has read enough: nothing is raised,
+    and the exit code goes on telling how the command ended.
+
+    Raises:
+        EtlError: It could not be written, because a disk is full for example.
+    """
+    if sys.stdout is None:  # started with stdout closed
+        return
+    try:
+        sys.stdout.write(printable(result) + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        _close(sys.stdout)
+        if error.errno != errno.EPIPE:
+            raise EtlError(
+                f"the result could not be written ({error.strerror})",
+                where="stdout",
+                fix="free space, or send the output elsewhere; what the command did stays done",
+            ) from None
+
+
+def say(words: str) -> None:
+    """Print *words* on stderr at once; from any thread, and never an error of its own."""
+    if sys.stderr is None:
+        return
+    try:
+        sys.stderr.write(printable(words) + "\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        _close(sys.stderr)
+
+
+def printable(text: str) -> str:
+    r"""*text* as a terminal may get it: other control characters than newline read ``\x1b``.
+
+    Names and keys come from databases, and could move the cursor or hide what follows.
+    """
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
+def _close(stream: TextIO) -> None:
+    """Let what is still buffered for *stream* go nowhere, quietly."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

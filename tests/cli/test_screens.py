@@ -1,0 +1,199 @@
+"""What people read, compared whole with the files under ``expected``."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from etl_pipeline.cli import screens
+from etl_pipeline.cli.output import printable
+from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
+from etl_pipeline.sync.proof import TableOutcome
+from etl_pipeline.sync.verify import Discrepancy, Verdict
+from etl_pipeline.transfer.twin import NUL_CHARACTERS, ZERO_DATES
+from tests.cli.conftest import COMMAND, ROOT
+from tests.expected import Expected
+
+STARTED = datetime(2024, 6, 28, 2, 30, tzinfo=UTC)
+
+
+def _help(*arguments: str) -> str:
+    env = {"PYTHONPATH": str(ROOT), "COLUMNS": "80", "LC_ALL": "C.UTF-8"}
+    done = subprocess.run([*COMMAND, *arguments], env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.mark.parametrize("command", ["", "demo", "run", "verify"])
+def test_help_is_one_screen(expected: Expected, command: str) -> None:
+    text = _help(*command.split(), "--help")
+    expected.check(f"help_{command or 'etl'}.txt", text)
+    assert text.startswith(f"Usage: {f'etl {command}'.strip()} [OPTIONS]")
+    assert "xample: etl " in text or "etl demo" in text
+    lines = text.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+
+
+def test_help_needs_no_driver() -> None:
+    code = (
+        "import sys\n"
+        "from etl_pipeline.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(*sys.modules)"
+    )
+    env = {"PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--help"], env=env, capture_output=True, text=True, check=True
+    )
+    loaded = {name.split(".")[0] for name in done.stdout.splitlines()[-1].split()}
+    assert "etl_pipeline" in loaded
+    heavy = {"pymysql", "psycopg", "sqlalchemy", "pydantic", "ruamel", "rich", "cryptography"}
+    assert not loaded & heavy
+
+
+def _outcome(table: str, **values: Any) -> TableOutcome:
+    outcome = TableOutcome(table, "full_table")
+    for name, value in {"grade": "value", **values}.items():
+        setattr(outcome, name, value)
+    return outcome
+
+
+PATIENT = _outcome(
+    "patient", rows=1_500, text_bytes=320_114, seconds=0.2, inserted=12, updated=30, deleted=3
+)
+PROCEDURES = _outcome(
+    "procedurelog", rows=1_000_000, text_bytes=160_000_000, seconds=14.26, inserted=1_000_000
+)
+ALTERED = _outcome(
+    "document",
+    rows=8,
+    text_bytes=1_200,
+    seconds=0.1,
+    inserted=8,
+    altered=Counter({("DateCreated", ZERO_DATES): 12_345, ("Note", NUL_CHARACTERS): 1}),
+    notes=[
+        "document.Note: collation utf8mb4_0900_ai_ci is unknown to the replication server; "
+        "the default of utf8mb4 is used"
+    ],
+)
+FAILED = _outcome(
+    "codes",
+    grade=None,
+    error="the table exists with other columns: mine is not at the source",
+    fix='ALTER TABLE "raw"."codes" RENAME TO "codes_old", then etl run codes',
+)
+REFUSED = _outcome("shapes", grade=None, error="column outline: type geometry is not supported")
+NOTE = (
+    "2 tables ask for another extraction_strategy than full_table; "
+    "this version reads every table in full, which proves more and takes longer"
+)
+MANY = [
+    _outcome(f"table{n:02}", notes=[f"table{n:02}.a: a note"], rows=1, text_bytes=2)
+    for n in range(30)
+]
+
+RUNS = {
+    "success": [PATIENT, PROCEDURES],
+    "failure": [PROCEDURES, REFUSED, PATIENT, FAILED],
+    "nothing_done": [FAILED],
+    "no_tables": [],
+    "altered_and_notes": [PATIENT, ALTERED],
+    "many_notes": MANY,
+}
+
+
+def _run(name: str) -> RunSummary:
+    notes = [NOTE] if name == "altered_and_notes" else []
+    return RunSummary(7, "production", STARTED, 14.5, RUNS[name], notes)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_screen_of_a_run(expected: Expected, name: str) -> None:
+    expected.check(f"run_{name}.txt", screens.run_screen(_run(name)) + "\n")
+
+
+@pytest.mark.parametrize("name", ["success", "failure", "altered_and_notes"])
+def test_the_json_of_a_run(expected: Expected, name: str) -> None:
+    text = screens.run_json(_run(name))
+    assert text.isascii()
+    assert json.loads(text)["outcome"] == ("failed" if name == "failure" else "succeeded")
+    expected.check(f"run_{name}.json", text + "\n")
+
+
+EQUAL = [Verdict("patient", 1_500, 320_114), Verdict("procedurelog", 1_000_000, 160_000_000)]
+PLACES = [
+    *EQUAL,
+    Verdict(
+        "claim",
+        10,
+        100,
+        [Discrepancy("source", "the source has changed since the last run: 2 differ", ("1", "3"))],
+    ),
+    Verdict(
+        "adjustment",
+        10,
+        100,
+        [Discrepancy("replication", "the replica's rows are not the source's: 1 missing", ("77",))],
+    ),
+    Verdict("commlog", 10, 100, [Discrepancy("raw", "1 chunk is not as loaded")]),
+    Verdict("appointment", 0, 0, [Discrepancy("raw", "the table was never loaded, or is gone")]),
+    Verdict(
+        "shapes",
+        error="column outline: type geometry is not supported",
+        fix="leave shapes out of tables.yml, or name only the tables to copy there",
+    ),
+]
+COMPARISONS = {
+    "equal": (EQUAL, False),
+    "equal_deep": (EQUAL, True),
+    "one_table": (EQUAL[:1], False),
+    "different": (PLACES, False),
+    "different_deep": (
+        [
+            Verdict(
+                "claim",
+                10,
+                100,
+                [Discrepancy("raw", "rows are not the source's: 1 differ, 1 extra", ("5", "9"))],
+            )
+        ],
+        True,
+    ),
+}
+
+
+def _comparison(name: str) -> VerifySummary:
+    verdicts, deep = COMPARISONS[name]
+    return VerifySummary("test", STARTED, 3.14, deep, verdicts)
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_the_screen_of_a_comparison(expected: Expected, name: str) -> None:
+    expected.check(f"verify_{name}.txt", screens.verify_screen(_comparison(name)) + "\n")
+
+
+@pytest.mark.parametrize("name", ["equal", "different"])
+def test_the_json_of_a_comparison(expected: Expected, name: str) -> None:
+    text = screens.verify_json(_comparison(name))
+    assert json.loads(text)["equal"] is (name == "equal")
+    expected.check(f"verify_{name}.json", text + "\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("ä → ✓\nnext", "ä → ✓\nnext"),
+        ("\x1b[2J\r\x07\t", r"\x1b[2J\r\x07\t"),
+        ("\x9b\u202e\u200b", r"\x9b\u202e\u200b"),
+    ],
+)
+def test_names_cannot_steer_the_terminal(text: str, shown: str) -> None:
+    assert printable(text) == shown
