@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from etl_pipeline.cli.output import say, show
-from etl_pipeline.cli.shell import DEBUG_OPTION, exit_codes, stop_on_sigterm
+from etl_pipeline.cli.shell import DEBUG_OPTION, exit_codes, show_trace, stop_on_sigterm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +66,7 @@ def demo(
 
     Example: etl demo --patients 3000 --engine MyISAM
     """
-    with exit_codes(debug=debug, stopped="etl demo begins again where it can"):
+    with exit_codes(debug=debug, stopped="etl demo goes on from here"):
         if sum((change, stop, remove)) > 1:
             raise typer.BadParameter("choose one of --change, --stop and --remove")
         if stop or remove:
@@ -74,11 +74,16 @@ def demo(
         elif change:
             _work_for_a_day(folder)
         else:
-            _show(folder, patients, seed, engine)
+            _show(folder, patients, seed, engine, debug=debug)
 
 
 def _show(
-    folder: Path, patients: int | None, seed: int | None, engine: StorageEngine | None
+    folder: Path,
+    patients: int | None,
+    seed: int | None,
+    engine: StorageEngine | None,
+    *,
+    debug: bool,
 ) -> None:
     from etl_pipeline.cli.progress import show_progress
     from etl_pipeline.cli.screens import run_screen, verify_screen
@@ -89,6 +94,7 @@ def _show(
     from etl_pipeline.pipeline.session import run_once, verify_once
 
     stop_on_sigterm()
+    keep_trace = show_trace if debug else None
     kept = read_practice(folder) or Practice(DEFAULT_PATIENTS, DEFAULT_SEED, "InnoDB")
     practice = Practice(
         kept.patients if patients is None else patients,
@@ -109,11 +115,11 @@ def _show(
         settings = Settings("test", FileConfigProvider(folder))
         say("Copying it: source → replication → raw ...")
         with show_progress() as listen:
-            run = run_once(settings, [], listen=listen)
+            run = run_once(settings, [], listen=listen, keep_trace=keep_trace)
         show(run_screen(run))
         say("Comparing the three databases, value by value ...")
         with show_progress(hops=1) as listen:
-            comparison = verify_once(settings, [], deep=True, listen=listen)
+            comparison = verify_once(settings, [], deep=True, listen=listen, keep_trace=keep_trace)
         show(verify_screen(comparison))
         show(_next_steps(folder, settings.get_analytics_raw_connection_config()))
     if not (run.is_success and comparison.is_success):
@@ -130,20 +136,25 @@ def _described(practice: Practice) -> str:
 def _next_steps(folder: Path, analytics: Mapping[str, object]) -> str:
     etl = shlex.quote(_program())
     place = "" if folder == Path("demo") else f" --folder {shlex.quote(str(folder))}"
-    psql = (
-        f"PGPASSFILE={shlex.quote(str(folder / '.pgpass'))} psql -h {analytics['host']} "
-        f"-p {analytics['port']} -U {analytics['user']} {analytics['database']}"
-    )
+    steps = [
+        (f"{etl} demo --change{place}", "a day at the practice"),
+        (f"{etl} run", "bring it over"),
+        (f"{etl} verify --deep", "compare every value"),
+        (f"{etl} demo --stop{place}", "stop; --remove: and delete"),
+    ]
+    width = max(len(command) for command, _ in steps)
+    steps_text = "\n".join(f"  {command:<{width}}  # {comment}" for command, comment in steps)
     return f"""
-The servers go on running. To go on:
+The servers go on running. What to try now:
 
   export ETL_ENVIRONMENT=test ETL_CONFIG_DIR={shlex.quote(str(folder))}
-  {etl} demo --change{place}     # a day at the practice: inserts, edits, deletes
-  {etl} run               # bring it over
-  {etl} verify --deep     # compare every value
-  {psql} \\
-    -c 'SELECT count(*) FROM raw.patient'
-  {etl} demo --stop{place}       # stop the servers; --remove deletes their data too"""
+{steps_text}
+
+And a look into the warehouse:
+
+  PGPASSFILE={shlex.quote(str(folder / ".pgpass"))} psql -h {analytics["host"]} \\
+    -p {analytics["port"]} -U {analytics["user"]} {analytics["database"]} \\
+    -c 'SELECT count(*) FROM raw.patient'"""
 
 
 def _program() -> str:

@@ -22,6 +22,9 @@ from etl_pipeline.pipeline.events import (
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+QUICK_SECONDS = 1.0
+"""A table that took less time leaves no line above the bars."""
+
 log = logging.getLogger(__name__)
 
 
@@ -30,7 +33,8 @@ class Bars:
 
     A run moves each row over two hops, so a bar is full when every row went over both; it shows
     the rows as if they went over all hops at once. The source's estimate of rows can be off, and
-    a bar's end moves when more rows come than were expected.
+    a bar's end moves when more rows come than were expected. What is logged stands above the
+    bars: problems, warnings, and tables that took their time.
     """
 
     def __init__(self, progress: Progress, hops: int) -> None:
@@ -47,7 +51,8 @@ class Bars:
             self._show(event)
 
     def _show(self, event: Event) -> None:
-        log_event(event)
+        if not _is_quick(event):
+            log_event(event)
         if isinstance(event, RunStarted):
             self._tables = event.tables
             self._overall = self._progress.add_task(
@@ -76,6 +81,11 @@ class Bars:
 
     def _overall_words(self) -> str:
         return f"{self._finished} of {self._tables} tables"
+
+
+def _is_quick(event: Event) -> bool:
+    """Whether *event* ends a table so soon that its line would only push others off the screen."""
+    return isinstance(event, TableFinished) and not event.problem and event.seconds < QUICK_SECONDS
 
 
 def log_event(event: Event) -> None:

@@ -28,8 +28,6 @@ INTERRUPTED = 130
 CommandLineError: type[Exception] = typer.BadParameter.__mro__[1]
 """Every complaint of typer about a command line; it has no public name for it."""
 
-_SERVERS = ("pymysql", "psycopg", "sqlalchemy")
-
 
 @contextlib.contextmanager
 def exit_codes(
@@ -52,27 +50,18 @@ def exit_codes(
     except Exception as error:
         if debug:
             show_trace(error)
-        failure = error if isinstance(error, EtlError) else _explain(error)
+        failure = _explained(error)
         say(f"error: {failure}")
         raise typer.Exit(failure.exit_code) from None
 
 
-def _explain(error: Exception) -> EtlError:
-    """Our error for one that nobody expected."""
-    if type(error).__module__.startswith(_SERVERS):
-        from etl_pipeline.core.faults import explain
+def _explained(error: Exception) -> EtlError:
+    if isinstance(error, EtlError):
+        return error
+    # It knows the drivers, which a wrong configuration need not wait for.
+    from etl_pipeline.pipeline.explain import explained
 
-        return explain(error, "a server")
-    if isinstance(error, OSError):
-        return EtlError(
-            f"{error.strerror or type(error).__name__}",
-            where=str(error.filename) if error.filename else None,
-            fix="make sure that the file can be used and the disk has room, then run again",
-        )
-    return EtlError(
-        f"a defect of this program ({type(error).__name__})",
-        fix="report it with what --debug prints, which holds neither passwords nor rows",
-    )
+    return explained(error, "etl")
 
 
 def show_trace(error: BaseException) -> None:

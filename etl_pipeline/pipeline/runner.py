@@ -8,9 +8,9 @@ from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass
 from typing import TypeVar
 
-from etl_pipeline.core.faults import explain, is_passing
+from etl_pipeline.core.faults import is_passing
 from etl_pipeline.core.stop import Stop
-from etl_pipeline.errors import EtlError, StoppedError
+from etl_pipeline.errors import StoppedError
 from etl_pipeline.pipeline.databases import Databases, lend_mysql, lend_postgres
 from etl_pipeline.pipeline.events import (
     ChunkDone,
@@ -20,6 +20,7 @@ from etl_pipeline.pipeline.events import (
     TableRetried,
     TableStarted,
 )
+from etl_pipeline.pipeline.explain import explained
 from etl_pipeline.pipeline.plan import RunPlan
 from etl_pipeline.sync.load import load_table
 from etl_pipeline.sync.proof import TableOutcome
@@ -206,10 +207,3 @@ def _retrying(table: str, work: Work, attempt: Callable[[], Result]) -> Result:
             work.stop.wait(wait_seconds)
             wait_seconds *= 2
     return attempt()
-
-
-def explained(error: BaseException, where: str) -> EtlError:
-    """*error* in our words; one that is ours already is given back."""
-    if isinstance(error, EtlError):
-        return error
-    return explain(error, where)

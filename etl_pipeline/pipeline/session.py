@@ -116,6 +116,7 @@ def run_once(
             state.lock_runs(control)
             _drop_leftovers(session)
             run_id = state.start_run(control)
+            log.debug("run %d: %d tables at once", run_id, session.parallel)
             work = _work(session, listen, keep_trace, run_id)
             outcome = "stopped"
             outcomes: list[TableOutcome] = []
@@ -223,12 +224,15 @@ def _try_connection(engine: Engine, name: str) -> None:
         engine.connect().close()
     except SQLAlchemyError as error:
         raise explain(error, _place(engine, name)) from error
+    log.debug("%s: connected", _place(engine, name))
 
 
 def _read_source(databases: Databases) -> dict[str, Table]:
     database = databases.source.url.database or ""
     with create_connection_manager(databases.source) as manager:
-        return read_catalog(manager.execute_with_retry, database)
+        catalog = read_catalog(manager.execute_with_retry, database)
+    log.debug("%s: %d tables", _place(databases.source, "source"), len(catalog))
+    return catalog
 
 
 def _read_collations(databases: Databases) -> frozenset[str]:

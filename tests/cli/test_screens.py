@@ -7,11 +7,12 @@ import subprocess
 import sys
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from etl_pipeline.cli import screens
+from etl_pipeline.cli import demo, screens
 from etl_pipeline.cli.output import printable
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.sync.proof import TableOutcome
@@ -197,3 +198,13 @@ def test_the_json_of_a_comparison(expected: Expected, name: str) -> None:
 )
 def test_names_cannot_steer_the_terminal(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+@pytest.mark.parametrize("folder", ["demo", "/a place/of my own"])
+def test_the_demo_says_what_to_try_next(
+    expected: Expected, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.setattr(demo, "_program", lambda: "etl")
+    analytics = {"host": "127.0.0.1", "port": 5433, "user": "loader", "database": "analytics"}
+    text = demo._next_steps(Path(folder), analytics)
+    expected.check(f"demo_next_steps_{Path(folder).name.replace(' ', '_')}.txt", text + "\n")
