@@ -44,10 +44,13 @@ def exit_codes(
         yield
     except (typer.Exit, CommandLineError):
         raise
-    except KeyboardInterrupt:
-        say(f"stopped: {stopped}")
-        raise typer.Exit(INTERRUPTED) from None
-    except Exception as error:
+    except BaseException as error:
+        # An error met while Ctrl-C was being obeyed, on a connection cut short, is part of it.
+        if any(isinstance(link, KeyboardInterrupt) for link in _chain(error)):
+            say(f"stopped: {stopped}")
+            raise typer.Exit(INTERRUPTED) from None
+        if not isinstance(error, Exception):
+            raise
         if debug:
             show_trace(error)
         failure = _explained(error)
@@ -69,15 +72,20 @@ def show_trace(error: BaseException) -> None:
 
     Those quote values of rows ("Duplicate entry 'Smith'"), so only type and number are shown.
     """
+    for link in reversed(_chain(error)):
+        frames = "".join(traceback.format_tb(link.__traceback__))
+        words = str(link) if isinstance(link, EtlError) else _number(link)
+        say(f"{frames}{type(link).__module__}.{type(link).__name__}{words and ': '}{words}")
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """*error*, what it came from or was raised during, and so on."""
     chain: list[BaseException] = []
     link: BaseException | None = error
     while link is not None and link not in chain:
         chain.append(link)
         link = link.__cause__ or link.__context__
-    for link in reversed(chain):
-        frames = "".join(traceback.format_tb(link.__traceback__))
-        words = str(link) if isinstance(link, EtlError) else _number(link)
-        say(f"{frames}{type(link).__module__}.{type(link).__name__}{words and ': '}{words}")
+    return chain
 
 
 def _number(error: BaseException) -> str:

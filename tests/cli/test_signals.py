@@ -16,8 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pymysql
 import pytest
+import typer
 
+from etl_pipeline.cli import shell
 from tests.cli.conftest import Cli, refuse_secrets
 from tests.rows import make_table, run_sql
 
@@ -248,3 +251,30 @@ def test_exit_codes_of_runs_and_comparisons(etl: Cli) -> None:
     assert etl("run", "sheetfield").code == 0
     assert etl("verify", "sheetfield").code == 0
     assert etl("verify", "patient", "--deep").code == 1
+
+
+def test_debug_shows_every_step_of_ours_and_nothing_of_the_libraries(etl: Cli) -> None:
+    lines = etl("run", "--debug").stderr.splitlines()
+    assert any(line.startswith("debug: patient: replicate: 2 rows") for line in lines)
+    assert any(line.startswith("debug: source ") and "connected" in line for line in lines)
+    for line in lines:
+        assert line.startswith("debug: ") or line.endswith(" s"), line
+    assert not [line for line in lines if "SELECT" in line or "sqlalchemy" in line.lower()]
+
+
+def test_an_error_met_while_ctrl_c_is_obeyed_is_part_of_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shell, "log_to_stderr", lambda *, debug: None)
+
+    def command() -> None:
+        with shell.exit_codes(debug=True):
+            try:
+                raise KeyboardInterrupt
+            finally:
+                raise pymysql.err.InterfaceError(0, "")
+
+    with pytest.raises(typer.Exit) as ended:
+        command()
+    assert ended.value.exit_code == 130
+    assert capsys.readouterr().err == STOPPED
