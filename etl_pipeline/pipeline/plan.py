@@ -79,9 +79,10 @@ def plan_run(
 
 def _about_column(error: SchemaError, table: str) -> SchemaError:
     """*error* with the column that it is about in its first part: the table is shown anyway."""
-    column = (error.where or "").removeprefix(table).removeprefix(".")
-    what = f"column {column}: {error.what}" if column else error.what
-    return SchemaError(what, where=table, fix=error.fix)
+    column = (error.where or "").removeprefix(f"{table}.")
+    if column in ("", table, error.where):
+        return error
+    return SchemaError(f"column {column}: {error.what}", where=table, fix=error.fix)
 
 
 def _find(name: str, catalog: Mapping[str, Table]) -> Table:
