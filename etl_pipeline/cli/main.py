@@ -33,8 +33,10 @@ app.command("verify", short_help="Compare source, replication and raw; change no
 def _show_version(wanted: bool) -> None:
     if wanted:
         from etl_pipeline import __version__
+        from etl_pipeline.transfer.kernel import IS_COMPILED
 
-        show(f"etl_pipeline {__version__}")
+        kernel = "compiled" if IS_COMPILED else "in Python: make with a C compiler for a fast one"
+        show(f"etl_pipeline {__version__} (kernel {kernel})")
         raise typer.Exit
 
 

@@ -49,6 +49,10 @@ _LOST = Meaning("the connection was lost", "run again", is_passing=True, is_conn
 _FULL_HOUSE = Meaning(
     "the server takes no more connections", "lower pool_size, or wait", is_passing=True
 )
+_DATABASE_DENIED = Meaning(
+    "the user may not use this database, or there is none of that name",
+    "check the database's name in the .env_… file, and GRANT the user its privileges",
+)
 _PRIVILEGE = Meaning("the user lacks a privilege", "GRANT what the statement needs")
 _NO_TABLE = Meaning("there is no such table", "check the name; the table may have been dropped")
 _NO_COLUMN = Meaning("there is no such column", "the table may have changed: read it again")
@@ -74,7 +78,10 @@ _CANNOT_CONNECT = Meaning(
 _POOL = Meaning("no connection of the pool was free in time", "raise pool_size or pool_timeout")
 _VALUE = Meaning("a value does not fit the column", "compare the types of both sides")
 _TWICE = Meaning("a key would stand twice", "look for rows that others wrote")
-_OTHER = Meaning("the server reported an error", "run with --debug to see the server's text")
+_OTHER = Meaning(
+    "the server reported an error",
+    "look the number up in the server's manual; --debug shows which step it was",
+)
 
 MYSQL: Final[Mapping[int, Meaning]] = {
     **dict.fromkeys((1045, 1698, 1862, 1820, 2059, 4151), _LOGIN),
@@ -82,7 +89,8 @@ MYSQL: Final[Mapping[int, Meaning]] = {
     **dict.fromkeys((2002, 2003, 2005, 1053, 1129), _DOWN),
     **dict.fromkeys((0, 2006, 2013, 2055, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 4031), _LOST),
     **dict.fromkeys((1040, 1203), _FULL_HOUSE),
-    **dict.fromkeys((1044, 1142, 1143, 1227, 1370), _PRIVILEGE),
+    **dict.fromkeys((1044,), _DATABASE_DENIED),
+    **dict.fromkeys((1142, 1143, 1227, 1370), _PRIVILEGE),
     **dict.fromkeys((1146, 1051), _NO_TABLE),
     **dict.fromkeys((1054,), _NO_COLUMN),
     **dict.fromkeys((1064, 1149), _SYNTAX),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -54,8 +56,9 @@ def prepare_practice(folder: Path, servers: Servers, practice: Practice) -> int 
     """
     record = folder / _PRACTICE
     if read_practice(folder) == practice:
-        create_practice_databases_and_config(folder, servers)
-        return None
+        env = create_practice_databases_and_config(folder, servers)
+        if _has_tables(servers, env):
+            return None
     record.unlink(missing_ok=True)
     env = create_practice_databases(servers)
     drop_practice_databases(servers, env)
@@ -66,6 +69,16 @@ def prepare_practice(folder: Path, servers: Servers, practice: Practice) -> int 
         )
     record.write_text(json.dumps(asdict(practice)))
     return sum(built.rows.values())
+
+
+def _has_tables(servers: Servers, env: Mapping[str, str]) -> bool:
+    """Whether the practice is still there: its data may have been deleted under the record."""
+    database = env["TEST_OPENDENTAL_SOURCE_DB"]
+    with (
+        closing(connect_mysql(servers.source, database)) as connection,
+        connection.cursor() as cursor,
+    ):
+        return bool(cursor.execute("SHOW TABLES"))
 
 
 def read_practice(folder: Path) -> Practice | None:
@@ -102,7 +115,11 @@ def change_day(folder: Path) -> ChangedPractice:
     """
     servers, practice = find_servers(folder), read_practice(folder)
     if servers is None or practice is None:
-        raise ConfigurationError("no demo is running", where=str(folder), fix="etl demo")
+        raise ConfigurationError(
+            "no demo is running",
+            where=str(folder),
+            fix=f"etl demo --folder {shlex.quote(str(folder))}",
+        )
     with closing(connect_mysql(servers.source, "opendental")) as connection:
         return change_practice(connection, seed=practice.seed)
 

@@ -30,7 +30,7 @@ QUOTED = "Duplicate entry 'Muster' for key 'SSN'"
         (0, "connection was lost", True),
         (1927, "connection was lost", True),
         (1142, "lacks a privilege", False),
-        (1044, "lacks a privilege", False),
+        (1044, "may not use this database", False),
         (1146, "no such table", False),
         (1064, "does not understand", False),
         (1205, "met a lock", True),
