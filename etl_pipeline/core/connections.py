@@ -19,7 +19,7 @@ from etl_pipeline.core.connect_args import (
     make_source_args,
 )
 from etl_pipeline.core.manager import ConnectionManager, create_connection_manager
-from etl_pipeline.core.source_connection import SourceConnection
+from etl_pipeline.core.source_connection import NO_LIMIT, SourceConnection
 from etl_pipeline.errors import FaultyConfigurationError
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ __all__ = [
 REPLICATION_SESSION = (
     # Key 0 stays 0 and zero dates stay as they are; everything else that does not fit is an error.
     "SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO,STRICT_ALL_TABLES,ALLOW_INVALID_DATES',"
-    " time_zone='+00:00', foreign_key_checks=0"
+    " time_zone='+00:00', foreign_key_checks=0,"
+    # What the server says of a LOAD DATA is read, so it must be in English.
+    f" lc_messages='en_US', sql_select_limit={NO_LIMIT}"
 )
 
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+NO_LIMIT = 2**64 - 1
+"""For ``sql_select_limit``, whose word DEFAULT means the server's own value."""
+
+
 class SourceConnection(Connection):
     """A connection whose session is ``READ ONLY`` and whose statements are bounded and checked.
 
@@ -80,13 +84,14 @@ class SourceConnection(Connection):
 def list_session_statements(server_version: str, max_seconds: float) -> tuple[str, ...]:
     """What a new session at the source is told; *server_version* as in the server's greeting.
 
-    The SQL mode is emptied: others change what a quotation mark or a ``CHAR`` column means.
+    The SQL mode is emptied: others change what a quotation mark or a ``CHAR`` column means. A
+    limit of rows that the server gives every session would end a SELECT without a word.
     """
     if "mariadb" in server_version.lower():
         limit = f"max_statement_time={max_seconds:f}"
     else:
         limit = f"max_execution_time={math.ceil(max_seconds * 1000)}"
     return (
-        f"SET SESSION sql_mode='', time_zone='+00:00', {limit}",
+        f"SET SESSION sql_mode='', time_zone='+00:00', sql_select_limit={NO_LIMIT}, {limit}",
         "SET SESSION TRANSACTION READ ONLY",
     )
