@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from etl_pipeline.core.stop import Stop
-from etl_pipeline.errors import TransferError
+from etl_pipeline.errors import SchemaError, TransferError
 from etl_pipeline.schema.ddl import ReplicaDdl, create_replica
 from etl_pipeline.schema.names import incoming_name, quote_mysql, replaced_name
 from etl_pipeline.sync.chunks import ask_integer, plan_chunks
@@ -64,10 +64,12 @@ def replicate_table(
 
     Raises:
         TransferError: The replication server did not take every row as it was sent.
+        SchemaError: The source's table was altered meanwhile; the old replica stands.
         pymysql.err.MySQLError: A server refused or was lost; the old replica stands.
     """
     incoming = incoming_name(text.name)
     ddl = create_replica(text.table, name=incoming, collations=collations)
+    columns = _read_columns(text, source)
     chunks = plan_chunks(text, ask_integer(source))
     end_read(source)
     _start_over(replication, text.name, ddl)
@@ -86,6 +88,7 @@ def replicate_table(
         altered.update(chunk_altered)
         report(proof.rows, chunk_bytes)
     stop.check()
+    _refuse_altered(text, source, columns)
     _swap_in(replication, text.name, ddl)
     return Replicated(tuple(proofs), text_bytes, altered, tuple(notes))
 
@@ -134,6 +137,30 @@ def _takes_infile(replication: Any) -> bool:
     with replication.cursor() as cursor:
         cursor.execute("SELECT @@GLOBAL.local_infile")
         return bool(cursor.fetchone()[0])
+
+
+def _read_columns(text: TableText, source: Any) -> list[tuple[str, str, str | None]]:
+    """Name, type and collation of the table's columns as they are now at the source."""
+    with source.cursor() as cursor:
+        cursor.execute(f"SHOW FULL COLUMNS FROM {quote_mysql(text.name)}")
+        return [(name, kind, collation) for name, kind, collation, *_ in cursor.fetchall()]
+
+
+def _refuse_altered(text: TableText, source: Any, before: Sequence[tuple[Any, ...]]) -> None:
+    """Raise SchemaError if the source's columns are not those of *before* and of *text*.
+
+    Nothing is locked at the source between two chunks, so the first chunks may have been read
+    from a table that looked otherwise, and a new column may have been left out.
+    """
+    after = _read_columns(text, source)
+    end_read(source)
+    expected = {(c.name, c.column_type, c.collation) for c in text.table.columns}
+    if after != before or not expected.issubset(after):
+        raise SchemaError(
+            "the table was altered at the source while it was read",
+            where=text.name,
+            fix=f"etl run {text.name}",
+        )
 
 
 def _start_over(replication: Any, table: str, ddl: ReplicaDdl) -> None:
