@@ -85,6 +85,8 @@ def verify_table(
     """
     verdict = Verdict(text.name)
     with analytics.transaction(force_rollback=True):
+        # The recorded digests and the rows must be of one moment: a run may commit in between.
+        analytics.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         for setting in PINNED_SETTINGS:
             analytics.execute(setting.encode())
         recorded = state.read_chunks(analytics, text.name)
@@ -94,6 +96,9 @@ def verify_table(
             )
             return verdict
         _verify_raw(verdict, text, schema, analytics, recorded)
+        if deep:
+            # One table for all chunks: each that is made and dropped keeps its locks to the end.
+            analytics.execute(create_incoming(INCOMING, text.columns).encode())
         deep_keys: list[tuple[str, str]] = []
         for chunk, text_digest, _ in recorded:
             with Spool(ordered=text.is_ordered) as spool:
@@ -154,6 +159,8 @@ def _verify_replica(
             end_read(source)
             read_key = text.read_key if text.table.primary_key else None
             keys = compare_lines(again.lines(), held.lines(), read_key)
+    if not keys:
+        return  # a row changed and changed back, or came and went, between the two reads
     words = (
         "the replica's rows are not the source's"
         if place == "replication"
@@ -167,8 +174,7 @@ def _compare_by_value(
 ) -> list[tuple[str, str]]:
     """``(kind, key)`` of the rows of ``raw`` that are not what the source sent."""
     incoming = quote_postgres(INCOMING)
-    analytics.execute(f"DROP TABLE IF EXISTS {incoming}".encode())
-    analytics.execute(create_incoming(INCOMING, text.columns).encode())
+    analytics.execute(f"TRUNCATE {incoming}".encode())
     copy_text(analytics, incoming, text.column_names, spool.blocks())
     query = find_differences(quote_postgres(schema, text.name), text, chunk)
     return [(kind, ", ".join(key)) for kind, *key in analytics.execute(query.encode())]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
-from etl_pipeline.sync import chunks
+from etl_pipeline.sync import chunks, state
 from tests.conftest import Lab
 from tests.pipeline.conftest import fill
-from tests.rows import run_sql
+from tests.rows import make_table, run_sql
 
 Run = Callable[..., RunSummary]
 Verify = Callable[..., VerifySummary]
@@ -125,3 +126,35 @@ def test_verify_changes_nothing(lab: Lab, run: Run, verify: Verify) -> None:
     verify(deep=True)
     assert lab.analytics.execute(snapshot).fetchall() == before
     assert verify(deep=True).is_success
+
+
+def test_deep_holds_no_more_locks_for_more_chunks(
+    lab: Lab, run: Run, verify: Verify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 1)
+    make_table(
+        lab.source,
+        "CREATE TABLE words (id int PRIMARY KEY, word varchar(20))",
+        "INSERT INTO words SELECT seq, seq FROM seq_1_to_3000",
+    )
+    run()
+    assert verify(deep=True).is_success
+
+
+def test_a_run_that_commits_meanwhile_is_not_taken_for_a_change_by_hand(
+    lab: Lab, run: Run, verify: Verify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(lab)
+    run()
+    read_chunks = state.read_chunks
+
+    def read_and_let_a_run_pass(connection: Any, table: str) -> Any:
+        recorded = read_chunks(connection, table)
+        if table == "patient":
+            run_sql(lab.source, "UPDATE patient SET LName = 'new' WHERE PatNum = 1")
+            run()
+        return recorded
+
+    monkeypatch.setattr(state, "read_chunks", read_and_let_a_run_pass)
+    discrepancies = [d for v in verify(["patient"]).verdicts for d in v.discrepancies]
+    assert [d for d in discrepancies if d.place == "raw"] == []
