@@ -32,8 +32,8 @@ class Stop:
 
     def request(self) -> None:
         """Ask everybody to stop, and cancel what waits for a server."""
-        self._event.set()
         with self._lock:
+            self._event.set()
             cancels = list(self._cancels)
         for cancel in cancels:
             # Each of them is a courtesy to a server; one that is gone needs none.
@@ -43,8 +43,8 @@ class Stop:
     @contextlib.contextmanager
     def cancelling(self, cancel: Callable[[], None]) -> Iterator[None]:
         """While the block runs, a stop also calls *cancel*, from the thread that requests it."""
-        self.check()
         with self._lock:
+            self.check()  # under the lock, so that a request either is seen here or sees *cancel*
             self._cancels.append(cancel)
         try:
             yield
