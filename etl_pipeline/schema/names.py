@@ -41,8 +41,11 @@ def postgres_name(name: str) -> str:
 
 
 def quote_text(value: str) -> str:
-    """*value* as a string literal of PostgreSQL, whatever ``standard_conforming_strings`` says."""
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    """*value* as a string literal of PostgreSQL, whatever the session's settings say.
+
+    Those are ``standard_conforming_strings`` and ``backslash_quote``.
+    """
+    escaped = value.replace("\\", "\\\\").replace("'", "''")
     return f"E'{escaped}'"
 
 

@@ -27,7 +27,7 @@ COMMENT ON COLUMN "raw"."adjustment"."AdjAmt" IS E'positive: a charge [double]';
 
 COMMENT ON COLUMN "raw"."adjustment"."Rate" IS E'[float]';
 
-COMMENT ON COLUMN "raw"."adjustment"."AdjNote" IS E'it\'s free text \\ no limit [text]';
+COMMENT ON COLUMN "raw"."adjustment"."AdjNote" IS E'it''s free text \\ no limit [text]';
 
 COMMENT ON COLUMN "raw"."adjustment"."Weird `%""name" IS E'[varchar(10)]';
 
