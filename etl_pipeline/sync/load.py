@@ -36,6 +36,17 @@ from etl_pipeline.transfer.select import Chunk, TableText, select_chunk
 from etl_pipeline.transfer.spool import Digest, Spool
 from etl_pipeline.transfer.twin import ZERO_DATES, Rendered
 
+_TABLE_KINDS = frozenset({"r", "p"})  # pg_class.relkind
+_OTHER_KINDS = {
+    "v": "a view",
+    "m": "a materialized view",
+    "f": "a foreign table",
+    "i": "an index",
+    "I": "an index",
+    "S": "a sequence",
+    "c": "a type",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -132,7 +143,12 @@ def _prepare(analytics: psycopg.Connection, text: TableText, schema: str) -> boo
 
 
 def read_relation(analytics: psycopg.Connection, schema: str, table: str) -> dict[str, str] | None:
-    """Type by name of the columns of a table; None where there is no such relation."""
+    """Type by name of the columns of a table; None where there is no such relation.
+
+    Raises:
+        SchemaError: The relation is no table. Rows written into a view would land in the table
+            that it shows.
+    """
     rows = analytics.execute(
         "SELECT a.attname, format_type(a.atttypid, a.atttypmod), c.relkind::text "
         "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
@@ -140,7 +156,16 @@ def read_relation(analytics: psycopg.Connection, schema: str, table: str) -> dic
         "WHERE n.nspname = %s AND c.relname = %s",
         (schema, postgres_name(table)),
     ).fetchall()
-    return {name: type_ for name, type_, _ in rows} if rows else None
+    if not rows:
+        return None
+    kind = rows[0][2]
+    if kind not in _TABLE_KINDS:
+        raise SchemaError(
+            f"{_OTHER_KINDS.get(kind, 'something else')} bears the table's name",
+            where=f"{schema}.{table}",
+            fix=f"rename it in schema {schema}, then etl run {table}",
+        )
+    return {name: type_ for name, type_, _ in rows}
 
 
 def _refuse_other_columns(text: TableText, schema: str, existing: dict[str, str]) -> None:
