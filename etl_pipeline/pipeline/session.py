@@ -36,6 +36,9 @@ from etl_pipeline.sync.proof import TableOutcome
 
 log = logging.getLogger(__name__)
 
+MOST_TABLES_AT_ONCE = 8
+"""Where ``general.parallel_tables`` says nothing: the source has other work to do."""
+
 KeepTrace = Callable[[BaseException], None]
 
 
@@ -72,7 +75,7 @@ def open_session(settings: Settings) -> Iterator[Session]:
             _try_connection(engine, name)
         refuse_same_server_database(databases.source, databases.replication)
         _warn_of_write_privileges(databases)
-        parallel = settings.pipeline.general.parallel_tables or os.cpu_count() or 1
+        parallel = settings.pipeline.general.parallel_tables or _default_parallel(databases)
         _refuse_small_pools(databases, parallel)
         yield Session(settings, databases, _read_source(databases), parallel, stop)
     finally:
@@ -192,8 +195,7 @@ def _create_schemas(session: Session, connection: psycopg.Connection) -> None:
     url = databases.analytics.url
     try:
         state.open_state(connection)
-        schema = quote_postgres(databases.schema)
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}".encode())
+        state.ensure_schema(connection, databases.schema)
     except psycopg.errors.InsufficientPrivilege as error:
         raise DatabaseError(
             f"the user may not create the schemas etl and {databases.schema}, or not write there",
@@ -264,12 +266,26 @@ def _drop_leftovers(session: Session) -> None:
                 cursor.execute(f"DROP TABLE IF EXISTS {quote_mysql(name)}")
 
 
+def _default_parallel(databases: Databases) -> int:
+    """A table for each processor, as far as the pools have room, and few enough for the source."""
+    room = min(_room(engine) for engine, _ in _named(databases))
+    return max(1, min(os.cpu_count() or 1, MOST_TABLES_AT_ONCE, room - 1))
+
+
+def _room(engine: Engine) -> int:
+    """How many connections the pool of *engine* lends at a time."""
+    pool: Any = engine.pool
+    return int(pool.size() + pool._max_overflow)  # noqa: SLF001 - no public word for it
+
+
 def _refuse_small_pools(databases: Databases, parallel: int) -> None:
-    """Each table at work takes one connection of each pool, and the run one more of analytics."""
+    """Each table at work takes one connection of each pool, and the run one more.
+
+    In analytics that is for its records, elsewhere for killing a statement that a stop finds.
+    """
+    needed = parallel + 1
     for engine, name in _named(databases):
-        needed = parallel + (name == "analytics")
-        pool: Any = engine.pool
-        room = pool.size() + pool._max_overflow  # noqa: SLF001 - no public word for it
+        room = _room(engine)
         if room < needed:
             raise ConfigurationError(
                 f"{parallel} tables at once need {needed} connections, the pool has {room}",

@@ -16,6 +16,7 @@ import psycopg
 
 from etl_pipeline import __version__
 from etl_pipeline.errors import DatabaseError
+from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.sync.proof import ChunkProof, RawDigest, TableOutcome
 from etl_pipeline.transfer.select import Chunk
 
@@ -31,6 +32,7 @@ def open_state(connection: psycopg.Connection) -> None:
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK + 1,))
+        ensure_schema(connection, "etl")
         connection.execute(resources.files(__package__).joinpath("state.sql").read_bytes())
         connection.execute(
             "INSERT INTO etl.version SELECT %s WHERE NOT EXISTS (SELECT FROM etl.version)",
@@ -42,6 +44,17 @@ def open_state(connection: psycopg.Connection) -> None:
             f"the state in schema etl is of version {row and row[0]}, this program knows {VERSION}",
             fix="install the newer etl_pipeline that wrote it",
         )
+
+
+def ensure_schema(connection: psycopg.Connection, schema: str) -> None:
+    """Make *schema* if it is missing.
+
+    PostgreSQL asks for the privilege to create before it looks whether there is anything to do,
+    and a user that only loads need not have it.
+    """
+    found = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,))
+    if found.fetchone() is None:
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_postgres(schema)}".encode())
 
 
 def lock_runs(connection: psycopg.Connection) -> None:

@@ -1,7 +1,5 @@
 -- What the pipeline remembers, in the warehouse itself: schema etl, never read by dbt models.
--- Every statement may run again and again.
-
-CREATE SCHEMA IF NOT EXISTS etl;
+-- Every statement may run again and again; the schema is there already.
 
 CREATE TABLE IF NOT EXISTS etl.version (
     version integer PRIMARY KEY

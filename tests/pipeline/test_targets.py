@@ -1,0 +1,142 @@
+"""What the two targets hold, forbid or call their own is respected, or refused by name."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+
+import pytest
+
+from etl_pipeline.demo.server_databases import connect_mysql
+from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.summary import RunSummary
+from tests.conftest import Lab
+from tests.rows import make_table, read_mysql, read_postgres, run_sql
+
+Run = Callable[..., RunSummary]
+
+WORDS = "CREATE TABLE words (id int PRIMARY KEY, word varchar(20))"
+WORD_ROWS = "INSERT INTO words VALUES (1, 'one'), (2, 'two')"
+
+
+def loader(lab: Lab) -> str:
+    return lab.env["TEST_POSTGRES_ANALYTICS_USER"]
+
+
+def test_a_view_with_the_tables_name_is_refused_and_what_it_shows_is_left_alone(
+    lab: Lab, run: Run
+) -> None:
+    make_table(lab.source, WORDS, WORD_ROWS)
+    run()
+    lab.analytics.execute("ALTER TABLE raw.words RENAME TO archive")
+    lab.analytics.execute("CREATE VIEW raw.words AS SELECT * FROM raw.archive")
+    lab.analytics.execute(f"ALTER VIEW raw.words OWNER TO {loader(lab)}")
+    run_sql(lab.source, "DELETE FROM words WHERE id = 1")
+    (failed,) = run().failed
+    assert "a view bears the table's name" in (failed.error or "")
+    assert lab.analytics.execute("SELECT count(*) FROM raw.archive").fetchone() == (2,)
+
+
+def test_an_index_with_the_tables_name_is_named(lab: Lab, run: Run) -> None:
+    make_table(lab.source, WORDS, WORD_ROWS)
+    run()
+    make_table(lab.source, "CREATE TABLE words_pkey (a int)")
+    (failed,) = run().failed
+    assert "an index bears the table's name" in (failed.error or "")
+
+
+@pytest.mark.parametrize("name", ["we`ird\"%s'{x}", "select", "-- x", "x/*!y", "pg_class", "日本"])
+def test_any_name_is_carried(lab: Lab, run: Run, name: str) -> None:
+    quoted = "`" + name.replace("`", "``") + "`"
+    with lab.source.cursor() as cursor:
+        cursor.execute("SET NAMES utf8mb4")
+        cursor.execute(
+            f"CREATE TABLE {quoted} (id int PRIMARY KEY, {quoted} int COMMENT 'it''s \\\\ %s') "
+            "COMMENT '%(x)s ''quoted'''"
+        )
+        cursor.execute(f"INSERT INTO {quoted} VALUES (1, 1), (2, NULL)")
+        assert run().is_success
+        cursor.execute(f"UPDATE {quoted} SET {quoted} = 3 WHERE id = 1")
+    assert run().total("updated") == 1
+
+
+def test_a_user_that_may_only_load_loads(lab: Lab, run: Run) -> None:
+    make_table(lab.source, WORDS, WORD_ROWS)
+    database = lab.env["TEST_POSTGRES_ANALYTICS_DB"]
+    for statement in (
+        f"CREATE SCHEMA raw AUTHORIZATION {loader(lab)}",
+        f"CREATE SCHEMA etl AUTHORIZATION {loader(lab)}",
+        f"ALTER DATABASE {database} OWNER TO CURRENT_USER",
+    ):
+        lab.analytics.execute(statement)
+    assert run().is_success
+
+
+def test_defaults_of_the_warehouse_change_nothing(lab: Lab, run: Run) -> None:
+    make_table(
+        lab.source,
+        "CREATE TABLE spans "
+        "(id int PRIMARY KEY COMMENT 'it''s', span time, at timestamp, day date)",
+        "INSERT INTO spans VALUES (1, '-10:30:00', '2021-03-28 02:30:00', '2024-03-02')",
+    )
+    database = lab.env["TEST_POSTGRES_ANALYTICS_DB"]
+    for setting in (
+        "intervalstyle = 'sql_standard'",
+        "datestyle = 'German, DMY'",
+        "timezone = 'Europe/Berlin'",
+        "backslash_quote = off",
+        "standard_conforming_strings = off",
+        "search_path = 'nowhere'",
+    ):
+        lab.analytics.execute(f"ALTER DATABASE {database} SET {setting}")
+    assert run().is_success
+    run_sql(lab.source, "UPDATE spans SET day = '2024-12-11'")
+    assert run().total("updated") == 1
+    assert read_postgres(lab.analytics, "spans") == read_mysql(lab.source, "spans")
+
+
+def test_a_machine_of_many_processors_needs_no_other_configuration(
+    lab: Lab, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_table(lab.source, WORDS, WORD_ROWS)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    assert run().is_success
+
+
+def test_a_stop_reaches_a_statement_that_waits_for_a_lock(lab: Lab) -> None:
+    make_table(lab.source, WORDS, WORD_ROWS)
+    pipeline = {
+        "general": {"parallel_tables": 1},
+        "connections": {
+            name: {"pool_size": 2, "max_overflow": 0}
+            for name in ("source", "replication", "analytics")
+        },
+    }
+    database = lab.env["TEST_OPENDENTAL_SOURCE_DB"]
+    with closing(connect_mysql(lab.servers.source, database)) as locker:
+        run_sql(locker, "LOCK TABLES words WRITE")
+        stopped_at: list[float] = []
+
+        def stop() -> None:
+            stopped_at.append(time.monotonic())
+            os.kill(os.getpid(), signal.SIGINT)
+
+        timer = threading.Timer(1.5, stop)
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            run_once(lab.settings_with(pipeline=pipeline), [], listen=lambda event: None)
+        assert time.monotonic() - stopped_at[0] < 5
+
+
+def test_as_many_tables_at_once_as_connections_is_refused(lab: Lab, run: Run) -> None:
+    make_table(lab.source, WORDS, WORD_ROWS)
+    pipeline = {
+        "general": {"parallel_tables": 2},
+        "connections": {"source": {"pool_size": 2, "max_overflow": 0}},
+    }
+    with pytest.raises(ValueError, match=r"connections\.source"):
+        run(pipeline=pipeline)
