@@ -115,7 +115,8 @@ def run_once(
     started_at, started = datetime.now(UTC), time.monotonic()
     with open_session(settings) as session:
         plan = plan_run(session.catalog, _configured(settings), tables)
-        with _control(session) as control:
+        with contextlib.ExitStack() as controls:
+            control = controls.enter_context(_control(session))
             state.lock_runs(control)
             _drop_leftovers(session)
             run_id = state.start_run(control)
@@ -129,10 +130,12 @@ def run_once(
                     contextlib.closing(run_tables(plan, work, executor)) as known,
                 ):
                     for table in known:
+                        control = _keep_control(session, control, controls)
                         state.record_table(control, run_id, table)
                         outcomes.append(table)
                 outcome = "failed" if any(o.error for o in outcomes) else "succeeded"
             finally:
+                control = _keep_control(session, control, controls)
                 state.finish_run(control, run_id, outcome)
     seconds = time.monotonic() - started
     return RunSummary(run_id, settings.environment, started_at, seconds, outcomes, plan.notes)
@@ -188,6 +191,24 @@ def _control(session: Session) -> Iterator[psycopg.Connection]:
     finally:
         # Closed, not given back: the lock of a run must not outlive the run in a pool.
         lent.invalidate()
+
+
+def _keep_control(
+    session: Session, control: psycopg.Connection, controls: contextlib.ExitStack
+) -> psycopg.Connection:
+    """*control*, or where it was lost a new connection that holds the run's lock again.
+
+    Raises:
+        DatabaseError: Another run has taken the lock meanwhile, or the server is away.
+    """
+    try:
+        control.execute("SELECT 1")
+    except psycopg.OperationalError:
+        log.warning("analytics: the connection that held the run's lock was lost; made again")
+        again = controls.enter_context(_control(session))
+        state.lock_runs(again)
+        return again
+    return control
 
 
 def _create_schemas(session: Session, connection: psycopg.Connection) -> None:

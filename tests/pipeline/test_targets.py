@@ -12,6 +12,7 @@ from contextlib import closing
 import pytest
 
 from etl_pipeline.demo.server_databases import connect_mysql
+from etl_pipeline.pipeline.events import Event, TableFinished
 from etl_pipeline.pipeline.session import run_once
 from etl_pipeline.pipeline.summary import RunSummary
 from tests.conftest import Lab
@@ -97,6 +98,29 @@ def test_defaults_of_the_warehouse_change_nothing(lab: Lab, run: Run) -> None:
     run_sql(lab.source, "UPDATE spans SET day = '2024-12-11'")
     assert run().total("updated") == 1
     assert read_postgres(lab.analytics, "spans") == read_mysql(lab.source, "spans")
+
+
+def test_a_run_whose_lock_was_lost_on_the_way_is_recorded(
+    lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_table(lab.source, WORDS, WORD_ROWS)
+    ended: list[object] = []
+
+    def end_the_holder(event: Event) -> None:
+        if isinstance(event, TableFinished):
+            ended.append(
+                lab.analytics.execute(
+                    "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d "
+                    "ON d.oid = l.database AND d.datname = current_database() "
+                    "WHERE l.locktype = 'advisory'"
+                ).fetchall()
+            )
+
+    assert run_once(lab.settings, [], listen=end_the_holder).is_success
+    assert ended == [[(True,)]]
+    assert "lock was lost" in caplog.text
+    assert lab.analytics.execute("SELECT outcome FROM etl.run").fetchall() == [("succeeded",)]
+    assert lab.analytics.execute("SELECT rows FROM etl.table_run").fetchall() == [(2,)]
 
 
 def test_a_machine_of_many_processors_needs_no_other_configuration(
