@@ -30,13 +30,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class TableText:
-    """A table and how its rows are rendered as text.
-
-    Attributes:
-        is_ordered: Whether chunks come in the order of the key. A table without an integer key is
-            read in whatever order the server likes, since string keys sort differently between
-            servers, and a table without a key has no order at all.
-    """
+    """A table and how its rows are rendered as text."""
 
     table: Table
     columns: tuple[CarriedColumn, ...]
@@ -48,8 +42,13 @@ class TableText:
 
     @property
     def is_ordered(self) -> bool:
-        """Whether the lines of a chunk have one order on every server."""
-        return self.table.integer_key is not None
+        """Whether the lines of a chunk have one order on every server.
+
+        Text in the key sorts as the server and its collation have it (an ENUM by its members,
+        and its error value first), and a table without a key has no order at all.
+        """
+        key = (self.table.column(name) for name in self.table.primary_key)
+        return self.table.integer_key is not None and all(column.charset is None for column in key)
 
     @property
     def shortened(self) -> tuple[str, ...]:
