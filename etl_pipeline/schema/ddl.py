@@ -40,18 +40,19 @@ def create_replica(table: Table, *, name: str, collations: Collection[str]) -> R
     Args:
         table: The source's table.
         name: What the replica is called while it is filled.
-        collations: Names that the replication server knows; one it does not know is left to the
-            character set's default.
+        collations: Names that the replication server knows; for one it does not know it gets the
+            one that tells most values apart, so that a unique key still holds.
     """
     mapped = []
     lines = []
     for column in table.columns:
-        if column.collation and column.collation not in collations:
+        collation = _replica_collation(column, collations)
+        if collation not in (column.collation, _current_name(column.collation)):
             mapped.append(
                 f"{table.name}.{column.name}: collation {column.collation} is unknown to the "
-                f"replication server; the default of {column.charset} is used"
+                f"replication server; {collation} is used"
             )
-        lines.append(_replica_column(column, known=column.collation in collations))
+        lines.append(_replica_column(column, collation))
     if table.primary_key:
         lengths = table.key_prefixes or (None,) * len(table.primary_key)
         parts = map(IndexPart, table.primary_key, lengths)
@@ -79,12 +80,35 @@ def _index_statements(table: Table, name: str) -> list[str]:
     ]
 
 
-def _replica_column(column: Column, *, known: bool) -> str:
+def _replica_collation(column: Column, collations: Collection[str]) -> str | None:
+    """The column's collation, or the finest one that the replication server has instead.
+
+    MySQL's ``…_0900_…`` do not pad, so ``'a'`` and ``'a '`` may be two keys; where a character
+    set is unknown too (MariaDB has no gb18030), utf8mb4 holds its characters.
+    """
+    if column.collation is None or column.collation in collations:
+        return column.collation
+    if _current_name(column.collation) in collations:
+        return _current_name(column.collation)
+    for charset in (column.charset, "utf8mb4"):
+        for suffix in ("nopad_bin", "0900_bin", "bin"):
+            if f"{charset}_{suffix}" in collations:
+                return f"{charset}_{suffix}"
+    return "utf8mb4_bin"
+
+
+def _current_name(collation: str | None) -> str | None:
+    """What newer servers call *collation*: ``utf8`` of old is ``utf8mb3``."""
+    if collation and collation.startswith("utf8_"):
+        return collation.replace("utf8_", "utf8mb3_", 1)
+    return collation
+
+
+def _replica_column(column: Column, collation: str | None) -> str:
     parts = [quote_mysql(column.name), _replica_type(column)]
-    if column.charset:
-        parts.append(f"CHARACTER SET {column.charset}")
-    if known:
-        parts.append(f"COLLATE {column.collation}")
+    if collation:
+        # The name of a collation begins with its character set's.
+        parts.append(f"CHARACTER SET {collation.split('_')[0]} COLLATE {collation}")
     parts.append("NULL" if column.is_nullable else "NOT NULL")
     if column.data_type == "timestamp" and not column.is_nullable:
         # Without a default, older servers give the first such column ON UPDATE of their own.
@@ -95,12 +119,18 @@ def _replica_column(column: Column, *, known: bool) -> str:
 
 
 def _replica_type(column: Column) -> str:
-    """The source's type; an ENUM gets the empty string as its last member, if it has none.
+    """The source's type, but for two that would not take the text of every value back.
 
-    A row can hold an ENUM's error value, which reads as the empty string. No server takes that
-    value back without a warning, and a warning must stay the sign of a row that was altered.
+    MySQL's JSON can hold a DECIMAL, 1.10, of which parsing its text makes a DOUBLE, 1.1: the
+    replica has LONGTEXT, which is what MariaDB's JSON is.
+
+    An ENUM gets the empty string as its last member, if it has none: a row can hold an ENUM's error
+    value, which reads as the empty string. No server takes that value back without a warning, and
+    a warning must stay the sign of a row that was altered.
     """
     declared = column.column_type
+    if column.data_type == "json":
+        return "longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
     if column.data_type != "enum":
         return declared
     members = re.findall(r"'((?:[^']|'')*)'", declared)

@@ -106,10 +106,38 @@ def test_statements_of_raw(table: Table, expected: Expected) -> None:
 
 
 def test_a_collation_the_replica_does_not_know_is_mapped_and_said() -> None:
-    ddl = create_replica(ADJUSTMENT, name="x", collations={"utf8mb4_bin"})
-    assert "COLLATE" not in ddl.create
+    ddl = create_replica(ADJUSTMENT, name="x", collations={"utf8mb4_bin", "utf8mb3_bin"})
+    assert "`AdjNote` text CHARACTER SET utf8mb3 COLLATE utf8mb3_bin NULL" in ddl.create
     assert len(ddl.mapped) == 2
-    assert "adjustment.AdjNote" in ddl.mapped[0]
+    assert ddl.mapped[0] == (
+        "adjustment.AdjNote: collation utf8mb3_general_ci is unknown to the replication server; "
+        "utf8mb3_bin is used"
+    )
+
+
+@pytest.mark.parametrize(
+    ("charset", "collation", "known", "used", "is_said"),
+    [
+        ("utf8mb4", "utf8mb4_0900_ai_ci", "utf8mb4_bin utf8mb4_nopad_bin", "nopad_bin", True),
+        ("utf8mb4", "utf8mb4_uca1400_ai_ci", "utf8mb4_bin utf8mb4_0900_bin", "0900_bin", True),
+        ("gb18030", "gb18030_chinese_ci", "utf8mb4_nopad_bin", "nopad_bin", True),
+        ("utf8", "utf8_general_ci", "utf8mb3_general_ci", "utf8mb3_general_ci", False),
+    ],
+)
+def test_the_finest_collation_stands_in(
+    charset: str, collation: str, known: str, used: str, is_said: bool
+) -> None:
+    column = Column("c", "varchar", "varchar(9)", False, charset, collation)
+    ddl = create_replica(Table("t", (column,)), name="x", collations=set(known.split()))
+    assert f"{used} NOT NULL" in ddl.create
+    assert bool(ddl.mapped) is is_said
+
+
+def test_text_in_a_key_has_an_order_of_its_own_on_each_server() -> None:
+    number = Column("k", "int", "int", is_nullable=False)
+    for second, is_ordered in ((text("c", "enum('b','a')"), False), (number, True)):
+        table = Table("t", (number, second), ("k", second.name))
+        assert render_table(table).is_ordered is is_ordered
 
 
 def test_an_unknown_type_is_refused_by_name() -> None:
