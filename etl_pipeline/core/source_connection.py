@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 NO_LIMIT = 2**64 - 1
 """For ``sql_select_limit``, whose word DEFAULT means the server's own value."""
+FIRST_TO_KEEP_SIZES = 8
+"""The version of MySQL."""
 
 
 class SourceConnection(Connection):
@@ -85,12 +87,16 @@ def list_session_statements(server_version: str, max_seconds: float) -> tuple[st
     """What a new session at the source is told; *server_version* as in the server's greeting.
 
     The SQL mode is emptied: others change what a quotation mark or a ``CHAR`` column means. A
-    limit of rows that the server gives every session would end a SELECT without a word.
+    limit of rows that the server gives every session would end a SELECT without a word. MySQL
+    8.0 and newer answer with the size that a table had when somebody last asked, up to a day ago;
+    chunks are cut by that size, so it is asked for anew.
     """
     if "mariadb" in server_version.lower():
         limit = f"max_statement_time={max_seconds:f}"
     else:
         limit = f"max_execution_time={math.ceil(max_seconds * 1000)}"
+        if int(server_version.split(".")[0]) >= FIRST_TO_KEEP_SIZES:
+            limit += ", information_schema_stats_expiry=0"
     return (
         f"SET SESSION sql_mode='', time_zone='+00:00', sql_select_limit={NO_LIMIT}, {limit}",
         "SET SESSION TRANSACTION READ ONLY",

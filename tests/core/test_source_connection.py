@@ -233,6 +233,8 @@ def test_a_server_that_asks_for_a_file_gets_none() -> None:
 def test_an_unknown_limit_is_explained() -> None:
     assert "max_execution_time=1500" in list_session_statements("8.4.0", 1.5)[0]
     assert "max_execution_time=1," in list_session_statements("5.7.44-log", 0.0001)[0] + ","
+    assert "information_schema_stats_expiry=0" in list_session_statements("9.7.4-2", 1)[0]
+    assert "information_schema" not in list_session_statements("5.7.44-log", 1)[0]
     assert "max_statement_time=1.5" in list_session_statements("5.5.5-10.11.6-MariaDB", 1.5)[0]
     error = explain(pymysql.err.OperationalError(1193, "x"), "source")
     assert isinstance(error, DatabaseError)
