@@ -70,6 +70,10 @@ _NO_VARIABLE = Meaning(
     "the server does not know a setting that every session needs",
     "use MariaDB 10.1, MySQL 5.7.8 or later",
 )
+_KEY_REQUIRED = Meaning(
+    "the server takes no table without a primary key",
+    "SET GLOBAL sql_require_primary_key = OFF at the replication server, or exclude the table",
+)
 _TLS = Meaning("the encrypted connection could not be made", "check ssl_mode and certificates")
 _CANNOT_CONNECT = Meaning(
     "the server answered and let nobody in",
@@ -101,6 +105,7 @@ MYSQL: Final[Mapping[int, Meaning]] = {
     **dict.fromkeys((1317,), _STOPPED),
     **dict.fromkeys((1290, 1792, 1836), _READ_ONLY),
     **dict.fromkeys((1193,), _NO_VARIABLE),
+    **dict.fromkeys((3750,), _KEY_REQUIRED),
     **dict.fromkeys((2026, 3159), _TLS),
     **dict.fromkeys((1062, 1586), _TWICE),
     **dict.fromkeys((1048, 1264, 1265, 1292, 1366, 1406), _VALUE),
