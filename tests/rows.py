@@ -56,6 +56,23 @@ def make_table(connection: Any, ddl: str, *inserts: str) -> None:
             cursor.execute(statement)
 
 
+def is_mariadb(connection: Any) -> bool:
+    """Whether the server is MariaDB; Oracle's MySQL otherwise."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT VERSION()")
+        return "mariadb" in str(cursor.fetchone()[0]).lower()
+
+
+def numbers(count: int) -> str:
+    """A derived table of the column *seq*, 1 to *count* (a million at most), on any server."""
+    digit = "(SELECT 0 AS d" + "".join(f" UNION ALL SELECT {d}" for d in range(1, 10)) + ")"
+    places = range(len(str(count)))
+    value = " + ".join(f"p{place}.d * {10**place}" for place in places)
+    product = " CROSS JOIN ".join(f"{digit} AS p{place}" for place in places)
+    every = f"SELECT {value} AS seq FROM {product}"
+    return f"(SELECT seq FROM ({every}) AS every WHERE seq BETWEEN 1 AND {count}) AS numbers"
+
+
 def run_sql(connection: Any, *statements: str) -> None:
     """Run statements on a connection of PyMySQL."""
     with connection.cursor() as cursor:
@@ -66,7 +83,8 @@ def run_sql(connection: Any, *statements: str) -> None:
 def read_exactly(connection: Any, table: str) -> list[tuple[Any, ...]]:
     """Every row of a MySQL table as the bytes of its values, sorted: the server's own HEX.
 
-    Numbers and times are taken as the server prints them, floating point as DOUBLE.
+    Numbers and times are taken as the server prints them, floating point by the bits of a DOUBLE:
+    MySQL 9 cuts what it casts to text after 22 characters.
     """
     with connection.cursor() as cursor:
         cursor.execute("SET time_zone = '+00:00', sql_mode = ''")
@@ -74,8 +92,10 @@ def read_exactly(connection: Any, table: str) -> list[tuple[Any, ...]]:
         columns = []
         for name, kind, *_ in cursor.fetchall():
             column = quote_mysql(name)
-            if kind.startswith(("float", "double")):
-                column = f"CAST({column} AS DOUBLE)"
-            columns.append(f"HEX(CAST({column} AS BINARY))")
+            is_floating = kind.startswith(("float", "double"))
+            columns.append(
+                f"CAST({column} AS DOUBLE)" if is_floating else f"HEX(CAST({column} AS BINARY))"
+            )
         cursor.execute(f"SELECT {', '.join(columns)} FROM `{table}`")
-        return sorted(cursor.fetchall(), key=repr)
+        rows = (tuple(_comparable(value) for value in row) for row in cursor.fetchall())
+        return sorted(rows, key=repr)

@@ -101,7 +101,7 @@ def called(line: str) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_can_be_typed_exists(page: Path) -> None:
-    program, targets = read_program(), set(re.findall(r"^(\w+):", read_page("Makefile"), re.M))
+    program, targets = read_program(), set(re.findall(r"^([\w-]+):", read_page("Makefile"), re.M))
     for line in find_commands(page.read_text(encoding="utf-8")):
         for caller, *words in called(line):
             if caller == "make":

@@ -15,7 +15,7 @@ import pytest
 
 from etl_pipeline.pipeline.summary import RunSummary
 from tests.conftest import Lab
-from tests.rows import make_table, read_mysql, read_postgres, run_sql
+from tests.rows import make_table, numbers, read_mysql, read_postgres, run_sql
 
 ROWS = 150_000
 LOG = """
@@ -24,8 +24,8 @@ CREATE TABLE securitylog (
   KEY (LogDateTime)
 ) ENGINE={engine} DEFAULT CHARSET=utf8mb3"""
 LOG_ROWS = f"""
-INSERT INTO securitylog SELECT seq, repeat(md5(seq), 5), '2024-01-01' + INTERVAL seq SECOND
-FROM seq_1_to_{ROWS}"""
+INSERT INTO securitylog SELECT seq, repeat(sha2(seq, 256), 3), '2024-01-01' + INTERVAL seq SECOND
+FROM {numbers(ROWS)}"""
 
 
 @pytest.fixture(params=["InnoDB", "MyISAM"])
