@@ -137,7 +137,7 @@ def _prepare(analytics: psycopg.Connection, text: TableText, schema: str) -> boo
     if columns is None:
         analytics.execute(create_raw(schema, text.table, text.columns).encode())
         return True
-    _refuse_other_columns(text, schema, columns)
+    _refuse_other_columns(text, schema, columns, _read_key_columns(analytics, schema, text.name))
     analytics.execute(create_incoming(INCOMING, text.columns).encode())
     return False
 
@@ -168,10 +168,27 @@ def read_relation(analytics: psycopg.Connection, schema: str, table: str) -> dic
     return {name: type_ for name, type_, _ in rows}
 
 
-def _refuse_other_columns(text: TableText, schema: str, existing: dict[str, str]) -> None:
+def _read_key_columns(analytics: psycopg.Connection, schema: str, table: str) -> list[str]:
+    """The columns of the primary key of a table in PostgreSQL, in the key's order."""
+    rows = analytics.execute(
+        "SELECT a.attname FROM pg_constraint c "
+        "JOIN unnest(c.conkey) WITH ORDINALITY k (attnum, place) ON true "
+        "JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum "
+        "WHERE c.contype = 'p' AND c.conrelid = (SELECT t.oid FROM pg_class t "
+        "JOIN pg_namespace n ON n.oid = t.relnamespace WHERE n.nspname = %s AND t.relname = %s) "
+        "ORDER BY k.place",
+        (schema, postgres_name(table)),
+    )
+    return [name for (name,) in rows]
+
+
+def _refuse_other_columns(
+    text: TableText, schema: str, existing: dict[str, str], key: Sequence[str]
+) -> None:
     expected = {postgres_name(c.name): c.postgres_type for c in text.columns}
     expected[LOADED_AT] = "timestamp with time zone"
-    if existing == expected:
+    expected_key = [postgres_name(name) for name in text.table.primary_key]
+    if existing == expected and list(key) == expected_key:
         return
     differences = [f"{name} is missing" for name in expected.keys() - existing.keys()]
     differences += [f"{name} is not at the source" for name in existing.keys() - expected.keys()]
@@ -180,6 +197,9 @@ def _refuse_other_columns(text: TableText, schema: str, existing: dict[str, str]
         for name in expected.keys() & existing.keys()
         if existing[name] != expected[name]
     ]
+    if list(key) != expected_key:
+        now, then = ", ".join(expected_key) or "none", ", ".join(key) or "none"
+        differences.append(f"the primary key is {then}, expected {now}")
     raise SchemaError(
         "the table exists with other columns: " + "; ".join(sorted(differences)),
         where=f"{schema}.{text.name}",

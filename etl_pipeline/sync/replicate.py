@@ -17,7 +17,7 @@ from etl_pipeline.sync.chunks import ask_integer, plan_chunks
 from etl_pipeline.sync.proof import ChunkProof
 from etl_pipeline.transfer.load_data import insert_rows, load_data
 from etl_pipeline.transfer.reader import read_text
-from etl_pipeline.transfer.select import Chunk, TableText, select_chunk
+from etl_pipeline.transfer.select import Chunk, TableText, select_chunk, select_unreadable
 from etl_pipeline.transfer.spool import Spool
 
 Report = Callable[[int, int], None]
@@ -106,6 +106,7 @@ def _copy_chunk(
     with Spool(ordered=text.is_ordered) as spool:
         read_at = datetime.now(UTC)
         spool.fill(read_text(source, select_chunk(text, chunk), text.modes), stop.check)
+        _refuse_unreadable(text, source, chunk)
         end_read(source)
         if spool.rows:
             if by_infile:
@@ -137,6 +138,22 @@ def _takes_infile(replication: Any) -> bool:
     with replication.cursor() as cursor:
         cursor.execute("SELECT @@GLOBAL.local_infile")
         return bool(cursor.fetchone()[0])
+
+
+def _refuse_unreadable(text: TableText, source: Any, chunk: Chunk) -> None:
+    """Raise TransferError if the source sent other characters than it holds."""
+    ask = ask_integer(source)
+    for column, query in select_unreadable(text, chunk).items():
+        count = ask(query)
+        if count:
+            charset = text.table.column(column).charset
+            raise TransferError(
+                f"{count} values hold bytes that {charset} has no character for; "
+                "the server sends them as question marks",
+                where=f"{text.name}.{column}",
+                fix=f"mend them at the source, or in tables.yml: {text.name}: "
+                f"{{columns: {{{column}: {{exclude: true}}}}}}",
+            )
 
 
 def _read_columns(text: TableText, source: Any) -> list[tuple[str, str, str | None]]:

@@ -12,6 +12,12 @@ from etl_pipeline.schema.catalog import Table, without_columns
 from etl_pipeline.schema.names import LOADED_AT, postgres_name, quote_mysql
 from etl_pipeline.schema.types import CarriedColumn, Mode, carry
 
+_READABLE_CHARSETS = frozenset(
+    {"utf8", "utf8mb3", "utf8mb4", "ucs2", "utf16", "utf16le", "utf32", "latin1", "binary"}
+)
+# Every table of PostgreSQL has columns of these names already.
+_SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -115,26 +121,24 @@ def _refuse_choices(table: Table, choices: Mapping[str, ColumnConfig]) -> None:
                 where=where,
                 fix=f"take 'exclude' of {name} out of tables.yml",
             )
-    if LOADED_AT in names and not (LOADED_AT in choices and choices[LOADED_AT].exclude):
+    for taken in {LOADED_AT, *_SYSTEM_COLUMNS}.intersection(names):
+        if taken in choices and choices[taken].exclude:
+            continue
+        whose = "ours" if taken == LOADED_AT else "PostgreSQL's own"
         raise SchemaError(
-            "the source has a column of the name that is ours in raw",
-            where=f"{table.name}.{LOADED_AT}",
-            fix=f"in tables.yml: {table.name}: {{columns: {{{LOADED_AT}: {{exclude: true}}}}}}",
+            f"the source has a column of a name that is {whose} in raw",
+            where=f"{table.name}.{taken}",
+            fix=f"in tables.yml: {table.name}: {{columns: {{{taken}: {{exclude: true}}}}}}",
         )
 
 
-def select_chunk(text: TableText, chunk: Chunk, *, table_name: str | None = None) -> str:
+def select_chunk(text: TableText, chunk: Chunk) -> str:
     """The SELECT of *chunk*: the plain list of columns, in the order of the key where there is one.
 
     Safe to put together from parts: names are quoted and bounds are integers.
-
-    Args:
-        text: The table.
-        chunk: The range.
-        table_name: Another name that the table bears on the server; None for its own.
     """
     names = ", ".join(c.select for c in text.columns)
-    source = quote_mysql(table_name or text.name)
+    source = quote_mysql(text.name)
     key = text.table.integer_key
     if key is None:
         return f"SELECT {names} FROM {source}"
@@ -145,6 +149,28 @@ def select_chunk(text: TableText, chunk: Chunk, *, table_name: str | None = None
         statement += " WHERE " + " AND ".join(conditions)
     order = ", ".join(quote_mysql(name) for name in text.table.primary_key)
     return f"{statement} ORDER BY {order}"
+
+
+def select_unreadable(text: TableText, chunk: Chunk) -> dict[str, str]:
+    """Queries for how many values of a chunk do not survive the way to Unicode, by column.
+
+    A server sends a byte that has no Unicode character in the column's character set as ``?``,
+    without a word. Empty for a table whose character sets are Unicode or latin1, which has a
+    character for every byte.
+    """
+    key = text.table.integer_key
+    conditions = list(_range_conditions(quote_mysql(key), chunk)) if key else []
+    queries = {}
+    for carried in text.columns:
+        charset = carried.column.charset
+        if charset is None or charset in _READABLE_CHARSETS:
+            continue
+        name = quote_mysql(carried.name)
+        back = f"CONVERT(CONVERT({name} USING utf8mb4) USING {charset})"
+        lost = f"NOT (CAST({back} AS BINARY) <=> CAST({name} AS BINARY))"
+        where = " AND ".join([*conditions, lost])
+        queries[carried.name] = f"SELECT COUNT(*) FROM {quote_mysql(text.name)} WHERE {where}"
+    return queries
 
 
 def _range_conditions(column: str, chunk: Chunk) -> Sequence[str]:

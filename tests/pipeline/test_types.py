@@ -422,9 +422,34 @@ def test_tables_that_differ_by_case_only(lab: Lab, run: Run) -> None:
 def test_a_column_of_our_own_name_is_refused(lab: Lab, run: Run) -> None:
     make_table(lab.source, "CREATE TABLE t (k int PRIMARY KEY, _etl_loaded_at int)")
     (failed,) = run().failed
-    assert "the name that is ours" in (failed.error or "")
+    assert "a name that is ours" in (failed.error or "")
     choice = {"t": {"columns": {"_etl_loaded_at": {"exclude": True}}}}
     assert run(tables={"tables": choice}).is_success
+
+
+def test_a_column_of_postgresqls_own_is_refused(lab: Lab, run: Run) -> None:
+    make_table(lab.source, "CREATE TABLE t (k int PRIMARY KEY, ctid int)")
+    (failed,) = run().failed
+    assert "PostgreSQL's own" in (failed.error or "")
+
+
+@pytest.mark.parametrize(
+    ("charset", "byte"), [("cp1250", "81"), ("cp1251", "98"), ("tis620", "DB")]
+)
+def test_bytes_without_a_character_are_refused_not_altered(
+    lab: Lab, run: Run, charset: str, byte: str
+) -> None:
+    make_table(
+        lab.source,
+        f"CREATE TABLE t (k int PRIMARY KEY, c varchar(9) CHARACTER SET {charset})",
+        "INSERT INTO t VALUES (1, 'a'), (2, NULL), (3, '')",
+    )
+    assert run().is_success
+    with lab.source.cursor() as cursor:
+        cursor.execute(f"INSERT INTO t VALUES (4, _{charset} x'41{byte}')")
+    (failed,) = run().failed
+    assert f"1 values hold bytes that {charset} has no character for" in (failed.error or "")
+    assert lab.analytics.execute("SELECT count(*) FROM raw.t").fetchone() == (3,)
 
 
 KEYS = [
