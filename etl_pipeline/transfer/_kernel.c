@@ -17,7 +17,9 @@
 enum mode { PLAIN = 0, TEXT = 1, DATE = 2, BINARY = 3, GEOMETRY = 4, MODES };
 enum status { MORE = 0, END = 1, SERVER_ERROR = 2, MALFORMED = 3 };
 
+#ifndef FULL_PACKET /* the fuzzer makes it small: then every block holds rows of many packets */
 #define FULL_PACKET 0xFFFFFF
+#endif
 #define OUTPUT_BYTES_PER_INPUT_BYTE 4
 #define SRID_BYTES 4
 
@@ -28,7 +30,8 @@ typedef struct {
     Py_ssize_t rows;
     Py_ssize_t consumed;
     enum status status;
-    Py_ssize_t error_start, error_end;
+    const unsigned char *error; /* in the block or in the joined payload; NULL without an error */
+    Py_ssize_t error_size;
     int is_altered;
     unsigned long long *zero_dates, *nul_characters;
 } Pass;
@@ -220,8 +223,8 @@ render_block(Pass *pass, const unsigned char *block, Py_ssize_t size, unsigned c
         }
         if (length && start[0] == 0xFF) {
             pass->status = SERVER_ERROR;
-            pass->error_start = position + 4;
-            pass->error_end = next;
+            pass->error = start;
+            pass->error_size = length;
             break;
         }
         if (!render_row(pass, start, start + length, modes, columns, for_copy)) {
@@ -256,8 +259,9 @@ PyDoc_STRVAR(render_doc,
 "render(block, modes, with_copy) -> (text, copy_text, rows, consumed, status, error, altered)\n"
 "\n"
 "text: lossless lines. copy_text: lines for COPY, None where they are the same or where with_copy\n"
-"is false. status: 0 more rows may follow, 1 the result ended, 2 the server sent the error packet `error`, 3 the bytes are\n"
-"no rows. altered: a list of (column, kind, count), kind 0 for zero dates, 1 for NUL characters.\n"
+"is false. status: 0 more rows may follow, 1 the result ended, 2 the server sent the error packet\n"
+"`error`, 3 the bytes are no rows. error: None but for status 2. altered: a list of (column, kind,\n"
+"count), kind 0 for zero dates, 1 for NUL characters.\n"
 "The GIL is released while the block is rendered; block must not change meanwhile.");
 
 static PyObject *
@@ -315,8 +319,7 @@ kernel_render(PyObject *Py_UNUSED(module), PyObject *args)
         goto done;
     result = Py_BuildValue("(OOnniy#O)", text, copy_text ? copy_text : Py_None, pass.rows,
                            pass.consumed, (int)pass.status,
-                           (const char *)block.buf + pass.error_start,
-                           pass.error_end - pass.error_start, counts);
+                           (const char *)pass.error, pass.error_size, counts);
 done:
     Py_XDECREF(text);
     Py_XDECREF(copy_text);

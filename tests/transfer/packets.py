@@ -10,13 +10,13 @@ FULL = 0xFFFFFF
 Row = Sequence[bytes | None]
 
 
-def packet(payload: bytes, sequence: int = 0) -> bytes:
+def packet(payload: bytes, sequence: int = 0, *, full: int = FULL) -> bytes:
     parts = []
     while True:
-        head, payload = payload[:FULL], payload[FULL:]
+        head, payload = payload[:full], payload[full:]
         parts.append(len(head).to_bytes(3, "little") + bytes([sequence % 256]) + head)
         sequence += 1
-        if len(head) < FULL:
+        if len(head) < full:
             return b"".join(parts)
 
 

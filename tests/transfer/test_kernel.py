@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 
 import pytest
@@ -124,7 +125,8 @@ def test_any_bytes_are_rows_or_an_error(block: bytes, modes: list[Mode]) -> None
     except (TransferError, ServerErrorPacket):
         return
     assert rendered.consumed <= len(block)
-    assert rendered.text.count(b"\n") == rendered.rows
+    if not {Mode.PLAIN, Mode.DATE} & set(modes):
+        assert rendered.text.count(b"\n") == rendered.rows
 
 
 @given(rows, st.data())
@@ -175,3 +177,31 @@ def test_a_backslash_before_a_zero_is_not_a_nul() -> None:
     rendered = render(packets.result([[b"\\0"]]), [Mode.TEXT])
     assert rendered.copy_text is rendered.text
     assert not rendered.altered
+
+
+def test_an_error_over_several_packets_is_one_error() -> None:
+    payload = b"\xff\x15\x04" + b"e" * packets.FULL
+    with pytest.raises(ServerErrorPacket) as caught:
+        render(packets.packet(payload), [Mode.PLAIN])
+    assert caught.value.payload == payload
+
+
+def test_the_kernel_keeps_no_memory() -> None:
+    """Whole results, errors and wrong arguments alike give everything back."""
+    rows = packets.result([[b"x" * 1000, b"\0", b"0000-00-00"]] * 1000)
+    error = packets.packet(b"\xff\x15\x04" + b"e" * 1_000_000)
+    modes = [Mode.TEXT, Mode.BINARY, Mode.DATE]
+
+    def use() -> None:
+        for _ in range(20):
+            kernel.render(rows, modes, with_copy=True)
+            with pytest.raises(ServerErrorPacket):
+                kernel.render(error, modes, with_copy=True)
+            with pytest.raises(TransferError):
+                kernel.render(rows, modes[1:], with_copy=True)
+
+    use()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    use()
+    use()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KiB
