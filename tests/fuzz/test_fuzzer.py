@@ -1,0 +1,78 @@
+"""The fuzzer finds nothing in the kernel, and finds what is planted in a copy of it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.cases import Cases
+from tests.fuzz.fuzzer import Finding, fuzz
+from tests.fuzz.sanitized import SOURCE, CannotBuildError, find_sanitizer
+
+SEED = 20_240_229
+SECONDS = 30.0
+SECONDS_LONG = 600.0
+
+PLANTED = {
+    "a value may end a byte late": (
+        "if (size > (unsigned long long)(end - at))",
+        "if (size > (unsigned long long)(end - at) + 1)",
+    ),
+    "the width of a length is not checked": ("if (end - at < width)", "if (end < at)"),
+    "a packet may end a byte late": (
+        "if (length > size - position - 4)\n            break;",
+        "if (length > size - position - 3)\n            break;",
+    ),
+    "a joined row gets too little room": (
+        "PyMem_Malloc((size_t)block.len)",
+        "PyMem_Malloc((size_t)block.len / 2 + 1)",
+    ),
+    "the output gets too little room": (
+        "#define OUTPUT_BYTES_PER_INPUT_BYTE 4",
+        "#define OUTPUT_BYTES_PER_INPUT_BYTE 2",
+    ),
+    "a short date is read past its end": ("size >= 8 && memcmp", "size >= 5 && memcmp"),
+    "a carriage return is not escaped": ("['\\r'] = 'r', ", ""),
+    "zero dates are counted twice": ("pass->zero_dates[i]++;", "pass->zero_dates[i] += 2;"),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _sanitizer() -> None:
+    try:
+        find_sanitizer()
+    except CannotBuildError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.timeout(2 * SECONDS_LONG)
+def test_kernel_and_twin_agree_on_damaged_packets(request: pytest.FixtureRequest) -> None:
+    seconds = SECONDS_LONG if request.config.getoption("--long") else SECONDS
+    result = fuzz(SEED, seconds)
+    assert isinstance(result, int), result.report()
+    assert result > 100 * seconds
+
+
+def test_every_planted_bug_is_found(tmp_path: Path) -> None:
+    def find(name: str) -> int | Finding:
+        good, bad = PLANTED[name]
+        text = SOURCE.read_text()
+        assert text.count(good) == 1, f"the kernel has no such line any more: {good}"
+        source = tmp_path / f"planted_{list(PLANTED).index(name)}.c"
+        source.write_text(text.replace(good, bad))
+        return fuzz(SEED, 20, source=source)
+
+    with ThreadPoolExecutor(2) as executor:
+        found = dict(zip(PLANTED, executor.map(find, PLANTED), strict=True))
+    assert [name for name, finding in found.items() if isinstance(finding, int)] == []
+    one = found["a value may end a byte late"]
+    assert isinstance(one, Finding)
+    assert f"--seed {SEED} --case {one.number}" in one.report()
+    assert fuzz(SEED, 20, only=one.number) == 1
+
+
+def test_a_case_follows_from_its_number() -> None:
+    assert [Cases(1).case(n) for n in range(200)] == [Cases(1).case(n) for n in range(200)]
+    assert Cases(1).case(5) != Cases(2).case(5)
