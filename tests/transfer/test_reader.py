@@ -1,0 +1,220 @@
+"""The reader on a real server: whatever happens to a result, it never looks like its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+import pymysql
+import pytest
+
+from etl_pipeline.core.connections import ConnectionFactory
+from etl_pipeline.core.faults import explain, is_passing
+from etl_pipeline.demo.server_databases import connect_mysql
+from etl_pipeline.errors import TransferError
+from etl_pipeline.schema.types import Mode
+from etl_pipeline.transfer.reader import read_text
+from tests.conftest import Lab
+from tests.transfer.conftest import NUMBERS, make_numbers
+from tests.transfer.packets import FULL
+from tests.transfer.proxy import Proxy
+
+PLAIN = [Mode.PLAIN]
+WIDE = "SELECT n, REPEAT('x', 2000) FROM numbers"
+WIDE_MODES = [Mode.PLAIN, Mode.TEXT]
+
+
+@pytest.fixture(autouse=True)
+def _numbers(lab: Lab) -> None:
+    make_numbers(lab.source)
+    if lab.servers.source != lab.servers.replication:
+        make_numbers(lab.replication)
+
+
+def ask(connection: Any, statement: str = "SELECT 42") -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchone()
+
+
+def read(connection: Any, statement: str, modes: list[Mode]) -> bytes:
+    return b"".join(block.text for block in read_text(connection, statement, modes))
+
+
+def lose(blocks: Iterator[Any]) -> tuple[int, pymysql.err.MySQLError]:
+    """Read to the error that must come: how many rows came before it, and the error."""
+    rows = 0
+    try:
+        for block in blocks:
+            rows += block.rows
+    except pymysql.err.MySQLError as error:
+        return rows, error
+    pytest.fail(f"the result ended after {rows} rows as if it were whole")
+
+
+def test_no_rows_are_no_blocks(source: Any) -> None:
+    assert list(read_text(source, "SELECT n FROM numbers WHERE n < 0", PLAIN)) == []
+    assert ask(source) == (42,)
+
+
+def test_one_connection_reads_one_result_after_the_other(source: Any) -> None:
+    expected = b"".join(b"%d\n" % n for n in range(1, NUMBERS + 1))
+    for _ in range(3):
+        assert read(source, "SELECT n FROM numbers ORDER BY n", PLAIN) == expected
+        assert ask(source) == (42,)
+
+
+def test_rows_of_16_megabytes_and_more(lab: Lab) -> None:
+    with closing(connect_mysql(lab.servers.source)) as admin, admin.cursor() as cursor:
+        cursor.execute("SELECT @@GLOBAL.max_allowed_packet")
+        (before,) = cursor.fetchone() or (0,)
+        cursor.execute("SET GLOBAL max_allowed_packet = 67108864")
+        try:
+            with closing(connect_mysql(lab.servers.source)) as connection:
+                for payload in (FULL - 1, FULL, FULL + 1, 2 * FULL - 1, 2 * FULL, 2 * FULL + 9):
+                    check_row_of(connection, payload)
+        finally:
+            cursor.execute(f"SET GLOBAL max_allowed_packet = {before}")
+
+
+def check_row_of(connection: Any, payload: int) -> None:
+    # "7" takes two bytes, the empty value one; a length from 2**24 on takes nine bytes, else four.
+    size = payload - 3 - (4 if payload - 7 < 1 << 24 else 9)
+    statement = f"SELECT 7, REPEAT('y', {size}), '' UNION ALL SELECT 8, NULL, 'z'"
+    found = read(connection, statement, [Mode.PLAIN, Mode.TEXT, Mode.TEXT])
+    assert found == b"7\t" + b"y" * size + b"\t\n8\t\\N\tz\n"
+    assert ask(connection) == (42,)
+
+
+def test_an_error_in_the_middle_is_raised_and_the_connection_goes_on(source: Any) -> None:
+    statement = (
+        "SELECT n, REPEAT('x', 200), (SELECT n FROM numbers AS b WHERE a.n = 5000 AND b.n < 3) "
+        "FROM numbers AS a"
+    )
+    rows, error = lose(read_text(source, statement, [Mode.PLAIN, Mode.TEXT, Mode.PLAIN]))
+    assert error.args[0] == 1242  # subquery returns more than 1 row
+    assert 0 < rows < 5000
+    assert not is_passing(error)
+    assert ask(source) == (42,)
+
+
+def test_a_refused_statement_leaves_the_connection_in_order(source: Any) -> None:
+    with pytest.raises(pymysql.err.ProgrammingError) as caught:
+        list(read_text(source, "SELECT n FROM no_such_table", PLAIN))
+    assert caught.value.args[0] == 1146
+    assert ask(source) == (42,)
+
+
+@pytest.mark.parametrize(
+    ("statement", "modes"), [("SELECT n, n FROM numbers", PLAIN), ("SET @x = 1", PLAIN)]
+)
+def test_a_result_of_another_form_is_refused_and_the_connection_closed(
+    lab: Lab, statement: str, modes: list[Mode]
+) -> None:
+    with closing(connect_mysql(lab.servers.source, lab.env["TEST_OPENDENTAL_SOURCE_DB"])) as plain:
+        with pytest.raises(TransferError):
+            list(read_text(plain, statement, modes))
+        assert not plain.open
+
+
+def test_an_abandoned_result_closes_the_connection_at_once_and_the_pool_renews_it(
+    lab: Lab,
+) -> None:
+    engine = ConnectionFactory.get_source_connection(lab.settings)
+    lent = engine.raw_connection()
+    blocks = read_text(lent.driver_connection, WIDE, WIDE_MODES)
+    assert next(blocks).rows < NUMBERS
+    started = time.monotonic()
+    blocks.close()  # type: ignore[attr-defined]
+    assert time.monotonic() - started < 0.5  # the 20 MB that are unread are not drained
+    assert lent.driver_connection is not None
+    assert not lent.driver_connection.open
+    lent.close()
+    with engine.connect() as fresh:
+        assert fresh.exec_driver_sql("SELECT 42").scalar_one() == 42
+    engine.dispose()
+
+
+@pytest.mark.parametrize(("kill", "passing"), [("CONNECTION", True), ("QUERY", False)])
+def test_a_session_killed_in_the_middle_never_looks_like_the_end(
+    lab: Lab, source: Any, kill: str, passing: bool
+) -> None:
+    blocks = read_text(source, WIDE, WIDE_MODES)
+    rows = next(blocks).rows
+    with closing(connect_mysql(lab.servers.source)) as admin, admin.cursor() as cursor:
+        cursor.execute(f"KILL {kill} {source.thread_id()}")
+    more, error = lose(blocks)
+    assert rows + more < NUMBERS
+    assert is_passing(error) is passing
+    assert source.open is not passing
+
+
+def test_a_stream_cut_anywhere_never_looks_like_the_end(
+    proxy: Proxy, connect: Callable[..., Any]
+) -> None:
+    statement, modes = "SELECT n, REPEAT('x', n) FROM numbers WHERE n <= 20", WIDE_MODES
+    connection = connect()
+    before = proxy.client_bytes
+    whole = read(connection, statement, modes)
+    assert whole.count(b"\n") == 20
+    size = proxy.client_bytes - before
+    for count in [*range(0, size - 12, 9), *range(size - 12, size)]:
+        connection = connect()
+        proxy.cut_after(count or 1)
+        rows, error = lose(read_text(connection, statement, modes))
+        assert rows <= 20
+        assert is_passing(error), (count, error)
+        assert not connection.open
+    proxy.cut_after(size)
+    connection = connect()
+    assert read(connection, statement, modes) == whole
+
+
+def test_a_large_row_cut_in_the_middle_is_no_row(proxy: Proxy, connect: Callable[..., Any]) -> None:
+    for count in (300_000, 700_000, 999_990):
+        connection = connect()
+        proxy.cut_after(count)
+        rows, error = lose(read_text(connection, "SELECT 1, REPEAT('x', 1000000)", WIDE_MODES))
+        assert rows == 0
+        assert is_passing(error)
+
+
+def test_a_read_that_stalls_is_given_up_after_the_timeout(
+    proxy: Proxy, connect: Callable[..., Any]
+) -> None:
+    for count in (1, 90, 5000, 600_000):
+        connection = connect(read_timeout=0.3)
+        proxy.stall_after(count)
+        started = time.monotonic()
+        _, error = lose(read_text(connection, "SELECT 1, REPEAT('x', 1000000)", WIDE_MODES))
+        assert 0.2 < time.monotonic() - started < 5
+        assert is_passing(error)
+        assert not connection.open
+
+
+def test_the_time_limit_in_the_middle_is_an_error_that_does_not_pass(source: Any) -> None:
+    slow = (
+        "SELECT n, REPEAT('x', 2000), (SELECT COUNT(*) FROM numbers AS b WHERE b.n * a.n % 7 = 3) "
+        "FROM numbers AS a"
+    )
+    rows, error = lose(read_text(source, slow, [Mode.PLAIN, Mode.TEXT, Mode.PLAIN]))
+    assert 0 < rows < NUMBERS
+    assert error.args[0] in (1969, 3024)
+    assert not is_passing(error)
+    assert "max_seconds_per_statement" in (explain(error, "source").fix or "")
+    assert ask(source) == (42,)
+
+
+def test_a_reader_that_stalls_is_cut_off_by_the_server_and_told_so(lab: Lab) -> None:
+    with closing(connect_mysql(lab.servers.source, lab.env["TEST_OPENDENTAL_SOURCE_DB"])) as plain:
+        ask(plain, "SELECT 1 FROM numbers LIMIT 1")
+        with plain.cursor() as cursor:
+            cursor.execute("SET SESSION net_write_timeout = 1")
+        blocks = read_text(plain, WIDE, WIDE_MODES)
+        rows = next(blocks).rows
+        time.sleep(1.8)
+        more, error = lose(blocks)
+    assert rows + more < NUMBERS
+    assert is_passing(error)
