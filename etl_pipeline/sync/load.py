@@ -96,13 +96,14 @@ def load_table(
         for setting in PINNED_SETTINGS:
             analytics.execute(setting.encode())
         is_new = _prepare(analytics, text, schema)
+        relation = postgres_name(text.name) if is_new else INCOMING
         destination = target if is_new else quote_postgres(INCOMING)
         for proof in proofs:
             blocks = _proven_blocks(text, proof, replication, stop)
             try:
                 copied = copy_text(analytics, destination, text.column_names, blocks)
             except psycopg.Error as error:
-                refusal = locate_refusal(error, text)
+                refusal = locate_refusal(error, text, relation)
                 if refusal is None:
                     raise
                 # What is unread of the chunk would be taken for the next answer.

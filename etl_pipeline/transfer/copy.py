@@ -51,22 +51,32 @@ class Refusal:
     column: str | None
 
 
-def locate_refusal(error: psycopg.Error, text: TableText) -> Refusal | None:
+# What stands around the column in the context of PostgreSQL's message: a comma and one word before
+# it in most languages (", column c: "), a space before the colon in French, a word after the name
+# in Korean. Taken from the message catalogs of PostgreSQL 15.
+_COLUMN = "[,、] ?\\S+ {name} ?: |(?:번째 줄|행), {name} 열: "
+
+
+def locate_refusal(error: psycopg.Error, text: TableText, relation: str) -> Refusal | None:
     """Where a row of *text* was refused; None where *error* is not about a value.
 
     PostgreSQL says the place only in the context of its message, ``COPY t, line 2, column c: …``,
     in the language of the server. So the number and the column are looked for, not the words, and
     nothing of what follows, which is the value.
+
+    Args:
+        error: What COPY raised.
+        text: The table whose rows were sent.
+        relation: The name of the table that COPY wrote to, without quotes; it may hold anything.
     """
-    state = error.sqlstate or ""
-    context = error.diag.context or ""
-    number = re.search(r", \D*?(\d+)", context)
-    if number is None or state[:2] not in ("22", "54"):
+    kind = (error.sqlstate or "")[:2]
+    after_name = (error.diag.context or "").partition(relation)[2]
+    number = re.search(r"\d+", after_name)
+    if number is None or kind not in ("22", "54"):
         return None
-    after = context[number.end() :]
-    places = {
-        after.find(f" {postgres_name(name)}: "): name
-        for name in sorted(text.column_names, key=len)
-        if f" {postgres_name(name)}: " in after
-    }
-    return Refusal(int(number[1]), places[min(places)] if places else None)
+    place = after_name[number.end() :]
+    # The longest first: a column may be called "c", and another "b: c".
+    for name in sorted(text.column_names, key=len, reverse=True):
+        if re.match(_COLUMN.format(name=re.escape(postgres_name(name))), place):
+            return Refusal(int(number[0]), name)
+    return Refusal(int(number[0]), None) if kind == "54" else None
