@@ -89,6 +89,19 @@ def test_what_load_data_bends_insert_refuses(lab: Lab, replication: Any) -> None
         assert count(lab) == 0, name
 
 
+def test_a_value_that_is_only_rounded_is_an_error_too(lab: Lab, replication: Any) -> None:
+    """Strict mode lets it pass with a note."""
+    run_sql(lab.replication, "CREATE TABLE price (k int, d decimal(5, 2))")
+    text = read_table_text(lab.replication, "price")
+    with pytest.raises(TransferError, match="warned 1 times"):
+        insert_rows(replication, "price", text, [b"1\t0.125"])
+    replication.rollback()
+    with pytest.raises(TransferError):
+        load_data(replication, "price", text, [b"1\t0.125\n"])
+    replication.rollback()
+    assert insert_rows(replication, "price", text, [b"1\t0.12"]) == 1
+
+
 @pytest.mark.usefixtures("people")
 def test_a_producer_that_raises_leaves_nothing(lab: Lab, replication: Any) -> None:
     text = read_table_text(lab.replication, "people")
