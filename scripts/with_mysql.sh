@@ -91,9 +91,10 @@ SQL
         --bind-address=127.0.0.1 --port="$port" --skip-name-resolve --init-file=/srv/init.sql \
         --max-allowed-packet=1G "${options[@]}" \
         </dev/null >"$folder/mysqld.log" 2>&1 9>&- &
-    until (: >"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
+    # The port is open before the server is ready; its greeting comes afterwards.
+    until [ "$(head -c 1 2>/dev/null <"/dev/tcp/127.0.0.1/$port")" ] 2>/dev/null; do
         if [ ! -d /proc/$! ] || [ $SECONDS -gt $deadline ]; then
-            refuse "MySQL did not start: $(grep ERROR "$folder/mysqld.log" | tail -1)" \
+            refuse "MySQL did not start: $(grep -m1 ERROR "$folder/mysqld.log")" \
                 "see $folder/mysqld.log"
         fi
         sleep 0.05
