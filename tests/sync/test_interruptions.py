@@ -268,7 +268,8 @@ def is_waiting_for_the_lock(lab: Lab) -> bool:
     with lab.replication.cursor() as cursor:
         cursor.execute(
             "SELECT COUNT(*) FROM information_schema.processlist WHERE user = %s "
-            "AND info LIKE 'LOAD DATA%%' AND state LIKE 'Waiting for table%%'",
+            "AND (info LIKE 'LOAD DATA%%' OR info LIKE 'INSERT%%') "
+            "AND state LIKE 'Waiting for table%%'",
             (lab.env["TEST_MYSQL_REPLICATION_USER"],),
         )
         return bool(cursor.fetchone()[0])

@@ -100,3 +100,12 @@ def connect(lab: Lab, proxy: Proxy) -> Iterator[Callable[..., Any]]:
             return connection
 
         yield connect_
+
+
+@pytest.fixture
+def infile(lab: Lab) -> None:
+    """Skips the test where the replication server takes no LOAD DATA LOCAL."""
+    with lab.replication.cursor() as cursor:
+        cursor.execute("SELECT @@GLOBAL.local_infile")
+        if not (cursor.fetchone() or (0,))[0]:
+            pytest.skip("local_infile is off at the server")

@@ -57,7 +57,7 @@ def count(lab: Lab, table: str = "people") -> int:
     return int(ask(lab.replication, f"SELECT COUNT(*) FROM {table}"))
 
 
-@pytest.mark.usefixtures("people")
+@pytest.mark.usefixtures("infile", "people")
 def test_a_row_that_the_server_would_skip_or_bend_is_an_error(lab: Lab, replication: Any) -> None:
     text = read_table_text(lab.replication, "people")
     for name, bad in BAD.items():
@@ -89,6 +89,7 @@ def test_what_load_data_bends_insert_refuses(lab: Lab, replication: Any) -> None
         assert count(lab) == 0, name
 
 
+@pytest.mark.usefixtures("infile")
 def test_a_value_that_is_only_rounded_is_an_error_too(lab: Lab, replication: Any) -> None:
     """Strict mode lets it pass with a note."""
     run_sql(lab.replication, "CREATE TABLE price (k int, d decimal(5, 2))")
@@ -102,7 +103,7 @@ def test_a_value_that_is_only_rounded_is_an_error_too(lab: Lab, replication: Any
     assert insert_rows(replication, "price", text, [b"1\t0.12"]) == 1
 
 
-@pytest.mark.usefixtures("people")
+@pytest.mark.usefixtures("infile", "people")
 def test_a_producer_that_raises_leaves_nothing(lab: Lab, replication: Any) -> None:
     text = read_table_text(lab.replication, "people")
 
@@ -125,7 +126,7 @@ def test_a_producer_that_raises_leaves_nothing(lab: Lab, replication: Any) -> No
     assert count(lab) == 0
 
 
-@pytest.mark.usefixtures("people")
+@pytest.mark.usefixtures("infile", "people")
 def test_a_statement_refused_before_the_rows_leaves_the_connection_in_order(
     lab: Lab, replication: Any
 ) -> None:
@@ -144,7 +145,7 @@ def test_a_statement_refused_before_the_rows_leaves_the_connection_in_order(
 
 
 @pytest.mark.parametrize("number", [1021, 1114])
-@pytest.mark.usefixtures("people")
+@pytest.mark.usefixtures("infile", "people")
 def test_an_error_of_the_server_among_the_rows_is_raised_by_number(
     lab: Lab, replication: Any, number: int
 ) -> None:
@@ -167,7 +168,7 @@ def test_an_error_of_the_server_among_the_rows_is_raised_by_number(
     assert count(lab) == 0
 
 
-@pytest.mark.usefixtures("people")
+@pytest.mark.usefixtures("infile", "people")
 def test_blocks_may_be_cut_at_every_byte(lab: Lab, replication: Any) -> None:
     text = read_table_text(lab.replication, "people")
     rows = (
@@ -189,7 +190,7 @@ def test_blocks_may_be_cut_at_every_byte(lab: Lab, replication: Any) -> None:
         replication.rollback()
 
 
-@pytest.mark.usefixtures("people")
+@pytest.mark.usefixtures("infile", "people")
 def test_a_server_that_asks_for_a_file_of_its_choice_gets_nothing(
     lab: Lab, proxy: Proxy, connect: Callable[..., Any]
 ) -> None:
@@ -209,7 +210,7 @@ def test_a_server_that_asks_for_a_file_of_its_choice_gets_nothing(
     assert count(lab) == 0
 
 
-@pytest.mark.usefixtures("people")
+@pytest.mark.usefixtures("infile", "people")
 def test_a_server_that_answers_with_rows_is_left(
     lab: Lab, proxy: Proxy, connect: Callable[..., Any]
 ) -> None:
@@ -225,7 +226,7 @@ def test_a_server_that_answers_with_rows_is_left(
     assert not connection.open
 
 
-@pytest.mark.usefixtures("people")
+@pytest.mark.usefixtures("infile", "people")
 def test_a_session_killed_among_the_rows_is_a_lost_connection(lab: Lab) -> None:
     text = read_table_text(lab.replication, "people")
     # A killed session may stay half open: then the time limit of a write is what ends the wait.
@@ -275,6 +276,7 @@ def some_lines(draw: st.DrawFn) -> list[bytes]:
     return text.split(b"\n")[:-1]
 
 
+@pytest.mark.usefixtures("infile")
 def test_statements_of_any_rows_give_the_table_that_load_data_gives(
     lab: Lab, replication: Any
 ) -> None:

@@ -99,6 +99,7 @@ def test_what_a_statement_did_is_in_the_ok_packet(replication: Any) -> None:
     assert answer.warning_count == 1
 
 
+@pytest.mark.usefixtures("infile")
 def test_load_local_is_a_request_for_a_name_and_packets_in_sequence(replication: Any) -> None:
     replication.cursor().execute("CREATE TEMPORARY TABLE t (k int)")
     request = wire.send_query(replication, "LOAD DATA LOCAL INFILE 'a name' INTO TABLE t (k)")
