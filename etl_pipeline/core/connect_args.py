@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 APPLICATION_NAME = "etl_pipeline"
 READ_GRACE_SECONDS = 30.0
 """How much longer than the server's own limit a client waits for a statement at the source."""
+WRITE_SECONDS = 120.0
+"""How long replication may take none of the rows that are sent to it."""
 KEEPALIVE_SECONDS = 30
 
 
@@ -54,6 +56,8 @@ def make_replication_args(config: Mapping[str, Any]) -> dict[str, Any]:
     PyMySQL's own switch stays off, so PyMySQL never opens a file that a server names.
     """
     args = make_mysql_args(config)
+    # A killed session of MariaDB can stay half open while rows are sent to it.
+    args.setdefault("write_timeout", WRITE_SECONDS)
     return args | {"client_flag": args["client_flag"] | CLIENT.LOCAL_FILES}
 
 

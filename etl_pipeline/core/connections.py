@@ -46,7 +46,9 @@ REPLICATION_SESSION = (
     "SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO,STRICT_ALL_TABLES,ALLOW_INVALID_DATES',"
     " time_zone='+00:00', foreign_key_checks=0,"
     # What the server says of a LOAD DATA is read, so it must be in English.
-    f" lc_messages='en_US', sql_select_limit={NO_LIMIT}"
+    f" lc_messages='en_US', sql_select_limit={NO_LIMIT},"
+    # Its rows go straight into the warehouse, which may stall for longer than the usual minute.
+    " net_write_timeout=600"
 )
 
 
