@@ -39,6 +39,7 @@ def read_text(
         rest = b""
         while not done:
             block = wire.read_more(connection, rest, missing_bytes(rest))
+            rest = b""  # it is in the block now, and may be nearly as large
             rendered = render(block, modes, with_copy=with_copy)
             rest = bytes(memoryview(block)[rendered.consumed :])
             del block  # it may be as large as the largest row
