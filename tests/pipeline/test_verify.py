@@ -11,7 +11,7 @@ from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.sync import chunks, state
 from tests.conftest import Lab
 from tests.pipeline.conftest import fill
-from tests.rows import make_table, run_sql
+from tests.rows import make_table, numbers, run_sql
 
 Run = Callable[..., RunSummary]
 Verify = Callable[..., VerifySummary]
@@ -135,7 +135,7 @@ def test_deep_holds_no_more_locks_for_more_chunks(
     make_table(
         lab.source,
         "CREATE TABLE words (id int PRIMARY KEY, word varchar(20))",
-        "INSERT INTO words SELECT seq, seq FROM seq_1_to_3000",
+        f"INSERT INTO words SELECT seq, seq FROM {numbers(3000)}",
     )
     run()
     assert verify(deep=True).is_success
