@@ -11,10 +11,10 @@ from etl_pipeline.demo.server_record import Endpoint
 from etl_pipeline.pipeline.summary import RunSummary
 from tests.conftest import Lab
 from tests.pipeline.conftest import run  # noqa: F401 - a fixture
-from tests.rows import make_table, read_mysql, read_postgres
+from tests.rows import make_table, numbers, read_mysql, read_postgres
 
 WORDS = "CREATE TABLE words (id int PRIMARY KEY, word varchar(40))"
-WORD_ROWS = "INSERT INTO words SELECT seq, md5(seq) FROM seq_1_to_2000"
+WORD_ROWS = f"INSERT INTO words SELECT seq, left(sha2(seq, 256), 32) FROM {numbers(2000)}"
 
 
 @contextlib.contextmanager

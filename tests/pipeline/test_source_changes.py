@@ -15,7 +15,7 @@ from tests.conftest import Lab
 from tests.rows import make_table, numbers, run_sql
 
 WORDS = "CREATE TABLE words (id int PRIMARY KEY, word varchar(40)) ENGINE={engine}"
-WORD_ROWS = f"INSERT INTO words SELECT seq, md5(seq) FROM {numbers(5000)}"
+WORD_ROWS = f"INSERT INTO words SELECT seq, left(sha2(seq, 256), 32) FROM {numbers(5000)}"
 REPLACE_WORDS = "DROP TABLE words", "CREATE TABLE words (id int PRIMARY KEY, word int)"
 
 
