@@ -45,7 +45,7 @@ def end_orphan(
     """
     is_postgres = connection.dialect.name == "postgresql"
     end, is_running = (
-        (_end_postgres, _is_running_postgres) if is_postgres else (_end_mysql, _is_running_mysql)
+        (_end_postgres, _is_running_postgres) if is_postgres else (kill_query, _is_running_mysql)
     )
     give_up = clock() + PATIENCE_SECONDS
     end(connection, server_id)
@@ -61,7 +61,8 @@ def end_orphan(
     connection.rollback()
 
 
-def _end_mysql(connection: Connection, server_id: int) -> None:
+def kill_query(connection: Connection, server_id: int) -> None:
+    """End the statement of MySQL session *server_id*; one that is gone needs no ending."""
     try:
         connection.exec_driver_sql(f"KILL QUERY {server_id:d}")
     except DBAPIError as error:

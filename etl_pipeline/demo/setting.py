@@ -68,7 +68,7 @@ def prepare_practice(folder: Path, servers: Servers, practice: Practice) -> int 
             connection, patients=practice.patients, seed=practice.seed, engine=practice.engine
         )
     record.write_text(json.dumps(asdict(practice)))
-    return sum(built.rows.values())
+    return built.total_rows
 
 
 def _has_tables(servers: Servers, env: Mapping[str, str]) -> bool:

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from etl_pipeline.core.faults import is_passing
-from etl_pipeline.core.orphans import end_orphan
+from etl_pipeline.core.orphans import end_orphan, kill_query
 from etl_pipeline.core.stop import Stop
 
 
@@ -49,7 +49,7 @@ def lend_mysql(engine: Engine, stop: Stop) -> Iterator[Any]:
 
     def kill() -> None:
         with engine.connect() as other:
-            other.exec_driver_sql(f"KILL QUERY {thread_id:d}")
+            kill_query(other, thread_id)
 
     try:
         with stop.cancelling(kill):

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from etl_pipeline.core.faults import is_passing
 from etl_pipeline.core.stop import Stop
-from etl_pipeline.errors import StoppedError
+from etl_pipeline.errors import EtlError, StoppedError
 from etl_pipeline.pipeline.databases import Databases, lend_mysql, lend_postgres
 from etl_pipeline.pipeline.events import (
     ChunkDone,
@@ -108,9 +108,7 @@ def _copy_table(text: TableText, work: Work) -> TableOutcome:
     except StoppedError:
         raise
     except Exception as error:
-        failure = explained(error, text.name)
-        if work.keep_trace:
-            work.keep_trace(error)
+        failure = _failure(error, text.name, work)
         outcome.error, outcome.fix = failure.what, failure.fix
     outcome.seconds = time.monotonic() - started
     work.listen(TableFinished(text.name, outcome.rows, outcome.seconds, outcome.error))
@@ -184,13 +182,18 @@ def _verify_table(text: TableText, work: Work, deep: bool) -> Verdict:
     except StoppedError:
         raise
     except Exception as error:
-        failure = explained(error, text.name)
-        if work.keep_trace:
-            work.keep_trace(error)
+        failure = _failure(error, text.name, work)
         verdict = Verdict(text.name, error=failure.what, fix=failure.fix)
     problem = verdict.error or "; ".join(d.what for d in verdict.discrepancies) or None
     work.listen(TableFinished(text.name, verdict.rows, time.monotonic() - started, problem))
     return verdict
+
+
+def _failure(error: Exception, table: str, work: Work) -> EtlError:
+    """*error* in our words, after it was shown to whoever keeps traces."""
+    if work.keep_trace:
+        work.keep_trace(error)
+    return explained(error, table)
 
 
 def _retrying(table: str, work: Work, attempt: Callable[[], Result]) -> Result:

@@ -143,6 +143,11 @@ class CarriedColumn:
         return self.column.name
 
 
+def choice_of(table: str, column: str, choice: str) -> str:
+    """The line of tables.yml, to paste, that chooses something for a column."""
+    return f"in tables.yml: {table}: {{columns: {{{column}: {{{choice}}}}}}}"
+
+
 def carry(table: str, column: Column, override: str | None = None) -> CarriedColumn:
     """How *column* of *table* is carried.
 
@@ -161,7 +166,7 @@ def carry(table: str, column: Column, override: str | None = None) -> CarriedCol
         raise SchemaError(
             f"type {column.column_type} is not supported",
             where=f"{table}.{column.name}",
-            fix=f"in tables.yml: {table}: {{columns: {{{column.name}: {{exclude: true}}}}}}",
+            fix=choice_of(table, column.name, "exclude: true"),
         )
     if column.is_json and override is None:
         rule = TYPES["json"]

@@ -20,6 +20,7 @@ from etl_pipeline.core.stop import Stop
 from etl_pipeline.errors import SchemaError, TransferError
 from etl_pipeline.schema.ddl import add_raw_key, comment_raw, create_incoming, create_raw
 from etl_pipeline.schema.names import LOADED_AT, postgres_name, quote_postgres
+from etl_pipeline.schema.types import choice_of
 from etl_pipeline.sync import state
 from etl_pipeline.sync.proof import ChunkProof, RawDigest
 from etl_pipeline.sync.raw_sql import (
@@ -122,7 +123,7 @@ def load_table(
             _finish(analytics, text, schema)
             loaded = Loaded(sum(proof.rows for proof in proofs), 0, 0)
         else:
-            loaded = _apply(analytics, target, text)
+            loaded = _apply(analytics, target, text, sent)
             held = read_digests(analytics, target, text, chunks)
             if held != sent:
                 raise TransferError("raw does not hold the rows that were sent", where=text.name)
@@ -237,7 +238,7 @@ def _refuse_altered_key(text: TableText, block: Rendered) -> None:
         carried = text.columns[position]
         if carried.name not in text.table.primary_key:
             continue
-        way_out = f"in tables.yml: {text.name}: {{columns: {{{carried.name}: {{type: text}}}}}}"
+        way_out = choice_of(text.name, carried.name, "type: text")
         raise TransferError(
             f"the primary key holds {kind}, which PostgreSQL has no {carried.postgres_type} for",
             where=f"{text.name}.{carried.name}",
@@ -254,11 +255,11 @@ def _explain_refusal(
     if refusal.column is None:
         return TransferError(f"a row is larger than PostgreSQL takes, {row}", where=text.name)
     carried = next(c for c in text.columns if c.name == refusal.column)
-    option = {True: "{type: text}", False: "{exclude: true}"}[carried.postgres_type != "text"]
+    choice = "exclude: true" if carried.postgres_type == "text" else "type: text"
     return TransferError(
         f"column {carried.name} cannot hold its value as {carried.postgres_type}, {row}",
         where=text.name,
-        fix=f"in tables.yml: {text.name}: {{columns: {{{carried.name}: {option}}}}}",
+        fix=choice_of(text.name, carried.name, choice),
     )
 
 
@@ -292,7 +293,10 @@ def _finish(analytics: psycopg.Connection, text: TableText, schema: str) -> None
         analytics.execute(statement.encode())
 
 
-def _apply(analytics: psycopg.Connection, target: str, text: TableText) -> Loaded:
+def _apply(
+    analytics: psycopg.Connection, target: str, text: TableText, sent: Sequence[RawDigest]
+) -> Loaded:
+    """Make *target* equal to the incoming rows, whose digests are *sent*."""
     incoming = quote_postgres(INCOMING)
     if text.table.primary_key:
         keys = ", ".join(quote_postgres(name) for name in text.table.primary_key)
@@ -303,10 +307,7 @@ def _apply(analytics: psycopg.Connection, target: str, text: TableText) -> Loade
             for statement in apply_differences(target, text)
         )
         return Loaded(inserted, updated, deleted)
-    chunk = [Chunk(0)]
-    if read_digests(analytics, target, text, chunk) == read_digests(
-        analytics, incoming, text, chunk
-    ):
+    if read_digests(analytics, target, text, [Chunk(0)]) == sent:
         return Loaded(0, 0, 0)
     deleted, inserted = (
         analytics.execute(statement.encode()).rowcount for statement in replace_rows(target, text)

@@ -13,6 +13,7 @@ from etl_pipeline.core.stop import Stop
 from etl_pipeline.errors import SchemaError, TransferError
 from etl_pipeline.schema.ddl import ReplicaDdl, create_replica
 from etl_pipeline.schema.names import incoming_name, quote_mysql, replaced_name
+from etl_pipeline.schema.types import choice_of
 from etl_pipeline.sync.chunks import ask_integer, plan_chunks
 from etl_pipeline.sync.proof import ChunkProof
 from etl_pipeline.transfer.load_data import insert_rows, load_data
@@ -151,8 +152,7 @@ def _refuse_unreadable(text: TableText, source: Any, chunk: Chunk) -> None:
                 f"{count} values hold bytes that {charset} has no character for; "
                 "the server sends them as question marks",
                 where=f"{text.name}.{column}",
-                fix=f"mend them at the source, or in tables.yml: {text.name}: "
-                f"{{columns: {{{column}: {{exclude: true}}}}}}",
+                fix=f"mend them at the source, or {choice_of(text.name, column, 'exclude: true')}",
             )
 
 

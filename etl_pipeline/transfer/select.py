@@ -10,7 +10,7 @@ from etl_pipeline.config.models import ColumnConfig
 from etl_pipeline.errors import SchemaError
 from etl_pipeline.schema.catalog import Table, without_columns
 from etl_pipeline.schema.names import LOADED_AT, postgres_name, quote_mysql
-from etl_pipeline.schema.types import CarriedColumn, Mode, carry
+from etl_pipeline.schema.types import CarriedColumn, Mode, carry, choice_of
 
 _READABLE_CHARSETS = frozenset(
     {"utf8", "utf8mb3", "utf8mb4", "ucs2", "utf16", "utf16le", "utf32", "latin1", "binary"}
@@ -128,7 +128,7 @@ def _refuse_choices(table: Table, choices: Mapping[str, ColumnConfig]) -> None:
         raise SchemaError(
             f"the source has a column of a name that is {whose} in raw",
             where=f"{table.name}.{taken}",
-            fix=f"in tables.yml: {table.name}: {{columns: {{{taken}: {{exclude: true}}}}}}",
+            fix=choice_of(table.name, taken, "exclude: true"),
         )
 
 
