@@ -15,8 +15,8 @@ from etl_pipeline.schema.types import CarriedColumn, Mode, carry, choice_of
 _READABLE_CHARSETS = frozenset(
     {"utf8", "utf8mb3", "utf8mb4", "ucs2", "utf16", "utf16le", "utf32", "latin1", "binary"}
 )
-# Every table of PostgreSQL has columns of these names already.
-_SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+# Every table of PostgreSQL has columns of its own names already.
+TAKEN_NAMES = frozenset({LOADED_AT, "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def _refuse_choices(table: Table, choices: Mapping[str, ColumnConfig]) -> None:
                 where=where,
                 fix=f"take 'exclude' of {name} out of tables.yml",
             )
-    for taken in {LOADED_AT, *_SYSTEM_COLUMNS}.intersection(names):
+    for taken in sorted(TAKEN_NAMES.intersection(names)):
         if taken in choices and choices[taken].exclude:
             continue
         whose = "ours" if taken == LOADED_AT else "PostgreSQL's own"

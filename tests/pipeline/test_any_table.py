@@ -25,7 +25,7 @@ from etl_pipeline.schema.names import quote_mysql, quote_postgres
 from etl_pipeline.sync import state
 from etl_pipeline.sync.load import load_table
 from etl_pipeline.sync.replicate import replicate_table
-from etl_pipeline.transfer.select import render_table
+from etl_pipeline.transfer.select import TAKEN_NAMES, render_table
 from tests.conftest import Lab
 from tests.rows import read_exactly
 
@@ -147,7 +147,7 @@ TYPES: list[Type] = [
 ]  # fmt: skip
 NAMES = st.text(
     st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20
-).filter(lambda name: name == name.strip())
+).filter(lambda name: name == name.strip() and name not in TAKEN_NAMES)
 
 KEYABLE = [
     t
