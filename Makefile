@@ -35,7 +35,7 @@ lint: $(READY)  ## style and types
 setup: $(READY)
 	@scripts/install_servers.sh
 
-$(READY): pyproject.toml constraints.txt etl_pipeline/transfer/_kernel.c
+$(READY): pyproject.toml constraints.txt $(wildcard etl_pipeline/transfer/*.c)
 	@scripts/install_python.sh $(PYTHON) $(VENV)
 	@touch $@
 

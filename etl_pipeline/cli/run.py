@@ -7,16 +7,20 @@ import typer
 from etl_pipeline.cli.output import say, show
 from etl_pipeline.cli.shell import DEBUG_OPTION, JSON_OPTION, exit_codes, stop_on_sigterm
 
+FULL_OPTION = typer.Option(False, "--full", help="Build both targets anew from the source.")
 TABLES = typer.Argument(None, metavar="TABLE", hidden=True)
 
 
 def run(
-    tables: list[str] | None = TABLES, as_json: bool = JSON_OPTION, debug: bool = DEBUG_OPTION
+    tables: list[str] | None = TABLES,
+    full: bool = FULL_OPTION,
+    as_json: bool = JSON_OPTION,
+    debug: bool = DEBUG_OPTION,
 ) -> None:
-    """Copy tables from the source to replication and raw, and prove them equal.
+    """Bring tables from the source to replication and raw, and prove them equal.
 
-    TABLE names the tables to copy. With none named, those of tables.yml are copied, and where
-    it names none, all tables of the source.
+    TABLE names the tables to bring. With none named, those of tables.yml are brought, and where
+    it names none, all tables of the source. Every row is read; only rows that differ are written.
 
     Example: etl run patient procedurelog
     """
@@ -33,6 +37,7 @@ def run(
             summary = run_once(
                 get_settings(),
                 tables or [],
+                full=full,
                 listen=listen,
                 keep_trace=show_trace if debug else None,
             )

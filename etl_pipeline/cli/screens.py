@@ -139,7 +139,9 @@ def _verdict_lines(verdict: Verdict, *, deep: bool) -> Iterable[str]:
             yield f"  keys: {', '.join(discrepancy.keys)}"
     if not deep and verdict.rows and any(not d.keys for d in verdict.discrepancies):
         yield f"  see: etl verify {verdict.table} --deep"
-    yield f"  fix: etl run {verdict.table}"
+    # A run takes it that nobody else writes in our copies, as long as the rows are as many.
+    is_behind = all(d.place == "source" for d in verdict.discrepancies)
+    yield f"  fix: etl run {verdict.table}{'' if is_behind else ' --full'}"
 
 
 def verify_json(summary: VerifySummary) -> str:

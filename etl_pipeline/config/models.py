@@ -83,6 +83,8 @@ class Source(_Model):
 
     max_seconds_per_statement: Seconds = 60.0
     """Hard limit that every session at the source carries."""
+    connections: Count | None = None
+    """Chunks read at once; None is the number of cores."""
 
 
 class PipelineConfig(_Model):

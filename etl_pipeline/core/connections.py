@@ -87,6 +87,9 @@ class ConnectionFactory:
         def prepare_session(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
             cursor = connection.cursor()
             cursor.execute(REPLICATION_SESSION)
+            # Chunks are written side by side; under the default level a DELETE would lock the gaps
+            # around its rows, and two of them each other out.
+            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
             cursor.close()
 
         return engine

@@ -29,18 +29,26 @@ class RunPlan:
     Attributes:
         tables: In the order in which they are begun: by importance, the largest first.
         refused: Tables that cannot be carried.
+        rebuilt: Names of the tables whose targets are built anew.
         notes: Sentences about the whole run.
     """
 
     tables: tuple[TableText, ...]
     refused: tuple[Refusal, ...] = ()
+    rebuilt: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+
+    def strategy(self, table: str) -> str:
+        """How *table* is kept equal."""
+        return "full_table" if table in self.rebuilt else "fingerprint"
 
 
 def plan_run(
     catalog: Mapping[str, Table],
     configured: Mapping[str, TableConfig],
     requested: Sequence[str] = (),
+    *,
+    full: bool = False,
 ) -> RunPlan:
     """The plan of a run.
 
@@ -48,6 +56,7 @@ def plan_run(
         catalog: The source's tables by name.
         configured: What ``tables.yml`` says, by name; empty selects every table of the source.
         requested: Names from the command line; empty selects what is configured.
+        full: Whether every table is rebuilt, whatever its strategy.
 
     Raises:
         ConfigurationError: A requested table is not known, with the nearest name; or the source
@@ -74,7 +83,12 @@ def plan_run(
     chosen = (configured.get(text.name) for text in texts)
     notes = _notes(c for c in chosen if c)
     notes += [note for text in texts for note in text.shortened]
-    return RunPlan(tuple(texts), tuple(refused), tuple(notes))
+    rebuilt = frozenset(
+        name
+        for name in requested or selectable
+        if full or (name in configured and configured[name].extraction_strategy == "full_table")
+    )
+    return RunPlan(tuple(texts), tuple(refused), rebuilt, tuple(notes))
 
 
 def _about_column(error: SchemaError, table: str) -> SchemaError:
@@ -122,10 +136,10 @@ def _suggest(name: str, known: Collection[str]) -> str | None:
 
 
 def _notes(configs: Iterable[TableConfig]) -> list[str]:
-    others = [c for c in configs if c.extraction_strategy not in (None, "full_table")]
+    others = [c for c in configs if c.extraction_strategy in ("incremental", "append_only")]
     if not others:
         return []
     return [
-        f"{len(others)} tables ask for another extraction_strategy than full_table; "
-        "this version reads every table in full, which proves more and takes longer"
+        f"{len(others)} tables ask for extraction_strategy incremental or append_only; this "
+        "version compares every row of theirs (fingerprint), which proves more and takes longer"
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass
 from typing import TypeVar
@@ -11,7 +11,6 @@ from typing import TypeVar
 from etl_pipeline.core.faults import is_passing
 from etl_pipeline.core.stop import Stop
 from etl_pipeline.errors import EtlError, StoppedError
-from etl_pipeline.pipeline.databases import Databases, lend_mysql, lend_postgres
 from etl_pipeline.pipeline.events import (
     ChunkDone,
     Listener,
@@ -22,9 +21,11 @@ from etl_pipeline.pipeline.events import (
 )
 from etl_pipeline.pipeline.explain import explained
 from etl_pipeline.pipeline.plan import RunPlan
+from etl_pipeline.sync.databases import Databases, lend_mysql, lend_postgres
+from etl_pipeline.sync.lanes import Lanes
 from etl_pipeline.sync.load import load_table
 from etl_pipeline.sync.proof import TableOutcome
-from etl_pipeline.sync.replicate import replicate_table
+from etl_pipeline.sync.replicate import Replication, replicate_table
 from etl_pipeline.sync.verify import Verdict, verify_table
 from etl_pipeline.transfer.select import TableText
 
@@ -36,24 +37,36 @@ FIRST_WAIT_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What every table of a run is worked on with.
+    """What every table is worked on with.
 
     Attributes:
-        collations: Names that the replication server knows.
-        run_id: The run in ``etl.run``.
-        record: Given each table's outcome as soon as it is known, in the thread of the run.
         keep_trace: Told of each error with its traceback, for ``--debug``; None for nobody.
     """
 
     databases: Databases
     stop: Stop
     listen: Listener
-    collations: Collection[str] = ()
-    run_id: int = 0
     keep_trace: Callable[[BaseException], None] | None = None
 
 
-def run_tables(plan: RunPlan, work: Work, executor: Executor) -> Generator[TableOutcome]:
+@dataclass(frozen=True, slots=True)
+class Copying:
+    """What tables are copied with.
+
+    Attributes:
+        lanes: Where chunks are read and written.
+        replication: What is known of the replication database.
+        run_id: The run in ``etl.run``.
+    """
+
+    lanes: Lanes
+    replication: Replication
+    run_id: int
+
+
+def run_tables(
+    plan: RunPlan, work: Work, copying: Copying, executor: Executor
+) -> Generator[TableOutcome]:
     """Copy every table of *plan*, each outcome as soon as it is known; no failure stops the others.
 
     On Ctrl-C, or when the caller closes the iterator, the tables at work are stopped and their
@@ -62,10 +75,9 @@ def run_tables(plan: RunPlan, work: Work, executor: Executor) -> Generator[Table
     _announce(plan, work)
     for refusal in plan.refused:
         work.listen(TableFinished(refusal.table, 0, 0.0, refusal.error.what))
-        yield TableOutcome(
-            refusal.table, "full_table", error=refusal.error.what, fix=refusal.error.fix
-        )
-    yield from _as_known(plan, work, executor, lambda text: _copy_table(text, work))
+        strategy = plan.strategy(refusal.table)
+        yield TableOutcome(refusal.table, strategy, error=refusal.error.what, fix=refusal.error.fix)
+    yield from _as_known(plan, work, executor, lambda text: _copy_table(text, plan, work, copying))
 
 
 def verify_tables(
@@ -98,13 +110,13 @@ def _as_known(
         raise
 
 
-def _copy_table(text: TableText, work: Work) -> TableOutcome:
+def _copy_table(text: TableText, plan: RunPlan, work: Work, copying: Copying) -> TableOutcome:
     """Both hops of a table, with retries of faults that can pass; never raises but to stop."""
-    outcome = TableOutcome(text.name, "full_table")
+    outcome = TableOutcome(text.name, plan.strategy(text.name))
     started = time.monotonic()
     work.listen(TableStarted(text.name, text.table.rows_estimate))
     try:
-        _retrying(text.name, work, lambda: _copy_once(text, work, outcome))
+        _retrying(text.name, work, lambda: _copy_once(text, work, copying, outcome))
     except StoppedError:
         raise
     except Exception as error:
@@ -115,33 +127,28 @@ def _copy_table(text: TableText, work: Work) -> TableOutcome:
     return outcome
 
 
-def _copy_once(text: TableText, work: Work, outcome: TableOutcome) -> None:
-    databases, stop = work.databases, work.stop
-
+def _copy_once(text: TableText, work: Work, copying: Copying, outcome: TableOutcome) -> None:
     def report(hop: str) -> Callable[[int, int], None]:
         return lambda rows, size: work.listen(ChunkDone(text.name, hop, rows, size))
 
-    with lend_mysql(databases.replication, stop) as replication:
-        with lend_mysql(databases.source, stop) as source:
-            replicated = replicate_table(
-                text,
-                source,
-                replication,
-                collations=work.collations,
-                stop=stop,
-                report=report("replicate"),
-            )
-        with lend_postgres(databases.analytics, stop) as analytics:
-            loaded = load_table(
-                text,
-                databases.schema,
-                replicated.proofs,
-                replication,
-                analytics,
-                run_id=work.run_id,
-                stop=stop,
-                report=report("load"),
-            )
+    replicated = replicate_table(
+        text,
+        copying.lanes,
+        copying.replication,
+        rebuild=outcome.strategy == "full_table",
+        report=report("replicate"),
+    )
+    with lend_postgres(work.databases.analytics, work.stop) as analytics:
+        loaded = load_table(
+            text,
+            work.databases.schema,
+            replicated,
+            copying.lanes,
+            analytics,
+            rebuild=outcome.strategy == "full_table",
+            run_id=copying.run_id,
+            report=report("load"),
+        )
     outcome.rows = sum(proof.rows for proof in replicated.proofs)
     outcome.text_bytes = replicated.text_bytes
     outcome.inserted, outcome.updated, outcome.deleted = (

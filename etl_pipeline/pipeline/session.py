@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
+import pymysql
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -24,20 +25,22 @@ from etl_pipeline.core.grants import read_write_privileges
 from etl_pipeline.core.same_server import refuse_same_server_database
 from etl_pipeline.core.stop import Stop
 from etl_pipeline.errors import ConfigurationError, DatabaseError, FaultyConfigurationError
-from etl_pipeline.pipeline.databases import Databases, lend_mysql
 from etl_pipeline.pipeline.events import Listener
 from etl_pipeline.pipeline.plan import RunPlan, plan_run
-from etl_pipeline.pipeline.runner import Work, run_tables, verify_tables
+from etl_pipeline.pipeline.runner import Copying, Work, run_tables, verify_tables
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.schema.catalog import Table, read_catalog
 from etl_pipeline.schema.names import is_ours, quote_mysql, quote_postgres
-from etl_pipeline.sync import state
+from etl_pipeline.sync import replica, state
+from etl_pipeline.sync.databases import Databases, lend_mysql
+from etl_pipeline.sync.lanes import Lanes
 from etl_pipeline.sync.proof import TableOutcome
+from etl_pipeline.sync.replicate import Replication
 
 log = logging.getLogger(__name__)
 
-MOST_TABLES_AT_ONCE = 8
-"""Where ``general.parallel_tables`` says nothing: the source has other work to do."""
+MOST_AT_ONCE = 8
+"""Where the configuration says nothing of how much is done at once."""
 
 KeepTrace = Callable[[BaseException], None]
 
@@ -49,7 +52,7 @@ class Session:
     settings: Settings
     databases: Databases
     catalog: dict[str, Table]
-    parallel: int
+    width: _Width
     stop: Stop
 
 
@@ -75,9 +78,9 @@ def open_session(settings: Settings) -> Iterator[Session]:
             _try_connection(engine, name)
         refuse_same_server_database(databases.source, databases.replication)
         _warn_of_write_privileges(databases)
-        parallel = settings.pipeline.general.parallel_tables or _default_parallel(databases)
-        _refuse_small_pools(databases, parallel)
-        yield Session(settings, databases, _read_source(databases), parallel, stop)
+        width = _find_width(settings, databases)
+        _refuse_small_pools(databases, width)
+        yield Session(settings, databases, _read_source(databases), width, stop)
     finally:
         databases.dispose()
 
@@ -102,10 +105,13 @@ def run_once(
     settings: Settings,
     tables: Sequence[str],
     *,
+    full: bool = False,
     listen: Listener,
     keep_trace: KeepTrace | None = None,
 ) -> RunSummary:
     """Copy *tables* (all that are configured, if empty) and record the run.
+
+    With *full* both targets of every table are built anew, whatever its strategy.
 
     Raises:
         ConfigurationError: The configuration is wrong, or a table is not known.
@@ -114,25 +120,33 @@ def run_once(
     """
     started_at, started = datetime.now(UTC), time.monotonic()
     with open_session(settings) as session:
-        plan = plan_run(session.catalog, _configured(settings), tables)
+        plan = plan_run(session.catalog, _configured(settings), tables, full=full)
         with contextlib.ExitStack() as controls:
             control = controls.enter_context(_control(session))
             state.lock_runs(control)
-            _drop_leftovers(session)
+            try:
+                replication = _open_replication(session)
+            except pymysql.err.MySQLError as error:
+                raise explain(
+                    error, _place(session.databases.replication, "replication")
+                ) from error
             run_id = state.start_run(control)
-            log.debug("run %d: %d tables at once", run_id, session.parallel)
-            work = _work(session, listen, keep_trace, run_id)
+            log.debug("run %d: %s", run_id, session.width)
+            work = Work(session.databases, session.stop, listen, keep_trace)
             outcome = "stopped"
             outcomes: list[TableOutcome] = []
             try:
                 with (
-                    ThreadPoolExecutor(session.parallel) as executor,
-                    contextlib.closing(run_tables(plan, work, executor)) as known,
+                    ThreadPoolExecutor(session.width.lanes) as threads,
+                    ThreadPoolExecutor(session.width.tables) as executor,
                 ):
-                    for table in known:
-                        control = _keep_control(session, control, controls)
-                        state.record_table(control, run_id, table)
-                        outcomes.append(table)
+                    lanes = Lanes(session.databases, threads, session.width.lanes, session.stop)
+                    copying = Copying(lanes, replication, run_id)
+                    with contextlib.closing(run_tables(plan, work, copying, executor)) as known:
+                        for table in known:
+                            control = _keep_control(session, control, controls)
+                            state.record_table(control, run_id, table)
+                            outcomes.append(table)
                 outcome = "failed" if any(o.error for o in outcomes) else "succeeded"
             finally:
                 control = _keep_control(session, control, controls)
@@ -156,8 +170,8 @@ def verify_once(
     started_at, started = datetime.now(UTC), time.monotonic()
     with open_session(settings) as session:
         plan: RunPlan = plan_run(session.catalog, _configured(settings), tables)
-        with ThreadPoolExecutor(session.parallel) as executor:
-            work = _work(session, listen, keep_trace, run_id=0)
+        with ThreadPoolExecutor(session.width.tables) as executor:
+            work = Work(session.databases, session.stop, listen, keep_trace)
             verdicts = list(verify_tables(plan, work, executor, deep=deep))
     seconds = time.monotonic() - started
     return VerifySummary(settings.environment, started_at, seconds, deep, verdicts)
@@ -165,17 +179,6 @@ def verify_once(
 
 def _configured(settings: Settings) -> dict[str, Any]:
     return {name: settings.get_table_config(name) for name in settings.tables()}
-
-
-def _work(session: Session, listen: Listener, keep_trace: KeepTrace | None, run_id: int) -> Work:
-    return Work(
-        databases=session.databases,
-        stop=session.stop,
-        listen=listen,
-        collations=_read_collations(session.databases),
-        run_id=run_id,
-        keep_trace=keep_trace,
-    )
 
 
 @contextlib.contextmanager
@@ -258,6 +261,24 @@ def _read_source(databases: Databases) -> dict[str, Table]:
     return catalog
 
 
+def _open_replication(session: Session) -> Replication:
+    """Make our tables in the replication database, drop what a killed run left, and look at it."""
+    databases = session.databases
+    with lend_mysql(databases.replication, session.stop) as connection:
+        replica.open_replicas(connection)
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW TABLES")
+            for (name,) in cursor.fetchall():
+                if is_ours(name):
+                    cursor.execute(f"DROP TABLE IF EXISTS {quote_mysql(name)}")
+            cursor.execute("SELECT @@GLOBAL.local_infile, VERSION()")
+            takes_infile, version = cursor.fetchone()
+    with lend_mysql(databases.source, session.stop) as source, source.cursor() as cursor:
+        cursor.execute("SELECT VERSION()")
+        versions = cursor.fetchone()[0], version
+    return Replication(versions, _read_collations(databases), bool(takes_infile))
+
+
 def _read_collations(databases: Databases) -> frozenset[str]:
     """Full names of the collations that the replication server knows.
 
@@ -275,22 +296,25 @@ def _read_collations(databases: Databases) -> frozenset[str]:
         )
 
 
-def _drop_leftovers(session: Session) -> None:
-    """Drop the tables of ours that a killed run left in the replication database."""
-    with (
-        lend_mysql(session.databases.replication, session.stop) as replication,
-        replication.cursor() as cursor,
-    ):
-        cursor.execute("SHOW TABLES")
-        for (name,) in cursor.fetchall():
-            if is_ours(name):
-                cursor.execute(f"DROP TABLE IF EXISTS {quote_mysql(name)}")
+@dataclass(frozen=True, slots=True)
+class _Width:
+    """How much is done at once: *tables* at work, and *lanes* that read and write their chunks."""
+
+    tables: int
+    lanes: int
 
 
-def _default_parallel(databases: Databases) -> int:
-    """A table for each processor, as far as the pools have room, and few enough for the source."""
+def _find_width(settings: Settings, databases: Databases) -> _Width:
+    """What is configured; else one of either for each processor, as far as the pools have room.
+
+    And few enough for the source, which has other work to do.
+    """
+    pipeline = settings.pipeline
     room = min(_room(engine) for engine, _ in _named(databases))
-    return max(1, min(os.cpu_count() or 1, MOST_TABLES_AT_ONCE, room - 1))
+    default = max(1, min(os.cpu_count() or 1, MOST_AT_ONCE, room - 1))
+    return _Width(
+        pipeline.general.parallel_tables or default, pipeline.source.connections or default
+    )
 
 
 def _room(engine: Engine) -> int:
@@ -299,19 +323,23 @@ def _room(engine: Engine) -> int:
     return int(pool.size() + pool._max_overflow)  # noqa: SLF001 - no public word for it
 
 
-def _refuse_small_pools(databases: Databases, parallel: int) -> None:
-    """Each table at work takes one connection of each pool, and the run one more.
+def _refuse_small_pools(databases: Databases, width: _Width) -> None:
+    """A lane takes a connection to either MySQL server, a table one to analytics.
 
-    In analytics that is for its records, elsewhere for killing a statement that a stop finds.
+    One more is for the run's records, or for killing a statement that a stop finds. A comparison
+    takes a connection of each for every table.
     """
-    needed = parallel + 1
     for engine, name in _named(databases):
+        is_mysql = engine is not databases.analytics
+        needed = (max(width.lanes, width.tables) if is_mysql else width.tables) + 1
         room = _room(engine)
         if room < needed:
+            lower = "source.connections and general.parallel_tables"
             raise ConfigurationError(
-                f"{parallel} tables at once need {needed} connections, the pool has {room}",
+                f"{needed} connections are needed, the pool has {room}",
                 where=f"pipeline.yml: connections.{name}",
-                fix=f"lower general.parallel_tables, or set pool_size: {needed} there",
+                fix=f"lower {lower if is_mysql else 'general.parallel_tables'}, "
+                f"or set pool_size: {needed} there",
             )
 
 

@@ -157,7 +157,11 @@ def create_raw(schema: str, table: Table, columns: Sequence[CarriedColumn]) -> s
     Every column is nullable but for the key's, so that a source that loosens a column needs no
     change here.
     """
-    lines = [f"{quote_postgres(c.name)} {c.postgres_type}" for c in columns]
+    lines = [
+        f"{quote_postgres(c.name)} {c.postgres_type}"
+        f"{' NOT NULL' if c.name in table.primary_key else ''}"
+        for c in columns
+    ]
     lines.append(f"{quote_postgres(LOADED_AT)} timestamp with time zone NOT NULL DEFAULT now()")
     body = ",\n  ".join(lines)
     return f"CREATE TABLE {quote_postgres(schema, table.name)} (\n  {body}\n)"

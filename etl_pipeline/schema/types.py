@@ -43,8 +43,9 @@ class TypeRule:
         select: How the SELECT asks for the column, ``{}`` being its quoted name and ``{width}``
             the first number in brackets.
         load: How MySQL makes the value of its text ``{}``; None where it takes the text as it is.
-        compare: What PostgreSQL compares, ``{}`` being the column. ``=`` on floating point takes
-            -0.0 for 0.0, which are different values at the source.
+        compare: What PostgreSQL compares and hashes, ``{}`` being the column. ``=`` on floating
+            point takes -0.0 for 0.0, which are different values at the source; json has no ``=``,
+            and bit no hash.
         note: What to know about the type: what ``raw`` cannot hold, what is done about it.
     """
 
@@ -84,6 +85,7 @@ TYPES: Final[Mapping[str, TypeRule]] = {
         Mode.PLAIN,
         select="LPAD(BIN({}), {width}, '0')",
         load="CAST(CONV({}, 2, 10) AS UNSIGNED)",
+        compare="{}::text",
         note="BIT(1) is no boolean unless tables.yml says so",
     ),
     "date": TypeRule("date", Mode.DATE, note=_ZERO_DATE),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from etl_pipeline.schema.catalog import Table
 from etl_pipeline.transfer.select import Chunk, TableText, select_bound, select_next_key
+
+Ask = Callable[[str], int | None]
 
 CHUNK_BYTES = 4 << 20
 CHUNK_ROWS = 50_000
@@ -30,7 +33,7 @@ def tile(bounds: Sequence[int]) -> list[Chunk]:
     ]
 
 
-def plan_chunks(text: TableText, ask: Callable[[str], int | None]) -> list[Chunk]:
+def plan_chunks(text: TableText, ask: Ask) -> list[Chunk]:
     """Chunks of the table as it is now, by probes of its key.
 
     The probes count rows, not keys, so holes in the keys make neither empty nor giant chunks.
@@ -40,13 +43,39 @@ def plan_chunks(text: TableText, ask: Callable[[str], int | None]) -> list[Chunk
         text: The table; one without an integer key is a single chunk.
         ask: Sends a statement to the source and returns the integer it answers, or None.
     """
+    return grow_chunks(text, [Chunk(0)], ask)
+
+
+def grow_chunks(text: TableText, chunks: Sequence[Chunk], ask: Ask) -> list[Chunk]:
+    """*chunks*, the last of them cut into as many as its rows make now; the rest is as above."""
     if text.table.integer_key is None:
-        return [Chunk(0)]
+        return list(chunks)
+    last = chunks[-1]
+    bounds = _find_bounds(text, last.lower, ask)
+    cut = tile(bounds)
+    first = replace(cut[0], lower=last.lower)
+    grown = [replace(c, ordinal=c.ordinal + last.ordinal) for c in (first, *cut[1:])]
+    return [*chunks[:-1], *grown]
+
+
+def may_have_grown(table: Table, rows: Sequence[int]) -> bool:
+    """Whether probes for the table's end are worth a statement.
+
+    Args:
+        table: The table as the source's catalog has it now.
+        rows: What its chunks held when they were last read.
+    """
+    size = chunk_rows(table)
+    return rows[-1] > size // 2 or table.rows_estimate > 2 * sum(rows) + size // 2
+
+
+def _find_bounds(text: TableText, lower: int | None, ask: Ask) -> list[int]:
+    """Where chunks begin above *lower*, rising."""
     rows = chunk_rows(text.table)
     bounds: list[int] = []
     # Only rows of a composite key can share its first column with the very first row.
-    is_composite = len(text.table.primary_key) > 1
-    lower = ask(select_next_key(text, None)) if is_composite else None
+    if lower is None and len(text.table.primary_key) > 1:
+        lower = ask(select_next_key(text, None))
     while (bound := ask(select_bound(text, lower, rows))) is not None:
         if bound == lower:
             bound = ask(select_next_key(text, lower))
@@ -54,11 +83,11 @@ def plan_chunks(text: TableText, ask: Callable[[str], int | None]) -> list[Chunk
                 break
         bounds.append(bound)
         lower = bound
-    return tile(bounds)
+    return bounds
 
 
-def ask_integer(connection: Any) -> Callable[[str], int | None]:
-    """A function for ``plan_chunks`` that asks *connection*, a connection of PyMySQL."""
+def ask_integer(connection: Any) -> Ask:
+    """A function that asks *connection*, a connection of PyMySQL."""
 
     def ask(statement: str) -> int | None:
         with connection.cursor() as cursor:

@@ -1,72 +1,88 @@
 """The second hop, replication → ``raw``: one transaction a table.
 
 Readers of ``raw`` see the old rows or the new ones. A table that exists keeps its identity, so
-views, grants and comments of others on it survive: the rows are brought beside it and only the
-differences are applied.
+views, grants and comments of others on it survive: what changed is brought beside it and only the
+differences are applied. What changed is told by digests alone: a chunk whose text has the digest
+that is recorded for ``raw`` is there already, also when an earlier run was killed between the hops.
 """
 
 from __future__ import annotations
 
-import collections
-import itertools
-from collections.abc import Iterator, Sequence
+import contextlib
+import functools
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 import psycopg
 
-from etl_pipeline.core.stop import Stop
-from etl_pipeline.errors import SchemaError, TransferError
+from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.ddl import add_raw_key, comment_raw, create_incoming, create_raw
-from etl_pipeline.schema.names import LOADED_AT, postgres_name, quote_postgres
-from etl_pipeline.schema.types import choice_of
-from etl_pipeline.sync import state
+from etl_pipeline.schema.names import postgres_name, quote_postgres
+from etl_pipeline.sync import replica, state
+from etl_pipeline.sync.extract import end_read
+from etl_pipeline.sync.lanes import Lane, Lanes
 from etl_pipeline.sync.proof import ChunkProof, RawDigest
 from etl_pipeline.sync.raw_sql import (
+    GONE,
     INCOMING,
     PINNED_SETTINGS,
     apply_differences,
+    create_gone,
+    digest_gone,
     digest_raw,
     replace_rows,
 )
-from etl_pipeline.sync.replicate import Report
-from etl_pipeline.transfer.copy import Refusal, copy_text, locate_refusal
+from etl_pipeline.sync.raw_table import read_key, read_relation, refuse_other_columns
+from etl_pipeline.sync.refused import explain_refusal, refuse_altered_key
+from etl_pipeline.sync.replicate import Replicated
+from etl_pipeline.sync.written import Change, Report
+from etl_pipeline.transfer.binary import Encoder, framed
+from etl_pipeline.transfer.copy import copy_text, locate_refusal
 from etl_pipeline.transfer.reader import read_text
 from etl_pipeline.transfer.select import Chunk, TableText, select_chunk
-from etl_pipeline.transfer.spool import Digest, Spool
-from etl_pipeline.transfer.twin import ZERO_DATES, Rendered
+from etl_pipeline.transfer.spool import Spool, for_copy, lossless
+from etl_pipeline.transfer.twin import Rendered
 
-_TABLE_KINDS = frozenset({"r", "p"})  # pg_class.relkind
-_OTHER_KINDS = {
-    "v": "a view",
-    "m": "a materialized view",
-    "f": "a foreign table",
-    "i": "an index",
-    "I": "an index",
-    "S": "a sequence",
-    "c": "a type",
-}
+NOTHING = RawDigest(0, Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """How many rows of ``raw`` the second hop changed."""
 
-    inserted: int
-    updated: int
-    deleted: int
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Stale:
+    """What of a table in ``raw`` is not what the replica holds.
+
+    Attributes:
+        whole: Chunks that are read again as a whole.
+        changes: By ordinal, of chunks of which it is known which rows changed.
+        held: By ordinal of *changes*, the digest of what ``raw`` holds of the chunk.
+    """
+
+    whole: Sequence[ChunkProof]
+    changes: Mapping[int, Change]
+    held: Mapping[int, RawDigest]
+
+    def __bool__(self) -> bool:
+        return bool(self.whole or self.changes)
 
 
 def load_table(
     text: TableText,
     schema: str,
-    proofs: Sequence[ChunkProof],
-    replication: Any,
+    replicated: Replicated,
+    lanes: Lanes,
     analytics: psycopg.Connection,
     *,
+    rebuild: bool,
     run_id: int,
-    stop: Stop,
     report: Report,
 ) -> Loaded:
     """Make the table in *schema* equal to the replica, prove it, and commit.
@@ -78,11 +94,11 @@ def load_table(
     Args:
         text: The table.
         schema: The schema of the analytics database, ``raw``.
-        proofs: What the source sent, a proof a chunk.
-        replication: PyMySQL connection to the replication database.
+        replicated: What the first hop did.
+        lanes: Where the replica is read, ahead of what is written.
         analytics: psycopg connection without an open transaction.
+        rebuild: Whether every row is compared, also where nothing seems to have changed.
         run_id: The run in ``etl.run`` that the proofs are stored under.
-        stop: Looked at between blocks.
         report: Told of each chunk.
 
     Raises:
@@ -91,225 +107,272 @@ def load_table(
         SchemaError: The target exists with other columns.
         psycopg.Error: PostgreSQL refused or was lost.
     """
-    target = quote_postgres(schema, text.name)
-    chunks = [proof.chunk for proof in proofs]
     with analytics.transaction():
-        for setting in PINNED_SETTINGS:
-            analytics.execute(setting.encode())
-        is_new = _prepare(analytics, text, schema)
-        relation = postgres_name(text.name) if is_new else INCOMING
-        destination = target if is_new else quote_postgres(INCOMING)
-        for proof in proofs:
-            blocks = _proven_blocks(text, proof, replication, stop)
-            try:
-                copied = copy_text(analytics, destination, text.column_names, blocks)
-            except psycopg.Error as error:
-                refusal = locate_refusal(error, text, relation)
-                if refusal is None:
-                    raise
-                # What is unread of the chunk would be taken for the next answer.
-                collections.deque(blocks, maxlen=0)
-                raise _explain_refusal(text, proof.chunk, replication, refusal) from error
-            if copied != proof.rows:
-                raise TransferError(
-                    f"sent {proof.rows} rows, PostgreSQL took {copied}", where=text.name
-                )
-            report(proof.rows, 0)
-        stop.check()
-        sent = read_digests(analytics, destination, text, chunks)
-        if [digest.rows for digest in sent] != [proof.rows for proof in proofs]:
-            raise TransferError("PostgreSQL holds other rows than were sent", where=text.name)
-        if is_new:
-            _finish(analytics, text, schema)
-            loaded = Loaded(sum(proof.rows for proof in proofs), 0, 0)
-        else:
-            loaded = _apply(analytics, target, text, sent)
-            held = read_digests(analytics, target, text, chunks)
-            if held != sent:
-                raise TransferError("raw does not hold the rows that were sent", where=text.name)
-        if is_new or loaded != Loaded(0, 0, 0):
-            analytics.execute(f"ANALYZE {target}".encode())
-        state.record_chunks(analytics, run_id, text.name, proofs, sent)
+        analytics.execute(PINNED_SETTINGS.encode())
+        columns = read_relation(analytics, schema, text.name)
+        job = _Load(text, quote_postgres(schema, text.name), lanes, analytics, run_id, report)
+        if columns is None:
+            return _load_new(job, schema, replicated.proofs)
+        refuse_other_columns(text, schema, columns, read_key(analytics, schema, text.name))
+        everything = _Stale(replicated.proofs, {}, {})
+        stale = everything if rebuild else _find_stale(job, replicated)
+        return _load_stale(job, replicated.proofs, stale) if stale else Loaded()
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """A table on its way into *target*, quoted; *analytics* is in its transaction."""
+
+    text: TableText
+    target: str
+    lanes: Lanes
+    analytics: psycopg.Connection
+    run_id: int
+    report: Report
+
+
+def _load_new(job: _Load, schema: str, proofs: Sequence[ChunkProof]) -> Loaded:
+    """Make the table, copy every row into it, and then build its key, which is quicker."""
+    text, analytics = job.text, job.analytics
+    analytics.execute(create_raw(schema, text.table, text.columns).encode())
+    _copy_chunks(job, proofs, job.target, postgres_name(text.name), ["FREEZE"])
+    key = add_raw_key(schema, text.table)
+    comments = comment_raw(schema, text.table, text.columns)
+    for statement in comments if key is None else [key, *comments]:
+        analytics.execute(statement.encode())
+    held = read_digests(analytics, job.target, text, [proof.chunk for proof in proofs])
+    _expect_rows(text.name, held, proofs)
+    analytics.execute(f"ANALYZE {job.target}".encode())
+    state.record_chunks(analytics, job.run_id, text.name, proofs, held, of=len(proofs))
+    return Loaded(inserted=sum(proof.rows for proof in proofs))
+
+
+def _find_stale(job: _Load, replicated: Replicated) -> _Stale:
+    """What of the table is not as it is recorded, or not recorded as it is in the replica.
+
+    Where rows are missing or too many, all of it is.
+    """
+    recorded = state.read_chunks(job.analytics, job.text.name)
+    expected = sum(digest.rows for _, _, digest in recorded)
+    row = job.analytics.execute(f"SELECT count(*) FROM {job.target}".encode()).fetchone()
+    if not recorded or row is None or row[0] != expected:
+        return _Stale(replicated.proofs, {}, {})
+    digests = {chunk: (text_digest, raw) for chunk, text_digest, raw in recorded}
+    other = [
+        proof
+        for proof in replicated.proofs
+        if digests.get(proof.chunk, (b"",))[0] != proof.text_digest
+    ]
+    few = [
+        proof.chunk
+        for proof in other
+        if (change := replicated.changes.get(proof.chunk.ordinal))
+        and digests.get(proof.chunk, (b"",))[0] == change.before
+    ]
+    # A chunk that was edited here by hand is brought as a whole.
+    now = _digests(job, job.target, few, replicated.proofs)
+    held = {
+        chunk.ordinal: digest
+        for chunk, digest in zip(few, now, strict=True)
+        if digests[chunk][1] == digest
+    }
+    return _Stale(
+        [proof for proof in other if proof.chunk.ordinal not in held],
+        {ordinal: replicated.changes[ordinal] for ordinal in held},
+        held,
+    )
+
+
+def _load_stale(job: _Load, proofs: Sequence[ChunkProof], stale: _Stale) -> Loaded:
+    """Bring what is stale beside the table, apply the differences and prove them."""
+    text, analytics = job.text, job.analytics
+    analytics.execute(create_incoming(INCOMING, text.columns).encode())
+    incoming = quote_postgres(INCOMING)
+    _copy_chunks(job, stale.whole, incoming, INCOMING)
+    whole = [proof.chunk for proof in stale.whole]
+    brought = _digests(job, incoming, whole, proofs)
+    _expect_rows(text.name, brought, stale.whole)
+    sent = {chunk.ordinal: digest for chunk, digest in zip(whole, brought, strict=True)}
+    if text.table.primary_key:
+        sent |= _bring_changes(job, proofs, stale)
+        keys = ", ".join(quote_postgres(name) for name in text.table.primary_key)
+        analytics.execute(f"ALTER TABLE {incoming} ADD PRIMARY KEY ({keys})".encode())
+        analytics.execute(f"ANALYZE {incoming}".encode())
+        statements = apply_differences(job.target, text, whole)
+        gone, missing, updated, inserted = _execute(job, statements)
+        loaded = Loaded(inserted, updated, gone + missing)
+    elif _digests(job, job.target, whole, proofs) != brought:
+        deleted, inserted = _execute(job, replace_rows(job.target, text))
+        loaded = Loaded(inserted, 0, deleted)
+    else:
+        loaded = Loaded()
+    touched = [proof for proof in proofs if proof.chunk.ordinal in sent]
+    held = _digests(job, job.target, [proof.chunk for proof in touched], proofs)
+    if held != [sent[proof.chunk.ordinal] for proof in touched]:
+        raise TransferError("raw does not hold the rows that were sent", where=text.name)
+    _expect_rows(text.name, held, touched)
+    if loaded != Loaded():
+        analytics.execute(f"ANALYZE {job.target}".encode())
+    state.record_chunks(analytics, job.run_id, text.name, touched, held, of=len(proofs))
     return loaded
 
 
-def _prepare(analytics: psycopg.Connection, text: TableText, schema: str) -> bool:
-    """Make the table that rows are copied into; True when that is the target itself, new."""
-    columns = read_relation(analytics, schema, text.name)
-    if columns is None:
-        analytics.execute(create_raw(schema, text.table, text.columns).encode())
-        return True
-    _refuse_other_columns(text, schema, columns, _read_key_columns(analytics, schema, text.name))
-    analytics.execute(create_incoming(INCOMING, text.columns).encode())
-    return False
+def _bring_changes(job: _Load, proofs: Sequence[ChunkProof], stale: _Stale) -> dict[int, RawDigest]:
+    """Bring the rows that changed, and the keys of those that went, beside the table.
 
-
-def read_relation(analytics: psycopg.Connection, schema: str, table: str) -> dict[str, str] | None:
-    """Type by name of the columns of a table; None where there is no such relation.
-
-    Raises:
-        SchemaError: The relation is no table. Rows written into a view would land in the table
-            that it shows.
+    Returns:
+        By ordinal, the digest that ``raw`` will have of the chunk: what it has, without the rows
+        that went, and with those that came.
     """
-    rows = analytics.execute(
-        "SELECT a.attname, format_type(a.atttypid, a.atttypmod), c.relkind::text "
-        "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-        "LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
-        "WHERE n.nspname = %s AND c.relname = %s",
-        (schema, postgres_name(table)),
-    ).fetchall()
-    if not rows:
-        return None
-    kind = rows[0][2]
-    if kind not in _TABLE_KINDS:
-        raise SchemaError(
-            f"{_OTHER_KINDS.get(kind, 'something else')} bears the table's name",
-            where=f"{schema}.{table}",
-            fix=f"rename it in schema {schema}, then etl run {table}",
+    text, analytics = job.text, job.analytics
+    analytics.execute(create_gone(text).encode())
+    lines = [text.copy_key(line) for change in stale.changes.values() for line in change.gone]
+    copy_text(analytics, quote_postgres(GONE), text.table.primary_key, [b"".join(lines)])
+    incoming = quote_postgres(INCOMING)
+    chunks = [proof.chunk for proof in proofs if proof.chunk.ordinal in stale.changes]
+    refuse_altered_key(text, (one for c in stale.changes.values() for one in c.altered))
+    news = b"".join(change.copy_text for change in stale.changes.values())
+    with _explaining(job, INCOMING, lambda: news.split(b"\n")):
+        copy_text(analytics, incoming, text.column_names, [news])
+    went = _read(analytics, digest_gone(job.target, text, [proof.chunk for proof in proofs]))
+    came = _digests(job, incoming, chunks, proofs)
+    expected = {}
+    for chunk, new in zip(chunks, came, strict=True):
+        old, gone = stale.held[chunk.ordinal], went.get(chunk.ordinal, NOTHING)
+        expected[chunk.ordinal] = RawDigest(
+            old.rows - gone.rows + new.rows, old.value - gone.value + new.value
         )
-    return {name: type_ for name, type_, _ in rows}
+    return expected
 
 
-def _read_key_columns(analytics: psycopg.Connection, schema: str, table: str) -> list[str]:
-    """The columns of the primary key of a table in PostgreSQL, in the key's order."""
-    rows = analytics.execute(
-        "SELECT a.attname FROM pg_constraint c "
-        "JOIN unnest(c.conkey) WITH ORDINALITY k (attnum, place) ON true "
-        "JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum "
-        "WHERE c.contype = 'p' AND c.conrelid = (SELECT t.oid FROM pg_class t "
-        "JOIN pg_namespace n ON n.oid = t.relnamespace WHERE n.nspname = %s AND t.relname = %s) "
-        "ORDER BY k.place",
-        (schema, postgres_name(table)),
-    )
-    return [name for (name,) in rows]
-
-
-def _refuse_other_columns(
-    text: TableText, schema: str, existing: dict[str, str], key: Sequence[str]
+def _copy_chunks(
+    job: _Load,
+    proofs: Sequence[ChunkProof],
+    destination: str,
+    relation: str,
+    options: Sequence[str] = (),
 ) -> None:
-    expected = {postgres_name(c.name): c.postgres_type for c in text.columns}
-    expected[LOADED_AT] = "timestamp with time zone"
-    expected_key = [postgres_name(name) for name in text.table.primary_key]
-    if existing == expected and list(key) == expected_key:
-        return
-    differences = [f"{name} is missing" for name in expected.keys() - existing.keys()]
-    differences += [f"{name} is not at the source" for name in existing.keys() - expected.keys()]
-    differences += [
-        f"{name} is {existing[name]}, expected {expected[name]}"
-        for name in expected.keys() & existing.keys()
-        if existing[name] != expected[name]
-    ]
-    if list(key) != expected_key:
-        now, then = ", ".join(expected_key) or "none", ", ".join(key) or "none"
-        differences.append(f"the primary key is {then}, expected {now}")
-    raise SchemaError(
-        "the table exists with other columns: " + "; ".join(sorted(differences)),
-        where=f"{schema}.{text.name}",
-        fix=f"ALTER TABLE {quote_postgres(schema, text.name)} RENAME TO "
-        f"{quote_postgres(text.name + '_old')}, then etl run {text.name}",
-    )
+    """Copy chunks of the replica, which are read and proven ahead, into *destination*."""
+    text = job.text
+    read = functools.partial(_read_chunk, text, Encoder(text))
+    for proof, sent in zip(proofs, job.lanes.each(read, proofs), strict=True):
+        blocks = framed(sent.spool.blocks()) if sent.is_binary else sent.spool.blocks()
+        form = ["FORMAT binary"] if sent.is_binary else []
+        with sent.spool, _explaining(job, relation, functools.partial(_reread, job, proof)):
+            copied = copy_text(
+                job.analytics, destination, text.column_names, blocks, [*form, *options]
+            )
+        if copied != proof.rows:
+            raise TransferError(
+                f"sent {proof.rows} rows, PostgreSQL took {copied}", where=text.name
+            )
+        job.report(proof.rows, 0)
 
 
-def _proven_blocks(
-    text: TableText, proof: ChunkProof, replication: Any, stop: Stop
-) -> Iterator[bytes]:
-    """The replica's rows of a chunk for COPY; raises at their end if they are not the source's."""
-    digest = Digest(ordered=text.is_ordered)
-    block: Rendered
+@contextlib.contextmanager
+def _explaining(
+    job: _Load, relation: str, read_lines: Callable[[], Iterable[bytes]]
+) -> Iterator[None]:
+    """Name the row by its key, from the lines that were sent, where PostgreSQL refuses one."""
+    try:
+        yield
+    except psycopg.Error as error:
+        refusal = locate_refusal(error, job.text, relation)
+        if refusal is None:
+            raise
+        raise explain_refusal(job.text, read_lines(), refusal) from error
+
+
+def _reread(job: _Load, proof: ChunkProof) -> Iterator[bytes]:
+    with job.lanes.call(lambda lane: _read_proven(job.text, lane, proof, lossless)) as spool:
+        yield from spool.lines()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A chunk on its way: tuples of binary COPY, or text."""
+
+    spool: Spool
+    is_binary: bool
+
+
+def _read_chunk(text: TableText, encoder: Encoder, lane: Lane, proof: ChunkProof) -> _Sent:
+    """The replica's rows of a chunk, proven; as text if there is no binary form of them all."""
+    if encoder.can_encode():
+        keep = lambda block: encoder.encode(block.copy_text)  # noqa: E731
+        spool = _read_proven(text, lane, proof, keep)
+        if encoder.can_encode():
+            return _Sent(spool, is_binary=True)
+        spool.close()
+    return _Sent(_read_proven(text, lane, proof, for_copy), is_binary=False)
+
+
+def _read_proven(
+    text: TableText, lane: Lane, proof: ChunkProof, keep: Callable[[Rendered], bytes]
+) -> Spool:
+    """What *keep* makes of the replica's rows of a chunk; raises if they are not the source's."""
+    spool = Spool(ordered=text.is_ordered)
     statement = select_chunk(text, proof.chunk)
-    for block in read_text(replication, statement, text.modes, with_copy=True):
-        stop.check()
-        _refuse_altered_key(text, block)
-        digest.update(block.text)
-        block.text = b""  # a large row is held in as few forms as possible
-        yield block.copy_text
-        del block
-    if digest.value() != proof.text_digest:
+    blocks = read_text(lane.replication, statement, text.modes, with_copy=True)
+    spool.fill(blocks, lane.stop.check, keep)
+    end_read(lane.replication)
+    refuse_altered_key(text, spool.altered)
+    if spool.digest() != proof.text_digest:
+        # Somebody else wrote there: the next run builds the replica anew.
+        replica.forget(lane.replication, text.name)
+        lane.replication.commit()
         raise TransferError(
             "the replica does not hold what the source sent",
             where=text.name,
             fix=f"etl run {text.name}",
         )
-
-
-def _refuse_altered_key(text: TableText, block: Rendered) -> None:
-    """A key that had to be altered is no key: it may be NULL, or another row's."""
-    for position, kind in block.altered:
-        carried = text.columns[position]
-        if carried.name not in text.table.primary_key:
-            continue
-        way_out = choice_of(text.name, carried.name, "type: text")
-        raise TransferError(
-            f"the primary key holds {kind}, which PostgreSQL has no {carried.postgres_type} for",
-            where=f"{text.name}.{carried.name}",
-            fix=way_out if kind == ZERO_DATES else f"take {text.name} out of tables.yml",
-        )
-
-
-def _explain_refusal(
-    text: TableText, chunk: Chunk, replication: Any, refusal: Refusal
-) -> TransferError:
-    """The error for a row that PostgreSQL did not take, with its key read from the replica."""
-    key = _read_key(text, chunk, replication, refusal.line)
-    row = f"in the row of key {key}" if key else "in a table without a key"
-    if refusal.column is None:
-        return TransferError(f"a row is larger than PostgreSQL takes, {row}", where=text.name)
-    carried = next(c for c in text.columns if c.name == refusal.column)
-    choice = "exclude: true" if carried.postgres_type == "text" else "type: text"
-    return TransferError(
-        f"column {carried.name} cannot hold its value as {carried.postgres_type}, {row}",
-        where=text.name,
-        fix=choice_of(text.name, carried.name, choice),
-    )
-
-
-def _read_key(text: TableText, chunk: Chunk, replication: Any, line: int) -> str:
-    """The primary key of the row in *line* (from 1) of a chunk's text; empty without a key."""
-    with Spool(ordered=text.is_ordered) as spool:
-        spool.fill(read_text(replication, select_chunk(text, chunk), text.modes), lambda: None)
-        found = next(itertools.islice(spool.lines(), line - 1, None), b"")
-    return text.read_key(found)
+    return spool
 
 
 def read_digests(
-    analytics: psycopg.Connection, target: str, text: TableText, chunks: Sequence[Chunk]
+    analytics: psycopg.Connection,
+    target: str,
+    text: TableText,
+    chunks: Sequence[Chunk],
+    *,
+    among: Sequence[Chunk] | None = None,
 ) -> list[RawDigest]:
-    """PostgreSQL's digest of every chunk of *target*, in their order.
+    """PostgreSQL's digest of every chunk of *target* that is in *chunks*, in their order.
 
     The settings of ``PINNED_SETTINGS`` must be in force, that is, a transaction is open.
+
+    Args:
+        analytics: psycopg connection.
+        target: The table, quoted.
+        text: The table and its columns.
+        chunks: What is digested.
+        among: All chunks of the table; None where *chunks* are all.
     """
-    found = {
+    if not chunks:
+        return []
+    found = _read(analytics, digest_raw(target, text, chunks, among or chunks))
+    return [found.get(chunk.ordinal, NOTHING) for chunk in chunks]
+
+
+def _digests(
+    job: _Load, target: str, chunks: Sequence[Chunk], proofs: Sequence[ChunkProof]
+) -> list[RawDigest]:
+    among = [proof.chunk for proof in proofs]
+    return read_digests(job.analytics, target, job.text, chunks, among=among)
+
+
+def _read(analytics: psycopg.Connection, query: str) -> dict[int, RawDigest]:
+    return {
         ordinal: RawDigest(rows, value)
-        for ordinal, rows, value in analytics.execute(digest_raw(target, text, chunks).encode())
+        for ordinal, rows, value in analytics.execute(query.encode())
     }
-    return [found.get(chunk.ordinal, RawDigest(0, Decimal(0))) for chunk in chunks]
 
 
-def _finish(analytics: psycopg.Connection, text: TableText, schema: str) -> None:
-    """Key and comments of a new table; a key is built over the rows in half the time."""
-    key = add_raw_key(schema, text.table)
-    statements = ([key] if key else []) + comment_raw(schema, text.table, text.columns)
-    for statement in statements:
-        analytics.execute(statement.encode())
+def _execute(job: _Load, statements: Collection[str]) -> list[int]:
+    """The number of rows that each of *statements* changed."""
+    return [job.analytics.execute(statement.encode()).rowcount for statement in statements]
 
 
-def _apply(
-    analytics: psycopg.Connection, target: str, text: TableText, sent: Sequence[RawDigest]
-) -> Loaded:
-    """Make *target* equal to the incoming rows, whose digests are *sent*."""
-    incoming = quote_postgres(INCOMING)
-    if text.table.primary_key:
-        keys = ", ".join(quote_postgres(name) for name in text.table.primary_key)
-        analytics.execute(f"ALTER TABLE {incoming} ADD PRIMARY KEY ({keys})".encode())
-        analytics.execute(f"ANALYZE {incoming}".encode())
-        deleted, updated, inserted = (
-            analytics.execute(statement.encode()).rowcount
-            for statement in apply_differences(target, text)
-        )
-        return Loaded(inserted, updated, deleted)
-    if read_digests(analytics, target, text, [Chunk(0)]) == sent:
-        return Loaded(0, 0, 0)
-    deleted, inserted = (
-        analytics.execute(statement.encode()).rowcount for statement in replace_rows(target, text)
-    )
-    return Loaded(inserted, 0, deleted)
+def _expect_rows(table: str, held: Sequence[RawDigest], proofs: Sequence[ChunkProof]) -> None:
+    if [digest.rows for digest in held] != [proof.rows for proof in proofs]:
+        raise TransferError("PostgreSQL holds other rows than were sent", where=table)

@@ -6,6 +6,7 @@ They are put together from quoted names and integers only.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from etl_pipeline.schema.names import LOADED_AT, quote_postgres
 from etl_pipeline.schema.types import CarriedColumn
@@ -14,30 +15,57 @@ from etl_pipeline.transfer.select import Chunk, TableText
 INCOMING = "_etl_incoming"
 """The temporary table that rows are brought into, beside those that ``raw`` has."""
 
-PINNED_SETTINGS = (
-    "SET LOCAL datestyle = 'ISO, YMD'",
-    "SET LOCAL timezone = 'UTC'",
-    "SET LOCAL intervalstyle = 'postgres'",
-    "SET LOCAL extra_float_digits = 1",
-    "SET LOCAL bytea_output = 'hex'",
+GONE = "_etl_gone"
+"""The temporary table of the keys of rows that changed or went."""
+
+PINNED_SETTINGS = "; ".join(
+    f"SET LOCAL {setting}"
+    for setting in (
+        "datestyle = 'ISO, YMD'",
+        "timezone = 'UTC'",
+        "intervalstyle = 'postgres'",
+        "extra_float_digits = 1",
+        "bytea_output = 'hex'",
+        # The planner takes each key for a chunk of its own, and would sort all rows on disk or
+        # compile the query for longer than it runs.
+        "enable_sort = off",
+        "jit = off",
+    )
 )
-"""Output settings under which the text of a row, and so its digest, is always the same."""
+"""Settings under which the text of a value, and so its digest, is always the same, and quick."""
 
 
-def digest_raw(target: str, text: TableText, chunks: Sequence[Chunk]) -> str:
-    """The query for ``(ordinal, rows, digest)`` of every chunk of *target* that has rows.
+def digest_raw(
+    target: str, text: TableText, chunks: Sequence[Chunk], among: Sequence[Chunk]
+) -> str:
+    """The query for ``(ordinal, rows, digest)`` of every chunk in *chunks* that has rows.
+
+    The digest is a sum of the rows' hashes, in the form in which values are compared: it tells
+    -0.0 from 0.0, which are equal to PostgreSQL.
 
     Args:
         target: The table, quoted; *text*'s columns are digested, ours are not.
         text: The table and its columns.
-        chunks: The chunks, in order; their bounds decide which row belongs to which.
+        chunks: What is digested.
+        among: All chunks, in order; their bounds decide which row belongs to which.
     """
-    columns = ", ".join("t." + quote_postgres(name) for name in text.column_names)
-    digest = f"sum(hashtextextended(ROW({columns})::text, 0)::numeric)"
     return (
-        f"SELECT {_ordinal(text, chunks)} AS ordinal, count(*) AS rows, {digest} AS digest "
-        f"FROM {target} AS t GROUP BY 1 ORDER BY 1"
+        f"SELECT {_ordinal(text, among)} AS ordinal, count(*) AS rows, {_digest(text)} AS digest "
+        f"FROM {target} AS t WHERE {in_chunks(text, chunks, 't')} GROUP BY 1"
     )
+
+
+def digest_gone(target: str, text: TableText, among: Sequence[Chunk]) -> str:
+    """The query for the same of the rows of *target* whose keys are in ``GONE``."""
+    return (
+        f"SELECT {_ordinal(text, among)} AS ordinal, count(*) AS rows, {_digest(text)} AS digest "
+        f"FROM {target} AS t JOIN {quote_postgres(GONE)} AS g ON {_same_key(text, 't', 'g')} "
+        "GROUP BY 1"
+    )
+
+
+def _digest(text: TableText) -> str:
+    return f"sum(hash_record_extended(ROW({_values(text.columns, 't')}), 0))"
 
 
 def _ordinal(text: TableText, chunks: Sequence[Chunk]) -> str:
@@ -47,6 +75,18 @@ def _ordinal(text: TableText, chunks: Sequence[Chunk]) -> str:
         return "0"
     array = ",".join(str(bound) for bound in bounds)
     return f"width_bucket(t.{quote_postgres(key)}::numeric, ARRAY[{array}]::numeric[])"
+
+
+def in_chunks(text: TableText, chunks: Sequence[Chunk], alias: str) -> str:
+    """The condition that a row of *alias* belongs to one of *chunks*, which are in order."""
+    ranges: list[Chunk] = []
+    for chunk in chunks:
+        if ranges and ranges[-1].upper is not None and ranges[-1].upper == chunk.lower:
+            ranges[-1] = replace(ranges[-1], upper=chunk.upper)
+        else:
+            ranges.append(chunk)
+    conditions = [in_chunk(text, one, alias) for one in ranges]
+    return " OR ".join(f"({condition})" for condition in conditions) or "false"
 
 
 def in_chunk(text: TableText, chunk: Chunk, alias: str) -> str:
@@ -80,18 +120,36 @@ def _differs(text: TableText, one: str, other: str) -> str:
     return f"ROW({_values(rest, one)}) IS DISTINCT FROM ROW({_values(rest, other)})"
 
 
-def apply_differences(target: str, text: TableText) -> tuple[str, str, str]:
-    """The statements that make *target* equal to the incoming rows: delete, update, insert.
+def create_gone(text: TableText) -> str:
+    """DDL of the temporary table of keys; it is gone when the transaction ends."""
+    keys = [c for name in text.table.primary_key for c in text.columns if c.name == name]
+    body = ", ".join(f"{quote_postgres(c.name)} {c.postgres_type}" for c in keys)
+    return f"CREATE TEMPORARY TABLE {quote_postgres(GONE)} ({body}) ON COMMIT DROP"
+
+
+def apply_differences(
+    target: str, text: TableText, whole: Sequence[Chunk]
+) -> tuple[str, str, str, str]:
+    """The statements that make *target* equal to what was brought: two deletes, update, insert.
 
     Rows that are equal already are not touched: no dead tuple, no lock. The table has a key.
+
+    Args:
+        target: The table, quoted.
+        text: The table and its columns.
+        whole: Chunks that were brought as a whole: a row of theirs that was not is deleted, as
+            one is whose key is in ``GONE``.
     """
     names = ", ".join(quote_postgres(name) for name in text.column_names)
     theirs = ", ".join("n." + quote_postgres(name) for name in text.column_names)
     same_key = _same_key(text, "h", "n")
     incoming = quote_postgres(INCOMING)
-    delete = (
-        f"DELETE FROM {target} AS h WHERE NOT EXISTS (SELECT FROM {incoming} AS n WHERE {same_key})"
+    not_brought = f"NOT EXISTS (SELECT FROM {incoming} AS n WHERE {same_key})"
+    delete_gone = (
+        f"DELETE FROM {target} AS h USING {quote_postgres(GONE)} AS g "
+        f"WHERE {_same_key(text, 'h', 'g')} AND {not_brought}"
     )
+    delete = f"DELETE FROM {target} AS h WHERE ({in_chunks(text, whole, 'h')}) AND {not_brought}"
     changes = ", ".join(
         f"{quote_postgres(name)} = n.{quote_postgres(name)}"
         for name in text.column_names
@@ -106,7 +164,7 @@ def apply_differences(target: str, text: TableText) -> tuple[str, str, str]:
         f"INSERT INTO {target} ({names}) SELECT {theirs} FROM {incoming} AS n "
         f"WHERE NOT EXISTS (SELECT FROM {target} AS h WHERE {same_key})"
     )
-    return delete, update, insert
+    return delete_gone, delete, update, insert
 
 
 def replace_rows(target: str, text: TableText) -> tuple[str, str]:

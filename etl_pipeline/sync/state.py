@@ -20,7 +20,10 @@ from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.sync.proof import ChunkProof, RawDigest, TableOutcome
 from etl_pipeline.transfer.select import Chunk
 
-VERSION = 1
+VERSION = 2
+# What brings the state of each older version to the next one. Digests that are gone are made again
+# by the next run.
+_MIGRATIONS = {1: "DELETE FROM etl.chunk"}
 _LOCK = 7_305_438_871_402_195  # an arbitrary number that is ours
 
 
@@ -34,16 +37,17 @@ def open_state(connection: psycopg.Connection) -> None:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK + 1,))
         ensure_schema(connection, "etl")
         connection.execute(resources.files(__package__).joinpath("state.sql").read_bytes())
-        connection.execute(
-            "INSERT INTO etl.version SELECT %s WHERE NOT EXISTS (SELECT FROM etl.version)",
-            (VERSION,),
-        )
-    row = connection.execute("SELECT version FROM etl.version").fetchone()
-    if row is None or row[0] > VERSION:
-        raise DatabaseError(
-            f"the state in schema etl is of version {row and row[0]}, this program knows {VERSION}",
-            fix="install the newer etl_pipeline that wrote it",
-        )
+        row = connection.execute("SELECT max(version) FROM etl.version").fetchone()
+        found = row[0] if row and row[0] is not None else VERSION
+        if found > VERSION:
+            raise DatabaseError(
+                f"the state in schema etl is of version {found}, this program knows {VERSION}",
+                fix="install the newer etl_pipeline that wrote it",
+            )
+        for older in range(found, VERSION):
+            connection.execute(_MIGRATIONS[older].encode())
+        connection.execute("DELETE FROM etl.version WHERE version <> %s", (VERSION,))
+        connection.execute("INSERT INTO etl.version VALUES (%s) ON CONFLICT DO NOTHING", (VERSION,))
 
 
 def ensure_schema(connection: psycopg.Connection, schema: str) -> None:
@@ -126,9 +130,14 @@ def record_chunks(
     table: str,
     proofs: Sequence[ChunkProof],
     digests: Sequence[RawDigest],
+    *,
+    of: int,
 ) -> None:
-    """Replace the proofs of *table*, in the transaction that the rows are written in."""
-    connection.execute("DELETE FROM etl.chunk WHERE table_name = %s", (table,))
+    """Replace *proofs* of *table*, which has *of* chunks, in the transaction of their rows."""
+    connection.execute(
+        "DELETE FROM etl.chunk WHERE table_name = %s AND (ordinal >= %s OR ordinal = ANY(%s))",
+        (table, of, [proof.chunk.ordinal for proof in proofs]),
+    )
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO etl.chunk (table_name, ordinal, lower_bound, upper_bound, rows, "

@@ -48,4 +48,4 @@ CREATE TABLE IF NOT EXISTS etl.chunk (
 );
 COMMENT ON TABLE etl.chunk IS 'The key ranges of each loaded table, with the proof of what raw holds.';
 COMMENT ON COLUMN etl.chunk.text_digest IS 'SHA-256 of the row text that the source sent.';
-COMMENT ON COLUMN etl.chunk.raw_digest IS 'Sum of hashtextextended over the rows of raw.';
+COMMENT ON COLUMN etl.chunk.raw_digest IS 'Sum of hash_record_extended over the rows of raw.';

@@ -14,14 +14,16 @@ from etl_pipeline.core.stop import Stop
 from etl_pipeline.schema.ddl import create_incoming
 from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.sync import state
-from etl_pipeline.sync.load import read_digests, read_relation
+from etl_pipeline.sync.extract import end_read
+from etl_pipeline.sync.load import read_digests
 from etl_pipeline.sync.proof import RawDigest
 from etl_pipeline.sync.raw_sql import INCOMING, PINNED_SETTINGS, find_differences
-from etl_pipeline.sync.replicate import Report, end_read
+from etl_pipeline.sync.raw_table import read_relation
+from etl_pipeline.sync.written import Report
 from etl_pipeline.transfer.copy import copy_text
 from etl_pipeline.transfer.reader import read_text
 from etl_pipeline.transfer.select import Chunk, TableText, select_chunk
-from etl_pipeline.transfer.spool import Spool
+from etl_pipeline.transfer.spool import Spool, for_copy, lossless
 
 KEYS_NAMED = 10
 """Keys that a discrepancy names at most."""
@@ -87,8 +89,7 @@ def verify_table(
     with analytics.transaction(force_rollback=True):
         # The recorded digests and the rows must be of one moment: a run may commit in between.
         analytics.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        for setting in PINNED_SETTINGS:
-            analytics.execute(setting.encode())
+        analytics.execute(PINNED_SETTINGS.encode())
         recorded = state.read_chunks(analytics, text.name)
         if not recorded or read_relation(analytics, schema, text.name) is None:
             verdict.discrepancies.append(
@@ -103,7 +104,7 @@ def verify_table(
         for chunk, text_digest, _ in recorded:
             with Spool(ordered=text.is_ordered) as spool:
                 blocks = read_text(source, select_chunk(text, chunk), text.modes, with_copy=deep)
-                spool.fill(blocks, stop.check, form="copy_text" if deep else "text")
+                spool.fill(blocks, stop.check, for_copy if deep else lossless)
                 end_read(source)
                 _verify_replica(verdict, text, chunk, spool, text_digest, source, replication, stop)
                 if deep:

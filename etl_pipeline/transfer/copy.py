@@ -13,24 +13,37 @@ from etl_pipeline.schema.names import postgres_name, quote_postgres
 from etl_pipeline.transfer.select import TableText
 
 
-def copy_statement(target: str, columns: Sequence[str]) -> str:
-    """The COPY that reads row text of *columns* into *target*, a name that is quoted already."""
+def copy_statement(target: str, columns: Sequence[str], options: Sequence[str] = ()) -> str:
+    """The COPY that reads rows of *columns* into *target*, a name that is quoted already."""
     names = ", ".join(quote_postgres(name) for name in columns)
-    return f"COPY {target} ({names}) FROM STDIN"
+    chosen = f" ({', '.join(options)})" if options else ""
+    return f"COPY {target} ({names}) FROM STDIN{chosen}"
 
 
 def copy_text(
-    connection: psycopg.Connection, target: str, columns: Sequence[str], blocks: Iterable[bytes]
+    connection: psycopg.Connection,
+    target: str,
+    columns: Sequence[str],
+    blocks: Iterable[bytes],
+    options: Sequence[str] = (),
 ) -> int:
     """Send *blocks* into *target* and return how many rows PostgreSQL took; the caller commits.
 
     When the producer raises, psycopg fails the COPY, and the transaction is broken.
 
+    Args:
+        connection: psycopg connection.
+        target: The table, quoted.
+        columns: Their names, in the order of the fields.
+        blocks: Row text, cut anywhere, unless *options* say another format.
+        options: Of COPY. With ``FREEZE`` rows are written as old ones, so that nothing writes
+            their pages again for it later; the table was made in this transaction.
+
     Raises:
         psycopg.Error: PostgreSQL refused a row, or was lost.
     """
     with connection.cursor() as cursor:
-        with cursor.copy(copy_statement(target, columns).encode()) as copy:
+        with cursor.copy(copy_statement(target, columns, options).encode()) as copy:
             for block in blocks:
                 copy.write(block)
         if cursor.rowcount < 0:

@@ -19,7 +19,7 @@ from pymysql.protocol import LoadLocalPacketWrapper, OKPacketWrapper
 from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.names import quote_mysql
 from etl_pipeline.transfer import wire
-from etl_pipeline.transfer.select import TableText
+from etl_pipeline.transfer.select import TableText, mysql_literal
 
 _FILE = "row text"
 _PACKET_BYTES = 1 << 18
@@ -110,21 +110,14 @@ def insert_rows(connection: Any, table: str, text: TableText, lines: Iterable[by
 def insert_statements(
     table: str, text: TableText, lines: Iterable[bytes], *, limit_bytes: int = _INSERT_BYTES
 ) -> Iterator[bytes]:
-    """INSERTs of about *limit_bytes* each, of at least one row.
-
-    A field's escapes are those of MySQL's string literals too, so it only wants quotes.
-    """
+    """INSERTs of about *limit_bytes* each, of at least one row."""
     names = ", ".join(quote_mysql(carried.name) for carried in text.columns)
     head = f"INSERT INTO {quote_mysql(table)} ({names}) VALUES ".encode()
-    loads = [c.load.encode().split(b"{}") if c.load else None for c in text.columns]
     rows: list[bytes] = []
     size = 0
     for line in lines:
-        values = []
-        for field, load in zip(line.split(b"\t"), loads, strict=True):
-            value = b"NULL" if field == b"\\N" else b"'" + field.replace(b"'", b"\\'") + b"'"
-            values.append(value if load is None else load[0] + value + load[1])
-        row = b"(" + b",".join(values) + b")"
+        fields = zip(text.columns, line.split(b"\t"), strict=True)
+        row = b"(" + b",".join(mysql_literal(carried, field) for carried, field in fields) + b")"
         if rows and size + len(row) > limit_bytes:
             yield head + b",".join(rows)
             rows, size = [], 0

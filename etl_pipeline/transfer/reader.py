@@ -15,7 +15,7 @@ from etl_pipeline.transfer.twin import Rendered, ServerErrorPacket, missing_byte
 
 
 def read_text(
-    connection: Any, statement: str, modes: Sequence[Mode], *, with_copy: bool = False
+    connection: Any, statement: str | bytes, modes: Sequence[Mode], *, with_copy: bool = False
 ) -> Iterator[Rendered]:
     """The rows of *statement* as blocks of lines, in the server's order.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from etl_pipeline.config.models import ColumnConfig
 from etl_pipeline.errors import SchemaError
-from etl_pipeline.schema.catalog import Table, without_columns
+from etl_pipeline.schema.catalog import INTEGER_TYPES, Table, without_columns
 from etl_pipeline.schema.names import LOADED_AT, postgres_name, quote_mysql
 from etl_pipeline.schema.types import CarriedColumn, Mode, carry, choice_of
 
@@ -71,6 +71,14 @@ class TableText:
         fields = line.split(b"\t")
         positions = [self.column_names.index(name) for name in self.table.primary_key]
         return ", ".join(fields[i].decode(errors="replace") for i in positions)
+
+    def copy_key(self, line: bytes) -> bytes:
+        """The primary key in a *line* of lossless text, as a line for COPY of the key's columns."""
+        fields = line.split(b"\t")
+        places = [self.column_names.index(name) for name in self.table.primary_key]
+        prefixes = (b"\\\\x" if self.columns[i].mode is Mode.BINARY else b"" for i in places)
+        values = (prefix + fields[i] for prefix, i in zip(prefixes, places, strict=True))
+        return b"\t".join(values) + b"\n"
 
     @property
     def modes(self) -> tuple[Mode, ...]:
@@ -149,6 +157,52 @@ def select_chunk(text: TableText, chunk: Chunk) -> str:
         statement += " WHERE " + " AND ".join(conditions)
     order = ", ".join(quote_mysql(name) for name in text.table.primary_key)
     return f"{statement} ORDER BY {order}"
+
+
+def select_rows(text: TableText, lines: Sequence[bytes]) -> bytes:
+    """The SELECT of the rows that have the keys of *lines*, lossless row text of the table."""
+    names = ", ".join(c.select for c in text.columns)
+    return f"SELECT {names} FROM {quote_mysql(text.name)} WHERE ".encode() + _keys(text, lines)
+
+
+def delete_rows(text: TableText, lines: Sequence[bytes]) -> bytes:
+    """The DELETE of the rows that have the keys of *lines*, lossless row text of the table."""
+    return f"DELETE FROM {quote_mysql(text.name)} WHERE ".encode() + _keys(text, lines)
+
+
+def delete_chunk(text: TableText, chunk: Chunk) -> str:
+    """The DELETE of the rows of *chunk*; the table has an integer key."""
+    conditions = _range_conditions(quote_mysql(text.table.integer_key or ""), chunk)
+    return f"DELETE FROM {quote_mysql(text.name)} WHERE {' AND '.join(conditions) or 'TRUE'}"
+
+
+def _keys(text: TableText, lines: Sequence[bytes]) -> bytes:
+    """The condition that a row has the key of one of *lines*.
+
+    An OR of equations: no server of ours uses an index for rows of values in IN.
+    """
+    places = [text.column_names.index(name) for name in text.table.primary_key]
+    names = [quote_mysql(name).encode() for name in text.table.primary_key]
+    keys = []
+    for line in lines:
+        fields = line.split(b"\t")
+        values = (mysql_literal(text.columns[place], fields[place]) for place in places)
+        equations = (name + b" = " + value for name, value in zip(names, values, strict=True))
+        keys.append(b"(" + b" AND ".join(equations) + b")")
+    return b" OR ".join(keys)
+
+
+def mysql_literal(carried: CarriedColumn, field: bytes) -> bytes:
+    """A *field* of lossless row text as a literal of MySQL: its escapes are those of strings too.
+
+    The session is without ``NO_BACKSLASH_ESCAPES``.
+    """
+    if field == b"\\N":
+        return b"NULL"
+    if carried.column.data_type in INTEGER_TYPES:
+        return field  # as a string it would be compared as a floating-point number
+    value = b"'" + field.replace(b"'", b"\\'") + b"'"
+    return value if carried.load is None else carried.load.encode().replace(b"{}", value)
 
 
 def select_unreadable(text: TableText, chunk: Chunk) -> dict[str, str]:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Literal
+from typing import IO
 
 from etl_pipeline.transfer.twin import Rendered
 
@@ -55,6 +55,16 @@ class Digest:
         return self._hash.digest()
 
 
+def lossless(block: Rendered) -> bytes:
+    """The block's text for LOAD DATA."""
+    return block.text
+
+
+def for_copy(block: Rendered) -> bytes:
+    """The block's text for COPY."""
+    return block.copy_text
+
+
 class Spool(AbstractContextManager["Spool"]):
     """Row text in memory, and past ``MEMORY_BYTES`` in a private temporary file without a name.
 
@@ -65,8 +75,9 @@ class Spool(AbstractContextManager["Spool"]):
     """
 
     def __init__(self, *, ordered: bool) -> None:
-        # The file has no name and mode 600: what it holds is gone with the process.
-        self._file = tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES)  # noqa: SIM115
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._file: IO[bytes] | None = None
         self._digest = Digest(ordered=ordered)
         self.rows = 0
         self.text_bytes = 0
@@ -76,38 +87,58 @@ class Spool(AbstractContextManager["Spool"]):
         self,
         blocks: Iterable[Rendered],
         check: Callable[[], None],
-        form: Literal["text", "copy_text"] = "text",
+        keep: Callable[[Rendered], bytes] = lossless,
     ) -> None:
         """Take all of *blocks*.
 
         Args:
             blocks: What a reader gives.
             check: Called between two blocks; may raise to stop.
-            form: The text that is held; the digest is of the lossless text in either case.
+            keep: What is held of a block; the digest is of the lossless text in any case.
         """
         for block in blocks:
             check()
-            self._write(block.text if form == "text" else block.copy_text)
             self._digest.update(block.text)
             self.rows += block.rows
             self.text_bytes += len(block.text)
             self.altered.update(block.altered)
+            kept = keep(block)
             del block  # before the next one is made: either may be as large as the largest row
+            self._hold(kept)
+            del kept
 
-    def _write(self, text: bytes) -> None:
-        # Before the write: a text past the limit would be held in memory once more.
-        if self._file.tell() + len(text) > MEMORY_BYTES:
-            self._file.rollover()
+    def _hold(self, text: bytes) -> None:
+        if self._file is None and self._held_bytes + len(text) <= MEMORY_BYTES:
+            self._held.append(text)
+            self._held_bytes += len(text)
+            return
+        if self._file is None:
+            # The file has no name and mode 600: what it holds is gone with the process.
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115
+            self._file.writelines(self._held)
+            self._held.clear()
         self._file.write(text)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether all of it is in memory."""
+        return self._file is None
 
     def blocks(self) -> Iterator[bytes]:
         """The text from its beginning, in blocks that may end within a line."""
+        if self._file is None:
+            yield from self._held
+            return
         self._file.seek(0)
         while block := self._file.read(BLOCK_BYTES):
             yield block
 
     def lines(self) -> Iterator[bytes]:
         """The lines from the first, without their newlines."""
+        if self._file is None:
+            for block in self._held:
+                yield from block.split(b"\n")[:-1]
+            return
         self._file.seek(0)
         for line in self._file:
             yield line[:-1]
@@ -116,10 +147,16 @@ class Spool(AbstractContextManager["Spool"]):
         """The digest of the text, 32 bytes."""
         return self._digest.value()
 
+    def close(self) -> None:
+        """Let go of the text."""
+        self._held.clear()
+        if self._file is not None:
+            self._file.close()
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        self.close()

@@ -85,9 +85,9 @@ def test_a_practice_at_work_is_told_from_a_wrong_copy(lab: Lab) -> None:
 
 
 def test_a_strategy_that_is_not_followed_is_noted(lab: Lab) -> None:
-    assert "Another `extraction_strategy` in `tables.yml` is noted and not followed" in README
+    assert "`incremental` and `append_only` in `tables.yml` are noted and not followed" in README
     make_table(lab.source, "CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1)")
     settings = lab.settings_with(tables={"tables": {"t": {"extraction_strategy": "append_only"}}})
     summary = run_once(settings, [], listen=lambda event: None)
-    assert [outcome.strategy for outcome in summary.outcomes] == ["full_table"]
-    assert any("reads every table in full" in note for note in summary.notes)
+    assert [outcome.strategy for outcome in summary.outcomes] == ["fingerprint"]
+    assert any("compares every row of theirs" in note for note in summary.notes)

@@ -157,7 +157,7 @@ def effective_default(heading: str, key: str, default: object) -> str:
         db_type = DatabaseType.ANALYTICS if analytics else DatabaseType.REPLICATION
         default = create_test_settings().get_database_config(db_type).get(key)
         default = default or {"charset": "utf8mb4", "application_name": "etl_pipeline"}.get(key)
-    if key == "parallel_tables":
+    if (heading == "### source" and key == "connections") or key == "parallel_tables":
         return "number of cores"
     return str(default).removesuffix(".0").lower() if default not in (None, {}) else "none"
 

@@ -68,7 +68,7 @@ class Production:
         """Whether a run succeeds."""
         settings = Settings("production", FileConfigProvider(self.folder))
         try:
-            return run_once(settings, [], listen=lambda event: None).is_success
+            return run_once(settings, [], full=True, listen=lambda event: None).is_success
         except (EtlError, psycopg.Error):
             return False
 

@@ -70,9 +70,9 @@ TABLES = ("patient", "copy_of_patient", "codes")
 def run(lab: Lab) -> Callable[..., RunSummary]:
     """Run the pipeline on the test's databases."""
 
-    def run_(names: Sequence[str] = (), **configuration: Any) -> RunSummary:
+    def run_(names: Sequence[str] = (), *, full: bool = False, **configuration: Any) -> RunSummary:
         settings = lab.settings_with(**configuration)
-        return run_once(settings, names, listen=lambda event: None)
+        return run_once(settings, names, full=full, listen=lambda event: None)
 
     return run_
 

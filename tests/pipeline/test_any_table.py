@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -19,12 +20,14 @@ from hypothesis import HealthCheck, given, settings
 from etl_pipeline.core import ConnectionFactory
 from etl_pipeline.core.stop import Stop
 from etl_pipeline.errors import TransferError
-from etl_pipeline.pipeline.databases import Databases, lend_mysql, lend_postgres
 from etl_pipeline.schema.catalog import read_catalog
 from etl_pipeline.schema.names import quote_mysql, quote_postgres
 from etl_pipeline.sync import state
+from etl_pipeline.sync.databases import Databases, lend_mysql, lend_postgres
+from etl_pipeline.sync.lanes import Lanes
 from etl_pipeline.sync.load import load_table
-from etl_pipeline.sync.replicate import replicate_table
+from etl_pipeline.sync.replica import open_replicas
+from etl_pipeline.sync.replicate import Replication, replicate_table
 from etl_pipeline.transfer.select import TAKEN_NAMES, render_table
 from tests.conftest import Lab
 from tests.rows import read_exactly
@@ -189,7 +192,13 @@ class Bench:
             connection.autocommit = False
         with lab.replication.cursor() as cursor:
             cursor.execute("SELECT collation_name FROM information_schema.collations")
-            self.collations = {name for (name,) in cursor.fetchall()}
+            collations = {name for (name,) in cursor.fetchall()}
+            cursor.execute("SELECT @@GLOBAL.local_infile, VERSION()")
+            takes_infile, version = cursor.fetchone() or (0, "")
+        self.replication = Replication((version, version), collations, bool(takes_infile))
+        with lend_mysql(self.databases.replication, self.stop) as connection:
+            open_replicas(connection)
+        self.lanes = Lanes(self.databases, ThreadPoolExecutor(2), 2, self.stop)
 
     def make(
         self, names: list[str], kinds: list[Type], key_size: int, rows: list[list[Any]]
@@ -214,16 +223,14 @@ class Bench:
             with source.cursor() as cursor:
                 catalog = _read_catalog(cursor, self.lab.env["TEST_OPENDENTAL_SOURCE_DB"])
             text = render_table(catalog["t"])
-            with lend_mysql(self.databases.replication, self.stop) as replication:
-                replicated = replicate_table(
-                    text, source, replication, collations=self.collations, stop=self.stop,
-                    report=lambda rows, size: None,
-                )  # fmt: skip
-                with lend_postgres(self.databases.analytics, self.stop) as analytics:
-                    load_table(
-                        text, "raw", replicated.proofs, replication, analytics, run_id=1,
-                        stop=self.stop, report=lambda rows, size: None,
-                    )  # fmt: skip
+        replicated = replicate_table(
+            text, self.lanes, self.replication, rebuild=False, report=lambda rows, size: None
+        )
+        with lend_postgres(self.databases.analytics, self.stop) as analytics:
+            load_table(
+                text, "raw", replicated, self.lanes, analytics, rebuild=False, run_id=1,
+                report=lambda rows, size: None,
+            )  # fmt: skip
 
     def source_rows(self, names: list[str], kinds: list[Type]) -> list[tuple[str | None, ...]]:
         columns = []

@@ -66,7 +66,7 @@ def test_a_change_by_hand_in_raw_is_found(
     table, keys = expected
     assert found(verify()) == [(table, "raw", ())]
     assert found(verify(deep=True)) == [(table, "raw", keys)]
-    run([table])
+    run([table], full=True)
     assert verify(deep=True).is_success
 
 

@@ -21,7 +21,13 @@ from etl_pipeline.schema.names import (
     replaced_name,
 )
 from etl_pipeline.sync.chunks import tile
-from etl_pipeline.sync.raw_sql import apply_differences, digest_raw, find_differences, replace_rows
+from etl_pipeline.sync.raw_sql import (
+    apply_differences,
+    create_gone,
+    digest_raw,
+    find_differences,
+    replace_rows,
+)
 from etl_pipeline.transfer.copy import copy_statement
 from etl_pipeline.transfer.load_data import load_statement
 from etl_pipeline.transfer.select import (
@@ -89,9 +95,10 @@ def test_statements_of_the_replica(table: Table, expected: Expected) -> None:
 def test_statements_of_raw(table: Table, expected: Expected) -> None:
     carried = render_table(table)
     target = quote_postgres("raw", table.name)
-    changes = (
-        apply_differences(target, carried) if table.primary_key else replace_rows(target, carried)
-    )
+    chunks = tile([10, 20]) if carried.is_ordered else [Chunk(0)]
+    changes: tuple[str, ...] = replace_rows(target, carried)
+    if table.primary_key:
+        changes = (create_gone(carried), *apply_differences(target, carried, chunks[1:]))
     parts = [
         create_raw("raw", table, carried.columns),
         copy_statement(target, carried.column_names),
@@ -99,7 +106,7 @@ def test_statements_of_raw(table: Table, expected: Expected) -> None:
         *comment_raw("raw", table, carried.columns),
         create_incoming("_etl_incoming", carried.columns),
         *changes,
-        digest_raw(target, carried, tile([10, 20]) if carried.is_ordered else [Chunk(0)]),
+        digest_raw(target, carried, chunks[-1:], chunks),
         find_differences(target, carried, Chunk(1, 10, 20)),
     ]
     expected.check(f"raw_{table.name}.sql", ";\n\n".join(parts) + ";\n")

@@ -20,7 +20,7 @@ from etl_pipeline.pipeline import runner
 from etl_pipeline.pipeline.events import ChunkDone, TableFinished, TableRetried
 from etl_pipeline.pipeline.session import run_once
 from etl_pipeline.pipeline.summary import RunSummary
-from etl_pipeline.sync import chunks, replicate
+from etl_pipeline.sync import build, chunks, extract, load
 from etl_pipeline.transfer.reader import read_text
 from etl_pipeline.transfer.select import Chunk, select_chunk
 from tests.conftest import Lab
@@ -80,19 +80,41 @@ def kill_sessions(lab: Lab, connection: Any, prefix: str) -> None:
             cursor.execute(f"KILL {number}")
 
 
-@pytest.mark.parametrize("hop", ["replicate", "load"])
-def test_replication_sessions_killed_in_the_middle_are_retried(notes: Lab, hop: str) -> None:
+def before_third(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, deed: Deed) -> None:
+    """Have *deed* done right before *module* calls *name* for the note's third chunk, once."""
+    call = getattr(module, name)
+    calls = 0
+
+    def call_and_count(*args: Any, **options: Any) -> Any:
+        nonlocal calls
+        if "note" in f"{args}":
+            calls += 1
+            if calls == 3:
+                deed()
+        return call(*args, **options)
+
+    monkeypatch.setattr(module, name, call_and_count)
+
+
+@pytest.mark.parametrize("hop", [build, load], ids=["replicate", "load"])
+def test_replication_sessions_killed_in_the_middle_are_retried(
+    notes: Lab, monkeypatch: pytest.MonkeyPatch, hop: Any
+) -> None:
     deed = lambda: kill_sessions(notes, notes.replication, "TEST_MYSQL_REPLICATION")  # noqa: E731
-    summary, retried = run_with(notes, hop, deed)
+    before_third(monkeypatch, hop, "write_rows" if hop is build else "read_text", deed)
+    summary, retried = run_with(notes, "load", lambda: None)
     assert retried
     assert set(retried) <= {f"the connection was lost ({n})" for n in (0, 2006, 2013, 1927)}
     assert summary.is_success, summary.failed
     assert_equal(notes)
 
 
-def test_source_sessions_killed_in_the_middle_are_retried(notes: Lab) -> None:
+def test_source_sessions_killed_in_the_middle_are_retried(
+    notes: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deed = lambda: kill_sessions(notes, notes.source, "TEST_OPENDENTAL_SOURCE")  # noqa: E731
-    summary, retried = run_with(notes, "replicate", deed)
+    before_third(monkeypatch, extract, "read_text", deed)
+    summary, retried = run_with(notes, "replicate", lambda: None)
     assert retried
     assert summary.is_success, summary.failed
     assert_equal(notes)
@@ -152,20 +174,21 @@ def test_a_full_disk_at_replication_fails_the_table_by_its_code(notes: Lab) -> N
     in_raw = read_postgres(notes.analytics, "note")
     run_sql(notes.source, "UPDATE note SET words = 'new'", "INSERT INTO other VALUES (3)")
 
-    def fill_disk() -> None:
-        run_sql(
-            notes.replication,
-            "CREATE TRIGGER full BEFORE INSERT ON _etl_incoming_note FOR EACH ROW BEGIN "
-            "IF NEW.k = 250 THEN SIGNAL SQLSTATE 'HY000' "
-            "SET MYSQL_ERRNO = 1114, MESSAGE_TEXT = 'Muster'; END IF; END",
-        )
-
-    summary, retried = run_with(notes, "replicate", fill_disk)
+    run_sql(
+        notes.replication,
+        "CREATE TRIGGER full BEFORE INSERT ON note FOR EACH ROW BEGIN "
+        "IF NEW.k = 250 THEN SIGNAL SQLSTATE 'HY000' "
+        "SET MYSQL_ERRNO = 1114, MESSAGE_TEXT = 'Muster'; END IF; END",
+    )
+    summary, retried = run_with(notes, "load", lambda: None)
     (failed,) = summary.failed
     assert (failed.table, failed.error) == ("note", "the server's disk is full (1114)")
     assert not retried
-    assert read_mysql(notes.replication, "note") == before
+    after = read_mysql(notes.replication, "note")
+    # A chunk is written as a whole or not at all.
+    assert {row for row in after if 200 <= int(row[0]) < 300} <= set(before)
     assert read_postgres(notes.analytics, "note") == in_raw
+    run_sql(notes.replication, "DROP TRIGGER full")
     assert read_postgres(notes.analytics, "other") == read_mysql(notes.source, "other")
     assert run_with(notes, "load", lambda: None)[0].is_success
     assert_equal(notes)
@@ -233,7 +256,7 @@ def test_a_slow_sink_keeps_nobody_from_writing_at_a_myisam_source(
 ) -> None:
     # The first chunk is a row, the second all the rest: more than any buffer holds.
     halves = [Chunk(0, None, 1), Chunk(1, 1, None)]
-    monkeypatch.setattr(replicate, "plan_chunks", lambda text, ask: halves)
+    monkeypatch.setattr(build, "plan_chunks", lambda text, ask: halves)
     locked = connect_mysql(myisam.servers.replication, myisam.env["TEST_MYSQL_REPLICATION_DB"])
     finished: list[Any] = []
     is_locked = threading.Event()

@@ -1,5 +1,5 @@
 CREATE TABLE "raw"."adjustment" (
-  "AdjNum" bigint,
+  "AdjNum" bigint NOT NULL,
   "AdjDate" date,
   "AdjAmt" double precision,
   "Rate" real,
@@ -55,12 +55,16 @@ CREATE TEMPORARY TABLE "_etl_incoming" (
   "Big" numeric(20,0)
 ) ON COMMIT DROP;
 
-DELETE FROM "raw"."adjustment" AS h WHERE NOT EXISTS (SELECT FROM "_etl_incoming" AS n WHERE h."AdjNum" = n."AdjNum");
+CREATE TEMPORARY TABLE "_etl_gone" ("AdjNum" bigint) ON COMMIT DROP;
+
+DELETE FROM "raw"."adjustment" AS h USING "_etl_gone" AS g WHERE h."AdjNum" = g."AdjNum" AND NOT EXISTS (SELECT FROM "_etl_incoming" AS n WHERE h."AdjNum" = n."AdjNum");
+
+DELETE FROM "raw"."adjustment" AS h WHERE ((h."AdjNum" >= 10)) AND NOT EXISTS (SELECT FROM "_etl_incoming" AS n WHERE h."AdjNum" = n."AdjNum");
 
 UPDATE "raw"."adjustment" AS h SET "AdjDate" = n."AdjDate", "AdjAmt" = n."AdjAmt", "Rate" = n."Rate", "AdjNote" = n."AdjNote", "Weird `%""name" = n."Weird `%""name", "SecDateTEdit" = n."SecDateTEdit", "Units" = n."Units", "Length" = n."Length", "Price" = n."Price", "Big" = n."Big", "_etl_loaded_at" = now() FROM "_etl_incoming" AS n WHERE h."AdjNum" = n."AdjNum" AND ROW(h."AdjDate", float8send(h."AdjAmt"), float4send(h."Rate"), h."AdjNote", h."Weird `%""name", h."SecDateTEdit", h."Units", h."Length", h."Price", h."Big") IS DISTINCT FROM ROW(n."AdjDate", float8send(n."AdjAmt"), float4send(n."Rate"), n."AdjNote", n."Weird `%""name", n."SecDateTEdit", n."Units", n."Length", n."Price", n."Big");
 
 INSERT INTO "raw"."adjustment" ("AdjNum", "AdjDate", "AdjAmt", "Rate", "AdjNote", "Weird `%""name", "SecDateTEdit", "Units", "Length", "Price", "Big") SELECT n."AdjNum", n."AdjDate", n."AdjAmt", n."Rate", n."AdjNote", n."Weird `%""name", n."SecDateTEdit", n."Units", n."Length", n."Price", n."Big" FROM "_etl_incoming" AS n WHERE NOT EXISTS (SELECT FROM "raw"."adjustment" AS h WHERE h."AdjNum" = n."AdjNum");
 
-SELECT width_bucket(t."AdjNum"::numeric, ARRAY[10,20]::numeric[]) AS ordinal, count(*) AS rows, sum(hashtextextended(ROW(t."AdjNum", t."AdjDate", t."AdjAmt", t."Rate", t."AdjNote", t."Weird `%""name", t."SecDateTEdit", t."Units", t."Length", t."Price", t."Big")::text, 0)::numeric) AS digest FROM "raw"."adjustment" AS t GROUP BY 1 ORDER BY 1;
+SELECT width_bucket(t."AdjNum"::numeric, ARRAY[10,20]::numeric[]) AS ordinal, count(*) AS rows, sum(hash_record_extended(ROW(t."AdjNum", t."AdjDate", float8send(t."AdjAmt"), float4send(t."Rate"), t."AdjNote", t."Weird `%""name", t."SecDateTEdit", t."Units", t."Length", t."Price", t."Big"), 0)) AS digest FROM "raw"."adjustment" AS t WHERE (t."AdjNum" >= 20) GROUP BY 1;
 
 SELECT CASE WHEN h."AdjNum" IS NULL THEN 'missing' WHEN n."AdjNum" IS NULL THEN 'extra' ELSE 'differs' END, COALESCE(h."AdjNum", n."AdjNum")::text FROM (SELECT * FROM "raw"."adjustment" AS h WHERE h."AdjNum" >= 10 AND h."AdjNum" < 20) AS h FULL JOIN "_etl_incoming" AS n ON h."AdjNum" = n."AdjNum" WHERE h."AdjNum" IS NULL OR n."AdjNum" IS NULL OR ROW(h."AdjDate", float8send(h."AdjAmt"), float4send(h."Rate"), h."AdjNote", h."Weird `%""name", h."SecDateTEdit", h."Units", h."Length", h."Price", h."Big") IS DISTINCT FROM ROW(n."AdjDate", float8send(n."AdjAmt"), float4send(n."Rate"), n."AdjNote", n."Weird `%""name", n."SecDateTEdit", n."Units", n."Length", n."Price", n."Big") ORDER BY COALESCE(h."AdjNum", n."AdjNum");

@@ -25,6 +25,6 @@ DELETE FROM "raw"."copy_of_adjustment";
 
 INSERT INTO "raw"."copy_of_adjustment" ("AdjNum", "AdjDate", "AdjAmt") SELECT "AdjNum", "AdjDate", "AdjAmt" FROM "_etl_incoming";
 
-SELECT 0 AS ordinal, count(*) AS rows, sum(hashtextextended(ROW(t."AdjNum", t."AdjDate", t."AdjAmt")::text, 0)::numeric) AS digest FROM "raw"."copy_of_adjustment" AS t GROUP BY 1 ORDER BY 1;
+SELECT 0 AS ordinal, count(*) AS rows, sum(hash_record_extended(ROW(t."AdjNum", t."AdjDate", float8send(t."AdjAmt")), 0)) AS digest FROM "raw"."copy_of_adjustment" AS t WHERE (true) GROUP BY 1;
 
 SELECT 'missing', count(*)::text FROM (SELECT ROW("AdjNum", "AdjDate", "AdjAmt")::text AS line FROM "_etl_incoming" EXCEPT ALL SELECT ROW("AdjNum", "AdjDate", "AdjAmt")::text AS line FROM "raw"."copy_of_adjustment") d HAVING count(*) > 0 UNION ALL SELECT 'extra', count(*)::text FROM (SELECT ROW("AdjNum", "AdjDate", "AdjAmt")::text AS line FROM "raw"."copy_of_adjustment" EXCEPT ALL SELECT ROW("AdjNum", "AdjDate", "AdjAmt")::text AS line FROM "_etl_incoming") d HAVING count(*) > 0;

@@ -1,6 +1,6 @@
 CREATE TABLE "raw"."link" (
-  "AdjNum" bigint,
-  "Units" bigint,
+  "AdjNum" bigint NOT NULL,
+  "Units" bigint NOT NULL,
   "_etl_loaded_at" timestamp with time zone NOT NULL DEFAULT now()
 );
 
@@ -17,12 +17,16 @@ CREATE TEMPORARY TABLE "_etl_incoming" (
   "Units" bigint
 ) ON COMMIT DROP;
 
-DELETE FROM "raw"."link" AS h WHERE NOT EXISTS (SELECT FROM "_etl_incoming" AS n WHERE h."AdjNum" = n."AdjNum" AND h."Units" = n."Units");
+CREATE TEMPORARY TABLE "_etl_gone" ("AdjNum" bigint, "Units" bigint) ON COMMIT DROP;
+
+DELETE FROM "raw"."link" AS h USING "_etl_gone" AS g WHERE h."AdjNum" = g."AdjNum" AND h."Units" = g."Units" AND NOT EXISTS (SELECT FROM "_etl_incoming" AS n WHERE h."AdjNum" = n."AdjNum" AND h."Units" = n."Units");
+
+DELETE FROM "raw"."link" AS h WHERE ((h."AdjNum" >= 10)) AND NOT EXISTS (SELECT FROM "_etl_incoming" AS n WHERE h."AdjNum" = n."AdjNum" AND h."Units" = n."Units");
 
 UPDATE "raw"."link" AS h SET "_etl_loaded_at" = now() FROM "_etl_incoming" AS n WHERE h."AdjNum" = n."AdjNum" AND h."Units" = n."Units" AND false;
 
 INSERT INTO "raw"."link" ("AdjNum", "Units") SELECT n."AdjNum", n."Units" FROM "_etl_incoming" AS n WHERE NOT EXISTS (SELECT FROM "raw"."link" AS h WHERE h."AdjNum" = n."AdjNum" AND h."Units" = n."Units");
 
-SELECT width_bucket(t."AdjNum"::numeric, ARRAY[10,20]::numeric[]) AS ordinal, count(*) AS rows, sum(hashtextextended(ROW(t."AdjNum", t."Units")::text, 0)::numeric) AS digest FROM "raw"."link" AS t GROUP BY 1 ORDER BY 1;
+SELECT width_bucket(t."AdjNum"::numeric, ARRAY[10,20]::numeric[]) AS ordinal, count(*) AS rows, sum(hash_record_extended(ROW(t."AdjNum", t."Units"), 0)) AS digest FROM "raw"."link" AS t WHERE (t."AdjNum" >= 20) GROUP BY 1;
 
 SELECT CASE WHEN h."AdjNum" IS NULL THEN 'missing' WHEN n."AdjNum" IS NULL THEN 'extra' ELSE 'differs' END, COALESCE(h."AdjNum", n."AdjNum")::text, COALESCE(h."Units", n."Units")::text FROM (SELECT * FROM "raw"."link" AS h WHERE h."AdjNum" >= 10 AND h."AdjNum" < 20) AS h FULL JOIN "_etl_incoming" AS n ON h."AdjNum" = n."AdjNum" AND h."Units" = n."Units" WHERE h."AdjNum" IS NULL OR n."AdjNum" IS NULL OR false ORDER BY COALESCE(h."AdjNum", n."AdjNum");

@@ -1,0 +1,37 @@
+"""What differs between two texts of the same rows: pure.
+
+A line is a row's whole value, so two lines of one key that differ are a row that was changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How a copy differs from the original.
+
+    Attributes:
+        gone: Lines of the copy that the original does not have, in the copy's order.
+        new: Lines of the original that the copy does not have, in the original's order.
+    """
+
+    gone: tuple[bytes, ...]
+    new: tuple[bytes, ...]
+
+    def __len__(self) -> int:
+        return len(self.gone) + len(self.new)
+
+
+def find_difference(original: Iterable[bytes], copy: Iterable[bytes]) -> Difference:
+    """How *copy* differs from *original*; the lines of either are distinct, as keyed rows are."""
+    ours = dict.fromkeys(original)
+    gone = []
+    for line in copy:
+        if line in ours:
+            del ours[line]
+        else:
+            gone.append(line)
+    return Difference(tuple(gone), tuple(ours))

@@ -1,0 +1,90 @@
+"""Reads the source: a chunk completely, and what the table looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from etl_pipeline.core.stop import Stop
+from etl_pipeline.errors import SchemaError, TransferError
+from etl_pipeline.schema.names import quote_mysql
+from etl_pipeline.schema.types import choice_of
+from etl_pipeline.sync.chunks import ask_integer
+from etl_pipeline.sync.proof import ChunkProof
+from etl_pipeline.transfer.reader import read_text
+from etl_pipeline.transfer.select import Chunk, TableText, select_chunk, select_unreadable
+from etl_pipeline.transfer.spool import Spool
+
+ColumnState = tuple[str, str, str | None]
+"""Name, type and collation of a column."""
+
+
+def extract_chunk(
+    text: TableText, chunk: Chunk, source: Any, spool: Spool, stop: Stop
+) -> ChunkProof:
+    """Read a chunk into *spool* in one statement, and end the read at the source.
+
+    Raises:
+        TransferError: The source sent other characters than it holds.
+        pymysql.err.MySQLError: The source refused or was lost.
+    """
+    read_at = datetime.now(UTC)
+    spool.fill(read_text(source, select_chunk(text, chunk), text.modes), stop.check)
+    _refuse_unreadable(text, source, chunk)
+    end_read(source)
+    return ChunkProof(chunk, spool.rows, spool.digest(), read_at)
+
+
+def end_read(connection: Any) -> None:
+    """End the transaction that a SELECT began.
+
+    While it is open, an ALTER of the table waits for it, with every statement behind the ALTER,
+    and the server keeps old versions of rows for it. So none is open for longer than a chunk.
+    """
+    connection.rollback()
+
+
+def _refuse_unreadable(text: TableText, source: Any, chunk: Chunk) -> None:
+    """Raise TransferError if the source sent other characters than it holds."""
+    ask = ask_integer(source)
+    for column, query in select_unreadable(text, chunk).items():
+        count = ask(query)
+        if count:
+            charset = text.table.column(column).charset
+            raise TransferError(
+                f"{count} values hold bytes that {charset} has no character for; "
+                "the server sends them as question marks",
+                where=f"{text.name}.{column}",
+                fix=f"mend them at the source, or {choice_of(text.name, column, 'exclude: true')}",
+            )
+
+
+def read_columns(text: TableText, source: Any) -> list[ColumnState]:
+    """The table's columns as they are now at the source; the read is ended."""
+    with source.cursor() as cursor:
+        cursor.execute(f"SHOW FULL COLUMNS FROM {quote_mysql(text.name)}")
+        columns = [(name, kind, collation) for name, kind, collation, *_ in cursor.fetchall()]
+    end_read(source)
+    return columns
+
+
+def refuse_altered(text: TableText, source: Any, before: Sequence[ColumnState] | None) -> None:
+    """Raise SchemaError if the source's columns are not those of *before* and of *text*.
+
+    Nothing is locked at the source between two chunks, so the first chunks may have been read
+    from a table that looked otherwise, and a new column may have been left out.
+
+    Args:
+        text: The table as it was when the run began.
+        source: PyMySQL connection to the source.
+        before: The columns before the first chunk; None for a table that was read at one instant.
+    """
+    after = read_columns(text, source)
+    expected = {(c.name, c.column_type, c.collation) for c in text.table.columns}
+    if after != (after if before is None else before) or not expected.issubset(after):
+        raise SchemaError(
+            "the table was altered at the source while it was read",
+            where=text.name,
+            fix=f"etl run {text.name}",
+        )
