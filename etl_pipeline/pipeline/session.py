@@ -124,12 +124,7 @@ def run_once(
         with contextlib.ExitStack() as controls:
             control = controls.enter_context(_control(session))
             state.lock_runs(control)
-            try:
-                replication = _open_replication(session)
-            except pymysql.err.MySQLError as error:
-                raise explain(
-                    error, _place(session.databases.replication, "replication")
-                ) from error
+            replication = _open_replication(session)
             run_id = state.start_run(control)
             log.debug("run %d: %s", run_id, session.width)
             work = Work(session.databases, session.stop, listen, keep_trace)
@@ -264,19 +259,28 @@ def _read_source(databases: Databases) -> dict[str, Table]:
 def _open_replication(session: Session) -> Replication:
     """Make our tables in the replication database, drop what a killed run left, and look at it."""
     databases = session.databases
-    with lend_mysql(databases.replication, session.stop) as connection:
-        replica.open_replicas(connection)
-        with connection.cursor() as cursor:
-            cursor.execute("SHOW TABLES")
-            for (name,) in cursor.fetchall():
-                if is_ours(name):
-                    cursor.execute(f"DROP TABLE IF EXISTS {quote_mysql(name)}")
-            cursor.execute("SELECT @@GLOBAL.local_infile, VERSION()")
-            takes_infile, version = cursor.fetchone()
+    try:
+        with lend_mysql(databases.replication, session.stop) as connection:
+            takes_infile, version = _prepare_replication(connection)
+    except pymysql.err.MySQLError as error:
+        raise explain(error, _place(databases.replication, "replication")) from error
     with lend_mysql(databases.source, session.stop) as source, source.cursor() as cursor:
         cursor.execute("SELECT VERSION()")
         versions = cursor.fetchone()[0], version
     return Replication(versions, _read_collations(databases), bool(takes_infile))
+
+
+def _prepare_replication(connection: Any) -> tuple[int, str]:
+    """Whether the server takes LOAD DATA LOCAL, and its version."""
+    replica.open_replicas(connection)
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW TABLES")
+        for (name,) in cursor.fetchall():
+            if is_ours(name):
+                cursor.execute(f"DROP TABLE IF EXISTS {quote_mysql(name)}")
+        cursor.execute("SELECT @@GLOBAL.local_infile, VERSION()")
+        takes_infile, version = cursor.fetchone()
+    return takes_infile, version
 
 
 def _read_collations(databases: Databases) -> frozenset[str]:

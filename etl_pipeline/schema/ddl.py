@@ -138,12 +138,13 @@ def _replica_type(column: Column) -> str:
 
 
 def _index(index: Index) -> str:
+    # A unique index would refuse rows that are right: they are read at different instants, and a
+    # value may have moved from one row to another meanwhile. The source keeps them unique.
     kind = {"FULLTEXT": "FULLTEXT ", "SPATIAL": "SPATIAL "}.get(index.kind, "")
-    unique = "UNIQUE " if index.is_unique else ""
     # A spatial index reports a prefix that is none of the user's.
     whole = index.kind == "SPATIAL"
     parts = ", ".join(_index_part(part, whole=whole) for part in index.parts)
-    return f"{unique}{kind}KEY {quote_mysql(index.name)} ({parts})"
+    return f"{kind}KEY {quote_mysql(index.name)} ({parts})"
 
 
 def _index_part(part: IndexPart, *, whole: bool) -> str:

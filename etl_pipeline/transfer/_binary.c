@@ -139,9 +139,12 @@ take_minutes(Field *field, int64_t *microseconds)
         return 0;
     if (take(field, '.')) {
         int decimals = 0;
-        for (; field->at < field->end && is_digit(*field->at); field->at++, decimals++)
+        for (; field->at < field->end && is_digit(*field->at); field->at++) {
+            if (++decimals > 6)
+                return 0;
             fraction = fraction * 10 + (*field->at - '0');
-        if (decimals < 1 || decimals > 6)
+        }
+        if (!decimals)
             return 0;
         for (; decimals < 6; decimals++)
             fraction *= 10;

@@ -9,7 +9,6 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -17,20 +16,12 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from etl_pipeline.core import ConnectionFactory
-from etl_pipeline.core.stop import Stop
 from etl_pipeline.errors import TransferError
-from etl_pipeline.schema.catalog import read_catalog
 from etl_pipeline.schema.names import quote_mysql, quote_postgres
-from etl_pipeline.sync import state
-from etl_pipeline.sync.databases import Databases, lend_mysql, lend_postgres
-from etl_pipeline.sync.lanes import Lanes
-from etl_pipeline.sync.load import load_table
-from etl_pipeline.sync.replica import open_replicas
-from etl_pipeline.sync.replicate import Replication, replicate_table
-from etl_pipeline.transfer.select import TAKEN_NAMES, render_table
+from etl_pipeline.transfer.select import TAKEN_NAMES
 from tests.conftest import Lab
 from tests.rows import read_exactly
+from tests.sync.bench import Bench
 
 # --- what MySQL and PostgreSQL print, made comparable ---------------------------------------------
 
@@ -160,8 +151,10 @@ KEYABLE = [
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> tuple[list[str], list[Type], int, list[list[Any]]]:
-    """Column names, their types, how many of the first are the key, and rows."""
+def tables(
+    draw: st.DrawFn,
+) -> tuple[list[str], list[Type], int, list[list[Any]], list[list[Any]]]:
+    """Column names, their types, how many of the first are the key, rows, and rows of later."""
     key_size = draw(st.integers(0, 2))
     kinds = [draw(st.sampled_from(KEYABLE)) for _ in range(key_size)]
     kinds += draw(st.lists(st.sampled_from(TYPES), min_size=1, max_size=5))
@@ -169,36 +162,12 @@ def tables(draw: st.DrawFn) -> tuple[list[str], list[Type], int, list[list[Any]]
         st.lists(NAMES, min_size=len(kinds), max_size=len(kinds), unique_by=lambda n: n.casefold())
     )
     value = [kind[1] if i < key_size else st.none() | kind[1] for i, kind in enumerate(kinds)]
-    rows = draw(st.lists(st.tuples(*value).map(list), max_size=12))
-    return names, kinds, key_size, rows
+    rows = st.lists(st.tuples(*value).map(list), max_size=12)
+    return names, kinds, key_size, draw(rows), draw(rows)
 
 
-class Bench:
-    """Open engines and the test's databases: what a run needs, without its preparations."""
-
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
-        self.databases = Databases(
-            ConnectionFactory.get_source_connection(lab.settings),
-            ConnectionFactory.get_replication_connection(lab.settings),
-            ConnectionFactory.get_analytics_raw_connection(lab.settings),
-            "raw",
-        )
-        self.stop = Stop()
-        with lend_postgres(self.databases.analytics, self.stop) as connection:
-            connection.autocommit = True
-            state.open_state(connection)
-            connection.execute("CREATE SCHEMA IF NOT EXISTS raw")
-            connection.autocommit = False
-        with lab.replication.cursor() as cursor:
-            cursor.execute("SELECT collation_name FROM information_schema.collations")
-            collations = {name for (name,) in cursor.fetchall()}
-            cursor.execute("SELECT @@GLOBAL.local_infile, VERSION()")
-            takes_infile, version = cursor.fetchone() or (0, "")
-        self.replication = Replication((version, version), collations, bool(takes_infile))
-        with lend_mysql(self.databases.replication, self.stop) as connection:
-            open_replicas(connection)
-        self.lanes = Lanes(self.databases, ThreadPoolExecutor(2), 2, self.stop)
+class AnyTable(Bench):
+    """A bench for one table ``t`` at a time."""
 
     def make(
         self, names: list[str], kinds: list[Type], key_size: int, rows: list[list[Any]]
@@ -207,7 +176,6 @@ class Bench:
                    for i, (n, t) in enumerate(zip(names, kinds, strict=True))]  # fmt: skip
         if key_size:
             columns.append(f"PRIMARY KEY ({', '.join(map(quote_mysql, names[:key_size]))})")
-        places = ["FROM_UNIXTIME(%s)" if t[0] == "timestamp" else "%s" for t in kinds]
         with self.lab.source.cursor() as cursor:
             cursor.execute(
                 "SET time_zone='+00:00', sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'"
@@ -215,22 +183,19 @@ class Bench:
             cursor.execute("SET NAMES utf8mb4")
             cursor.execute("DROP TABLE IF EXISTS t")
             cursor.execute(f"CREATE TABLE t ({', '.join(columns).replace('%', '%%')})" % ())
+        self.insert(kinds, rows)
+
+    def insert(self, kinds: list[Type], rows: list[list[Any]]) -> None:
+        places = ["FROM_UNIXTIME(%s)" if t[0] == "timestamp" else "%s" for t in kinds]
+        with self.lab.source.cursor() as cursor:
             for row in rows:
                 cursor.execute(f"INSERT IGNORE INTO t VALUES ({', '.join(places)})", row)
 
-    def copy(self) -> None:
-        with lend_mysql(self.databases.source, self.stop) as source:
-            with source.cursor() as cursor:
-                catalog = _read_catalog(cursor, self.lab.env["TEST_OPENDENTAL_SOURCE_DB"])
-            text = render_table(catalog["t"])
-        replicated = replicate_table(
-            text, self.lanes, self.replication, rebuild=False, report=lambda rows, size: None
-        )
-        with lend_postgres(self.databases.analytics, self.stop) as analytics:
-            load_table(
-                text, "raw", replicated, self.lanes, analytics, rebuild=False, run_id=1,
-                report=lambda rows, size: None,
-            )  # fmt: skip
+    def change(self, kinds: list[Type], rows: list[list[Any]]) -> None:
+        """Delete a few rows, and insert *rows*, some with the keys of deleted ones."""
+        with self.lab.source.cursor() as cursor:
+            cursor.execute("DELETE FROM t LIMIT 3")
+        self.insert(kinds, rows)
 
     def source_rows(self, names: list[str], kinds: list[Type]) -> list[tuple[str | None, ...]]:
         columns = []
@@ -259,15 +224,6 @@ class Bench:
         self.lab.analytics.execute("DROP TABLE IF EXISTS raw.t")
 
 
-def _read_catalog(cursor: Any, database: str) -> Any:
-    def execute(statement: str, values: Any) -> list[Any]:
-        cursor.execute(statement.replace(":database", "%(database)s"), values)
-        names = [column[0] for column in cursor.description]
-        return [type("Row", (), dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
-
-    return read_catalog(execute, database)
-
-
 def _is_altered(value: str | None, kind: Type) -> bool:
     """Whether PostgreSQL has no form for a value."""
     if value is None:
@@ -288,13 +244,13 @@ def _comparable(rows: Any, kinds: list[Type]) -> Counter[tuple[object, ...]]:
 @pytest.fixture
 def bench(lab: Lab) -> Any:
     """One for all examples: a fresh table each, in the same databases."""
-    made = Bench(lab)
+    made = AnyTable(lab)
     yield made
-    made.databases.dispose()
+    made.close()
 
 
 def test_any_table_is_equal_by_value(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    bench: AnyTable, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     from etl_pipeline.sync import chunks
 
@@ -307,20 +263,24 @@ def test_any_table_is_equal_by_value(
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
     @given(tables())
-    def check(table: tuple[list[str], list[Type], int, list[list[Any]]]) -> None:
-        names, kinds, key_size, rows = table
+    def check(table: tuple[list[str], list[Type], int, list[list[Any]], list[list[Any]]]) -> None:
+        names, kinds, key_size, rows, later = table
         bench.make(names, kinds, key_size, rows)
         bench.drop_raw()
-        source = bench.source_rows(names, kinds)
-        if any(
-            _is_altered(v, k) for row in source for v, k in zip(row[:key_size], kinds, strict=False)
-        ):
-            with pytest.raises(TransferError, match="the primary key holds"):
-                bench.copy()
-            return
-        bench.copy()
-        bench.copy()  # once more over what is there: the path of a reload
-        assert read_exactly(bench.lab.replication, "t") == read_exactly(bench.lab.source, "t")
-        assert bench.raw_values(names, kinds) == _comparable(source, kinds)
+        # A new table; a day's changes, row by row; the same once more, compared as a whole.
+        for change, rebuild in ((None, False), (later, False), (None, True)):
+            if change is not None:
+                bench.change(kinds, change)
+            source = bench.source_rows(names, kinds)
+            text = bench.read_text("t")
+            replicated = bench.replicate(text, rebuild=rebuild)
+            keys = (zip(row[:key_size], kinds, strict=False) for row in source)
+            if any(_is_altered(value, kind) for key in keys for value, kind in key):
+                with pytest.raises(TransferError, match="the primary key holds"):
+                    bench.load(text, replicated, rebuild=rebuild)
+                return
+            bench.load(text, replicated, rebuild=rebuild)
+            assert read_exactly(bench.lab.replication, "t") == read_exactly(bench.lab.source, "t")
+            assert bench.raw_values(names, kinds) == _comparable(source, kinds)
 
     check()

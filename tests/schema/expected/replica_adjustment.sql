@@ -15,7 +15,7 @@ CREATE TABLE `_etl_incoming_adjustment` (
 
 ALTER TABLE `_etl_incoming_adjustment`
   ADD KEY `indexPatNum` (`Units`),
-  ADD UNIQUE KEY `note` (`AdjNote`(20), `AdjDate`);
+  ADD KEY `note` (`AdjNote`(20), `AdjDate`);
 
 ALTER TABLE `_etl_incoming_adjustment`
   ADD FULLTEXT KEY `words` (`AdjNote`);

@@ -1,0 +1,91 @@
+"""Both hops of single tables on a test's databases, without the preparations of a run."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from etl_pipeline.core import ConnectionFactory
+from etl_pipeline.core.stop import Stop
+from etl_pipeline.schema.catalog import read_catalog
+from etl_pipeline.sync import state
+from etl_pipeline.sync.databases import Databases, lend_mysql, lend_postgres
+from etl_pipeline.sync.lanes import Lanes
+from etl_pipeline.sync.load import Loaded, load_table
+from etl_pipeline.sync.replica import open_replicas
+from etl_pipeline.sync.replicate import Replicated, Replication, replicate_table
+from etl_pipeline.transfer.select import TableText, render_table
+from tests.conftest import Lab
+
+LANES = 2
+
+
+class Bench:
+    """Open engines and lanes; `close` gives them back."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.databases = Databases(
+            ConnectionFactory.get_source_connection(lab.settings),
+            ConnectionFactory.get_replication_connection(lab.settings),
+            ConnectionFactory.get_analytics_raw_connection(lab.settings),
+            "raw",
+        )
+        self.stop = Stop()
+        self._threads = ThreadPoolExecutor(LANES)
+        self.lanes = Lanes(self.databases, self._threads, LANES, self.stop)
+        with lend_postgres(self.databases.analytics, self.stop) as connection:
+            connection.autocommit = True
+            state.open_state(connection)
+            connection.execute("CREATE SCHEMA IF NOT EXISTS raw")
+            connection.autocommit = False
+        with lend_mysql(self.databases.replication, self.stop) as connection:
+            open_replicas(connection)
+        with lab.replication.cursor() as cursor:
+            cursor.execute("SELECT collation_name FROM information_schema.collations")
+            collations = {name for (name,) in cursor.fetchall()}
+            cursor.execute("SELECT @@GLOBAL.local_infile, VERSION()")
+            takes_infile, version = cursor.fetchone() or (0, "")
+        self.replication = Replication((version, version), collations, bool(takes_infile))
+
+    def close(self) -> None:
+        self._threads.shutdown()
+        self.databases.dispose()
+
+    def read_text(self, table: str) -> TableText:
+        """The table as the source has it now."""
+        with lend_mysql(self.databases.source, self.stop) as source, source.cursor() as cursor:
+            return render_table(self._read_catalog(cursor)[table])
+
+    def replicate(self, text: TableText, *, rebuild: bool = False) -> Replicated:
+        return replicate_table(
+            text, self.lanes, self.replication, rebuild=rebuild, report=lambda rows, size: None
+        )
+
+    def load(self, text: TableText, replicated: Replicated, *, rebuild: bool = False) -> Loaded:
+        with lend_postgres(self.databases.analytics, self.stop) as analytics:
+            return load_table(
+                text,
+                "raw",
+                replicated,
+                self.lanes,
+                analytics,
+                rebuild=rebuild,
+                run_id=1,
+                report=lambda rows, size: None,
+            )
+
+    def copy(self, table: str) -> Loaded:
+        """Both hops."""
+        text = self.read_text(table)
+        return self.load(text, self.replicate(text))
+
+    def _read_catalog(self, cursor: Any) -> Any:
+        def execute(statement: str, values: Any) -> list[Any]:
+            cursor.execute(statement.replace(":database", "%(database)s"), values)
+            names = [column[0] for column in cursor.description]
+            return [
+                type("Row", (), dict(zip(names, row, strict=True))) for row in cursor.fetchall()
+            ]
+
+        return read_catalog(execute, self.lab.env["TEST_OPENDENTAL_SOURCE_DB"])

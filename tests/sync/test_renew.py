@@ -1,0 +1,170 @@
+"""A replica and a table of ``raw`` that are there already: only what changed is written.
+
+The law: whatever happened at the source, and whatever state a kill or a hand left the copies in,
+the three databases are equal after both hops.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from etl_pipeline.sync import chunks, renew, replicate
+from etl_pipeline.sync.load import Loaded
+from tests.conftest import Lab
+from tests.rows import make_table, read_mysql, read_postgres, run_sql
+from tests.sync.bench import Bench
+
+KEYS = 60
+TABLES = {
+    "plain": "CREATE TABLE plain (k int PRIMARY KEY, u int NULL UNIQUE, w varchar(20))",
+    "pair": "CREATE TABLE pair (k int, u int, w varchar(20), PRIMARY KEY (k, u))",
+    "words": "CREATE TABLE words (k varchar(9) PRIMARY KEY, u int, w varchar(20))",
+    "blobs": "CREATE TABLE blobs (k int, u int, w varbinary(9), PRIMARY KEY (w, k))",
+    "loose": "CREATE TABLE loose (k int, u int, w varchar(20))",
+}
+
+KEY = st.integers(0, KEYS)
+DEEDS = st.one_of(
+    st.tuples(st.just("REPLACE INTO {t} VALUES ({0}, {1}, 'new {1}')"), KEY, KEY),
+    st.tuples(st.just("INSERT IGNORE INTO {t} VALUES ({0}, {1}, '')"), KEY, KEY),
+    st.tuples(st.just("INSERT IGNORE INTO {t} SELECT seq, seq, 'x' FROM {numbers}"), KEY, KEY),
+    st.tuples(st.just("UPDATE IGNORE {t} SET w = CONCAT(w, '{1}') WHERE k = {0}"), KEY, KEY),
+    st.tuples(st.just("UPDATE IGNORE {t} SET w = 'all' WHERE k < {0}"), KEY, KEY),
+    st.tuples(st.just("UPDATE IGNORE {t} SET k = {1} WHERE k = {0}"), KEY, KEY),
+    st.tuples(st.just("UPDATE IGNORE {t} SET u = {1} WHERE k = {0}"), KEY, KEY),
+    st.tuples(st.just("DELETE FROM {t} WHERE k BETWEEN {0} AND {1}"), KEY, KEY),
+    st.tuples(st.just("TRUNCATE {t}"), KEY, KEY),
+)
+SWAP = (
+    "UPDATE plain SET u = NULL WHERE k IN (3, 40)",
+    "UPDATE plain SET u = 40 WHERE k = 3",
+    "UPDATE plain SET u = 3 WHERE k = 40",
+)
+
+
+@pytest.fixture
+def bench(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Chunks of seven rows, and of three lines that may differ before one is written anew."""
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 7)
+    monkeypatch.setattr(renew, "FEW_ROWS", 3)
+    made = Bench(lab)
+    yield made
+    made.close()
+
+
+def assert_equal(bench: Bench, table: str) -> None:
+    expected = read_mysql(bench.lab.source, table)
+    assert read_mysql(bench.lab.replication, table) == expected
+    assert read_postgres(bench.lab.analytics, table) == expected
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_days_of_work(
+    bench: Bench, table: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_table(bench.lab.source, TABLES[table])
+    examples = 1000 if request.config.getoption("--long") else 25
+    all_keys = "(" + " UNION ALL ".join(f"SELECT {k} AS seq" for k in range(KEYS)) + ") AS n"
+
+    @settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(
+        days=st.lists(
+            st.tuples(
+                st.lists(DEEDS, max_size=4),
+                st.sampled_from(["run", "run", "first hop", "replica", "raw", "rendering"]),
+            ),
+            min_size=1,
+            max_size=4,
+        )
+    )
+    def check(days: list[tuple[list[tuple[str, int, int]], str]]) -> None:
+        for deeds, event in days:
+            with bench.lab.source.cursor() as cursor:
+                cursor.execute("SET SESSION sql_mode = ''")
+                for deed, one, other in deeds:
+                    cursor.execute(deed.format(one, other, t=table, numbers=all_keys))
+            _befall(bench, table, event, monkeypatch)
+            bench.copy(table)
+            assert_equal(bench, table)
+            assert bench.copy(table) == Loaded()
+
+    check()
+
+
+def _befall(bench: Bench, table: str, event: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What may happen between two runs."""
+    if event == "first hop":  # killed between the hops
+        bench.replicate(bench.read_text(table))
+    elif event == "replica":
+        with bench.lab.replication.cursor() as cursor:
+            cursor.execute("SHOW TABLES LIKE %s", (table,))
+            if cursor.fetchone():
+                cursor.execute(f"DELETE FROM {table} LIMIT 1")
+    elif event == "raw":
+        bench.lab.analytics.execute(
+            f"DO $$ BEGIN IF to_regclass('raw.{table}') IS NOT NULL THEN "
+            f"DELETE FROM raw.{table} WHERE ctid = (SELECT min(ctid) FROM raw.{table}); "
+            "END IF; END $$"
+        )
+    elif event == "rendering":
+        monkeypatch.setattr(
+            "etl_pipeline.sync.replica.RENDERING", id(object())
+        )  # another version of the program
+
+
+def test_values_that_swap_under_a_unique_key_arrive(bench: Bench) -> None:
+    rows = ", ".join(f"({k}, {k}, 'row {k}')" for k in range(KEYS))
+    make_table(bench.lab.source, TABLES["plain"], f"INSERT INTO plain VALUES {rows}")
+    bench.copy("plain")
+    run_sql(bench.lab.source, *SWAP)
+    assert bench.copy("plain") == Loaded(updated=2)
+    assert_equal(bench, "plain")
+
+
+def test_only_rows_that_differ_are_written(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = ", ".join(f"({k}, {k}, 'row {k}')" for k in range(KEYS))
+    make_table(bench.lab.source, TABLES["plain"], f"INSERT INTO plain VALUES {rows}")
+    bench.copy("plain")
+    before = _written(bench)
+    run_sql(
+        bench.lab.source,
+        "UPDATE plain SET w = 'new' WHERE k IN (2, 30)",
+        "DELETE FROM plain WHERE k = 31",
+        f"INSERT INTO plain VALUES ({KEYS}, NULL, 'more')",
+    )
+    assert bench.copy("plain") == Loaded(inserted=1, updated=2, deleted=1)
+    # Two rows changed, one went, one came: by delete and insert in the replica. And three chunks
+    # are remembered anew.
+    assert _written(bench) - before == Counter({"Handler_delete": 3, "Handler_write": 3 + 3})
+    before = _written(bench)
+    assert bench.copy("plain") == Loaded()
+    assert _written(bench) == before
+
+
+def test_too_many_changes_to_hold_are_read_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replicate, "MOST_CHANGES", 1)
+    rows = ", ".join(f"({k}, {k}, 'row {k}')" for k in range(KEYS))
+    make_table(bench.lab.source, TABLES["plain"], f"INSERT INTO plain VALUES {rows}")
+    bench.copy("plain")
+    run_sql(bench.lab.source, "UPDATE plain SET w = 'new' WHERE k IN (2, 30)")
+    text = bench.read_text("plain")
+    replicated = bench.replicate(text)
+    assert replicated.changes == {}
+    assert bench.load(text, replicated) == Loaded(updated=2)
+    assert_equal(bench, "plain")
+
+
+def _written(bench: Bench) -> Counter[str]:
+    """Rows that the replication server wrote and deleted, by its own count."""
+    with bench.lab.replication.cursor() as cursor:
+        cursor.execute(
+            "SHOW GLOBAL STATUS WHERE Variable_name IN ('Handler_delete', 'Handler_write')"
+        )
+        return Counter({name: int(value) for name, value in cursor.fetchall()})
