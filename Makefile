@@ -5,7 +5,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 MYSQL_TESTS := $(addprefix tests/,core docs/test_production.py pipeline schema sync transfer)
 
-.PHONY: demo test test-long test-mysql fuzz lint setup clean
+.PHONY: demo test test-long test-mysql bench fuzz lint setup clean
 .DELETE_ON_ERROR:
 
 demo: setup  ## start private servers, fill a practice, copy it to the warehouse
@@ -22,6 +22,14 @@ test-long: setup  ## the same, with thousands of random tables instead of hundre
 test-mysql: setup  ## the tests that talk to MySQL, on Oracle's, which a Debian chroot provides
 	scripts/with_mysql.sh -- $(VENV)/bin/pytest $(MYSQL_TESTS)
 	scripts/with_mysql.sh --local-infile=ON -- $(VENV)/bin/pytest $(MYSQL_TESTS) tests/cli
+
+ROWS := 1000000
+REPEATS := 3
+PRACTICE_ROWS := 2000000
+bench: setup  ## this project, its peers and the servers alone, side by side: docs/benchmarks.md
+	@scripts/install_peers.sh $(PYTHON) $(VENV)-bench
+	$(VENV)/bin/python -m benchmarks.speed --rows $(ROWS) --repeats $(REPEATS) \
+	    --practice-rows $(PRACTICE_ROWS) --peers $(VENV)-bench
 
 SECONDS := 30
 fuzz: $(READY)  ## damaged packets for the compiled kernel; SECONDS=600 for longer

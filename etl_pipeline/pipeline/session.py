@@ -124,7 +124,7 @@ def run_once(
         with contextlib.ExitStack() as controls:
             control = controls.enter_context(_control(session))
             state.lock_runs(control)
-            replication = _open_replication(session)
+            replication = open_replication(session)
             run_id = state.start_run(control)
             log.debug("run %d: %s", run_id, session.width)
             work = Work(session.databases, session.stop, listen, keep_trace)
@@ -250,13 +250,14 @@ def _try_connection(engine: Engine, name: str) -> None:
 
 def _read_source(databases: Databases) -> dict[str, Table]:
     database = databases.source.url.database or ""
-    with create_connection_manager(databases.source) as manager:
+    # A handful of statements, each once: nothing to space out.
+    with create_connection_manager(databases.source, spacing_seconds=0) as manager:
         catalog = read_catalog(manager.execute_with_retry, database)
     log.debug("%s: %d tables", _place(databases.source, "source"), len(catalog))
     return catalog
 
 
-def _open_replication(session: Session) -> Replication:
+def open_replication(session: Session) -> Replication:
     """Make our tables in the replication database, drop what a killed run left, and look at it."""
     databases = session.databases
     try:
@@ -289,7 +290,7 @@ def _read_collations(databases: Databases) -> frozenset[str]:
     MariaDB 10.10 and newer call a collation ``uca1400_ai_ci`` for every character set, and give
     its full name in a column of its own.
     """
-    with create_connection_manager(databases.replication) as manager:
+    with create_connection_manager(databases.replication, spacing_seconds=0) as manager:
         rows = manager.execute_with_retry(
             "SELECT * FROM information_schema.collation_character_set_applicability"
         ).mappings()
