@@ -15,6 +15,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -32,7 +33,7 @@ from benchmarks.references import (
     share_out,
     write_texts,
 )
-from benchmarks.stage import Stage, open_servers, run_at_source, set_stage
+from benchmarks.stage import AFTER_WRITING_SECONDS, Stage, open_servers, run_at_source, set_stage
 from etl_pipeline import __version__
 from etl_pipeline.config import FileConfigProvider, Settings
 from etl_pipeline.demo.practice import build_practice
@@ -138,6 +139,7 @@ def _take_turn(stage: Stage, one: Contestant, rows: int) -> Measurement:
     if one.keeps_replica and not stage.ask_replication(f"SHOW TABLES LIKE '{TABLE}'"):
         measure(f"{sys.executable} -m benchmarks.hop replicate {TABLE}", stage.env, stage.folder,
                 stage.source_pid)  # fmt: skip
+        time.sleep(AFTER_WRITING_SECONDS)  # the server goes on writing its pages
     ask = stage.ask_replication if one.kind == MYSQL else stage.ask_analytics
     for statement in one.before:
         ask(statement)

@@ -18,6 +18,7 @@ from etl_pipeline.demo.server_databases import (
 from etl_pipeline.demo.servers import Servers, data_folder, remove_servers, running_servers
 
 SETTLE_SECONDS = 1.0
+AFTER_WRITING_SECONDS = 8.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Stage:
         return {
             **environment(self.folder),
             "PYTHONPATH": str(Path.cwd()),
+            "PYTHONDONTWRITEBYTECODE": "",  # as installed programs are, compiled once
             "PGHOST": postgres.host,
             "PGPORT": str(postgres.port),
             "PGUSER": postgres.user,
