@@ -9,7 +9,7 @@ from typing import Any
 from etl_pipeline.schema.ddl import ReplicaDdl
 from etl_pipeline.schema.names import incoming_name, quote_mysql, replaced_name
 from etl_pipeline.sync import replica
-from etl_pipeline.sync.chunks import ask_integer, plan_chunks
+from etl_pipeline.sync.chunks import ask_integer, has_wide_rows, plan_chunks
 from etl_pipeline.sync.extract import (
     ColumnState,
     end_read,
@@ -33,7 +33,8 @@ def build_replica(job: WriteJob, ddl: ReplicaDdl) -> list[Written]:
     """
     text = job.text
     columns, chunks = job.lanes.call(functools.partial(_begin, job, ddl))
-    written = list(job.lanes.each(functools.partial(_copy_chunk, job), chunks))
+    copy = functools.partial(_copy_chunk, job)
+    written = list(job.lanes.each(copy, chunks, singly=has_wide_rows(text.table)))
 
     def finish(lane: Lane) -> None:
         refuse_altered(text, lane.source, columns)

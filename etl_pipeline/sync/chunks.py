@@ -14,6 +14,7 @@ Ask = Callable[[str], int | None]
 
 CHUNK_BYTES = 4 << 20
 CHUNK_ROWS = 50_000
+FEW_ROWS = 16
 
 
 def chunk_rows(table: Table) -> int:
@@ -24,6 +25,11 @@ def chunk_rows(table: Table) -> int:
     return max(1, min(CHUNK_ROWS, int(CHUNK_BYTES / row_bytes)))
 
 
+def has_wide_rows(table: Table) -> bool:
+    """Whether a row is so large that few make a chunk, and two at a time are felt in memory."""
+    return chunk_rows(table) < FEW_ROWS
+
+
 def tile(bounds: Sequence[int]) -> list[Chunk]:
     """The chunks between *bounds*, which rise strictly; together they hold every key there is."""
     edges = [None, *bounds, None]
@@ -31,6 +37,16 @@ def tile(bounds: Sequence[int]) -> list[Chunk]:
         Chunk(ordinal, lower, upper)
         for ordinal, (lower, upper) in enumerate(itertools.pairwise(edges))
     ]
+
+
+def is_tiling(chunks: Sequence[Chunk]) -> bool:
+    """Whether *chunks* are in order and together hold every key there is, each once."""
+    if not chunks or chunks[0].lower is not None or chunks[-1].upper is not None:
+        return False
+    return [chunk.ordinal for chunk in chunks] == list(range(len(chunks))) and all(
+        one.upper is not None and one.upper == other.lower
+        for one, other in itertools.pairwise(chunks)
+    )
 
 
 def plan_chunks(text: TableText, ask: Ask) -> list[Chunk]:
@@ -67,6 +83,12 @@ def may_have_grown(table: Table, rows: Sequence[int]) -> bool:
     """
     size = chunk_rows(table)
     return rows[-1] > size // 2 or table.rows_estimate > 2 * sum(rows) + size // 2
+
+
+def is_badly_cut(table: Table, rows: Sequence[int]) -> bool:
+    """Whether chunks that held *rows* have become so large, or so small, that a new cut pays."""
+    size = chunk_rows(table)
+    return max(rows) > 4 * size or (len(rows) > 8 and sum(rows) < len(rows) * size // 8)
 
 
 def _find_bounds(text: TableText, lower: int | None, ask: Ask) -> list[int]:

@@ -56,19 +56,28 @@ class Lanes:
         """What *do* returns, done in a lane; an error closes the connections that it had."""
         return self._executor.submit(self._work, do).result()
 
-    def each(self, do: Callable[[Lane, Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    def each(
+        self, do: Callable[[Lane, Item], Result], items: Iterable[Item], *, singly: bool
+    ) -> Iterator[Result]:
         """What *do* returns for each of *items*, in their order.
 
-        No more of them are under way, or done and not yet taken, than there are lanes and one to
-        follow: results may be large. When *do* raises, or the caller goes away, what is under way
-        is waited for and the rest is not begun.
+        When *do* raises, or the caller goes away, what is under way is waited for and the rest is
+        not begun.
+
+        Args:
+            do: Does one piece of work.
+            items: What is to be done.
+            singly: Whether each is begun when the one before has been taken, since it needs much
+                memory. Else as many are under way, or done and not yet taken, as there are lanes
+                and one to follow.
         """
+        most = 1 if singly else self._count + 1
         ahead: deque[Future[Result]] = deque()
         try:
             for item in items:
-                ahead.append(self._executor.submit(self._work, do, item))
-                if len(ahead) > self._count:
+                if len(ahead) == most:
                     yield ahead.popleft().result()
+                ahead.append(self._executor.submit(self._work, do, item))
             while ahead:
                 yield ahead.popleft().result()
         finally:

@@ -20,6 +20,7 @@ from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.ddl import add_raw_key, comment_raw, create_incoming, create_raw
 from etl_pipeline.schema.names import postgres_name, quote_postgres
 from etl_pipeline.sync import replica, state
+from etl_pipeline.sync.chunks import has_wide_rows
 from etl_pipeline.sync.extract import end_read
 from etl_pipeline.sync.lanes import Lane, Lanes
 from etl_pipeline.sync.proof import ChunkProof, RawDigest
@@ -254,8 +255,10 @@ def _copy_chunks(
 ) -> None:
     """Copy chunks of the replica, which are read and proven ahead, into *destination*."""
     text = job.text
-    read = functools.partial(_read_chunk, text, Encoder(text))
-    for proof, sent in zip(proofs, job.lanes.each(read, proofs), strict=True):
+    is_wide = has_wide_rows(text.table)
+    # Of a row that takes much memory one form is enough.
+    read = functools.partial(_read_chunk, text, None if is_wide else Encoder(text))
+    for proof, sent in zip(proofs, job.lanes.each(read, proofs, singly=is_wide), strict=True):
         blocks = framed(sent.spool.blocks()) if sent.is_binary else sent.spool.blocks()
         form = ["FORMAT binary"] if sent.is_binary else []
         with sent.spool, _explaining(job, relation, functools.partial(_reread, job, proof)):
@@ -296,9 +299,9 @@ class _Sent:
     is_binary: bool
 
 
-def _read_chunk(text: TableText, encoder: Encoder, lane: Lane, proof: ChunkProof) -> _Sent:
+def _read_chunk(text: TableText, encoder: Encoder | None, lane: Lane, proof: ChunkProof) -> _Sent:
     """The replica's rows of a chunk, proven; as text if there is no binary form of them all."""
-    if encoder.can_encode():
+    if encoder and encoder.can_encode():
         keep = lambda block: encoder.encode(block.copy_text)  # noqa: E731
         spool = _read_proven(text, lane, proof, keep)
         if encoder.can_encode():

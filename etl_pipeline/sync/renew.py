@@ -10,7 +10,14 @@ from typing import Any
 
 from etl_pipeline.errors import TransferError
 from etl_pipeline.sync import replica
-from etl_pipeline.sync.chunks import ask_integer, grow_chunks, may_have_grown
+from etl_pipeline.sync.chunks import (
+    ask_integer,
+    grow_chunks,
+    has_wide_rows,
+    is_badly_cut,
+    may_have_grown,
+    plan_chunks,
+)
 from etl_pipeline.sync.difference import Difference, find_difference
 from etl_pipeline.sync.extract import (
     ColumnState,
@@ -20,11 +27,13 @@ from etl_pipeline.sync.extract import (
     refuse_altered,
 )
 from etl_pipeline.sync.lanes import Lane
+from etl_pipeline.sync.proof import ChunkProof
 from etl_pipeline.sync.written import Change, WriteJob, Written, write_rows
 from etl_pipeline.transfer.load_data import insert_rows
 from etl_pipeline.transfer.reader import read_text
 from etl_pipeline.transfer.select import (
     Chunk,
+    TableText,
     delete_chunk,
     delete_rows,
     select_chunk,
@@ -73,7 +82,9 @@ def renew_replica(job: WriteJob) -> list[Written] | None:
     if start is None:
         return None
     try:
-        written = list(job.lanes.each(functools.partial(_renew_chunk, job, start), start.chunks))
+        renew = functools.partial(_renew_chunk, job, start)
+        singly = has_wide_rows(job.text.table)
+        written = list(job.lanes.each(renew, start.chunks, singly=singly))
     except _CannotRenewError:
         return None
 
@@ -98,15 +109,28 @@ def _begin(job: WriteJob, lane: Lane) -> _Start | None:
         return None
     if job.identity.definition != known.identity.definition:
         return None
-    chunks = [proof.chunk for proof in known.proofs]
-    if may_have_grown(text.table, [proof.rows for proof in known.proofs]):
-        chunks = grow_chunks(text, chunks, ask_integer(lane.source))
-        end_read(lane.source)
+    chunks = _cut_anew(text, known.proofs, lane)
     columns = read_columns(text, lane.source) if len(chunks) > 1 else None
     reads_alike = job.identity == known.identity
     is_believed = reads_alike and standing.rows == known.rows
     digests = {proof.chunk: proof.text_digest for proof in known.proofs}
     return _Start(chunks, columns, digests if is_believed else {}, not reads_alike)
+
+
+def _cut_anew(text: TableText, proofs: Sequence[ChunkProof], lane: Lane) -> list[Chunk]:
+    """The table's chunks: as they are remembered, or as its rows want them cut now."""
+    remembered = [proof.chunk for proof in proofs]
+    rows = [proof.rows for proof in proofs]
+    chunks = remembered
+    if text.table.integer_key and is_badly_cut(text.table, rows):
+        chunks = plan_chunks(text, ask_integer(lane.source))
+    elif may_have_grown(text.table, rows):
+        chunks = grow_chunks(text, remembered, ask_integer(lane.source))
+    end_read(lane.source)
+    if chunks != remembered:
+        replica.retile(lane.replication, text.name, proofs, chunks)
+        lane.replication.commit()
+    return chunks
 
 
 def _renew_chunk(job: WriteJob, start: _Start, lane: Lane, chunk: Chunk) -> Written:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
 
@@ -18,8 +18,12 @@ from pymysql.constants import ER
 
 from etl_pipeline.schema.ddl import ReplicaDdl
 from etl_pipeline.schema.names import quote_mysql
+from etl_pipeline.sync.chunks import is_tiling
 from etl_pipeline.sync.proof import ChunkProof
 from etl_pipeline.transfer.select import Chunk, TableText
+
+UNKNOWN = b"\xff" * 32
+"""Stands for a digest that is not known; no text has it."""
 
 RENDERING = 1
 """Version of the row text; raised when the same rows would read otherwise."""
@@ -101,7 +105,9 @@ def read_replica(connection: Any, table: str) -> Remembered | None:
             )
             for ordinal, lower, upper, rows, digest, read_at in cursor.fetchall()
         )
-    return Remembered(Identity(definition, rendering), stands_as, proofs) if proofs else None
+    if not is_tiling([proof.chunk for proof in proofs]):
+        return None
+    return Remembered(Identity(definition, rendering), stands_as, proofs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +136,37 @@ def read_standing(connection: Any, table: str) -> Standing | None:
         return Standing(_digest([definition]), int(cursor.fetchone()[0]))
 
 
+def retile(
+    connection: Any, table: str, proofs: Sequence[ChunkProof], chunks: Sequence[Chunk]
+) -> None:
+    """Remember *chunks* in place of those of *proofs*, before any of them is worked on.
+
+    So what is remembered holds every key at any instant. Of a chunk that is new, it is not known
+    what the replica holds; the rows of those that are no more are counted with the first of them.
+    """
+    kept = {proof.chunk: proof for proof in proofs if proof.chunk in set(chunks)}
+    rest = sum(proof.rows for proof in proofs if proof.chunk not in kept)
+    now = datetime.now(UTC)
+    remembered = []
+    for chunk in chunks:
+        proof = kept.get(chunk)
+        if proof is None:
+            proof, rest = ChunkProof(chunk, rest, UNKNOWN, now), 0
+        remembered.append(proof)
+    _forget_chunks(connection, table)
+    remember_chunks(connection, table, remembered)
+
+
 def forget(connection: Any, table: str) -> None:
     """Remember nothing of *table* any more."""
+    _forget_chunks(connection, table)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM _etl_table WHERE table_name = %s", (table,))
+
+
+def _forget_chunks(connection: Any, table: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM _etl_chunk WHERE table_name = %s", (table,))
-        cursor.execute("DELETE FROM _etl_table WHERE table_name = %s", (table,))
 
 
 def remember(connection: Any, table: str, identity: Identity, proofs: Iterable[ChunkProof]) -> None:

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl_pipeline.schema.catalog import Column, Table
-from etl_pipeline.sync.chunks import CHUNK_BYTES, CHUNK_ROWS, chunk_rows, plan_chunks
+from etl_pipeline.sync.chunks import (
+    CHUNK_BYTES,
+    CHUNK_ROWS,
+    chunk_rows,
+    grow_chunks,
+    is_tiling,
+    plan_chunks,
+)
 from etl_pipeline.transfer.select import Chunk, render_table
 
 
@@ -27,9 +34,9 @@ def holds(chunk: Chunk, key: int) -> bool:
 keys = st.integers(-(2**63), 2**64 - 1) | st.integers(-5, 5)
 
 
-@given(st.lists(keys, max_size=60), st.integers(1, 7), keys)
+@given(st.lists(keys, max_size=60), st.integers(1, 7), keys, st.data())
 def test_chunks_tile_the_range_and_hold_about_as_many_rows_as_asked(
-    rows: list[int], chunk_size: int, any_key: int
+    rows: list[int], chunk_size: int, any_key: int, data: st.DataObject
 ) -> None:
     rows = sorted(rows)
 
@@ -43,11 +50,20 @@ def test_chunks_tile_the_range_and_hold_about_as_many_rows_as_asked(
         left = [k for k in rows if lower is None or k >= int(lower[1])]
         return left[offset] if offset < len(left) else None
 
+    cut = data.draw(st.integers(0, len(rows)))
     bytes_each = CHUNK_BYTES // chunk_size
     text = render_table(table_of(1000, 1000 * bytes_each))
     chunks = plan_chunks(text, ask)
+    # The same as growing from what was there when fewer rows were.
+    later, rows = rows, rows[:cut]
+    some = plan_chunks(text, ask)
+    rows = later
+    grown = grow_chunks(text, some, ask)
+    assert is_tiling(some)
+    assert grown[: len(some) - 1] == some[:-1]
+    assert grown == chunks
 
-    assert [chunk.ordinal for chunk in chunks] == list(range(len(chunks)))
+    assert is_tiling(chunks)
     for key in [*rows, any_key]:
         assert sum(holds(chunk, key) for chunk in chunks) == 1
     size = chunk_rows(text.table)

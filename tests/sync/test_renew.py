@@ -6,6 +6,7 @@ the three databases are equal after both hops.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from typing import Any
 
@@ -13,7 +14,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from etl_pipeline.sync import chunks, renew, replicate
+from etl_pipeline.sync import chunks, renew, replica, replicate
 from etl_pipeline.sync.load import Loaded
 from tests.conftest import Lab
 from tests.rows import make_table, read_mysql, read_postgres, run_sql
@@ -28,6 +29,7 @@ TABLES = {
     "loose": "CREATE TABLE loose (k int, u int, w varchar(20))",
 }
 
+EVENTS = ["run", "first hop", "replica", "raw", "rendering", *(f"kill {n}" for n in range(1, 9))]
 KEY = st.integers(0, KEYS)
 DEEDS = st.one_of(
     st.tuples(st.just("REPLACE INTO {t} VALUES ({0}, {1}, 'new {1}')"), KEY, KEY),
@@ -57,6 +59,10 @@ def bench(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Any:
     made.close()
 
 
+class KilledError(Exception):
+    """Stands for the end of the process: connections close, and what is uncommitted is gone."""
+
+
 def assert_equal(bench: Bench, table: str) -> None:
     expected = read_mysql(bench.lab.source, table)
     assert read_mysql(bench.lab.replication, table) == expected
@@ -68,7 +74,7 @@ def test_days_of_work(
     bench: Bench, table: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_table(bench.lab.source, TABLES[table])
-    examples = 1000 if request.config.getoption("--long") else 25
+    examples = 1000 if request.config.getoption("--long") else 40
     all_keys = "(" + " UNION ALL ".join(f"SELECT {k} AS seq" for k in range(KEYS)) + ") AS n"
 
     @settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -76,7 +82,7 @@ def test_days_of_work(
         days=st.lists(
             st.tuples(
                 st.lists(DEEDS, max_size=4),
-                st.sampled_from(["run", "run", "first hop", "replica", "raw", "rendering"]),
+                st.sampled_from(EVENTS),
             ),
             min_size=1,
             max_size=4,
@@ -100,6 +106,21 @@ def _befall(bench: Bench, table: str, event: str, monkeypatch: pytest.MonkeyPatc
     """What may happen between two runs."""
     if event == "first hop":  # killed between the hops
         bench.replicate(bench.read_text(table))
+    elif event.startswith("kill"):  # before a chunk of the first hop is remembered
+        with monkeypatch.context() as patch:
+            left = int(event.removeprefix("kill "))
+            remember_chunks = replica.remember_chunks
+
+            def remember_or_die(*args: Any) -> None:
+                nonlocal left
+                left -= 1
+                if left == 0:
+                    raise KilledError
+                remember_chunks(*args)
+
+            patch.setattr(replica, "remember_chunks", remember_or_die)
+            with contextlib.suppress(KilledError):
+                bench.replicate(bench.read_text(table))
     elif event == "replica":
         with bench.lab.replication.cursor() as cursor:
             cursor.execute("SHOW TABLES LIKE %s", (table,))
