@@ -19,16 +19,12 @@ from tests.fuzz.sanitized import (
 
 ENCODER = SOURCE.with_name("_binary.c")
 SEED = 20_240_229
-SECONDS = 10
+SECONDS = 6
 SECONDS_LONG = 600
 PLANTED = {
     "the output gets too little room": (
         "#define BYTES_PER_INPUT_BYTE 8",
         "#define BYTES_PER_INPUT_BYTE 2",
-    ),
-    "hexadecimal digits are read past their end": (
-        "if (size < 0 || size % 2 ||",
-        "if (size < 0 ||",
     ),
     "a fraction may overflow": ("if (++decimals > 6)", "if (++decimals > 60)"),
     "a numeric may have too many digits": ("before > 100 || after > 100", "before > 1000"),
