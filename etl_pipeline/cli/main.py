@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from etl_pipeline.cli import demo, run, verify
+from etl_pipeline.cli import config, demo, run, verify
 from etl_pipeline.cli.output import say, show
 from etl_pipeline.cli.shell import INTERRUPTED, CommandLineError
 
@@ -27,6 +27,9 @@ app.command("demo", short_help="Start private servers with a made-up practice, a
 app.command("run", short_help="Copy the practice's tables into the warehouse, with proof.")(run.run)
 app.command("verify", short_help="Compare source, replication and raw; change nothing.")(
     verify.verify
+)
+app.add_typer(
+    config.app, name="config", short_help="Show what holds and why, or the files' schemas."
 )
 
 

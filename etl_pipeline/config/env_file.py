@@ -92,6 +92,17 @@ def parse_env_text(
     return hide_passwords(values), faults
 
 
+def find_lines(text: str) -> dict[str, int]:
+    """The line in which each name of *text* is set first, from 1."""
+    from dotenv.parser import parse_stream
+
+    lines: dict[str, int] = {}
+    for binding in parse_stream(StringIO(text)):
+        if binding.key is not None:
+            lines.setdefault(binding.key, _find_line(binding))
+    return lines
+
+
 def _find_line(binding: Binding) -> int:
     # The parser counts the blank lines before a binding as part of it.
     text = binding.original.string

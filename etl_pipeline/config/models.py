@@ -1,10 +1,22 @@
-"""What ``pipeline.yml`` and ``tables.yml`` may hold. A key that is not here is a fault."""
+"""What ``pipeline.yml`` and ``tables.yml`` may hold. A key that is not here is a fault.
+
+Each key is described here and nowhere else: the reference in ``docs/configuration.md`` and the
+JSON Schemas are made from these models (``reference.py``). A test refuses a key without its words.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from etl_pipeline.config.resolve import (
+    DEFAULT_CONNECT_TIMEOUT,
+    DEFAULT_MAX_OVERFLOW,
+    DEFAULT_POOL_RECYCLE,
+    DEFAULT_POOL_SIZE,
+    DEFAULT_POOL_TIMEOUT,
+)
 
 MysqlSslMode = Literal["disabled", "preferred", "required", "verify_ca", "verify_identity"]
 PostgresSslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
@@ -31,68 +43,148 @@ WholeSeconds = Annotated[int, Field(ge=1, le=31_536_000)]
 Text = Annotated[str, StringConstraints(min_length=1)]
 
 
+def key(
+    meaning: str, *, example: object, unit: str = "", otherwise: object = None, default: Any = None
+) -> Any:
+    """A key that may be left out, and its words in the reference and the schemas.
+
+    Args:
+        meaning: What the key does, as a phrase without a full stop.
+        example: A value that one would write.
+        unit: Of a number.
+        otherwise: What holds when *default* is None: a value, or words.
+        default: What the program gets when the key is left out.
+    """
+    extra: dict[str, Any] = {"unit": unit} if unit else {}
+    if isinstance(otherwise, str):
+        extra["otherwise"] = otherwise
+    elif otherwise is not None:
+        extra["default"] = otherwise
+    return Field(default=default, description=meaning, examples=[example], json_schema_extra=extra)
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class _Connection(_Model):
-    pool_size: Count | None = None
-    max_overflow: Annotated[int, Field(ge=0)] | None = None
-    pool_timeout: Seconds | None = None
-    pool_recycle: WholeSeconds | None = None
-    connect_timeout: WholeSeconds | None = None
-    ssl_ca: Text | None = None
-    ssl_cert: Text | None = None
-    ssl_key: Text | None = None
+    pool_size: Count | None = key(
+        "kept open", unit="connections", otherwise=DEFAULT_POOL_SIZE, example=10
+    )
+    max_overflow: Annotated[int, Field(ge=0)] | None = key(
+        "opened on top under load", unit="connections", otherwise=DEFAULT_MAX_OVERFLOW, example=20
+    )
+    pool_timeout: Seconds | None = key(
+        "wait for a free connection", unit="seconds", otherwise=DEFAULT_POOL_TIMEOUT, example=60
+    )
+    pool_recycle: WholeSeconds | None = key(
+        "after which a connection is renewed; below the server's `wait_timeout`",
+        unit="seconds",
+        otherwise=DEFAULT_POOL_RECYCLE,
+        example=600,
+    )
+    connect_timeout: WholeSeconds | None = key(
+        "wait for the server to answer",
+        unit="seconds",
+        otherwise=DEFAULT_CONNECT_TIMEOUT,
+        example=15,
+    )
+    ssl_ca: Text | None = key(
+        "file: who signed the server's certificate", example="/etc/ssl/practice-ca.pem"
+    )
+    ssl_cert: Text | None = key("file: certificate of the client", example="/etc/ssl/etl.pem")
+    ssl_key: Text | None = key("file: its key", example="/etc/ssl/private/etl.pem")
+
+
+_TLS = "[encrypted connections](environment_setup.md#encrypted-connections)"
 
 
 class MysqlConnection(_Connection):
     """Overrides for source or replication; None leaves the default."""
 
-    read_timeout: Seconds | None = None
-    write_timeout: Seconds | None = None
-    # Any other character set loses characters on the way.
-    charset: Literal["utf8mb4"] | None = None
-    ssl_mode: Annotated[MysqlSslMode, BeforeValidator(_lower)] | None = None
+    read_timeout: Seconds | None = key(
+        "silence after which a connection counts as lost",
+        unit="seconds",
+        otherwise="none; at the source, the limit of a statement + 30",
+        example=45,
+    )
+    write_timeout: Seconds | None = key(
+        "the same, when sending; rows to replication wait 120 s at most",
+        unit="seconds",
+        example=45,
+    )
+    charset: Literal["utf8mb4"] | None = key(
+        "no other is allowed: it would lose characters", otherwise="`utf8mb4`", example="utf8mb4"
+    )
+    ssl_mode: Annotated[MysqlSslMode, BeforeValidator(_lower)] | None = key(
+        _TLS,
+        otherwise="`preferred`; `verify_ca` with `ssl_ca`; `required` with `ssl_cert` alone",
+        example="verify_identity",
+    )
 
 
 class PostgresConnection(_Connection):
     """Overrides for analytics; None leaves the default."""
 
-    application_name: Annotated[str, StringConstraints(min_length=1, max_length=63)] | None = None
-    ssl_mode: Annotated[PostgresSslMode, BeforeValidator(_lower)] | None = None
+    application_name: Annotated[str, StringConstraints(min_length=1, max_length=63)] | None = key(
+        "how the server calls the connections", otherwise="`etl_pipeline`", example="etl_nightly"
+    )
+    ssl_mode: Annotated[PostgresSslMode, BeforeValidator(_lower)] | None = key(
+        _TLS,
+        otherwise="`prefer`; `verify-ca` with `ssl_ca`; `require` with `ssl_cert` alone",
+        example="verify-full",
+    )
 
 
 class Connections(_Model):
     """Overrides for each database."""
 
-    source: Annotated[MysqlConnection, Section] = MysqlConnection()
-    replication: Annotated[MysqlConnection, Section] = MysqlConnection()
-    analytics: Annotated[PostgresConnection, Section] = PostgresConnection()
+    source: Annotated[MysqlConnection, Section] = Field(
+        default=MysqlConnection(), description="connections to the practice's database"
+    )
+    replication: Annotated[MysqlConnection, Section] = Field(
+        default=MysqlConnection(), description="connections to our copy"
+    )
+    analytics: Annotated[PostgresConnection, Section] = Field(
+        default=PostgresConnection(), description="connections to the warehouse"
+    )
 
 
 class General(_Model):
     """How a run behaves."""
 
-    parallel_tables: Count | None = None
-    """Tables worked on at once; None is the number of cores."""
+    parallel_tables: Count | None = key(
+        "worked on at once", unit="tables", otherwise="number of cores", example=4
+    )
 
 
 class Source(_Model):
     """What the source server is spared."""
 
-    max_seconds_per_statement: Seconds = 60.0
-    """Hard limit that every session at the source carries."""
-    connections: Count | None = None
-    """Chunks read at once; None is the number of cores."""
+    max_seconds_per_statement: Seconds = key(
+        "limit of a statement at the source, which the server itself enforces",
+        unit="seconds",
+        example=60,
+        default=60.0,
+    )
+    connections: Count | None = key(
+        "chunks read at once, of all tables together",
+        unit="connections",
+        otherwise="number of cores",
+        example=2,
+    )
 
 
 class PipelineConfig(_Model):
     """``pipeline.yml``."""
 
-    connections: Annotated[Connections, Section] = Connections()
-    general: Annotated[General, Section] = General()
-    source: Annotated[Source, Section] = Source()
+    connections: Annotated[Connections, Section] = Field(
+        default=Connections(), description="how each database is connected to"
+    )
+    general: Annotated[General, Section] = Field(default=General(), description="how a run behaves")
+    source: Annotated[Source, Section] = Field(
+        default=Source(), description="what the source server is spared"
+    )
 
 
 ColumnType = Literal[
@@ -112,23 +204,44 @@ ColumnType = Literal[
 class ColumnConfig(_Model):
     """One column of a table of ``tables.yml``."""
 
-    type: ColumnType | None = None
-    """Its type in ``raw``; None is the type of the table of types."""
-    exclude: bool = False
-    """Whether it is left out of replication and ``raw``."""
+    type: ColumnType | None = key(
+        "type in `raw` in place of the one in the [table of types](types.md); a value that it "
+        "cannot hold makes the table fail, with the row's key. Not for binary columns",
+        example="boolean",
+    )
+    exclude: bool = key(
+        "leaves the column out of replication and `raw`; not for a column of the primary key",
+        default=False,
+        example=True,
+    )
 
 
 class TableConfig(_Model):
     """One table of ``tables.yml``; None means that nothing was said."""
 
-    incremental_column: Text | None = None
-    batch_size: Count | None = None
-    extraction_strategy: ExtractionStrategy | None = None
-    table_importance: TableImportance = "standard"
-    estimated_size_mb: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    estimated_rows: Annotated[int, Field(ge=0)] | None = None
+    table_importance: TableImportance = key(
+        "order of processing; among equals, the largest first",
+        default="standard",
+        example="critical",
+    )
+    extraction_strategy: ExtractionStrategy | None = key(
+        "without one, as with `fingerprint`, every row is compared and those that differ are "
+        "written; `full_table` builds both targets anew; the others are not followed yet, and a "
+        "run notes it: their tables are compared as by `fingerprint`",
+        example="incremental",
+    )
+    incremental_column: Text | None = key("checked and not used yet", example="DateTStamp")
+    batch_size: Count | None = key("checked and not used yet", unit="rows", example=20000)
+    estimated_size_mb: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = key(
+        "checked and not used yet", unit="megabytes", example=160.5
+    )
+    estimated_rows: Annotated[int, Field(ge=0)] | None = key(
+        "checked and not used yet", unit="rows", example=1000000
+    )
     columns: Annotated[dict[Text, Annotated[ColumnConfig, Section]], Section] = Field(
-        default_factory=dict
+        default_factory=dict,
+        description="what is special about single columns, by name",
+        examples=[{"Password": {"exclude": True}}],
     )
 
 
@@ -136,5 +249,6 @@ class TablesConfig(_Model):
     """``tables.yml``: the tables to carry, by name. None at all means every table."""
 
     tables: Annotated[dict[Text, Annotated[TableConfig, Section]], Section] = Field(
-        default_factory=dict
+        default_factory=dict,
+        description="the tables to copy, by name; with none named, every table of the source is",
     )

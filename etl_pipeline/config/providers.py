@@ -17,7 +17,7 @@ from etl_pipeline.config.databases import (
     ENVIRONMENTS,
     list_variables,
 )
-from etl_pipeline.config.env_file import read_env_file
+from etl_pipeline.config.env_file import find_lines, read_env_file
 from etl_pipeline.config.secret import hide_passwords
 from etl_pipeline.config.yaml_file import YamlText, parse_yaml
 from etl_pipeline.errors import EnvironmentNotSetError, Fault, FaultyConfigurationError
@@ -108,8 +108,7 @@ class FileConfigProvider(ConfigProvider):
     def locate(self, config_type: str, path: tuple[str | int, ...] = ()) -> str:
         """File and line of a key; the nearest key above it where the file does not have it."""
         if config_type == "env":
-            path_text = str(self._env_path())
-            return path_text if _exists(self._env_path()) else f"environment (no {path_text})"
+            return self._locate_variable(str(path[0]) if path else None)
         lines = self._yaml[config_type].lines if config_type in self._yaml else {}
         file = self._yaml_path(config_type)
         for length in range(len(path), -1, -1):
@@ -120,6 +119,16 @@ class FileConfigProvider(ConfigProvider):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.directory)!r})"
+
+    def _locate_variable(self, name: str | None) -> str:
+        file = self._env_path()
+        if not _exists(file):
+            return f"environment (no {file})"
+        try:
+            lines = find_lines(file.read_text(encoding="utf-8-sig")) if name else {}
+        except (OSError, ValueError):
+            lines = {}
+        return f"{file}:{lines[name]}" if name in lines else str(file)
 
     def _env_path(self) -> Path:
         return self.directory / f".env_{self._chosen_environment()}"

@@ -70,6 +70,18 @@ def read_program() -> Any:
     return typer.main.get_command(app)
 
 
+def list_commands() -> dict[str, Any]:
+    """Every command by its words: ``run``, ``config show``."""
+    commands: dict[str, Any] = {}
+    for name, command in read_program().commands.items():
+        inner = getattr(command, "commands", None)
+        if inner is None:
+            commands[name] = command
+        else:
+            commands |= {f"{name} {one}": command for one, command in inner.items()}
+    return commands
+
+
 def options_of(command: Any) -> set[str]:
     """The long options of *command*, without its help."""
     return {
