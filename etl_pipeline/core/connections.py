@@ -19,6 +19,7 @@ from etl_pipeline.core.connect_args import (
     make_source_args,
 )
 from etl_pipeline.core.manager import ConnectionManager, create_connection_manager
+from etl_pipeline.core.mysql_connection import MysqlConnection
 from etl_pipeline.core.source_connection import NO_LIMIT, SourceConnection
 from etl_pipeline.errors import FaultyConfigurationError
 
@@ -69,12 +70,7 @@ class ConnectionFactory:
         limit = settings.pipeline.source.max_seconds_per_statement
         engine = _make_engine("mysql+pymysql", config, make_source_args(config, limit))
 
-        @event.listens_for(engine, "do_connect")
-        def connect(
-            _dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]
-        ) -> SourceConnection:
-            return SourceConnection(**parameters)
-
+        _connect_by(engine, SourceConnection)
         return engine
 
     @staticmethod
@@ -82,6 +78,7 @@ class ConnectionFactory:
         """An engine for replication: strict, but with zero dates and without foreign keys."""
         config = _get_config(settings, DatabaseType.REPLICATION)
         engine = _make_engine("mysql+pymysql", config, make_replication_args(config))
+        _connect_by(engine, MysqlConnection)
 
         @event.listens_for(engine, "connect")
         def prepare_session(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
@@ -130,6 +127,16 @@ def _get_config(
     if faults:
         raise FaultyConfigurationError(faults)
     return settings.get_database_config(db_type, schema)
+
+
+def _connect_by(engine: Engine, connection: type[MysqlConnection]) -> None:
+    """Have every connection of *engine* made as a *connection*."""
+
+    @event.listens_for(engine, "do_connect")
+    def connect(
+        _dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]
+    ) -> MysqlConnection:
+        return connection(**parameters)
 
 
 def _make_engine(driver: str, config: Mapping[str, Any], args: dict[str, Any]) -> Engine:

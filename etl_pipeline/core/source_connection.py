@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from pymysql.connections import Connection
 from pymysql.constants import CLIENT, COMMAND
 
+from etl_pipeline.core.mysql_connection import MysqlConnection
 from etl_pipeline.core.source_guard import check_statement
 from etl_pipeline.errors import StatementRefusedError
 
@@ -25,7 +25,7 @@ FIRST_TO_KEEP_SIZES = 8
 """The version of MySQL."""
 
 
-class SourceConnection(Connection):
+class SourceConnection(MysqlConnection):
     """A connection whose session is ``READ ONLY`` and whose statements are bounded and checked.
 
     Args:

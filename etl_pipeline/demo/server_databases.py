@@ -10,6 +10,8 @@ import psycopg
 import pymysql
 from psycopg import sql
 
+from etl_pipeline.core.mysql_connection import MysqlConnection
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -62,7 +64,7 @@ def drop_practice_databases(servers: Servers, env: Mapping[str, str]) -> None:
 
 def connect_mysql(server: Endpoint, database: str | None = None) -> MySqlConnection:
     """Return an administrator's connection that commits each statement; the caller closes it."""
-    return pymysql.connect(
+    return MysqlConnection(
         host=server.host,
         port=server.port,
         user=server.user,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pymysql.connections import Connection as DriverConnection
 from pymysql.constants import CLIENT
 from sqlalchemy import text
 
@@ -20,6 +21,7 @@ from etl_pipeline.core.connect_args import (
     make_source_args,
 )
 from etl_pipeline.core.grants import parse_write_privileges, read_write_privileges
+from etl_pipeline.core.mysql_connection import MysqlConnection
 from etl_pipeline.core.same_server import refuse_same_server_database
 from etl_pipeline.errors import ConfigurationError
 
@@ -242,6 +244,30 @@ def test_tls_modes(tmp_path: Path) -> None:
         names = {f"TEST_OPENDENTAL_SOURCE_{key}": value for key, value in values.items()}
         with pytest.raises(ConfigurationError, match="SSL_"):
             ConnectionFactory.get_source_connection(create_test_settings(env_vars=names))
+
+
+def test_tls_that_nobody_asked_for_is_pymysqls_own_at_less_cost(lab: Lab) -> None:
+    server = lab.servers.replication
+    driver: Any = DriverConnection
+    ours: Any = MysqlConnection
+    login = {
+        "host": server.host,
+        "port": server.port,
+        "user": server.user,
+        "password": server.password,
+    }
+    connections = [made(**login) for made in (driver, ours, ours)]
+    theirs, one, other = (connection.ctx for connection in connections)
+    assert one is other
+    for name in ("verify_mode", "check_hostname", "minimum_version", "protocol"):
+        assert getattr(one, name) == getattr(theirs, name)
+    assert one.options & theirs.options == theirs.options
+    for connection in connections:
+        assert not connection._ssl_required
+        connection.close()
+    given = ssl.create_default_context()
+    asked = ours(**login, ssl=given, defer_connect=True)
+    assert (asked.ctx, asked._ssl_required) == (given, True)
 
 
 def test_one_database_behind_two_names_is_refused(lab: Lab) -> None:
