@@ -13,11 +13,14 @@ from pathlib import Path
 import psycopg
 import pymysql
 
+from etl_pipeline.core.mysql_connection import MysqlConnection
 from etl_pipeline.errors import ConfigurationError
 
 HOST = "127.0.0.1"
 ROLES = ("source", "replication", "analytics")
-DATA_PARENT = Path("/var/tmp")  # noqa: S108 - its folders are checked to be ours before use
+# Their folders are checked to be ours before use.
+DATA_PARENT = Path("/var/tmp")  # noqa: S108
+MEMORY = Path("/dev/shm")  # noqa: S108
 RECORD = "servers.json"
 PROBE_SECONDS = 5
 
@@ -50,9 +53,14 @@ class Servers:
 
 
 def data_folder(folder: Path) -> Path:
-    """Return where the data of *folder*'s servers lies; nothing is made or checked."""
+    """Return where the data of *folder*'s servers lies; nothing is made or checked.
+
+    It is no part of *folder*, which the servers' account may be unable to reach. What is in memory
+    stays in memory.
+    """
     name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]
-    return DATA_PARENT / f"etl_pipeline-{name}"
+    parent = MEMORY if folder.resolve().is_relative_to(MEMORY) else DATA_PARENT
+    return parent / f"etl_pipeline-{name}"
 
 
 def new_servers() -> Servers:
@@ -123,7 +131,7 @@ def answers(servers: Servers, role: str) -> bool:
                 connect_timeout=PROBE_SECONDS,
             ).close()
         else:
-            pymysql.connect(
+            MysqlConnection(
                 host=server.host,
                 port=server.port,
                 user=server.user,
