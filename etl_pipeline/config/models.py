@@ -198,6 +198,7 @@ ColumnType = Literal[
     "jsonb",
     "uuid",
     "inet",
+    "bytea",
 ]
 
 
@@ -206,7 +207,7 @@ class ColumnConfig(_Model):
 
     type: ColumnType | None = key(
         "type in `raw` in place of the one in the [table of types](types.md); a value that it "
-        "cannot hold makes the table fail, with the row's key. Not for binary columns",
+        "cannot hold makes the table fail, with the row's key. Bytes are `bytea` and nothing else",
         example="boolean",
     )
     exclude: bool = key(

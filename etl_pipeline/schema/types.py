@@ -69,6 +69,13 @@ _GEOMETRY = TypeRule(
 )
 _INET = TypeRule("inet", Mode.PLAIN)
 
+UNLISTED: Final[Mapping[str, TypeRule]] = {
+    "text": TypeRule("text", Mode.TEXT),
+    "bytea": TypeRule("bytea", Mode.BINARY, load="UNHEX({})"),
+}
+"""How a type that is not in the table is carried where tables.yml chooses its type in ``raw``: as
+the server prints it, or as the bytes that the server sends."""
+
 TYPES: Final[Mapping[str, TypeRule]] = {
     "tinyint": TypeRule("smallint", Mode.PLAIN, note="TINYINT(1) is a number too"),
     "smallint": TypeRule("smallint", Mode.PLAIN, postgres_unsigned="integer"),
@@ -163,16 +170,17 @@ def carry(table: str, column: Column, override: str | None = None) -> CarriedCol
     Raises:
         SchemaError: The type is not in the table of types, or cannot be carried as *override*.
     """
-    rule = TYPES.get(column.data_type)
+    rule = TYPES.get(column.data_type) or UNLISTED.get(override or "")
     if rule is None:
         raise SchemaError(
             f"type {column.column_type} is not supported",
             where=f"{table}.{column.name}",
-            fix=choice_of(table, column.name, "exclude: true"),
+            fix=f"{choice_of(table, column.name, 'type: text')}; {{type: bytea}} where its values "
+            "are bytes, {exclude: true} where nobody needs them",
         )
     if column.is_json and override is None:
         rule = TYPES["json"]
-    if override is not None:
+    if override is not None and override != rule.postgres:
         rule = _override(rule, override, f"{table}.{column.name}")
     arguments = re.search(r"\([\d, ]+\)", column.column_type)
     bracketed = arguments[0] if arguments else ""
@@ -194,6 +202,12 @@ def carry(table: str, column: Column, override: str | None = None) -> CarriedCol
 
 def _override(rule: TypeRule, override: str, where: str) -> TypeRule:
     """*rule* with another PostgreSQL type; the text that travels stays the same."""
+    if override == "bytea":
+        raise SchemaError(
+            f"only bytes are carried as bytea; this column's own type is {rule.postgres}",
+            where=where,
+            fix="take its type out of tables.yml, or choose text",
+        )
     if rule.mode in (Mode.BINARY, Mode.GEOMETRY):
         raise SchemaError(
             f"a binary column cannot be carried as {override}",

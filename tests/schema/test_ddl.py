@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from etl_pipeline.config.models import ColumnConfig
 from etl_pipeline.errors import SchemaError
 from etl_pipeline.schema.catalog import Column, Index, IndexPart, Table
 from etl_pipeline.schema.ddl import (
@@ -154,6 +155,21 @@ def test_an_unknown_type_is_refused_by_name() -> None:
     assert caught.value.where == "t.meaning"
     assert "vector(3)" in caught.value.what
     assert "exclude: true" in (caught.value.fix or "")
+    for words, choice in (("{type: text}", "text"), ("{type: bytea}", "bytea")):
+        assert words in (caught.value.fix or "")
+        (carried,) = render_table(table, {"meaning": ColumnConfig(type=choice)}).columns  # type: ignore[arg-type]
+        assert carried.postgres_type == choice
+    for choice in ("integer", "json"):
+        with pytest.raises(SchemaError, match="not supported"):
+            render_table(table, {"meaning": ColumnConfig(type=choice)})  # type: ignore[arg-type]
+
+
+def test_bytea_is_for_bytes() -> None:
+    words = Table("t", (text("c", "varchar(9)"),))
+    with pytest.raises(SchemaError, match="only bytes are carried as bytea"):
+        render_table(words, {"c": ColumnConfig(type="bytea")})
+    blob = Table("t", (Column("c", "blob", "blob", is_nullable=True),))
+    assert render_table(blob, {"c": ColumnConfig(type="bytea")}) == render_table(blob)
 
 
 @pytest.mark.parametrize("length", [1, 50, 51, 64])
