@@ -180,7 +180,7 @@ def carry(table: str, column: Column, override: str | None = None) -> CarriedCol
         )
     if column.is_json and override is None:
         rule = TYPES["json"]
-    if override is not None and override != rule.postgres:
+    if override is not None:
         rule = _override(rule, override, f"{table}.{column.name}")
     arguments = re.search(r"\([\d, ]+\)", column.column_type)
     bracketed = arguments[0] if arguments else ""
@@ -202,6 +202,8 @@ def carry(table: str, column: Column, override: str | None = None) -> CarriedCol
 
 def _override(rule: TypeRule, override: str, where: str) -> TypeRule:
     """*rule* with another PostgreSQL type; the text that travels stays the same."""
+    if override == rule.postgres == "bytea":
+        return rule
     if override == "bytea":
         raise SchemaError(
             f"only bytes are carried as bytea; this column's own type is {rule.postgres}",

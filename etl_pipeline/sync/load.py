@@ -261,7 +261,8 @@ def _copy_chunks(
     for proof, sent in zip(proofs, job.lanes.each(read, proofs, singly=is_wide), strict=True):
         blocks = framed(sent.spool.blocks()) if sent.is_binary else sent.spool.blocks()
         form = ["FORMAT binary"] if sent.is_binary else []
-        with sent.spool, _explaining(job, relation, functools.partial(_reread, job, proof)):
+        reread = functools.partial(_reread, job, proof)
+        with sent.spool, _explaining(job, relation, reread, is_binary=sent.is_binary):
             copied = copy_text(
                 job.analytics, destination, text.column_names, blocks, [*form, *options]
             )
@@ -274,13 +275,17 @@ def _copy_chunks(
 
 @contextlib.contextmanager
 def _explaining(
-    job: _Load, relation: str, read_lines: Callable[[], Iterable[bytes]]
+    job: _Load,
+    relation: str,
+    read_lines: Callable[[], Iterable[bytes]],
+    *,
+    is_binary: bool = False,
 ) -> Iterator[None]:
     """Name the row by its key, from the lines that were sent, where PostgreSQL refuses one."""
     try:
         yield
     except psycopg.Error as error:
-        refusal = locate_refusal(error, job.text, relation)
+        refusal = locate_refusal(error, job.text, relation, is_binary=is_binary)
         if refusal is None:
             raise
         raise explain_refusal(job.text, read_lines(), refusal) from error

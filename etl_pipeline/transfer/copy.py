@@ -64,13 +64,20 @@ class Refusal:
     column: str | None
 
 
+_OF_JSON = ("22P02", "22P05")
+"""What PostgreSQL says of a text that is no JSON, and of JSON that it has no character for."""
+
 # What stands around the column in the context of PostgreSQL's message: a comma and one word before
 # it in most languages (", column c: "), a space before the colon in French, a word after the name
 # in Korean. Taken from the message catalogs of PostgreSQL 15.
 _COLUMN = "[,、] ?\\S+ {name} ?: |(?:번째 줄|행), {name} 열: "
+# A row of binary COPY is not shown, so the context ends with the column.
+_BINARY_COLUMN = r"(?:[,、] ?\S+ {name}|(?:번째 줄|행), {name} 열)\Z"
 
 
-def locate_refusal(error: psycopg.Error, text: TableText, relation: str) -> Refusal | None:
+def locate_refusal(
+    error: psycopg.Error, text: TableText, relation: str, *, is_binary: bool = False
+) -> Refusal | None:
     """Where a row of *text* was refused; None where *error* is not about a value.
 
     PostgreSQL says the place only in the context of its message, ``COPY t, line 2, column c: …``,
@@ -81,15 +88,22 @@ def locate_refusal(error: psycopg.Error, text: TableText, relation: str) -> Refu
         error: What COPY raised.
         text: The table whose rows were sent.
         relation: The name of the table that COPY wrote to, without quotes; it may hold anything.
+        is_binary: Whether the rows were sent in the binary form.
     """
     kind = (error.sqlstate or "")[:2]
-    after_name = (error.diag.context or "").partition(relation)[2]
+    context = error.diag.context or ""
+    if error.sqlstate in _OF_JSON and error.diag.message_detail:
+        context = context.partition("\n")[
+            2
+        ]  # the first line shows the JSON, which may say anything
+    after_name = context.partition(relation)[2]
     number = re.search(r"\d+", after_name)
     if number is None or kind not in ("22", "54"):
         return None
     place = after_name[number.end() :]
     # The longest first: a column may be called "c", and another "b: c".
+    form = _BINARY_COLUMN if is_binary else _COLUMN
     for name in sorted(text.column_names, key=len, reverse=True):
-        if re.match(_COLUMN.format(name=re.escape(postgres_name(name))), place):
+        if re.match(form.format(name=re.escape(postgres_name(name))), place):
             return Refusal(int(number[0]), name)
     return Refusal(int(number[0]), None) if kind == "54" else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -72,6 +73,37 @@ def test_a_value_the_override_cannot_hold_stops_the_table_with_key_and_column(
         assert lab.analytics.execute("SELECT count(*) FROM raw.t").fetchone() == (2,)
     else:
         assert lab.analytics.execute("SELECT to_regclass('raw.t')").fetchone() == (None,)
+
+
+REFUSED = [
+    ("jsonb", "json", r"""'{"a": "\\u0000"}'"""),
+    ("json", "text", "'{'"),
+    ("uuid", "char(36)", "'6ba7b810-9dad-11d1-80b4-00c04fd430cx'"),
+    ("inet", "varchar(40)", "'10.0.0.256'"),
+    ("smallint", "int", "40000"),
+    ("integer", "varchar(9)", "'1x'"),
+    ("bigint", "bigint unsigned", "18446744073709551615"),
+    ("numeric", "varchar(9)", "'ten'"),
+    ("boolean", "tinyint", "-1"),
+]
+
+
+def test_no_value_is_bent_to_fit_its_type(lab: Lab, run: Run) -> None:
+    tables: dict[str, Any] = {}
+    for chosen, declared, value in REFUSED:
+        make_table(
+            lab.source,
+            f"CREATE TABLE `of_{chosen}` (k int PRIMARY KEY, c {declared} NULL)",
+            f"INSERT INTO `of_{chosen}` VALUES (4, NULL), (5, {value})",
+        )
+        tables[f"of_{chosen}"] = {"columns": {"c": {"type": chosen}}}
+    failed = {outcome.table: outcome.error for outcome in run(tables={"tables": tables}).failed}
+    assert failed == {
+        f"of_{chosen}": f"column c cannot hold its value as {chosen}, in the row of key 5"
+        for chosen, _, _ in REFUSED
+    }
+    shown = lab.analytics.execute("SELECT relname FROM pg_class WHERE relname LIKE 'of_%'")
+    assert shown.fetchall() == []
 
 
 def test_a_type_that_is_not_in_the_table_is_carried_where_it_is_asked_for(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from psycopg.pq import DiagnosticField
 from etl_pipeline.core.faults import explain, is_passing
 from etl_pipeline.schema.catalog import Column, Table
 from etl_pipeline.schema.names import postgres_name, quote_postgres
+from etl_pipeline.transfer.binary import framed
 from etl_pipeline.transfer.copy import Refusal, copy_text, locate_refusal
 from etl_pipeline.transfer.select import TableText, render_table
 from tests.conftest import Lab
@@ -184,6 +186,43 @@ def test_a_line_of_another_form_is_not_called_too_large(analytics: Any, target: 
     with pytest.raises(psycopg.errors.BadCopyFileFormat) as caught:
         copy_text(analytics, target, COLUMNS, [b"1\ta\tb\n"])
     assert locate_refusal(caught.value, table_of(*COLUMNS), "t") is None
+
+
+NO_JSON = [b'{"t, 9, column c: ": 1x}', b"", b"{\\nt, 9}"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        *((kind, value) for kind in ("json", "jsonb") for value in NO_JSON),
+        ("jsonb", b'"\\\\u0000"'),
+    ],
+)
+@pytest.mark.usefixtures("target")
+def test_what_json_says_is_not_taken_for_the_place(analytics: Any, kind: str, value: bytes) -> None:
+    """PostgreSQL shows a part of it before the place."""
+    analytics.execute(f"CREATE TABLE raw.data (c text, k {kind})".encode())
+    analytics.commit()
+    text = table_of("c", "k")
+    with pytest.raises(psycopg.DataError) as caught:
+        copy_text(analytics, "raw.data", ["c", "k"], [b"a\t1\n", b"b\t" + value + b"\n"])
+    assert locate_refusal(caught.value, text, "data") == Refusal(2, "k")
+
+
+def test_a_row_in_binary_form_has_its_place_too(analytics: Any, target: str) -> None:
+    analytics.execute("CREATE TABLE raw.j (k json, c text)")
+    analytics.commit()
+    row = b"\x00\x02" + b"\x00\x00\x00\x01{" + b"\x00\x00\x00\x01a"
+    good = row.replace(b"{", b"1")
+    with pytest.raises(psycopg.DataError) as caught:
+        copy_text(analytics, "raw.j", ["k", "c"], framed([good, good, row]), ["FORMAT binary"])
+    text = table_of("k", "c", "k json")
+    assert locate_refusal(caught.value, text, "j", is_binary=True) == Refusal(3, "k")
+    for language, context in CONTEXTS.items():
+        shown = re.sub(r" ?: .*", "", context).format("t", 12, "c")
+        assert locate_refusal(refused(shown), table_of(*NAMES), "t", is_binary=True) == Refusal(
+            12, "c"
+        ), language
 
 
 @pytest.mark.usefixtures("target")
