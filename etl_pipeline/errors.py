@@ -48,11 +48,10 @@ class Fault:
 
     what: str
     where: str
-    fix: str | None = None
+    fix: str
 
     def __str__(self) -> str:
-        head = f"{self.where}: {self.what}"
-        return f"{head}\n    fix: {self.fix}" if self.fix else head
+        return f"{self.where}: {self.what}\n    fix: {self.fix}"
 
 
 class FaultyConfigurationError(ConfigurationError):

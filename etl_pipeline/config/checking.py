@@ -12,6 +12,7 @@ from etl_pipeline.errors import Fault
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
     Locate = Callable[[tuple[str | int, ...]], str]
@@ -78,27 +79,39 @@ def _describe(model: type[BaseModel], detail: ErrorDetails, locate: Locate) -> F
     got = "" if "than" in kind or "too" in kind else f", got {_GOT.get(type(value), 'a value')}"
     if kind == "literal_error" and isinstance(value, str):
         got = ", got other text"
-    return Fault(
-        f"{key}: expected {expected}{got}", locate(path), _suggest_value(kind, expected, value)
+    advice = (
+        f"quote the name: '{path[-1]}'"
+        if "[key]" in detail["loc"]
+        else _suggest_near(kind, expected, value) or _show_example(model, path)
     )
+    return Fault(f"{key}: expected {expected}{got}", locate(path), advice)
 
 
-def _suggest_value(kind: str, expected: str, value: object) -> str | None:
+def _suggest_near(kind: str, expected: str, value: object) -> str | None:
     if kind != "literal_error" or not isinstance(value, str):
         return None
     near = difflib.get_close_matches(value.lower(), expected.split("'")[1::2], n=1)
     return f"did you mean {near[0]}?" if near else None
 
 
+def _show_example(model: type[BaseModel], path: tuple[Any, ...]) -> str:
+    """What may stand at *path*: the key with a value, or the keys that belong under it."""
+    field = _find_fields(model, path[:-1]).get(str(path[-1])) if path else None
+    if field is not None and field.examples:
+        return f"for example {path[-1]}: {field.examples[0]}"
+    known = ", ".join(_find_fields(model, path)) or "names"
+    return f"write what belongs there below it, indented: {known}"
+
+
 def _describe_unknown(model: type[BaseModel], path: tuple[Any, ...], place: str) -> Fault:
-    known = sorted(_list_keys(model, path[:-1]))
+    known = sorted(_find_fields(model, path[:-1]))
     near = difflib.get_close_matches(str(path[-1]), known, n=1)
     advice = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
     return Fault(f"{'.'.join(map(str, path))}: unknown key", place, advice)
 
 
-def _list_keys(model: type[BaseModel], path: tuple[Any, ...]) -> tuple[str, ...]:
-    """Keys that may stand under *path*."""
+def _find_fields(model: type[BaseModel], path: tuple[Any, ...]) -> dict[str, FieldInfo]:
+    """What may stand under *path*, by name; nothing where any name may."""
     annotation: Any = model
     for part in path:
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -106,4 +119,4 @@ def _list_keys(model: type[BaseModel], path: tuple[Any, ...]) -> tuple[str, ...]
         else:
             annotation = get_args(annotation)[1]
             annotation = get_args(annotation)[0] if get_args(annotation) else annotation
-    return tuple(annotation.model_fields)
+    return dict(getattr(annotation, "model_fields", {}))

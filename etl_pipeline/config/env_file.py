@@ -16,6 +16,7 @@ from etl_pipeline.config.databases import (
     PREFIXES,
     list_variables,
 )
+from etl_pipeline.config.file_fault import describe_unreadable
 from etl_pipeline.config.secret import hide_passwords
 from etl_pipeline.errors import Fault, FaultyConfigurationError
 
@@ -39,14 +40,10 @@ def read_env_file(path: Path, environment: str) -> dict[str, str]:
     try:
         mode = path.stat().st_mode
         text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        fault = Fault(
-            "the file is not UTF-8", str(path), f"iconv -t utf-8 {shlex.quote(str(path))}"
-        )
-        raise FaultyConfigurationError([fault]) from None
+    except UnicodeDecodeError as error:
+        raise FaultyConfigurationError([describe_unreadable(path, error)]) from None
     except OSError as error:
-        fault = Fault(f"the file cannot be read ({type(error).__name__})", str(path))
-        raise FaultyConfigurationError([fault]) from error
+        raise FaultyConfigurationError([describe_unreadable(path, error)]) from error
     if stat.S_IMODE(mode) & 0o077:
         logger.warning(
             "%s holds passwords and others may read it; fix: chmod 600 %s",
@@ -83,7 +80,8 @@ def parse_env_text(
             name, value, environment, place
         )
         if fault is None and name in first_lines:
-            fault = Fault(f"{name} is set twice, first in line {first_lines[name]}", place)
+            what = f"{name} is set twice, first in line {first_lines[name]}"
+            fault = Fault(what, place, "keep one of them")
         if fault is not None:
             faults.append(fault)
         first_lines.setdefault(name, line)

@@ -18,9 +18,10 @@ from etl_pipeline.config.databases import (
     list_variables,
 )
 from etl_pipeline.config.env_file import find_lines, read_env_file
+from etl_pipeline.config.file_fault import describe_unreadable
 from etl_pipeline.config.secret import hide_passwords
 from etl_pipeline.config.yaml_file import YamlText, parse_yaml
-from etl_pipeline.errors import EnvironmentNotSetError, Fault, FaultyConfigurationError
+from etl_pipeline.errors import EnvironmentNotSetError, FaultyConfigurationError
 
 DEFAULTS = Path(__file__).parent / "defaults"
 CONFIG_TYPES = ("pipeline", "tables", "env")
@@ -151,11 +152,8 @@ class FileConfigProvider(ConfigProvider):
         path = self._yaml_path(config_type)
         try:
             text = path.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError:
-            return YamlText(faults=(Fault("the file is not UTF-8", str(path)),))
-        except OSError as error:
-            what = f"the file cannot be read ({type(error).__name__})"
-            return YamlText(faults=(Fault(what, str(path)),))
+        except (OSError, UnicodeDecodeError) as error:
+            return YamlText(faults=(describe_unreadable(path, error),))
         return parse_yaml(text, where=str(path))
 
 

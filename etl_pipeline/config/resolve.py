@@ -84,7 +84,8 @@ def _read_port(
     text = str(text).strip()
     if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 65535:
         return int(text)
-    faults.append(Fault(f"{name}: expected a port from 1 to 65535", where))
+    fix = f"{name}={DEFAULT_PORTS[db_type]}"
+    faults.append(Fault(f"{name}: expected a port from 1 to 65535", where, fix))
     return None
 
 
@@ -95,7 +96,7 @@ def _read_schema(text: str | None, name: str, where: str, faults: list[Fault]) -
     if text in known:
         return text
     near = difflib.get_close_matches(text.lower(), known, n=1)
-    fix = f"{name}={near[0]}" if near else None
+    fix = f"{name}={near[0] if near else known[0]}"
     faults.append(Fault(f"{name}: expected one of {', '.join(known)}", where, fix))
     return None
 
@@ -124,11 +125,14 @@ def _check_tls(
     else:
         config["ssl_mode"] = str(mode).strip().lower()
         if config["ssl_mode"] not in known:
-            faults.append(Fault(f"{names['ssl_mode']}: expected one of {', '.join(known)}", where))
+            what = f"{names['ssl_mode']}: expected one of {', '.join(known)}"
+            near = difflib.get_close_matches(config["ssl_mode"], known, n=1)
+            faults.append(Fault(what, where, f"{names['ssl_mode']}={near[0] if near else on}"))
             config["ssl_mode"] = None
     mode = config["ssl_mode"]
     if "ssl_key" in config and "ssl_cert" not in config:
-        faults.append(Fault(f"{names['ssl_key']} needs {names['ssl_cert']}", where))
+        what = f"{names['ssl_key']} needs {names['ssl_cert']}"
+        faults.append(Fault(what, where, f"{names['ssl_cert']}=/path/to/client.pem"))
     files = [names[key] for key in ("ssl_ca", "ssl_cert") if key in config]
     if files and mode in (off, opportunistic, "allow"):
         what = f"{' and '.join(files)} would not be used with ssl_mode {mode}"

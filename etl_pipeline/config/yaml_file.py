@@ -50,7 +50,11 @@ def parse_yaml(text: str, *, where: str) -> YamlText:
     if data is None:
         return YamlText()
     if not isinstance(data, dict):
-        fault = Fault("expected a mapping of keys to values", f"{where}:1")
+        fault = Fault(
+            "expected a mapping of keys to values",
+            f"{where}:1",
+            "write lines of the form key: value",
+        )
         return YamlText(faults=(fault,))
     return YamlText(data, lines)
 

@@ -177,6 +177,23 @@ def test_any_data_is_a_model_or_has_faults(data: dict[str, Any]) -> None:
     for model in (PipelineConfig, TablesConfig):
         checked, faults = check_data(model, data, lambda path: ".".join(map(str, path)))
         assert (checked is None) == bool(faults)
+        assert all(fault.fix for fault in faults)
+
+
+@pytest.mark.parametrize(
+    ("data", "fix"),
+    [
+        ({"general": {"parallel_tables": "x"}}, "for example parallel_tables: "),
+        ({"connections": {"source": {"connect_timeout": None, "ssl_mode": "tls"}}}, "ssl_mode: "),
+        ({"general": []}, "write what belongs there below it, indented: parallel_tables"),
+        ({"connections": "x"}, "indented: source, replication, analytics"),
+    ],
+)
+def test_a_wrong_value_is_shown_a_right_one(data: dict[str, Any], fix: str) -> None:
+    _, faults = check_data(PipelineConfig, data, str)
+    assert fix in faults[-1].fix
+    _, (of_name,) = check_data(TablesConfig, {"tables": {42: {}}}, str)
+    assert of_name.fix == "quote the name: '42'"
 
 
 def test_dictionaries_are_checked_by_the_same_models() -> None:
