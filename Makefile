@@ -11,11 +11,15 @@ MYSQL_TESTS := $(addprefix tests/,core docs/test_production.py pipeline schema s
 demo: setup  ## start private servers, fill a practice, copy it to the warehouse
 	$(VENV)/bin/etl demo
 
+# Each of the workers has servers of its own; a test waits for them as often as it computes.
+WORKERS := 2
+SIDE_BY_SIDE := --numprocesses $(WORKERS) --dist worksteal
+
 test: setup  ## every test, on private servers
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest $(SIDE_BY_SIDE)
 
 test-long: setup  ## the same, with thousands of random tables instead of hundreds
-	$(VENV)/bin/pytest --long --timeout=0
+	$(VENV)/bin/pytest $(SIDE_BY_SIDE) --long --timeout=0
 
 # What needs MariaDB (the demo and its practice) is not in it. The first run takes LOAD DATA away,
 # as MySQL does by itself; the second has the screens too, which would say so.
