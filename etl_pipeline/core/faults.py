@@ -75,6 +75,12 @@ _KEY_REQUIRED = Meaning(
     "SET GLOBAL sql_require_primary_key = OFF at the replication server, or exclude the table",
 )
 _TLS = Meaning("the encrypted connection could not be made", "check ssl_mode and certificates")
+_DOWN_OR_TLS = Meaning(
+    "the server does not answer, or not with the encryption that is asked for",
+    "check host, port, that the server is running, and ssl_mode with its files",
+    is_passing=True,
+)
+_DEMANDING_SSL_MODES = (b"require", b"verify-ca", b"verify-full")
 _CANNOT_CONNECT = Meaning(
     "the server answered and let nobody in",
     "check user, password and database in the .env_… file",
@@ -190,4 +196,6 @@ def _read_postgres(error: psycopg.Error) -> tuple[Meaning, str]:
         return _LOST, ""
     if attempt.used_password or attempt.needs_password:
         return _CANNOT_CONNECT, ""
-    return _DOWN, ""
+    # Nor does it tell a server that is down from one whose certificate it did not like.
+    modes = [option.val for option in attempt.info if option.keyword == b"sslmode"]
+    return _DOWN_OR_TLS if modes[:1] and modes[0] in _DEMANDING_SSL_MODES else _DOWN, ""
