@@ -1,10 +1,8 @@
-"""Values of many megabytes, and one that PostgreSQL cannot take."""
+"""Values of many megabytes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-
-import pytest
 
 from etl_pipeline.pipeline.summary import RunSummary
 from tests.conftest import Lab
@@ -36,19 +34,3 @@ def test_a_value_of_50_megabytes(lab: Lab, run: Run) -> None:
         "length(b) FROM raw.t WHERE k = 1"
     ).fetchone()
     assert found == (*expected, 50 * MEGABYTE)
-
-
-@pytest.mark.timeout(1200)
-def test_a_value_that_postgres_cannot_take_is_refused_with_its_key(
-    lab: Lab, run: Run, request: pytest.FixtureRequest
-) -> None:
-    if not request.config.getoption("--long"):
-        pytest.skip("takes gigabytes of memory: make test-long")
-    make_table(
-        lab.source,
-        "CREATE TABLE t (k int PRIMARY KEY, b longblob)",
-        f"INSERT INTO t VALUES (1, ''), (7, REPEAT(x'00', {520 * MEGABYTE}))",
-    )
-    (failed,) = run().failed
-    assert "the row of key 7" in (failed.error or "")
-    assert lab.analytics.execute("SELECT to_regclass('raw.t')").fetchone() == (None,)

@@ -175,6 +175,23 @@ def test_a_row_that_is_too_large_has_a_line_alone(language: str) -> None:
     assert locate_refusal(refused(context, "54000"), table_of(*NAMES), "t") == Refusal(12, None)
 
 
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("target")
+def test_a_real_server_says_the_line_of_a_value_that_is_too_large(
+    analytics: Any, request: pytest.FixtureRequest
+) -> None:
+    """A bytea as text: half a gigabyte of bytes is a gigabyte of digits."""
+    if not request.config.getoption("--long"):
+        pytest.skip("takes gigabytes of memory: make test-long")
+    analytics.execute("CREATE TABLE raw.b (k int, b bytea)")
+    analytics.commit()
+    megabyte = b"00" * (1 << 19)
+    large = [b"7\t\\\\x", *[megabyte] * 1040, b"\n"]
+    with pytest.raises(psycopg.Error) as caught:
+        copy_text(analytics, "raw.b", ["k", "b"], [b"1\t\\\\x00\n", *large])
+    assert locate_refusal(caught.value, table_of("k", "b"), "b") == Refusal(2, None)
+
+
 @pytest.mark.parametrize("state", ["53100", "57014", "23505", "40P01"])
 def test_what_is_not_about_a_value_has_no_place(state: str) -> None:
     context = CONTEXTS["English"].format("t", 12, "c", "5")
