@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from etl_pipeline.cli import config, demo, run, verify
+from etl_pipeline.cli import config, demo, discover, doctor, init, run, verify
 from etl_pipeline.cli.output import say, show
 from etl_pipeline.cli.shell import INTERRUPTED, CommandLineError
 
@@ -18,11 +18,15 @@ app = typer.Typer(
     name=PROGRAM,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("demo", short_help="Start private servers with a made-up practice, and copy it.")(
     demo.demo
+)
+app.command("init", short_help="Write the files of a new configuration, to fill in.")(init.init)
+app.command("doctor", short_help="Check all that a run needs; change nothing.")(doctor.doctor)
+app.command("discover", short_help="Choose a strategy for each table: tables.yml.")(
+    discover.discover
 )
 app.command("run", short_help="Copy the practice's tables into the warehouse, with proof.")(run.run)
 app.command("verify", short_help="Compare source, replication and raw; change nothing.")(
@@ -35,11 +39,9 @@ app.add_typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from etl_pipeline import __version__
-        from etl_pipeline.transfer.kernel import IS_COMPILED
+        from etl_pipeline.cli.version import describe_versions
 
-        kernel = "compiled" if IS_COMPILED else "in Python: make with a C compiler for a fast one"
-        show(f"etl_pipeline {__version__} (kernel {kernel})")
+        show(describe_versions())
         raise typer.Exit
 
 
@@ -47,7 +49,11 @@ def _show_version(wanted: bool) -> None:
 def _etl(
     context: typer.Context,
     _version: bool = typer.Option(
-        False, "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        False,
+        "--version",
+        callback=_show_version,
+        is_eager=True,
+        help="Show the versions of what matters and exit.",
     ),
 ) -> None:
     """Keep a PostgreSQL warehouse equal to a live dental practice database.

@@ -46,6 +46,11 @@ def say(words: str) -> None:
         _close(sys.stderr)
 
 
+def count_tables(count: int) -> str:
+    """``1 table``, ``2 tables``."""
+    return f"{count} table" if count == 1 else f"{count} tables"
+
+
 def printable(text: str) -> str:
     r"""*text* as a terminal may get it: other control characters than newline read ``\x1b``.
 

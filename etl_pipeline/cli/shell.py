@@ -25,6 +25,18 @@ JSON_OPTION = typer.Option(
 )
 INTERRUPTED = 130
 
+
+def complete_table(incomplete: str) -> list[str]:
+    """Names of ``tables.yml`` that begin like *incomplete*, for the shell; it asks no server."""
+    from etl_pipeline.config import FileConfigProvider
+
+    try:
+        tables = FileConfigProvider().get_config("tables").get("tables") or {}
+    except EtlError:
+        return []
+    return [name for name in tables if str(name).startswith(incomplete)]
+
+
 CommandLineError: type[Exception] = typer.BadParameter.__mro__[1]
 """Every complaint of typer about a command line; it has no public name for it."""
 
@@ -45,8 +57,7 @@ def exit_codes(
     except (typer.Exit, CommandLineError):
         raise
     except BaseException as error:
-        # An error met while Ctrl-C was being obeyed, on a connection cut short, is part of it.
-        if any(isinstance(link, KeyboardInterrupt) for link in _chain(error)):
+        if is_stop(error):
             say(f"stopped: {stopped}")
             raise typer.Exit(INTERRUPTED) from None
         if not isinstance(error, Exception):
@@ -56,6 +67,14 @@ def exit_codes(
         failure = _explained(error)
         say(f"error: {failure}")
         raise typer.Exit(failure.exit_code) from None
+
+
+def is_stop(error: BaseException) -> bool:
+    """Whether somebody pressed Ctrl-C.
+
+    An error met while that was being obeyed, on a connection cut short, is part of it.
+    """
+    return any(isinstance(link, KeyboardInterrupt) for link in _chain(error))
 
 
 def _explained(error: Exception) -> EtlError:

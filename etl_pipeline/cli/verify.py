@@ -5,9 +5,15 @@ from __future__ import annotations
 import typer
 
 from etl_pipeline.cli.output import say, show
-from etl_pipeline.cli.shell import DEBUG_OPTION, JSON_OPTION, exit_codes, stop_on_sigterm
+from etl_pipeline.cli.shell import (
+    DEBUG_OPTION,
+    JSON_OPTION,
+    complete_table,
+    exit_codes,
+    stop_on_sigterm,
+)
 
-TABLES = typer.Argument(None, metavar="TABLE", hidden=True)
+TABLES = typer.Argument(None, metavar="TABLE", hidden=True, autocompletion=complete_table)
 DEEP = typer.Option(
     False, "--deep", help="Send the rows again, compare raw by value, and name the keys."
 )

@@ -74,6 +74,21 @@ class ConnectionFactory:
         return engine
 
     @staticmethod
+    def open_source(settings: Settings) -> SourceConnection:
+        """One connection to the source, which the caller closes.
+
+        It is as guarded as those of an engine, which asks the server several questions of its own.
+
+        Raises:
+            pymysql.err.MySQLError: The server refused or does not answer.
+        """
+        config = _get_config(settings, DatabaseType.SOURCE)
+        limit = settings.pipeline.source.max_seconds_per_statement
+        args = make_source_args(config, limit)
+        place = {key: config[key] for key in ("host", "port", "user", "database")}
+        return SourceConnection(**place, **args)
+
+    @staticmethod
     def get_replication_connection(settings: Settings) -> Engine:
         """An engine for replication: strict, but with zero dates and without foreign keys."""
         config = _get_config(settings, DatabaseType.REPLICATION)

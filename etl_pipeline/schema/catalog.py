@@ -29,6 +29,7 @@ class Column:
         collation: Collation of a text column; None for every other type.
         comment: Empty where there is none.
         is_json: Whether MariaDB checks the column with ``json_valid``: its way to declare JSON.
+        is_stamped: Whether the server sets it on each update: ``ON UPDATE current_timestamp()``.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Column:
     collation: str | None = None
     comment: str = ""
     is_json: bool = False
+    is_stamped: bool = False
 
     @property
     def is_unsigned(self) -> bool:
@@ -128,7 +130,7 @@ _COLUMNS = """
 SELECT table_name AS table_name, column_name AS column_name, data_type AS data_type,
        column_type AS column_type, is_nullable AS is_nullable,
        character_set_name AS charset, collation_name AS collation,
-       column_comment AS column_comment
+       column_comment AS column_comment, extra AS extra
 FROM information_schema.columns
 WHERE table_schema = :database
 ORDER BY table_name, ordinal_position"""
@@ -171,6 +173,7 @@ def read_catalog(execute: Execute, database: str) -> dict[str, Table]:
                 collation=row.collation,
                 comment=_text(row.column_comment),
                 is_json=(row.table_name, row.column_name) in json_columns,
+                is_stamped="on update current_timestamp" in _text(row.extra).lower(),
             )
         )
     indexes = _group_indexes(execute(_INDEXES, values))

@@ -18,6 +18,7 @@ try:
     _compiled: Any = importlib.import_module("etl_pipeline.transfer._binary")
 except ImportError:
     _compiled = None
+IS_COMPILED = _compiled is not None
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # no flags, no extension
 _TRAILER = b"\xff\xff"

@@ -78,6 +78,7 @@ def test_the_other_blocks_are_executed_by_name() -> None:
         "raw_schema.md": 1,
         "environment_setup.md": 1,
         "connection_architecture.md": python,  # tests/core/test_docs.py
+        "scheduling.md": 3,  # test_scheduling.py
     }
 
 

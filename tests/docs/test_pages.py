@@ -56,7 +56,8 @@ def test_every_option_of_a_command_has_a_line_and_no_other(name: str) -> None:
 def test_every_command_has_a_section_and_no_other() -> None:
     headings = re.findall(r"^## etl ?(.*)$", COMMANDS, re.MULTILINE)
     assert sorted(headings) == ["", *sorted(list_commands())]
-    assert set(documented(find_section(COMMANDS, "## etl"))) == {"--version", "-h", "--help"}
+    documented_options = set(documented(find_section(COMMANDS, "## etl")))
+    assert documented_options == {"--version", "--install-completion", "-h", "--help"}
     assert options_of(read_program()) == {"--version"}
 
 

@@ -1,0 +1,84 @@
+"""``etl discover``: what tables.yml should say, from the source's catalog."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import typer
+
+from etl_pipeline.cli.output import count_tables, say, show
+from etl_pipeline.cli.shell import DEBUG_OPTION, complete_table, exit_codes, stop_on_sigterm
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from etl_pipeline.setup.choices import Choice
+    from etl_pipeline.setup.discover import Discovery
+
+TABLES = typer.Argument(None, metavar="TABLE", hidden=True, autocompletion=complete_table)
+WRITE = typer.Option(False, "--write", help="Write tables.yml; without it, only show.")
+_STRATEGIES = ("incremental", "append_only", "fingerprint")
+
+
+def discover(
+    tables: list[str] | None = TABLES, write: bool = WRITE, debug: bool = DEBUG_OPTION
+) -> None:
+    """Choose how each table is kept equal, from the source's catalog, and say why.
+
+    TABLE names the tables to choose for. With none named, those of tables.yml are, and where
+    it names none, all tables of the source. What tables.yml says already is never changed,
+    and its comments stay; what is missing is added, with the reason of each choice.
+
+    Example: etl discover --write
+    """
+    with exit_codes(debug=debug, stopped="nothing was changed"):
+        from etl_pipeline.config import FileConfigProvider, Settings
+        from etl_pipeline.setup import discover as finding
+
+        stop_on_sigterm()
+        provider = FileConfigProvider()
+        found = finding.discover(Settings(provider=provider), provider.directory, tables or [])
+        show(screen(found))
+        if write and found.new != found.old:
+            finding.write(found)
+        say(_last_line(found, written=write))
+
+
+def screen(found: Discovery) -> str:
+    """What would change, or for a new file a line a table; then the sums and the notes."""
+    from etl_pipeline.setup.tables_file import show_difference
+
+    choices = list(found.choices.values())
+    lines = (
+        [show_difference(found.old, found.new, "tables.yml").rstrip("\n")]
+        if found.old
+        else _table_lines(choices)
+    )
+    lines += ["", *_sums(choices), *(f"note: {note}" for note in found.notes)]
+    return "\n".join(lines).lstrip("\n")
+
+
+def _table_lines(choices: Sequence[Choice]) -> list[str]:
+    width = max(len(choice.table) for choice in choices)
+    return [f"{one.table:<{width}}  {one.strategy:<11}  {one.because}" for one in choices]
+
+
+def _sums(choices: Sequence[Choice]) -> list[str]:
+    counts = Counter(choice.strategy for choice in choices)
+    parts = [f"{counts[one]} {one}" for one in _STRATEGIES if counts[one]]
+    stamped = [choice for choice in choices if choice.stamps]
+    used = sum(choice.strategy == "incremental" for choice in stamped)
+    have = "has" if len(stamped) == 1 else "have"
+    return [
+        f"{count_tables(len(choices))}: {', '.join(parts)}",
+        f"{len(stamped)} {have} a column that the server stamps; {used} can be read by it",
+    ]
+
+
+def _last_line(found: Discovery, *, written: bool) -> str:
+    if found.new == found.old:
+        return f"nothing to add to {found.path}"
+    if written:
+        return f"written: {found.path}"
+    return "nothing was written; to write it: etl discover --write"

@@ -1,0 +1,1 @@
+"""From an empty folder to a trusted run: the files, the checks, the choice of strategies."""

@@ -1,0 +1,257 @@
+"""What the doctor thinks of the facts: one finding a check, each with its fix. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from etl_pipeline.config.resolve import LOOPBACK_NAMES
+from etl_pipeline.schema.names import quote_postgres
+from etl_pipeline.setup.facts import MysqlFacts, PostgresFacts
+from etl_pipeline.setup.finding import Finding, verdict
+from etl_pipeline.setup.privileges import (
+    judge_analytics_privileges,
+    judge_replication_privileges,
+    judge_source_privileges,
+)
+from etl_pipeline.sync.state import VERSION as STATE_VERSION
+
+CLOCK_SECONDS = 10.0
+"""Clocks that are further apart than this make times in logs and records hard to compare."""
+LEAST_POSTGRES = 14
+SERVER_PACKET = 16 << 20
+_UTC = ("+00:00", "UTC")
+_REPLICATION_MODES = ("NO_AUTO_VALUE_ON_ZERO", "STRICT_ALL_TABLES", "ALLOW_INVALID_DATES")
+
+
+def judge_source(facts: MysqlFacts) -> list[Finding]:
+    """Findings on the source."""
+    return [
+        _version(facts, "source"),
+        _tls("source", facts.host, facts.tls, "required"),
+        _time_zone(facts, "source"),
+        _character_set(facts, "source"),
+        _sql_mode(facts, "source", wanted=(), is_exact=True),
+        _wait_timeout("source", facts.recycle_seconds, float(facts.session["wait_timeout"])),
+        _clock("source", facts.clock_seconds),
+        judge_source_privileges(facts),
+    ]
+
+
+def judge_replication(facts: MysqlFacts, source: MysqlFacts | None) -> list[Finding]:
+    """Findings on replication; *source* is None where it could not be asked."""
+    return [
+        _version(facts, "replication"),
+        _tls("replication", facts.host, facts.tls, "required"),
+        _time_zone(facts, "replication"),
+        _character_set(facts, "replication"),
+        _sql_mode(facts, "replication", wanted=_REPLICATION_MODES, is_exact=False),
+        _local_infile(facts),
+        _packet(facts, source),
+        _primary_key(facts),
+        _wait_timeout("replication", facts.recycle_seconds, float(facts.session["wait_timeout"])),
+        _clock("replication", facts.clock_seconds),
+        judge_replication_privileges(facts),
+    ]
+
+
+def judge_analytics(facts: PostgresFacts) -> list[Finding]:
+    """Findings on the warehouse."""
+    return [
+        _postgres_version(facts),
+        _tls("analytics", facts.host, facts.tls, "require"),
+        verdict(
+            "analytics.time_zone",
+            facts.time_zone in _UTC,
+            f"the session's is {facts.time_zone}",
+            "connect without what changes the session's settings on the way, a pooler for example",
+        ),
+        _encoding(facts),
+        _wait_timeout("analytics", facts.recycle_seconds, facts.idle_seconds or float("inf")),
+        _clock("analytics", facts.clock_seconds),
+        judge_analytics_privileges(facts),
+        _state(facts),
+    ]
+
+
+def _version(facts: MysqlFacts, name: str) -> Finding:
+    is_mariadb = "mariadb" in facts.version.lower()
+    numbers = tuple(int(part) for part in re.findall(r"\d+", facts.version)[:3])
+    product = "MariaDB" if is_mariadb else "MySQL"
+    return verdict(
+        f"{name}.version",
+        numbers >= ((10, 1) if is_mariadb else (5, 7, 8)),
+        f"{product} {'.'.join(map(str, numbers))}",
+        "use MariaDB 10.1, MySQL 5.7.8 or later",
+    )
+
+
+def _postgres_version(facts: PostgresFacts) -> Finding:
+    return verdict(
+        "analytics.version",
+        facts.version_number >= LEAST_POSTGRES * 10_000,
+        f"PostgreSQL {facts.version.split()[0]}",
+        f"use PostgreSQL {LEAST_POSTGRES} or later",
+    )
+
+
+def _tls(name: str, host: str, tls: str | None, mode: str) -> Finding:
+    if tls:
+        return Finding(f"{name}.tls", "ok", f"encrypted, {tls}")
+    is_here = host in LOOPBACK_NAMES or host.startswith(("127.", "/"))
+    where = "not encrypted, and does not leave this machine" if is_here else "not encrypted"
+    return verdict(
+        f"{name}.tls",
+        is_here,
+        where,
+        f"let the server offer TLS, and set connections.{name}.ssl_mode: {mode} in pipeline.yml",
+        otherwise="warning",
+    )
+
+
+def _time_zone(facts: MysqlFacts, name: str) -> Finding:
+    server = facts.server["time_zone"]
+    if server == "SYSTEM":
+        server = facts.server.get("system_time_zone", server)
+    zone = facts.session["time_zone"]
+    return verdict(
+        f"{name}.time_zone",
+        zone in _UTC,
+        f"the session's is {zone}, the server's {server}",
+        "connect without what changes the session's settings on the way, a proxy for example",
+    )
+
+
+def _character_set(facts: MysqlFacts, name: str) -> Finding:
+    keys = ("character_set_client", "character_set_connection", "character_set_results")
+    sets = sorted({facts.session[key] for key in keys})
+    database = facts.session["character_set_database"]
+    return verdict(
+        f"{name}.character_set",
+        sets == ["utf8mb4"],
+        f"the session's is {', '.join(sets)}, the database's {database}",
+        "connect without what changes the session's settings on the way, a proxy for example",
+    )
+
+
+def _sql_mode(facts: MysqlFacts, name: str, *, wanted: tuple[str, ...], is_exact: bool) -> Finding:
+    modes = {mode for mode in facts.session["sql_mode"].split(",") if mode}
+    lacking = set(wanted) - modes
+    extra = modes - set(wanted) if is_exact else modes & {"NO_BACKSLASH_ESCAPES", "ANSI_QUOTES"}
+    what = f"the session's is {','.join(sorted(modes)) or 'empty'}"
+    if lacking or extra:
+        named = [f"{mode} is missing" for mode in sorted(lacking)]
+        named += [f"{mode} must not be set" for mode in sorted(extra)]
+        what = f"in the session {', '.join(named)}"
+    return verdict(
+        f"{name}.sql_mode",
+        not (lacking or extra),
+        what,
+        "connect without what changes the session's settings on the way, a proxy for example",
+    )
+
+
+def _local_infile(facts: MysqlFacts) -> Finding:
+    is_on = facts.server["local_infile"].upper() in ("ON", "1")
+    return verdict(
+        "replication.local_infile",
+        is_on,
+        "on" if is_on else "off: rows are sent by INSERT, which is slower",
+        "SET GLOBAL local_infile = ON, and keep it in the server's configuration",
+        otherwise="warning",
+    )
+
+
+def _packet(facts: MysqlFacts, source: MysqlFacts | None) -> Finding:
+    ours = int(facts.session["max_allowed_packet"])
+    needed = int(source.server["max_allowed_packet"]) if source else SERVER_PACKET
+    what = f"{_megabytes(ours)}"
+    if ours < needed:
+        what += f", less than the source's {_megabytes(needed)}: its largest rows may not fit"
+    return verdict(
+        "replication.max_allowed_packet",
+        ours >= needed,
+        what,
+        f"SET GLOBAL max_allowed_packet = {needed}, and keep it in the server's configuration",
+        otherwise="warning",
+    )
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / (1 << 20):,.0f} MB" if count >= 1 << 20 else f"{count / 1024:,.0f} kB"
+
+
+def _primary_key(facts: MysqlFacts) -> Finding:
+    is_required = facts.session.get("sql_require_primary_key", "OFF").upper() in ("ON", "1")
+    return verdict(
+        "replication.sql_require_primary_key",
+        not is_required,
+        "on: tables without a primary key are refused" if is_required else "off",
+        "SET GLOBAL sql_require_primary_key = OFF, or exclude such tables",
+        otherwise="warning",
+    )
+
+
+def _wait_timeout(name: str, recycle_seconds: int, wait_seconds: float) -> Finding:
+    is_never = wait_seconds == float("inf")
+    limit = "no idle session" if is_never else f"idle sessions after {wait_seconds:,.0f} s"
+    what = f"the server ends {limit}, we renew ours after {recycle_seconds:,} s"
+    return verdict(
+        f"{name}.wait_timeout",
+        wait_seconds > recycle_seconds,
+        what,
+        ""
+        if is_never
+        else f"set connections.{name}.pool_recycle: {max(1, int(wait_seconds / 2))} "
+        "in pipeline.yml",
+        otherwise="warning",
+    )
+
+
+def _clock(name: str, ahead_seconds: float) -> Finding:
+    apart = abs(ahead_seconds)
+    direction = "ahead of" if ahead_seconds > 0 else "behind"
+    is_good = apart <= CLOCK_SECONDS
+    return verdict(
+        f"{name}.clock",
+        is_good,
+        "as ours" if is_good else f"{apart:,.0f} s {direction} ours",
+        "let both machines take their time from NTP",
+        otherwise="warning",
+    )
+
+
+def _encoding(facts: PostgresFacts) -> Finding:
+    return verdict(
+        "analytics.character_set",
+        facts.encoding == "UTF8",
+        f"the database's is {facts.encoding}",
+        f"CREATE DATABASE {quote_postgres(facts.database)} ENCODING 'UTF8' TEMPLATE template0, "
+        "under another name or after dropping this one",
+    )
+
+
+def _state(facts: PostgresFacts) -> Finding:
+    found = facts.state_version
+    if found is None:
+        return Finding("analytics.state", "ok", "none yet; the first run makes it in schema etl")
+    return verdict(
+        "analytics.state",
+        found <= STATE_VERSION,
+        f"version {found}, this program knows {STATE_VERSION}",
+        "install the newer etl_pipeline that wrote it",
+    )
+
+
+def judge_separation(mine: Mapping[str, Places], other: Mapping[str, Places]) -> list[str]:
+    """Names of databases that two environments share: ``replication is source of the other``."""
+    return [
+        f"{name} is also {its_name} there"
+        for name, place in mine.items()
+        for its_name, its_place in other.items()
+        if place and its_place and place & its_place
+    ]
+
+
+Places = frozenset[tuple[str, int, str]]
+"""Address, port and database: all that a host's name resolves to."""

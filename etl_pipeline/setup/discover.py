@@ -1,0 +1,140 @@
+"""Reads the source's catalog, and works out what ``tables.yml`` should say."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+from pymysql.cursors import DictCursor
+from pymysql.err import MySQLError
+
+from etl_pipeline.config import DatabaseType, Settings
+from etl_pipeline.config.checking import check_data
+from etl_pipeline.config.models import TablesConfig
+from etl_pipeline.config.yaml_file import parse_yaml
+from etl_pipeline.core import ConnectionFactory
+from etl_pipeline.core.faults import explain
+from etl_pipeline.core.source_connection import SourceConnection
+from etl_pipeline.errors import ConfigurationError, EtlError, FaultyConfigurationError
+from etl_pipeline.pipeline.plan import plan_run
+from etl_pipeline.schema.catalog import Table, read_catalog
+from etl_pipeline.setup.choices import Choice, choose, find_kept
+from etl_pipeline.setup.tables_file import add_choices
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What was found.
+
+    Attributes:
+        path: Of ``tables.yml``, which may not be there yet.
+        old: Its text; empty where it is not there.
+        new: Its text with what was chosen.
+        choices: By table.
+        notes: Sentences on what stays, is gone or is not named.
+    """
+
+    path: Path
+    old: str
+    new: str
+    choices: Mapping[str, Choice]
+    notes: tuple[str, ...]
+
+
+def discover(settings: Settings, folder: Path, requested: Sequence[str]) -> Discovery:
+    """Choose for *requested* tables; else for those that are named, or else for all.
+
+    Raises:
+        ConfigurationError: The settings lack something, or a table is not at the source.
+        DatabaseError: The source cannot be read.
+    """
+    catalog = read_source(settings)
+    # Refuses an empty source and unknown names, as a run does.
+    plan_run(catalog, {}, requested)
+    named = settings.tables()
+    chosen = [name for name in requested or named or catalog if name in catalog]
+    choices = {name: choose(catalog[name]) for name in chosen}
+    path = folder / "tables.yml"
+    old = path.read_text(encoding="utf-8-sig") if path.exists() else ""
+    new = add_choices(old, choices.values())
+    _check(new, path)
+    return Discovery(path, old, new, choices, tuple(_find_notes(settings, catalog, choices)))
+
+
+def read_source(settings: Settings) -> dict[str, Table]:
+    """The source's tables, from fewer than ten statements to it and none to anybody else."""
+    database = settings.get_database_config(DatabaseType.SOURCE)["database"]
+    try:
+        with contextlib.closing(ConnectionFactory.open_source(settings)) as connection:
+            return read_catalog(lambda sql, values: _fetch(connection, sql, values), database)
+    except MySQLError as error:
+        config = settings.get_database_config(DatabaseType.SOURCE)
+        place = f"source {config['host']}:{config['port']}/{config['database']}"
+        raise explain(error, place) from error
+
+
+def _fetch(
+    connection: SourceConnection, sql: str, values: Mapping[str, object]
+) -> list[SimpleNamespace]:
+    """Rows with attributes; *values* are those of ``:name`` in *sql*."""
+    with connection.cursor(DictCursor) as cursor:
+        cursor.execute(re.sub(r":(\w+)", r"%(\1)s", sql), dict(values) or None)
+        return [SimpleNamespace(**row) for row in cursor.fetchall()]
+
+
+def _find_notes(
+    settings: Settings, catalog: Mapping[str, Table], choices: Mapping[str, Choice]
+) -> Iterator[str]:
+    named = settings.tables()
+    said = {
+        name: settings.get_table_config(name).model_dump(exclude_unset=True) for name in choices
+    }
+    yield from find_kept(choices, said)
+    for name in named:
+        if name not in catalog:
+            yield f"{name} is named in tables.yml, and is not at the source"
+    left_out = [name for name in catalog if named and name not in {*named, *choices}]
+    if left_out:
+        shown = ", ".join(left_out[:5]) + (", …" if len(left_out) > 5 else "")
+        yield (
+            f"{len(left_out)} tables of the source are not named in tables.yml, and so are not "
+            f"copied: {shown}\n  to add some: etl discover {' '.join(left_out[:2])} --write"
+        )
+
+
+def _check(text: str, path: Path) -> None:
+    """Refuse a text that would not be read back: the file stays as it is then."""
+    parsed = parse_yaml(text, where=str(path))
+    faults = list(parsed.faults) or check_data(TablesConfig, parsed.data, lambda _: str(path))[1]
+    if faults:
+        raise FaultyConfigurationError(faults)
+
+
+def write(discovery: Discovery) -> None:
+    """Put the new text in place of the old one, at once.
+
+    Raises:
+        ConfigurationError: The file cannot be written, or was edited since it was read.
+    """
+    path = discovery.path.resolve()
+    now = path.read_text(encoding="utf-8-sig") if path.exists() else ""
+    if now != discovery.old:
+        raise ConfigurationError(
+            "the file was edited meanwhile", where=str(path), fix="etl discover, once more"
+        )
+    beside = path.with_name(f"{path.name}.new")
+    try:
+        beside.write_text(discovery.new, encoding="utf-8")
+        if path.exists():
+            beside.chmod(path.stat().st_mode & 0o777)
+        beside.replace(path)
+    except OSError as error:
+        raise EtlError(
+            f"the file cannot be written ({error.strerror})",
+            where=str(path),
+            fix="see that you may write there and the disk has room, then run again",
+        ) from error

@@ -1,0 +1,251 @@
+"""Looks at everything that a run needs, and changes nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shlex
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from etl_pipeline.config import ConfigProvider, DatabaseType, FileConfigProvider, Settings
+from etl_pipeline.config.databases import ENVIRONMENT_VARIABLE, ENVIRONMENTS
+from etl_pipeline.config.providers import read_environment
+from etl_pipeline.config.resolve import LOOPBACK_NAMES
+from etl_pipeline.core import ConnectionFactory
+from etl_pipeline.core.faults import explain
+from etl_pipeline.core.same_server import refuse_same_server_database
+from etl_pipeline.errors import (
+    ConfigurationError,
+    EnvironmentNotSetError,
+    EtlError,
+    Fault,
+    FaultyConfigurationError,
+)
+from etl_pipeline.setup.checks import (
+    Places,
+    judge_analytics,
+    judge_replication,
+    judge_separation,
+    judge_source,
+)
+from etl_pipeline.setup.facts import MysqlFacts, PostgresFacts, read_mysql, read_postgres
+from etl_pipeline.setup.finding import Finding
+from etl_pipeline.transfer import binary, kernel
+
+Facts = TypeVar("Facts", MysqlFacts, PostgresFacts)
+
+
+def examine(provider: ConfigProvider) -> Iterator[Finding]:
+    """Every finding on the environment that ``ETL_ENVIRONMENT`` names, as soon as it is known.
+
+    What cannot be looked at because of an earlier finding is skipped, and said to be.
+    """
+    yield _look_at_kernel()
+    try:
+        environment = read_environment()
+    except EnvironmentNotSetError as error:
+        yield Finding("environment", "failed", str(error).splitlines()[0], error.fix)
+        yield from _skip("it is not known which environment")
+        return
+    yield Finding("environment", "ok", f"{environment}, as {ENVIRONMENT_VARIABLE} says")
+    with _quiet():
+        try:
+            settings = Settings(environment, provider)
+        except FaultyConfigurationError as error:
+            yield from _show_faults(error.faults)
+            yield from _skip("the files are to be mended first")
+            return
+    yield _look_at_files(settings)
+    yield _look_at_other_environment(settings)
+    yield from _look_at_databases(settings)
+
+
+def _skip(why: str) -> Iterator[Finding]:
+    for name in (*(one.value for one in DatabaseType), "separation"):
+        yield Finding(name, "skipped", why)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Let what reading the files warns of be said by a finding alone."""
+    logger = logging.getLogger("etl_pipeline.config")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _look_at_kernel() -> Finding:
+    if kernel.IS_COMPILED and binary.IS_COMPILED:
+        return Finding("kernel", "ok", "compiled")
+    return Finding(
+        "kernel",
+        "warning",
+        "in Python: rows are rendered more slowly",
+        "install a C compiler and Python's headers, then install etl_pipeline again",
+    )
+
+
+def _show_faults(faults: tuple[Fault, ...]) -> Iterator[Finding]:
+    for fault in faults:
+        yield Finding("files", "failed", f"{fault.where}: {fault.what}", fault.fix)
+
+
+def _look_at_files(settings: Settings) -> Finding:
+    provider = settings.provider
+    place = provider.locate("env")
+    if isinstance(provider, FileConfigProvider):
+        path = provider.directory / f".env_{settings.environment}"
+        if path.exists() and path.stat().st_mode & 0o077:
+            return Finding(
+                "files",
+                "warning",
+                f"others may read {path}",
+                f"chmod 600 {shlex.quote(str(path))}",
+            )
+    tables = len(settings.tables())
+    copied = f"{tables} tables are" if tables else "every table of the source is"
+    return Finding("files", "ok", f"{place}; {copied} copied")
+
+
+def _look_at_other_environment(settings: Settings) -> Finding:
+    """Refuse databases that another environment uses too; its servers are not connected to."""
+    (other,) = (one for one in ENVIRONMENTS if one != settings.environment)
+    provider = settings.provider
+    if not isinstance(provider, FileConfigProvider):
+        return Finding("environments", "skipped", "the configuration comes from no files")
+    try:
+        with _quiet():
+            others = Settings(other, FileConfigProvider(provider.directory))
+            theirs = {one.value: _places(others, one) for one in DatabaseType}
+            mine = {one.value: _places(settings, one) for one in DatabaseType}
+    except FaultyConfigurationError as error:
+        what = f"{other} cannot be compared: {error.faults[0].where}: {error.faults[0].what}"
+        return Finding("environments", "warning", what, error.faults[0].fix)
+    shared = judge_separation(mine, theirs)
+    if shared:
+        return Finding(
+            "environments",
+            "failed",
+            f"{settings.environment} and {other} share a database: {'; '.join(shared)}",
+            f"give {settings.environment} databases of its own",
+        )
+    if not any(theirs.values()):
+        return Finding("environments", "ok", f"nothing says where those of {other} are")
+    return Finding("environments", "ok", f"no database is also one of {other}")
+
+
+def _places(settings: Settings, db_type: DatabaseType) -> Places:
+    config = settings.get_database_config(db_type)
+    if not (config["host"] and config["database"] and config["port"]):
+        return frozenset()
+    database = str(config["database"])
+    if db_type is not DatabaseType.ANALYTICS:
+        database = database.casefold()
+    kind = "postgres" if db_type is DatabaseType.ANALYTICS else "mysql"
+    return frozenset(
+        (address, int(config["port"]), f"{kind} {database}")
+        for address in _addresses(str(config["host"]))
+    )
+
+
+def _addresses(host: str) -> set[str]:
+    """All that *host* resolves to, every name of this machine's loopback being one."""
+    name = host.strip().casefold().rstrip(".")
+    try:
+        found = {str(entry[4][0]) for entry in socket.getaddrinfo(name, None)}
+    except OSError:
+        found = {name}
+    return {
+        "localhost" if one in LOOPBACK_NAMES or one.startswith("127.") else one for one in found
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked(Generic[Facts]):
+    """A database that was asked: the finding on its connection, and where that is good the rest."""
+
+    finding: Finding
+    engine: Engine | None = None
+    facts: Facts | None = None
+
+
+def _look_at_databases(settings: Settings) -> Iterator[Finding]:
+    shared = _places(settings, DatabaseType.SOURCE) & _places(settings, DatabaseType.REPLICATION)
+    if shared:
+        yield Finding(
+            "separation",
+            "failed",
+            "source and replication are the same database",
+            "give replication a database of its own in the .env_… file",
+        )
+        for name in ("source", "replication"):
+            yield Finding(name, "skipped", "it is not to be connected to while they are the same")
+    with contextlib.ExitStack() as engines:
+        if not shared:
+            yield from _look_at_mysql(settings, engines)
+        schema = settings.get_database_config(DatabaseType.ANALYTICS)["schema"]
+        analytics = _ask(
+            settings,
+            DatabaseType.ANALYTICS,
+            ConnectionFactory.get_analytics_connection,
+            engines,
+            lambda engine: read_postgres(engine, schema),
+        )
+        yield analytics.finding
+        yield from judge_analytics(analytics.facts) if analytics.facts else ()
+
+
+def _look_at_mysql(settings: Settings, engines: contextlib.ExitStack) -> Iterator[Finding]:
+    connect = ConnectionFactory.get_source_connection
+    source = _ask(settings, DatabaseType.SOURCE, connect, engines, read_mysql)
+    yield source.finding
+    yield from judge_source(source.facts) if source.facts else ()
+    connect = ConnectionFactory.get_replication_connection
+    replication = _ask(settings, DatabaseType.REPLICATION, connect, engines, read_mysql)
+    yield replication.finding
+    yield from judge_replication(replication.facts, source.facts) if replication.facts else ()
+    yield _look_at_separation(source.engine, replication.engine)
+
+
+def _ask(
+    settings: Settings,
+    db_type: DatabaseType,
+    connect: Callable[[Settings], Engine],
+    engines: contextlib.ExitStack,
+    read: Callable[[Engine], Facts],
+) -> _Asked[Facts]:
+    name = db_type.value
+    faults = settings.find_faults(db_type)
+    if faults:
+        what = f"{faults[0].where}: {'; '.join(fault.what for fault in faults)}"
+        fix = faults[0].fix if len(faults) == 1 else "fill them in, in that file"
+        return _Asked(Finding(name, "failed", what, fix))
+    url = settings.get_database_config(db_type)
+    place = f"{url['host']}:{url['port']}/{url['database']}"
+    try:
+        engine = connect(settings)
+        engines.callback(engine.dispose)
+        facts = read(engine)
+    except (EtlError, SQLAlchemyError) as error:
+        failure = error if isinstance(error, EtlError) else explain(error, place)
+        return _Asked(Finding(name, "failed", f"{place}: {failure.what}", failure.fix))
+    return _Asked(Finding(name, "ok", f"connected to {place} as {facts.user}"), engine, facts)
+
+
+def _look_at_separation(source: Engine | None, replication: Engine | None) -> Finding:
+    if source is None or replication is None:
+        return Finding("separation", "skipped", "source and replication are not both connected")
+    try:
+        refuse_same_server_database(source, replication)
+    except ConfigurationError as error:
+        return Finding("separation", "failed", f"{error.where}: {error.what}", error.fix)
+    return Finding("separation", "ok", "source and replication are different databases")

@@ -1,0 +1,37 @@
+"""The privileges that suffice for each database, as statements to paste."""
+
+from __future__ import annotations
+
+from etl_pipeline.schema.names import quote_mysql, quote_postgres
+
+REPLICATION_PRIVILEGES = ("SELECT", "INSERT", "DELETE", "CREATE", "DROP", "ALTER")
+
+
+def grant_source(database: str, user: str) -> str:
+    """What the source's user needs, and no more."""
+    return f"GRANT SELECT ON {_pattern(database)}.* TO {_mysql_user(user)}"
+
+
+def grant_replication(database: str, user: str) -> str:
+    """What the replication's user needs, and no more."""
+    privileges = ", ".join(REPLICATION_PRIVILEGES)
+    return f"GRANT {privileges} ON {_pattern(database)}.* TO {_mysql_user(user)}"
+
+
+def grant_analytics(database: str, user: str) -> str:
+    """What the warehouse's user needs, and no more."""
+    return (
+        f"GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {quote_postgres(database)} "
+        f"TO {quote_postgres(user)}"
+    )
+
+
+def _pattern(database: str) -> str:
+    """In GRANT the name of a database is a pattern, in which an underscore is any character."""
+    return quote_mysql(database.replace("\\", "\\\\").replace("_", r"\_").replace("%", r"\%"))
+
+
+def _mysql_user(user: str) -> str:
+    """*user* as MySQL lists it (``etl_reader@%``), quoted; without a host, that of any."""
+    name, at, host = user.rpartition("@")
+    return f"{quote_mysql(name)}@{quote_mysql(host)}" if at else quote_mysql(user)

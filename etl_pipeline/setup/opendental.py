@@ -1,0 +1,32 @@
+"""What is known of OpenDental's tables beyond what the server declares."""
+
+from __future__ import annotations
+
+LOGS = frozenset(
+    {
+        "eservicelog",
+        "inseditlog",
+        "inseditpatlog",
+        "insbluebooklog",
+        "orthochartlog",
+        "securitylog",
+        "securityloghash",
+    }
+)
+"""Logs: rows are added, and never edited. Not in it: logs that OpenDental edits or thins out."""
+
+_CRITICAL = """
+    adjustment appointment claim claimpayment claimproc patient payment paysplit procedurelog
+    provider
+"""
+_IMPORTANT = """
+    benefit carrier clinic commlog definition employer fee feesched histappointment inssub
+    insplan insverify patientnote patplan payplan payplancharge procedurecode procnote recall
+    recalltype referral refattach rxpat schedule scheduleop statement treatplan treatplanattach
+    proctp
+"""
+IMPORTANCE: dict[str, tuple[str, str]] = {
+    **dict.fromkeys(_CRITICAL.split(), ("critical", "the practice's money, visits and patients")),
+    **dict.fromkeys(_IMPORTANT.split(), ("important", "most reports join it")),
+}
+"""``table_importance`` and its reason, by table; every other table is ``standard``."""

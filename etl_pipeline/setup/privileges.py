@@ -1,0 +1,99 @@
+"""Whether the three users may do what a run does, and how to let them. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from etl_pipeline.core.grants import parse_write_privileges
+from etl_pipeline.schema.names import quote_postgres
+from etl_pipeline.setup.facts import MysqlFacts, PostgresFacts
+from etl_pipeline.setup.finding import Finding, verdict
+from etl_pipeline.setup.grants import (
+    REPLICATION_PRIVILEGES,
+    grant_analytics,
+    grant_replication,
+    grant_source,
+)
+
+
+def judge_source_privileges(facts: MysqlFacts) -> Finding:
+    """Whether the user reads the practice, and writes nothing."""
+    check, grant = "source.privileges", grant_source(facts.database, facts.user)
+    if not facts.tables:
+        return Finding(check, "failed", "the user sees no table of this database", grant)
+    writes = parse_write_privileges(facts.grants)
+    if writes:
+        shown = ", ".join(writes[:2]) + (f" and {len(writes) - 2} more" if len(writes) > 2 else "")
+        return Finding(
+            check,
+            "warning",
+            f"the user can write: {shown}; the pipeline never does",
+            f"use a user with no more than: {grant}",
+        )
+    return Finding(check, "ok", f"reads {facts.tables} tables, and writes nothing")
+
+
+def judge_replication_privileges(facts: MysqlFacts) -> Finding:
+    """Whether the user has what a run needs in the copy."""
+    held = privileges_on(facts.grants, facts.database)
+    lacking = [one for one in REPLICATION_PRIVILEGES if not held & {one, "ALL PRIVILEGES"}]
+    return verdict(
+        "replication.privileges",
+        not lacking,
+        f"the user lacks {', '.join(lacking)}" if lacking else "all that a run needs",
+        grant_replication(facts.database, facts.user),
+    )
+
+
+_GRANT = re.compile(r"GRANT (?P<privileges>.+?) ON (?P<target>.+?) TO ", re.DOTALL)
+
+
+def privileges_on(grants: tuple[str, ...], database: str) -> frozenset[str]:
+    """Privileges that lines of ``SHOW GRANTS`` give on every table of *database*."""
+    held: set[str] = set()
+    for line in grants:
+        match = _GRANT.match(line)
+        if match and _covers(match["target"], database):
+            held |= {privilege.strip().upper() for privilege in match["privileges"].split(",")}
+    return frozenset(held)
+
+
+def _covers(target: str, database: str) -> bool:
+    if target == "*.*":
+        return True
+    if not target.endswith(".*"):
+        return False
+    pattern = target[:-2].strip("`").replace("``", "`")
+    parts = re.findall(r"\\.|.", pattern, re.DOTALL)
+    wild = {"%": ".*", "_": "."}
+    text = "".join(wild.get(part) or re.escape(part[-1]) for part in parts)
+    return re.fullmatch(text, database, re.DOTALL | re.IGNORECASE) is not None
+
+
+def judge_analytics_privileges(facts: PostgresFacts) -> Finding:
+    """Whether the user has what a run needs in the warehouse."""
+    check = "analytics.privileges"
+    if not facts.can_make_temporary:
+        return Finding(
+            check,
+            "failed",
+            "the user may not make temporary tables",
+            grant_analytics(facts.database, facts.user),
+        )
+    for name in ("etl", facts.schema):
+        if name not in facts.schemas and not facts.can_create:
+            return Finding(
+                check,
+                "failed",
+                f"schema {name} is not there, and the user may not make it",
+                grant_analytics(facts.database, facts.user),
+            )
+        if not facts.schemas.get(name, True):
+            return Finding(
+                check,
+                "failed",
+                f"the user may not make tables in schema {name}",
+                f"GRANT CREATE, USAGE ON SCHEMA {quote_postgres(name)} "
+                f"TO {quote_postgres(facts.user)}",
+            )
+    return Finding(check, "ok", "all that a run needs")
