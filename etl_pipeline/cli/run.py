@@ -5,10 +5,16 @@ from __future__ import annotations
 import typer
 
 from etl_pipeline.cli.output import say, show
-from etl_pipeline.cli.shell import DEBUG_OPTION, JSON_OPTION, exit_codes, stop_on_sigterm
+from etl_pipeline.cli.shell import (
+    DEBUG_OPTION,
+    JSON_OPTION,
+    complete_table,
+    exit_codes,
+    stop_on_sigterm,
+)
 
 FULL_OPTION = typer.Option(False, "--full", help="Build both targets anew from the source.")
-TABLES = typer.Argument(None, metavar="TABLE", hidden=True)
+TABLES = typer.Argument(None, metavar="TABLE", hidden=True, autocompletion=complete_table)
 
 
 def run(
@@ -26,6 +32,7 @@ def run(
     """
     with exit_codes(debug=debug):
         # What talks to servers is imported here, so that --help needs none of it.
+        from etl_pipeline.cli.notice import told
         from etl_pipeline.cli.progress import show_progress
         from etl_pipeline.cli.screens import run_json, run_screen
         from etl_pipeline.cli.shell import show_trace
@@ -33,14 +40,17 @@ def run(
         from etl_pipeline.pipeline.session import run_once
 
         stop_on_sigterm()
-        with show_progress() as listen:
-            summary = run_once(
-                get_settings(),
-                tables or [],
-                full=full,
-                listen=listen,
-                keep_trace=show_trace if debug else None,
-            )
+        settings = get_settings()
+        with told(settings) as tell:
+            with show_progress() as listen:
+                summary = run_once(
+                    settings,
+                    tables or [],
+                    full=full,
+                    listen=listen,
+                    keep_trace=show_trace if debug else None,
+                )
+            tell(summary)
         if as_json:
             say(run_screen(summary))
         show(run_json(summary) if as_json else run_screen(summary))

@@ -44,7 +44,13 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 
 
 def key(
-    meaning: str, *, example: object, unit: str = "", otherwise: object = None, default: Any = None
+    meaning: str,
+    *,
+    example: object,
+    unit: str = "",
+    otherwise: object = None,
+    default: Any = None,
+    is_secret: bool = False,
 ) -> Any:
     """A key that may be left out, and its words in the reference and the schemas.
 
@@ -54,8 +60,11 @@ def key(
         unit: Of a number.
         otherwise: What holds when *default* is None: a value, or words.
         default: What the program gets when the key is left out.
+        is_secret: Whether it is shown as stars.
     """
     extra: dict[str, Any] = {"unit": unit} if unit else {}
+    if is_secret:
+        extra["writeOnly"] = True
     if isinstance(otherwise, str):
         extra["otherwise"] = otherwise
     elif otherwise is not None:
@@ -175,6 +184,26 @@ class Source(_Model):
     )
 
 
+class Notify(_Model):
+    """Who hears of a run that has ended."""
+
+    when: Literal["failure", "success", "always"] = key(
+        "which ends are told; a run that is stopped counts as a failure",
+        default="failure",
+        example="always",
+    )
+    command: Annotated[list[Text], Field(min_length=1)] | None = key(
+        "a program and its arguments; it gets the run's JSON on its standard input, has 60 "
+        "seconds, and sees none of the variables that hold the databases",
+        example=["/usr/local/bin/tell-ann", "--subject", "etl"],
+    )
+    webhook: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = key(
+        "a URL that gets the same JSON by POST; three attempts of 10 seconds each",
+        example="https://chat.example.com/hooks/etl",
+        is_secret=True,
+    )
+
+
 class PipelineConfig(_Model):
     """``pipeline.yml``."""
 
@@ -184,6 +213,9 @@ class PipelineConfig(_Model):
     general: Annotated[General, Section] = Field(default=General(), description="how a run behaves")
     source: Annotated[Source, Section] = Field(
         default=Source(), description="what the source server is spared"
+    )
+    notify: Annotated[Notify, Section] = Field(
+        default=Notify(), description="who hears of a run that has ended"
     )
 
 
