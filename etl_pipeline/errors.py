@@ -99,6 +99,10 @@ class TransferError(EtlError):
     """Producer and server disagree on what was sent; nothing was committed."""
 
 
+class GuardError(EtlError):
+    """More rows would be deleted than a table's rules allow; the table stands as it was."""
+
+
 class StoppedError(EtlError):
     """Somebody asked us to stop (Ctrl-C, SIGTERM)."""
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from etl_pipeline.cli import config, demo, discover, doctor, init, run, verify
+from etl_pipeline.cli import config, demo, discover, doctor, init, run, status, verify
 from etl_pipeline.cli.output import say, show
 from etl_pipeline.cli.shell import INTERRUPTED, CommandLineError
 
@@ -32,6 +32,9 @@ app.command("run", short_help="Copy the practice's tables into the warehouse, wi
 app.command("verify", short_help="Compare source, replication and raw; change nothing.")(
     verify.verify
 )
+app.command("status", short_help="Show how each table stands.")(status.status)
+app.command("history", short_help="Show the last runs.")(status.history)
+app.command("show", short_help="Show what a run did to each table.")(status.show_run)
 app.add_typer(
     config.app, name="config", short_help="Show what holds and why, or the files' schemas."
 )

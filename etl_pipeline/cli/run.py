@@ -14,12 +14,16 @@ from etl_pipeline.cli.shell import (
 )
 
 FULL_OPTION = typer.Option(False, "--full", help="Build both targets anew from the source.")
+ALLOW_DELETES_OPTION = typer.Option(
+    [], "--allow-deletes", metavar="TABLE", help="Let as many of its rows go as will; repeatable."
+)
 TABLES = typer.Argument(None, metavar="TABLE", hidden=True, autocompletion=complete_table)
 
 
 def run(
     tables: list[str] | None = TABLES,
     full: bool = FULL_OPTION,
+    allow_deletes: list[str] = ALLOW_DELETES_OPTION,
     as_json: bool = JSON_OPTION,
     debug: bool = DEBUG_OPTION,
 ) -> None:
@@ -47,6 +51,7 @@ def run(
                     settings,
                     tables or [],
                     full=full,
+                    allow_deletes=allow_deletes,
                     listen=listen,
                     keep_trace=show_trace if debug else None,
                 )

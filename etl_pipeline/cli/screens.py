@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
@@ -31,8 +33,8 @@ def run_screen(summary: RunSummary) -> str:
         f"in {summary.seconds:,.1f} s{speed}",
     ]
     if total > len(failed):
+        lines += _proofs(summary)
         lines += [
-            "  proof  value: every value was compared with the source by digest",
             f"  raw    {summary.total('inserted'):,} inserted, {summary.total('updated'):,} "
             f"updated, {summary.total('deleted'):,} deleted",
         ]
@@ -46,6 +48,24 @@ def run_screen(summary: RunSummary) -> str:
     for outcome in failed:
         lines += _failure(outcome.table, outcome.error or "", outcome.fix)
     return "\n".join(lines)
+
+
+_PROOFS = {
+    "value": "every value was compared with the source by digest",
+    "keys+stamp": "every key was compared, and each row with a new stamp",
+    "append": "rows at the end of a log were compared, the rest was not read",
+}
+
+
+def _proofs(summary: RunSummary) -> Iterable[str]:
+    """A line for each grade that was reached; with the number of tables, where there are two."""
+    grades = Counter(outcome.grade for outcome in summary.outcomes if outcome.grade)
+    label = "proof"
+    for grade, words in _PROOFS.items():
+        if grade in grades:
+            count = f" ({_tables(grades[grade])})" if len(grades) > 1 else ""
+            yield f"  {label:5}  {grade}{count}: {words}"
+            label = ""
 
 
 def _first(lines: Iterable[str]) -> list[str]:
@@ -92,11 +112,17 @@ def run_json(summary: RunSummary) -> str:
                     "strategy": o.strategy,
                     "grade": o.grade,
                     "rows": o.rows,
+                    "rows_read": o.rows_read,
                     "text_bytes": o.text_bytes,
                     "seconds": round(o.seconds, 3),
                     "inserted": o.inserted,
                     "updated": o.updated,
                     "deleted": o.deleted,
+                    "read_from": _instant(o.read_from),
+                    "read_to": _instant(o.read_to),
+                    "proven_at": _instant(o.proven_at),
+                    "watermark": o.watermark,
+                    "finished_in": o.finished_in,
                     "altered": [
                         {"column": column, "kind": kind, "count": count}
                         for (column, kind), count in sorted(o.altered.items())
@@ -109,6 +135,10 @@ def run_json(summary: RunSummary) -> str:
             ],
         }
     )
+
+
+def _instant(value: datetime | None) -> str | None:
+    return value.isoformat() if value else None
 
 
 def verify_screen(summary: VerifySummary) -> str:

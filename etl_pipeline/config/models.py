@@ -165,6 +165,13 @@ class General(_Model):
     parallel_tables: Count | None = key(
         "worked on at once", unit="tables", otherwise="number of cores", example=4
     )
+    history_days: Count = key(
+        "age at which runs are taken out of the history; of each table the last that succeeded "
+        "stays",
+        unit="days",
+        default=90,
+        example=400,
+    )
 
 
 class Source(_Model):
@@ -258,13 +265,42 @@ class TableConfig(_Model):
         example="critical",
     )
     extraction_strategy: ExtractionStrategy | None = key(
-        "without one, as with `fingerprint`, every row is compared and those that differ are "
-        "written; `full_table` builds both targets anew; the others are not followed yet, and a "
-        "run notes it: their tables are compared as by `fingerprint`",
+        "how the table is kept equal: see [strategies](strategies.md)",
+        otherwise="`fingerprint`",
         example="incremental",
     )
-    incremental_column: Text | None = key("checked and not used yet", example="DateTStamp")
-    batch_size: Count | None = key("checked and not used yet", unit="rows", example=20000)
+    incremental_column: Text | None = key(
+        "of `incremental`: the column that the server stamps on each update", example="DateTStamp"
+    )
+    overlap: Annotated[float, Field(ge=0, le=525_600, allow_inf_nan=False)] = key(
+        "of `incremental`: how far behind the watermark rows are read again, since a row gets its "
+        "stamp before its transaction commits",
+        unit="minutes",
+        default=60.0,
+        example=240,
+    )
+    verify_every: Annotated[float, Field(gt=0, le=3650, allow_inf_nan=False)] = key(
+        "of `incremental` and `append_only`: age of the last full pass at which a run makes one",
+        unit="days",
+        default=7.0,
+        example=1,
+    )
+    deletes: Literal["delete", "mark"] = key(
+        "what becomes of a row of `raw` that the source does not have any more; `mark` keeps it, "
+        "with the time in `_etl_deleted_at`. Only for a table with a primary key",
+        default="delete",
+        example="mark",
+    )
+    max_delete_fraction: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = key(
+        "the part of a table's rows that may go in one run; a table that would lose more, and more "
+        "than 100 rows, is stopped (`--allow-deletes TABLE` lets it pass)",
+        unit="of 1",
+        default=0.2,
+        example=0.5,
+    )
+    batch_size: Count | None = key(
+        "of a chunk at most", unit="rows", otherwise="50,000, and about 4 MB", example=20000
+    )
     estimated_size_mb: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = key(
         "checked and not used yet", unit="megabytes", example=160.5
     )

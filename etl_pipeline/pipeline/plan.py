@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from etl_pipeline.config.models import TableConfig
 from etl_pipeline.errors import ConfigurationError, EtlError, SchemaError
+from etl_pipeline.pipeline.strategies import choose_rules, find_warnings
 from etl_pipeline.schema.catalog import Table
+from etl_pipeline.sync.rules import Rules
 from etl_pipeline.transfer.select import TableText, render_table
 
 _ORDER = {"critical": 0, "important": 1, "standard": 2}
@@ -29,18 +31,14 @@ class RunPlan:
     Attributes:
         tables: In the order in which they are begun: by importance, the largest first.
         refused: Tables that cannot be carried.
-        rebuilt: Names of the tables whose targets are built anew.
+        rules: How each of *tables* is kept equal, by name.
         notes: Sentences about the whole run.
     """
 
     tables: tuple[TableText, ...]
     refused: tuple[Refusal, ...] = ()
-    rebuilt: frozenset[str] = frozenset()
+    rules: Mapping[str, Rules] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-
-    def strategy(self, table: str) -> str:
-        """How *table* is kept equal."""
-        return "full_table" if table in self.rebuilt else "fingerprint"
 
 
 def plan_run(
@@ -49,6 +47,7 @@ def plan_run(
     requested: Sequence[str] = (),
     *,
     full: bool = False,
+    allow_deletes: Sequence[str] = (),
 ) -> RunPlan:
     """The plan of a run.
 
@@ -57,6 +56,7 @@ def plan_run(
         configured: What ``tables.yml`` says, by name; empty selects every table of the source.
         requested: Names from the command line; empty selects what is configured.
         full: Whether every table is rebuilt, whatever its strategy.
+        allow_deletes: Tables of which as many rows may go as will.
 
     Raises:
         ConfigurationError: A requested table is not known, with the nearest name; or the source
@@ -70,25 +70,25 @@ def plan_run(
         )
     selectable = list(configured) or list(catalog)
     _refuse_unknown(requested, selectable, catalog)
+    _refuse_unknown(allow_deletes, selectable, catalog)
     texts: list[TableText] = []
     refused: list[Refusal] = []
+    rules: dict[str, Rules] = {}
     for name in dict.fromkeys(requested or selectable):
+        config = configured.get(name, TableConfig())
         try:
-            choices = configured[name].columns if name in configured else {}
-            texts.append(render_table(_find(name, catalog), choices))
+            table = _find(name, catalog)
+            text = render_table(table, config.columns)
+            may_go = name in allow_deletes
+            rules[name] = choose_rules(text.table, config, full=full, allows_deletes=may_go)
+            texts.append(text)
         except SchemaError as error:
             refused.append(Refusal(name, _about_column(error, name)))
     importance = {name: _ORDER[config.table_importance] for name, config in configured.items()}
     texts.sort(key=lambda t: (importance.get(t.name, 2), -t.table.data_bytes, t.name))
-    chosen = (configured.get(text.name) for text in texts)
-    notes = _notes(c for c in chosen if c)
-    notes += [note for text in texts for note in text.shortened]
-    rebuilt = frozenset(
-        name
-        for name in requested or selectable
-        if full or (name in configured and configured[name].extraction_strategy == "full_table")
-    )
-    return RunPlan(tuple(texts), tuple(refused), rebuilt, tuple(notes))
+    notes = [note for text in texts for note in text.shortened]
+    notes += [note for text in texts for note in find_warnings(text.table, rules[text.name])]
+    return RunPlan(tuple(texts), tuple(refused), rules, tuple(notes))
 
 
 def _about_column(error: SchemaError, table: str) -> SchemaError:
@@ -133,13 +133,3 @@ def _suggest(name: str, known: Collection[str]) -> str | None:
     folded = {candidate.lower(): candidate for candidate in known}
     near = difflib.get_close_matches(name.lower(), folded, n=1)
     return f"did you mean {folded[near[0]]}?" if near else None
-
-
-def _notes(configs: Iterable[TableConfig]) -> list[str]:
-    others = [c for c in configs if c.extraction_strategy in ("incremental", "append_only")]
-    if not others:
-        return []
-    return [
-        f"{len(others)} tables ask for extraction_strategy incremental or append_only; this "
-        "version compares every row of theirs (fingerprint), which proves more and takes longer"
-    ]

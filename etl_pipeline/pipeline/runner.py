@@ -23,9 +23,11 @@ from etl_pipeline.pipeline.explain import explained
 from etl_pipeline.pipeline.plan import RunPlan
 from etl_pipeline.sync.databases import Databases, lend_mysql, lend_postgres
 from etl_pipeline.sync.lanes import Lanes
-from etl_pipeline.sync.load import load_table
+from etl_pipeline.sync.load import Loaded, load_table
 from etl_pipeline.sync.proof import TableOutcome
-from etl_pipeline.sync.replicate import Replication, replicate_table
+from etl_pipeline.sync.replicate import Replicated, Replication, replicate_table
+from etl_pipeline.sync.rules import GRADES, Rules
+from etl_pipeline.sync.runs import Started
 from etl_pipeline.sync.verify import Verdict, verify_table
 from etl_pipeline.transfer.select import TableText
 
@@ -56,12 +58,12 @@ class Copying:
     Attributes:
         lanes: Where chunks are read and written.
         replication: What is known of the replication database.
-        run_id: The run in ``etl.run``.
+        started: The run, and what it goes on with.
     """
 
     lanes: Lanes
     replication: Replication
-    run_id: int
+    started: Started
 
 
 def run_tables(
@@ -75,8 +77,8 @@ def run_tables(
     _announce(plan, work)
     for refusal in plan.refused:
         work.listen(TableFinished(refusal.table, 0, 0.0, refusal.error.what))
-        strategy = plan.strategy(refusal.table)
-        yield TableOutcome(refusal.table, strategy, error=refusal.error.what, fix=refusal.error.fix)
+        error = refusal.error
+        yield TableOutcome(refusal.table, "none", error=error.what, fix=error.fix)
     yield from _as_known(plan, work, executor, lambda text: _copy_table(text, plan, work, copying))
 
 
@@ -112,31 +114,36 @@ def _as_known(
 
 def _copy_table(text: TableText, plan: RunPlan, work: Work, copying: Copying) -> TableOutcome:
     """Both hops of a table, with retries of faults that can pass; never raises but to stop."""
-    outcome = TableOutcome(text.name, plan.strategy(text.name))
+    rules = plan.rules[text.name]
+    before = copying.started.finished.get(text.name)
     started = time.monotonic()
     work.listen(TableStarted(text.name, text.table.rows_estimate))
-    try:
-        _retrying(text.name, work, lambda: _copy_once(text, work, copying, outcome))
-    except StoppedError:
-        raise
-    except Exception as error:
-        failure = _failure(error, text.name, work)
-        outcome.error, outcome.fix = failure.what, failure.fix
-    outcome.seconds = time.monotonic() - started
-    work.listen(TableFinished(text.name, outcome.rows, outcome.seconds, outcome.error))
+    if before and before.strategy == rules.strategy:
+        outcome = before
+    else:
+        outcome = TableOutcome(text.name, rules.strategy)
+        try:
+            _retrying(text.name, work, lambda: _copy_once(text, rules, work, copying, outcome))
+        except StoppedError:
+            raise
+        except Exception as error:
+            failure = _failure(error, text.name, work)
+            outcome.error, outcome.fix = failure.what, failure.fix
+        outcome.seconds = time.monotonic() - started
+    seconds = time.monotonic() - started
+    work.listen(TableFinished(text.name, outcome.rows, seconds, outcome.error))
     return outcome
 
 
-def _copy_once(text: TableText, work: Work, copying: Copying, outcome: TableOutcome) -> None:
+def _copy_once(
+    text: TableText, rules: Rules, work: Work, copying: Copying, outcome: TableOutcome
+) -> None:
     def report(hop: str) -> Callable[[int, int], None]:
         return lambda rows, size: work.listen(ChunkDone(text.name, hop, rows, size))
 
+    claim = copying.started.claim
     replicated = replicate_table(
-        text,
-        copying.lanes,
-        copying.replication,
-        rebuild=outcome.strategy == "full_table",
-        report=report("replicate"),
+        text, copying.lanes, copying.replication, rules, claim, report=report("replicate")
     )
     with lend_postgres(work.databases.analytics, work.stop) as analytics:
         loaded = load_table(
@@ -145,21 +152,32 @@ def _copy_once(text: TableText, work: Work, copying: Copying, outcome: TableOutc
             replicated,
             copying.lanes,
             analytics,
-            rebuild=outcome.strategy == "full_table",
-            run_id=copying.run_id,
+            rules,
+            claim,
             report=report("load"),
         )
+    _fill_in(outcome, text, replicated, loaded)
+
+
+def _fill_in(
+    outcome: TableOutcome, text: TableText, replicated: Replicated, loaded: Loaded
+) -> None:
+    """What both hops did, as the outcome of the table."""
+    grade = GRADES[replicated.what]
+    instants = [proof.read_at for proof in replicated.proofs]
+    outcome.grade = grade
     outcome.rows = sum(proof.rows for proof in replicated.proofs)
+    outcome.rows_read = replicated.rows_read
     outcome.text_bytes = replicated.text_bytes
-    outcome.inserted, outcome.updated, outcome.deleted = (
-        loaded.inserted,
-        loaded.updated,
-        loaded.deleted,
-    )
+    outcome.inserted, outcome.updated = loaded.inserted, loaded.updated
+    outcome.deleted = loaded.deleted
+    outcome.read_from = min(instants) if grade == "value" else replicated.began_at
+    outcome.read_to = max(instants) if grade == "value" else replicated.began_at
+    outcome.proven_at = replicated.proven_at
+    outcome.watermark = replicated.watermark.value if replicated.watermark else None
     outcome.notes = list(replicated.notes)
     for (position, kind), count in replicated.altered.items():
         outcome.altered[text.columns[position].name, kind] += count
-    outcome.grade = "value"
 
 
 def _verify_table(text: TableText, work: Work, deep: bool) -> Verdict:

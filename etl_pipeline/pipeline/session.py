@@ -19,23 +19,27 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from etl_pipeline.config import DatabaseType, PostgresSchema, Settings
 from etl_pipeline.config.databases import REQUIRED_KEYS
+from etl_pipeline.config.models import TableConfig
 from etl_pipeline.core import ConnectionFactory, create_connection_manager
 from etl_pipeline.core.faults import explain
 from etl_pipeline.core.grants import read_write_privileges
 from etl_pipeline.core.same_server import refuse_same_server_database
 from etl_pipeline.core.stop import Stop
-from etl_pipeline.errors import ConfigurationError, DatabaseError, FaultyConfigurationError
+from etl_pipeline.errors import ConfigurationError, EtlError, FaultyConfigurationError
+from etl_pipeline.pipeline.control import Control
 from etl_pipeline.pipeline.events import Listener
 from etl_pipeline.pipeline.plan import RunPlan, plan_run
 from etl_pipeline.pipeline.runner import Copying, Work, run_tables, verify_tables
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.schema.catalog import Table, read_catalog
-from etl_pipeline.schema.names import is_ours, quote_mysql, quote_postgres
-from etl_pipeline.sync import replica, state
-from etl_pipeline.sync.databases import Databases, lend_mysql
+from etl_pipeline.schema.names import is_ours, quote_mysql
+from etl_pipeline.sync import replica, runs, state
+from etl_pipeline.sync.claim import Claim, take_replicas
+from etl_pipeline.sync.databases import Databases, lend_mysql, lend_postgres, place_of
 from etl_pipeline.sync.lanes import Lanes
 from etl_pipeline.sync.proof import TableOutcome
 from etl_pipeline.sync.replicate import Replication
+from etl_pipeline.sync.runs import Selection, Started
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +89,23 @@ def open_session(settings: Settings) -> Iterator[Session]:
         databases.dispose()
 
 
+@contextlib.contextmanager
+def open_warehouse(settings: Settings) -> Iterator[psycopg.Connection]:
+    """A connection to the warehouse alone; what is done in it is rolled back.
+
+    Raises: as ``open_session``.
+    """
+    _refuse_faults(settings)
+    engine = ConnectionFactory.get_analytics_raw_connection(settings)
+    try:
+        _try_connection(engine, "analytics")
+        with lend_postgres(engine, Stop()) as connection:
+            yield connection
+            connection.rollback()
+    finally:
+        engine.dispose()
+
+
 def _refuse_faults(settings: Settings) -> None:
     """Report what is wrong with all three databases at once, or that nothing is said of any."""
     faults = settings.find_faults()
@@ -106,48 +127,79 @@ def run_once(
     tables: Sequence[str],
     *,
     full: bool = False,
+    allow_deletes: Sequence[str] = (),
     listen: Listener,
     keep_trace: KeepTrace | None = None,
 ) -> RunSummary:
-    """Copy *tables* (all that are configured, if empty) and record the run.
+    """Bring *tables* (all that are configured, if empty) and record the run.
 
-    With *full* both targets of every table are built anew, whatever its strategy.
+    A run that was cut off a short while ago, and was asked for the same, is gone on with: what it
+    finished is not read again.
+
+    Args:
+        settings: Of the environment in force.
+        tables: Names.
+        full: Whether both targets of every table are built anew, whatever its strategy.
+        allow_deletes: Tables of which as many rows may go as will.
+        listen: Told what goes on.
+        keep_trace: Told of each error, for ``--debug``.
 
     Raises:
         ConfigurationError: The configuration is wrong, or a table is not known.
         DatabaseError: A server cannot be used, or another run is at work.
         KeyboardInterrupt: Somebody pressed Ctrl-C; no table is left half-loaded.
     """
-    started_at, started = datetime.now(UTC), time.monotonic()
+    started_at, clock = datetime.now(UTC), time.monotonic()
     with open_session(settings) as session:
-        plan = plan_run(session.catalog, _configured(settings), tables, full=full)
-        with contextlib.ExitStack() as controls:
-            control = controls.enter_context(_control(session))
-            state.lock_runs(control)
-            replication = open_replication(session)
-            run_id = state.start_run(control)
-            log.debug("run %d: %s", run_id, session.width)
+        plan = plan_run(
+            session.catalog,
+            configured_tables(settings),
+            tables,
+            full=full,
+            allow_deletes=allow_deletes,
+        )
+        with Control(session.databases) as control:
+            runs.lock_runs(control.connection)
+            started = runs.start_run(control.connection, Selection(tuple(tables), full))
+            log.debug("run %d: %s", started.claim.run_id, session.width)
             work = Work(session.databases, session.stop, listen, keep_trace)
-            outcome = "stopped"
-            outcomes: list[TableOutcome] = []
-            try:
-                with (
-                    ThreadPoolExecutor(session.width.lanes) as threads,
-                    ThreadPoolExecutor(session.width.tables) as executor,
-                ):
-                    lanes = Lanes(session.databases, threads, session.width.lanes, session.stop)
-                    copying = Copying(lanes, replication, run_id)
-                    with contextlib.closing(run_tables(plan, work, copying, executor)) as known:
-                        for table in known:
-                            control = _keep_control(session, control, controls)
-                            state.record_table(control, run_id, table)
-                            outcomes.append(table)
-                outcome = "failed" if any(o.error for o in outcomes) else "succeeded"
-            finally:
-                control = _keep_control(session, control, controls)
-                state.finish_run(control, run_id, outcome)
-    seconds = time.monotonic() - started
-    return RunSummary(run_id, settings.environment, started_at, seconds, outcomes, plan.notes)
+            with runs.beating(lambda: control.connection, started.claim.run_id):
+                outcomes = _run(session, plan, work, control, started)
+            runs.forget_old_runs(control.connection, settings.pipeline.general.history_days)
+    notes = list(plan.notes)
+    if started.continues:
+        notes.insert(0, f"run {started.continues} was cut off, and this one went on with it")
+    seconds = time.monotonic() - clock
+    run_id = started.claim.run_id
+    return RunSummary(run_id, settings.environment, started_at, seconds, outcomes, notes)
+
+
+def _run(
+    session: Session, plan: RunPlan, work: Work, control: Control, started: Started
+) -> list[TableOutcome]:
+    """What became of each table of *plan*; each is recorded, and so is how the run ended."""
+    run_id = started.claim.run_id
+    outcome = "stopped"
+    outcomes: list[TableOutcome] = []
+    try:
+        replication = open_replication(session, started.claim)
+        with (
+            ThreadPoolExecutor(session.width.lanes) as threads,
+            ThreadPoolExecutor(session.width.tables) as executor,
+        ):
+            lanes = Lanes(session.databases, threads, session.width.lanes, session.stop)
+            copying = Copying(lanes, replication, started)
+            with contextlib.closing(run_tables(plan, work, copying, executor)) as known:
+                for table in known:
+                    state.record_table(control.keep(), run_id, table)
+                    outcomes.append(table)
+        outcome = "failed" if any(o.error for o in outcomes) else "succeeded"
+    except EtlError:
+        outcome = "failed"
+        raise
+    finally:
+        runs.finish_run(control.keep(), run_id, outcome)
+    return outcomes
 
 
 def verify_once(
@@ -164,7 +216,7 @@ def verify_once(
     """
     started_at, started = datetime.now(UTC), time.monotonic()
     with open_session(settings) as session:
-        plan: RunPlan = plan_run(session.catalog, _configured(settings), tables)
+        plan: RunPlan = plan_run(session.catalog, configured_tables(settings), tables)
         with ThreadPoolExecutor(session.width.tables) as executor:
             work = Work(session.databases, session.stop, listen, keep_trace)
             verdicts = list(verify_tables(plan, work, executor, deep=deep))
@@ -172,63 +224,9 @@ def verify_once(
     return VerifySummary(settings.environment, started_at, seconds, deep, verdicts)
 
 
-def _configured(settings: Settings) -> dict[str, Any]:
+def configured_tables(settings: Settings) -> dict[str, TableConfig]:
+    """What tables.yml says of each table that it names."""
     return {name: settings.get_table_config(name) for name in settings.tables()}
-
-
-@contextlib.contextmanager
-def _control(session: Session) -> Iterator[psycopg.Connection]:
-    """The run's own connection, in autocommit mode; it holds the lock and writes the records."""
-    lent = session.databases.analytics.raw_connection()
-    connection: Any = lent.driver_connection
-    try:
-        connection.rollback()
-        connection.autocommit = True
-        _create_schemas(session, connection)
-        yield connection
-    finally:
-        # Closed, not given back: the lock of a run must not outlive the run in a pool.
-        lent.invalidate()
-
-
-def _keep_control(
-    session: Session, control: psycopg.Connection, controls: contextlib.ExitStack
-) -> psycopg.Connection:
-    """*control*, or where it was lost a new connection that holds the run's lock again.
-
-    Raises:
-        DatabaseError: Another run has taken the lock meanwhile, or the server is away.
-    """
-    try:
-        control.execute("SELECT 1")
-    except psycopg.OperationalError:
-        log.warning("analytics: the connection that held the run's lock was lost; made again")
-        again = controls.enter_context(_control(session))
-        state.lock_runs(again)
-        return again
-    return control
-
-
-def _create_schemas(session: Session, connection: psycopg.Connection) -> None:
-    databases = session.databases
-    url = databases.analytics.url
-    try:
-        state.open_state(connection)
-        state.ensure_schema(connection, databases.schema)
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise DatabaseError(
-            f"the user may not create the schemas etl and {databases.schema}, or not write there",
-            where=_place(databases.analytics, "analytics"),
-            fix=f"GRANT CREATE ON DATABASE {quote_postgres(url.database or '')} "
-            f"TO {quote_postgres(url.username or '')}",
-        ) from error
-    except psycopg.Error as error:
-        raise explain(error, _place(databases.analytics, "analytics")) from error
-
-
-def _place(engine: Engine, name: str) -> str:
-    url = engine.url
-    return f"{name} {url.host}:{url.port}/{url.database}"
 
 
 def _named(databases: Databases) -> tuple[tuple[Engine, str], ...]:
@@ -244,8 +242,8 @@ def _try_connection(engine: Engine, name: str) -> None:
     try:
         engine.connect().close()
     except SQLAlchemyError as error:
-        raise explain(error, _place(engine, name)) from error
-    log.debug("%s: connected", _place(engine, name))
+        raise explain(error, place_of(engine, name)) from error
+    log.debug("%s: connected", place_of(engine, name))
 
 
 def _read_source(databases: Databases) -> dict[str, Table]:
@@ -253,31 +251,35 @@ def _read_source(databases: Databases) -> dict[str, Table]:
     # A handful of statements, each once: nothing to space out.
     with create_connection_manager(databases.source, spacing_seconds=0) as manager:
         catalog = read_catalog(manager.execute_with_retry, database)
-    log.debug("%s: %d tables", _place(databases.source, "source"), len(catalog))
+    log.debug("%s: %d tables", place_of(databases.source, "source"), len(catalog))
     return catalog
 
 
-def open_replication(session: Session) -> Replication:
-    """Make our tables in the replication database, drop what a killed run left, and look at it."""
+def open_replication(session: Session, claim: Claim) -> Replication:
+    """Make the replication database *claim*'s own, drop what a killed run left, and look at it."""
     databases = session.databases
     try:
         with lend_mysql(databases.replication, session.stop) as connection:
-            takes_infile, version = _prepare_replication(connection)
+            takes_infile, version = _prepare_replication(connection, claim)
     except pymysql.err.MySQLError as error:
-        raise explain(error, _place(databases.replication, "replication")) from error
+        raise explain(error, place_of(databases.replication, "replication")) from error
     with lend_mysql(databases.source, session.stop) as source, source.cursor() as cursor:
         cursor.execute("SELECT VERSION()")
         versions = cursor.fetchone()[0], version
     return Replication(versions, _read_collations(databases), bool(takes_infile))
 
 
-def _prepare_replication(connection: Any) -> tuple[int, str]:
+def _prepare_replication(connection: Any, claim: Claim) -> tuple[int, str]:
     """Whether the server takes LOAD DATA LOCAL, and its version."""
     replica.open_replicas(connection)
+    take_replicas(connection, claim)
     with connection.cursor() as cursor:
         cursor.execute("SHOW TABLES")
         for (name,) in cursor.fetchall():
-            if is_ours(name):
+            left = replica.read_replica(connection, name) if is_ours(name) else None
+            if is_ours(name) and not (left and left.finished_by(claim)):
+                replica.forget(connection, name)
+                connection.commit()
                 cursor.execute(f"DROP TABLE IF EXISTS {quote_mysql(name)}")
         cursor.execute("SELECT @@GLOBAL.local_infile, VERSION()")
         takes_infile, version = cursor.fetchone()
@@ -355,7 +357,7 @@ def _warn_of_write_privileges(databases: Databases) -> None:
             "%s: the user can write (%s); the pipeline never does, and a user that only "
             "reads is safer\n  fix: give the pipeline a user with no more than "
             "GRANT SELECT ON %s.*",
-            _place(databases.source, "source"),
+            place_of(databases.source, "source"),
             _shortened(privileges),
             quote_mysql(databases.source.url.database or ""),
         )

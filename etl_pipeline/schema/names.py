@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 
 LOADED_AT = "_etl_loaded_at"
-"""The one column of ours in ``raw``: when the row was last written there."""
+"""A column of ours in ``raw``: when the row was last written there."""
+
+DELETED_AT = "_etl_deleted_at"
+"""Another, where rows that the source does not have any more stay in ``raw``: since when."""
 
 INCOMING_PREFIX = "_etl_incoming_"
 REPLACED_PREFIX = "_etl_replaced_"

@@ -1,10 +1,18 @@
-"""Builds a replica beside the old one and swaps it in."""
+"""Builds a replica beside the old one and swaps it in.
+
+What is done is remembered under the incoming table's name, so a run that was cut off is gone on
+with: finished chunks are not read again. Every step may be the last one before a kill.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from pymysql import err
+from pymysql.constants import ER
 
 from etl_pipeline.schema.ddl import ReplicaDdl
 from etl_pipeline.schema.names import incoming_name, quote_mysql, replaced_name
@@ -17,85 +25,151 @@ from etl_pipeline.sync.extract import (
     read_columns,
     refuse_altered,
 )
+from etl_pipeline.sync.guard import judge_deletes
 from etl_pipeline.sync.lanes import Lane
 from etl_pipeline.sync.proof import ChunkProof
-from etl_pipeline.sync.replica import Identity
+from etl_pipeline.sync.replica import Watermark
+from etl_pipeline.sync.rules import Known
 from etl_pipeline.sync.written import WriteJob, Written, write_rows
 from etl_pipeline.transfer.select import Chunk
 from etl_pipeline.transfer.spool import Spool
 
 
-def build_replica(job: WriteJob, ddl: ReplicaDdl) -> list[Written]:
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What is to be copied.
+
+    Attributes:
+        chunks: The table.
+        finished: Proofs of the chunks that are there already.
+        columns: The source's columns before the first chunk; None where there is one chunk only.
+    """
+
+    chunks: Sequence[Chunk]
+    finished: Mapping[Chunk, ChunkProof]
+    columns: list[ColumnState] | None
+
+
+def build_replica(
+    job: WriteJob, ddl: ReplicaDdl, known: Known | None, watermark: Watermark | None
+) -> list[Written]:
     """Build the replica from the source, and remember it.
 
     Its readers see the old table until the new one is complete; both change places in one step.
     On an error the old one stands.
+
+    Args:
+        job: The table.
+        ddl: Makes the replica under the name of ``incoming_name``.
+        known: The replica that stands there, whose rows the guard counts; None without one.
+        watermark: What is committed when the replica is; asked before its first chunk.
+
+    Raises:
+        GuardError: The new replica has so many rows less than the table's rules do not allow.
     """
-    text = job.text
-    columns, chunks = job.lanes.call(functools.partial(_begin, job, ddl))
-    copy = functools.partial(_copy_chunk, job)
-    written = list(job.lanes.each(copy, chunks, singly=has_wide_rows(text.table)))
+    start = job.lanes.call(functools.partial(_begin, job, ddl))
+    copy = functools.partial(_copy_chunk, job, start.finished)
+    singly = has_wide_rows(job.text.table)
+    written = list(job.lanes.each(copy, start.chunks, singly=singly))
+    before = known.standing.rows if known else 0
+    gone = before - sum(one.proof.rows for one in written)
+    judge_deletes(job.text.name, job.rules, gone=gone, rows=before, place="replication")
 
     def finish(lane: Lane) -> None:
-        refuse_altered(text, lane.source, columns)
-        proofs = [one.proof for one in written]
-        _swap_in(lane.replication, text.name, ddl, job.identity, proofs)
+        refuse_altered(job.text, lane.source, start.columns)
+        _complete(job, ddl, watermark, [one.proof for one in written], lane.replication)
 
     job.lanes.call(finish)
     return written
 
 
-def _begin(
-    job: WriteJob, ddl: ReplicaDdl, lane: Lane
-) -> tuple[list[ColumnState] | None, list[Chunk]]:
-    """Cut the table and make an empty incoming table; what a killed run left of it is dropped."""
-    text = job.text
+def _begin(job: WriteJob, ddl: ReplicaDdl, lane: Lane) -> _Start:
+    """Go on with the incoming table of a run that was cut off, or make an empty one."""
+    text, incoming = job.text, incoming_name(job.text.name)
     columns = read_columns(text, lane.source)
-    chunks = plan_chunks(text, ask_integer(lane.source))
+    left = replica.read_replica(lane.replication, incoming)
+    finished = left.finished_by(job.claim) if left else {}
+    if left and finished and left.identity == job.identity:
+        end_read(lane.replication)
+        return _Start([known.proof.chunk for known in left.chunks], finished, columns)
+    chunks = plan_chunks(text, ask_integer(lane.source), job.rules.batch_rows)
     end_read(lane.source)
-    leftovers = quote_mysql(incoming_name(text.name)), quote_mysql(replaced_name(text.name))
+    replica.forget(lane.replication, incoming)
+    lane.replication.commit()
+    leftovers = quote_mysql(incoming), quote_mysql(replaced_name(text.name))
     _run(lane.replication, [f"DROP TABLE IF EXISTS {', '.join(leftovers)}", ddl.create])
-    return (columns if len(chunks) > 1 else None), chunks
+    replica.remember_empty(lane.replication, incoming, job.identity, chunks)
+    lane.replication.commit()
+    return _Start(chunks, {}, columns if len(chunks) > 1 else None)
 
 
-def _copy_chunk(job: WriteJob, lane: Lane, chunk: Chunk) -> Written:
-    """Read a chunk, write it, commit it."""
+def _copy_chunk(
+    job: WriteJob, finished: Mapping[Chunk, ChunkProof], lane: Lane, chunk: Chunk
+) -> Written:
+    """Read a chunk, write it, commit it with its proof."""
+    if chunk in finished:
+        return Written.finished(finished[chunk])
+    incoming = incoming_name(job.text.name)
     with Spool(ordered=job.text.is_ordered) as spool:
         proof = extract_chunk(job.text, chunk, lane.source, spool, job.lanes.stop)
-        write_rows(job, lane.replication, incoming_name(job.text.name), spool)
+        write_rows(job, lane.replication, incoming, spool)
+        replica.remember_chunks(lane.replication, incoming, job.claim, [proof])
         lane.replication.commit()
-        job.report(spool.rows, spool.text_bytes)
-        return Written(proof, spool.text_bytes, spool.altered)
+    job.report(proof.rows, proof.text_bytes)
+    return Written.read(proof)
 
 
-def _swap_in(
-    replication: Any,
-    table: str,
+def _complete(
+    job: WriteJob,
     ddl: ReplicaDdl,
-    identity: Identity,
+    watermark: Watermark | None,
     proofs: Sequence[ChunkProof],
+    replication: Any,
 ) -> None:
-    """Index the incoming table, let it take the replica's place in one RENAME, and remember it.
-
-    The old replica is forgotten first: after a kill in between nothing is remembered, and the
-    next run builds anew.
-    """
-    target, incoming, replaced = (
-        quote_mysql(name) for name in (table, incoming_name(table), replaced_name(table))
+    """Index the incoming table, and let it take the replica's place in one RENAME."""
+    table, incoming = job.text.name, incoming_name(job.text.name)
+    _add_indexes(replication, ddl.indexes)
+    proven_at = min(proof.read_at for proof in proofs)
+    replica.remember_table(
+        replication, incoming, job.identity, proven_at=proven_at, watermark=watermark
     )
-    _run(replication, ddl.indexes)
-    replica.forget(replication, table)
     replication.commit()
+    target, new, old = (quote_mysql(n) for n in (table, incoming, replaced_name(table)))
     if _exists(replication, table):
-        swap = [
-            f"RENAME TABLE {target} TO {replaced}, {incoming} TO {target}",
-            f"DROP TABLE {replaced}",
-        ]
+        _run(replication, [f"RENAME TABLE {target} TO {old}, {new} TO {target}"])
     else:
-        swap = [f"RENAME TABLE {incoming} TO {target}"]
-    _run(replication, swap)
-    replica.remember(replication, table, identity, proofs)
+        _run(replication, [f"RENAME TABLE {new} TO {target}"])
+    settle_swap(replication, table)
+
+
+def settle_swap(replication: Any, table: str) -> None:
+    """Remember of *table* what is remembered of its incoming table, if that took its place.
+
+    A kill may fall between the RENAME, which MySQL commits by itself, and this. Whether it did
+    is told by the incoming table: it is gone, and what stands under the table's name is it.
+    """
+    incoming = incoming_name(table)
+    left = replica.read_replica(replication, incoming)
+    if left is None or _exists(replication, incoming):
+        replication.rollback()
+        return
+    standing = replica.read_standing(replication, table)
+    if standing and standing.definition == left.stands_as and standing.rows == left.rows:
+        replica.move(replication, incoming, to=table)
+    else:
+        replica.forget(replication, incoming)
     replication.commit()
+    _run(replication, [f"DROP TABLE IF EXISTS {quote_mysql(replaced_name(table))}"])
+
+
+def _add_indexes(replication: Any, statements: Sequence[str]) -> None:
+    """Build the indexes; those that a run which was cut off has built are there already."""
+    for statement in statements:
+        try:
+            _run(replication, [statement])
+        except err.OperationalError as error:
+            if error.args[0] != ER.DUP_KEYNAME:
+                raise
 
 
 def _exists(replication: Any, table: str) -> bool:

@@ -17,12 +17,18 @@ CHUNK_ROWS = 50_000
 FEW_ROWS = 16
 
 
-def chunk_rows(table: Table) -> int:
-    """Rows of a chunk so that it comes to about ``CHUNK_BYTES`` by the server's estimate."""
+def chunk_rows(table: Table, most: int | None = None) -> int:
+    """Rows of a chunk so that it comes to about ``CHUNK_BYTES`` by the server's estimate.
+
+    Args:
+        table: As the source's catalog has it.
+        most: Rows that it has at most; None for ``CHUNK_ROWS``.
+    """
+    most = most or CHUNK_ROWS
     if not table.rows_estimate:
-        return CHUNK_ROWS
+        return most
     row_bytes = max(table.data_bytes / table.rows_estimate, 1)
-    return max(1, min(CHUNK_ROWS, int(CHUNK_BYTES / row_bytes)))
+    return max(1, min(most, int(CHUNK_BYTES / row_bytes)))
 
 
 def has_wide_rows(table: Table) -> bool:
@@ -49,7 +55,7 @@ def is_tiling(chunks: Sequence[Chunk]) -> bool:
     )
 
 
-def plan_chunks(text: TableText, ask: Ask) -> list[Chunk]:
+def plan_chunks(text: TableText, ask: Ask, most: int | None = None) -> list[Chunk]:
     """Chunks of the table as it is now, by probes of its key.
 
     The probes count rows, not keys, so holes in the keys make neither empty nor giant chunks.
@@ -58,42 +64,45 @@ def plan_chunks(text: TableText, ask: Ask) -> list[Chunk]:
     Args:
         text: The table; one without an integer key is a single chunk.
         ask: Sends a statement to the source and returns the integer it answers, or None.
+        most: Rows of a chunk at most; None for the default.
     """
-    return grow_chunks(text, [Chunk(0)], ask)
+    return grow_chunks(text, [Chunk(0)], ask, most)
 
 
-def grow_chunks(text: TableText, chunks: Sequence[Chunk], ask: Ask) -> list[Chunk]:
+def grow_chunks(
+    text: TableText, chunks: Sequence[Chunk], ask: Ask, most: int | None = None
+) -> list[Chunk]:
     """*chunks*, the last of them cut into as many as its rows make now; the rest is as above."""
     if text.table.integer_key is None:
         return list(chunks)
     last = chunks[-1]
-    bounds = _find_bounds(text, last.lower, ask)
+    bounds = _find_bounds(text, last.lower, ask, chunk_rows(text.table, most))
     cut = tile(bounds)
     first = replace(cut[0], lower=last.lower)
     grown = [replace(c, ordinal=c.ordinal + last.ordinal) for c in (first, *cut[1:])]
     return [*chunks[:-1], *grown]
 
 
-def may_have_grown(table: Table, rows: Sequence[int]) -> bool:
+def may_have_grown(table: Table, rows: Sequence[int], most: int | None = None) -> bool:
     """Whether probes for the table's end are worth a statement.
 
     Args:
         table: The table as the source's catalog has it now.
         rows: What its chunks held when they were last read.
+        most: Rows of a chunk at most; None for the default.
     """
-    size = chunk_rows(table)
+    size = chunk_rows(table, most)
     return rows[-1] > size // 2 or table.rows_estimate > 2 * sum(rows) + size // 2
 
 
-def is_badly_cut(table: Table, rows: Sequence[int]) -> bool:
+def is_badly_cut(table: Table, rows: Sequence[int], most: int | None = None) -> bool:
     """Whether chunks that held *rows* have become so large, or so small, that a new cut pays."""
-    size = chunk_rows(table)
+    size = chunk_rows(table, most)
     return max(rows) > 4 * size or (len(rows) > 8 and sum(rows) < len(rows) * size // 8)
 
 
-def _find_bounds(text: TableText, lower: int | None, ask: Ask) -> list[int]:
-    """Where chunks begin above *lower*, rising."""
-    rows = chunk_rows(text.table)
+def _find_bounds(text: TableText, lower: int | None, ask: Ask, rows: int) -> list[int]:
+    """Where chunks of *rows* begin above *lower*, rising."""
     bounds: list[int] = []
     # Only rows of a composite key can share its first column with the very first row.
     if lower is None and len(text.table.primary_key) > 1:

@@ -35,6 +35,12 @@ class Databases:
             engine.dispose()
 
 
+def place_of(engine: Engine, name: str) -> str:
+    """Where the database called *name* is, for a message."""
+    url = engine.url
+    return f"{name} {url.host}:{url.port}/{url.database}"
+
+
 @contextlib.contextmanager
 def lend_mysql(engine: Engine, stop: Stop) -> Iterator[Any]:
     """A connection of PyMySQL from the pool; a stop kills the statement it is busy with.

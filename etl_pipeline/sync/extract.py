@@ -10,10 +10,15 @@ from etl_pipeline.core.stop import Stop
 from etl_pipeline.errors import SchemaError, TransferError
 from etl_pipeline.schema.names import quote_mysql
 from etl_pipeline.schema.types import choice_of
-from etl_pipeline.sync.chunks import ask_integer
 from etl_pipeline.sync.proof import ChunkProof
 from etl_pipeline.transfer.reader import read_text
-from etl_pipeline.transfer.select import Chunk, TableText, select_chunk, select_unreadable
+from etl_pipeline.transfer.select import (
+    Chunk,
+    TableText,
+    select_chunk,
+    select_unreadable,
+    where_chunk,
+)
 from etl_pipeline.transfer.spool import Spool
 
 ColumnState = tuple[str, str, str | None]
@@ -30,10 +35,25 @@ def extract_chunk(
         pymysql.err.MySQLError: The source refused or was lost.
     """
     read_at = datetime.now(UTC)
-    spool.fill(read_text(source, select_chunk(text, chunk), text.modes), stop.check)
-    _refuse_unreadable(text, source, chunk)
+    where = where_chunk(text, chunk)
+    extract_rows(text, select_chunk(text, chunk), where, source, spool, stop)
+    return ChunkProof(
+        chunk,
+        spool.rows,
+        spool.digest(),
+        read_at,
+        text_bytes=spool.text_bytes,
+        altered=spool.altered,
+    )
+
+
+def extract_rows(
+    text: TableText, statement: str | bytes, where: bytes, source: Any, spool: Spool, stop: Stop
+) -> None:
+    """Read *statement*, which selects the rows *where*, into *spool*; the rest is as above."""
+    spool.fill(read_text(source, statement, text.modes), stop.check)
+    _refuse_unreadable(text, source, where)
     end_read(source)
-    return ChunkProof(chunk, spool.rows, spool.digest(), read_at)
 
 
 def end_read(connection: Any) -> None:
@@ -45,11 +65,12 @@ def end_read(connection: Any) -> None:
     connection.rollback()
 
 
-def _refuse_unreadable(text: TableText, source: Any, chunk: Chunk) -> None:
+def _refuse_unreadable(text: TableText, source: Any, where: bytes) -> None:
     """Raise TransferError if the source sent other characters than it holds."""
-    ask = ask_integer(source)
-    for column, query in select_unreadable(text, chunk).items():
-        count = ask(query)
+    for column, query in select_unreadable(text, where).items():
+        with source.cursor() as cursor:
+            cursor.execute(query)
+            (count,) = cursor.fetchone()
         if count:
             charset = text.table.column(column).charset
             raise TransferError(

@@ -18,25 +18,30 @@ import psycopg
 
 from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.ddl import add_raw_key, comment_raw, create_incoming, create_raw
-from etl_pipeline.schema.names import postgres_name, quote_postgres
+from etl_pipeline.schema.names import DELETED_AT, postgres_name, quote_postgres
 from etl_pipeline.sync import replica, state
 from etl_pipeline.sync.chunks import has_wide_rows
+from etl_pipeline.sync.claim import Claim, check_warehouse
 from etl_pipeline.sync.extract import end_read
+from etl_pipeline.sync.guard import judge_deletes
 from etl_pipeline.sync.lanes import Lane, Lanes
 from etl_pipeline.sync.proof import ChunkProof, RawDigest
 from etl_pipeline.sync.raw_sql import (
     GONE,
     INCOMING,
     PINNED_SETTINGS,
+    add_marks,
     apply_differences,
     create_gone,
     digest_gone,
     digest_raw,
+    live_rows,
     replace_rows,
 )
 from etl_pipeline.sync.raw_table import read_key, read_relation, refuse_other_columns
 from etl_pipeline.sync.refused import explain_refusal, refuse_altered_key
 from etl_pipeline.sync.replicate import Replicated
+from etl_pipeline.sync.rules import Rules
 from etl_pipeline.sync.written import Change, Report
 from etl_pipeline.transfer.binary import Encoder, framed
 from etl_pipeline.transfer.copy import copy_text, locate_refusal
@@ -81,9 +86,9 @@ def load_table(
     replicated: Replicated,
     lanes: Lanes,
     analytics: psycopg.Connection,
+    rules: Rules,
+    claim: Claim,
     *,
-    rebuild: bool,
-    run_id: int,
     report: Report,
 ) -> Loaded:
     """Make the table in *schema* equal to the replica, prove it, and commit.
@@ -98,26 +103,35 @@ def load_table(
         replicated: What the first hop did.
         lanes: Where the replica is read, ahead of what is written.
         analytics: psycopg connection without an open transaction.
-        rebuild: Whether every row is compared, also where nothing seems to have changed.
-        run_id: The run in ``etl.run`` that the proofs are stored under.
+        rules: How the table is kept equal.
+        claim: The run that the proofs are stored under.
         report: Told of each chunk.
 
     Raises:
         TransferError: The replica does not hold what the source sent, or PostgreSQL does not
             hold what it was sent.
         SchemaError: The target exists with other columns.
+        GuardError: More rows would be deleted than the rules allow.
+        DatabaseError: Another run has taken over.
         psycopg.Error: PostgreSQL refused or was lost.
     """
     with analytics.transaction():
+        check_warehouse(analytics, claim)
         analytics.execute(PINNED_SETTINGS.encode())
         columns = read_relation(analytics, schema, text.name)
-        job = _Load(text, quote_postgres(schema, text.name), lanes, analytics, run_id, report)
+        target = quote_postgres(schema, text.name)
+        job = _Load(text, target, lanes, analytics, rules, claim, report)
         if columns is None:
             return _load_new(job, schema, replicated.proofs)
-        refuse_other_columns(text, schema, columns, read_key(analytics, schema, text.name))
+        if rules.marks_deletes and DELETED_AT not in columns:
+            analytics.execute(add_marks(target).encode())
+            columns[DELETED_AT] = "timestamp with time zone"
+        key = read_key(analytics, schema, text.name)
+        refuse_other_columns(text, schema, columns, key, marks_deletes=rules.marks_deletes)
+        rows = _count(job)
         everything = _Stale(replicated.proofs, {}, {})
-        stale = everything if rebuild else _find_stale(job, replicated)
-        return _load_stale(job, replicated.proofs, stale) if stale else Loaded()
+        stale = everything if rules.rebuilds else _find_stale(job, replicated, rows)
+        return _load_stale(job, replicated.proofs, stale, rows) if stale else Loaded()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +142,28 @@ class _Load:
     target: str
     lanes: Lanes
     analytics: psycopg.Connection
-    run_id: int
+    rules: Rules
+    claim: Claim
     report: Report
+
+    @property
+    def live(self) -> str:
+        """What the target's rows are read as."""
+        return live_rows(self.target, has_marks=self.rules.marks_deletes)
+
+
+def _count(job: _Load) -> int:
+    """Rows that the target holds."""
+    row = job.analytics.execute(f"SELECT count(*) FROM {job.live} AS t".encode()).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _load_new(job: _Load, schema: str, proofs: Sequence[ChunkProof]) -> Loaded:
     """Make the table, copy every row into it, and then build its key, which is quicker."""
     text, analytics = job.text, job.analytics
     analytics.execute(create_raw(schema, text.table, text.columns).encode())
+    if job.rules.marks_deletes:
+        analytics.execute(add_marks(job.target).encode())
     _copy_chunks(job, proofs, job.target, postgres_name(text.name), ["FREEZE"])
     key = add_raw_key(schema, text.table)
     comments = comment_raw(schema, text.table, text.columns)
@@ -144,21 +172,19 @@ def _load_new(job: _Load, schema: str, proofs: Sequence[ChunkProof]) -> Loaded:
     held = read_digests(analytics, job.target, text, [proof.chunk for proof in proofs])
     _expect_rows(text.name, held, proofs)
     analytics.execute(f"ANALYZE {job.target}".encode())
-    state.record_chunks(analytics, job.run_id, text.name, proofs, held, of=len(proofs))
+    state.record_chunks(analytics, job.claim.run_id, text.name, proofs, held, of=len(proofs))
     return Loaded(inserted=sum(proof.rows for proof in proofs))
 
 
-def _find_stale(job: _Load, replicated: Replicated) -> _Stale:
+def _find_stale(job: _Load, replicated: Replicated, rows: int) -> _Stale:
     """What of the table is not as it is recorded, or not recorded as it is in the replica.
 
     Where rows are missing or too many, all of it is.
     """
     recorded = state.read_chunks(job.analytics, job.text.name)
-    expected = sum(digest.rows for _, _, digest in recorded)
-    row = job.analytics.execute(f"SELECT count(*) FROM {job.target}".encode()).fetchone()
-    if not recorded or row is None or row[0] != expected:
+    if not recorded or rows != sum(digest.rows for _, digest in recorded):
         return _Stale(replicated.proofs, {}, {})
-    digests = {chunk: (text_digest, raw) for chunk, text_digest, raw in recorded}
+    digests = {proof.chunk: (proof.text_digest, raw) for proof, raw in recorded}
     other = [
         proof
         for proof in replicated.proofs
@@ -171,7 +197,7 @@ def _find_stale(job: _Load, replicated: Replicated) -> _Stale:
         and digests.get(proof.chunk, (b"",))[0] == change.before
     ]
     # A chunk that was edited here by hand is brought as a whole.
-    now = _digests(job, job.target, few, replicated.proofs)
+    now = _digests(job, job.live, few, replicated.proofs)
     held = {
         chunk.ordinal: digest
         for chunk, digest in zip(few, now, strict=True)
@@ -184,8 +210,8 @@ def _find_stale(job: _Load, replicated: Replicated) -> _Stale:
     )
 
 
-def _load_stale(job: _Load, proofs: Sequence[ChunkProof], stale: _Stale) -> Loaded:
-    """Bring what is stale beside the table, apply the differences and prove them."""
+def _load_stale(job: _Load, proofs: Sequence[ChunkProof], stale: _Stale, rows: int) -> Loaded:
+    """Bring what is stale beside the table of *rows*, apply the differences and prove them."""
     text, analytics = job.text, job.analytics
     analytics.execute(create_incoming(INCOMING, text.columns).encode())
     incoming = quote_postgres(INCOMING)
@@ -199,7 +225,8 @@ def _load_stale(job: _Load, proofs: Sequence[ChunkProof], stale: _Stale) -> Load
         keys = ", ".join(quote_postgres(name) for name in text.table.primary_key)
         analytics.execute(f"ALTER TABLE {incoming} ADD PRIMARY KEY ({keys})".encode())
         analytics.execute(f"ANALYZE {incoming}".encode())
-        statements = apply_differences(job.target, text, whole)
+        has_marks = job.rules.marks_deletes
+        statements = apply_differences(job.target, text, whole, has_marks=has_marks)
         gone, missing, updated, inserted = _execute(job, statements)
         loaded = Loaded(inserted, updated, gone + missing)
     elif _digests(job, job.target, whole, proofs) != brought:
@@ -207,14 +234,16 @@ def _load_stale(job: _Load, proofs: Sequence[ChunkProof], stale: _Stale) -> Load
         loaded = Loaded(inserted, 0, deleted)
     else:
         loaded = Loaded()
+    lost = loaded.deleted if text.table.primary_key else loaded.deleted - loaded.inserted
+    judge_deletes(text.name, job.rules, gone=lost, rows=rows, place="raw")
     touched = [proof for proof in proofs if proof.chunk.ordinal in sent]
-    held = _digests(job, job.target, [proof.chunk for proof in touched], proofs)
+    held = _digests(job, job.live, [proof.chunk for proof in touched], proofs)
     if held != [sent[proof.chunk.ordinal] for proof in touched]:
         raise TransferError("raw does not hold the rows that were sent", where=text.name)
     _expect_rows(text.name, held, touched)
     if loaded != Loaded():
         analytics.execute(f"ANALYZE {job.target}".encode())
-    state.record_chunks(analytics, job.run_id, text.name, touched, held, of=len(proofs))
+    state.record_chunks(analytics, job.claim.run_id, text.name, touched, held, of=len(proofs))
     return loaded
 
 
@@ -227,15 +256,21 @@ def _bring_changes(job: _Load, proofs: Sequence[ChunkProof], stale: _Stale) -> d
     """
     text, analytics = job.text, job.analytics
     analytics.execute(create_gone(text).encode())
-    lines = [text.copy_key(line) for change in stale.changes.values() for line in change.gone]
+    lines = [
+        text.copy_key(text.key_of(line))
+        for change in stale.changes.values()
+        for line in change.gone
+    ]
     copy_text(analytics, quote_postgres(GONE), text.table.primary_key, [b"".join(lines)])
     incoming = quote_postgres(INCOMING)
     chunks = [proof.chunk for proof in proofs if proof.chunk.ordinal in stale.changes]
     refuse_altered_key(text, (one for c in stale.changes.values() for one in c.altered))
-    news = b"".join(change.copy_text for change in stale.changes.values())
+    news = b"".join(
+        line + b"\n" for change in stale.changes.values() for line in change.new.values()
+    )
     with _explaining(job, INCOMING, lambda: news.split(b"\n")):
         copy_text(analytics, incoming, text.column_names, [news])
-    went = _read(analytics, digest_gone(job.target, text, [proof.chunk for proof in proofs]))
+    went = _read(analytics, digest_gone(job.live, text, [proof.chunk for proof in proofs]))
     came = _digests(job, incoming, chunks, proofs)
     expected = {}
     for chunk, new in zip(chunks, came, strict=True):
@@ -325,7 +360,7 @@ def _read_proven(
     spool.fill(blocks, lane.stop.check, keep)
     end_read(lane.replication)
     refuse_altered_key(text, spool.altered)
-    if spool.digest() != proof.text_digest:
+    if spool.rows != proof.rows or (proof.is_text and spool.digest() != proof.text_digest):
         # Somebody else wrote there: the next run builds the replica anew.
         replica.forget(lane.replication, text.name)
         lane.replication.commit()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from etl_pipeline.schema.names import LOADED_AT, quote_postgres
+from etl_pipeline.schema.names import DELETED_AT, LOADED_AT, quote_postgres
 from etl_pipeline.schema.types import CarriedColumn
 from etl_pipeline.transfer.select import Chunk, TableText
 
@@ -35,6 +35,24 @@ PINNED_SETTINGS = "; ".join(
 """Settings under which the text of a value, and so its digest, is always the same, and quick."""
 
 
+_GONE_SINCE = quote_postgres(DELETED_AT)
+
+
+def live_rows(target: str, *, has_marks: bool) -> str:
+    """What to read *target* as, so that rows which are only marked as deleted are left out.
+
+    Args:
+        target: The table, quoted.
+        has_marks: Whether it has the column of the marks.
+    """
+    return f"(SELECT * FROM {target} WHERE {_GONE_SINCE} IS NULL)" if has_marks else target
+
+
+def add_marks(target: str) -> str:
+    """DDL of the column that marks rows as deleted."""
+    return f"ALTER TABLE {target} ADD COLUMN {_GONE_SINCE} timestamp with time zone"
+
+
 def digest_raw(
     target: str, text: TableText, chunks: Sequence[Chunk], among: Sequence[Chunk]
 ) -> str:
@@ -44,7 +62,7 @@ def digest_raw(
     -0.0 from 0.0, which are equal to PostgreSQL.
 
     Args:
-        target: The table, quoted; *text*'s columns are digested, ours are not.
+        target: The table, quoted, or its live rows; *text*'s columns are digested, ours are not.
         text: The table and its columns.
         chunks: What is digested.
         among: All chunks, in order; their bounds decide which row belongs to which.
@@ -128,7 +146,7 @@ def create_gone(text: TableText) -> str:
 
 
 def apply_differences(
-    target: str, text: TableText, whole: Sequence[Chunk]
+    target: str, text: TableText, whole: Sequence[Chunk], *, has_marks: bool
 ) -> tuple[str, str, str, str]:
     """The statements that make *target* equal to what was brought: two deletes, update, insert.
 
@@ -139,26 +157,34 @@ def apply_differences(
         text: The table and its columns.
         whole: Chunks that were brought as a whole: a row of theirs that was not is deleted, as
             one is whose key is in ``GONE``.
+        has_marks: Whether rows are marked instead of deleted; one that comes again loses its mark.
     """
     names = ", ".join(quote_postgres(name) for name in text.column_names)
     theirs = ", ".join("n." + quote_postgres(name) for name in text.column_names)
     same_key = _same_key(text, "h", "n")
     incoming = quote_postgres(INCOMING)
     not_brought = f"NOT EXISTS (SELECT FROM {incoming} AS n WHERE {same_key})"
+    if has_marks:
+        remove = f"UPDATE {target} AS h SET {_GONE_SINCE} = now()"
+        not_brought = f"h.{_GONE_SINCE} IS NULL AND {not_brought}"
+    else:
+        remove = f"DELETE FROM {target} AS h"
+    gone = f"{quote_postgres(GONE)} AS g"
     delete_gone = (
-        f"DELETE FROM {target} AS h USING {quote_postgres(GONE)} AS g "
+        f"{remove} {'FROM' if has_marks else 'USING'} {gone} "
         f"WHERE {_same_key(text, 'h', 'g')} AND {not_brought}"
     )
-    delete = f"DELETE FROM {target} AS h WHERE ({in_chunks(text, whole, 'h')}) AND {not_brought}"
-    changes = ", ".join(
-        f"{quote_postgres(name)} = n.{quote_postgres(name)}"
-        for name in text.column_names
-        if name not in text.table.primary_key
-    )
-    stamp = f"{quote_postgres(LOADED_AT)} = now()"
+    delete = f"{remove} WHERE ({in_chunks(text, whole, 'h')}) AND {not_brought}"
+    columns = [name for name in text.column_names if name not in text.table.primary_key]
+    changes = [f"{quote_postgres(name)} = n.{quote_postgres(name)}" for name in columns]
+    changes.append(f"{quote_postgres(LOADED_AT)} = now()")
+    differs = _differs(text, "h", "n")
+    if has_marks:
+        changes.append(f"{_GONE_SINCE} = NULL")
+        differs = f"({differs} OR h.{_GONE_SINCE} IS NOT NULL)"
     update = (
-        f"UPDATE {target} AS h SET {changes + ', ' if changes else ''}{stamp} "
-        f"FROM {incoming} AS n WHERE {same_key} AND {_differs(text, 'h', 'n')}"
+        f"UPDATE {target} AS h SET {', '.join(changes)} "
+        f"FROM {incoming} AS n WHERE {same_key} AND {differs}"
     )
     insert = (
         f"INSERT INTO {target} ({names}) SELECT {theirs} FROM {incoming} AS n "

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import psycopg
 
 from etl_pipeline.errors import SchemaError
-from etl_pipeline.schema.names import LOADED_AT, postgres_name, quote_postgres
+from etl_pipeline.schema.names import DELETED_AT, LOADED_AT, postgres_name, quote_postgres
 from etl_pipeline.transfer.select import TableText
 
 _TABLE_KINDS = frozenset({"r", "p"})  # pg_class.relkind
@@ -63,11 +63,26 @@ def read_key(analytics: psycopg.Connection, schema: str, table: str) -> list[str
 
 
 def refuse_other_columns(
-    text: TableText, schema: str, existing: dict[str, str], key: Sequence[str]
+    text: TableText,
+    schema: str,
+    existing: dict[str, str],
+    key: Sequence[str],
+    *,
+    marks_deletes: bool,
 ) -> None:
     """Raise SchemaError if a table's columns or its key are not those that *text* is carried as."""
     expected = {postgres_name(c.name): c.postgres_type for c in text.columns}
     expected[LOADED_AT] = "timestamp with time zone"
+    if marks_deletes:
+        expected[DELETED_AT] = "timestamp with time zone"
+    elif DELETED_AT in existing:
+        target, column = quote_postgres(schema, text.name), quote_postgres(DELETED_AT)
+        raise SchemaError(
+            "rows of it are marked as deleted, and tables.yml does not say 'deletes: mark'",
+            where=f"{schema}.{text.name}",
+            fix=f"DELETE FROM {target} WHERE {column} IS NOT NULL; "
+            f"ALTER TABLE {target} DROP COLUMN {column};  or mark again",
+        )
     expected_key = [postgres_name(name) for name in text.table.primary_key]
     if existing == expected and list(key) == expected_key:
         return

@@ -1,14 +1,15 @@
-"""Renews a replica that is known: reads every chunk of the source, writes what differs."""
+"""Renews a replica that is known: reads chunks of the source, writes what differs."""
 
 from __future__ import annotations
 
 import functools
+import threading
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from etl_pipeline.errors import TransferError
 from etl_pipeline.sync import replica
 from etl_pipeline.sync.chunks import (
     ask_integer,
@@ -18,7 +19,7 @@ from etl_pipeline.sync.chunks import (
     may_have_grown,
     plan_chunks,
 )
-from etl_pipeline.sync.difference import Difference, find_difference
+from etl_pipeline.sync.difference import find_difference
 from etl_pipeline.sync.extract import (
     ColumnState,
     end_read,
@@ -26,27 +27,24 @@ from etl_pipeline.sync.extract import (
     read_columns,
     refuse_altered,
 )
+from etl_pipeline.sync.guard import DeleteGuard
 from etl_pipeline.sync.lanes import Lane
+from etl_pipeline.sync.mend import count_gone, write_few
 from etl_pipeline.sync.proof import ChunkProof
+from etl_pipeline.sync.replica import KnownChunk, Watermark
+from etl_pipeline.sync.rules import Known
 from etl_pipeline.sync.written import Change, WriteJob, Written, write_rows
-from etl_pipeline.transfer.load_data import insert_rows
 from etl_pipeline.transfer.reader import read_text
-from etl_pipeline.transfer.select import (
-    Chunk,
-    TableText,
-    delete_chunk,
-    delete_rows,
-    select_chunk,
-    select_rows,
-)
+from etl_pipeline.transfer.select import Chunk, delete_chunk, select_chunk
 from etl_pipeline.transfer.spool import Spool
 
 FEW_ROWS = 2_000
 """Where more lines of a chunk differ, the chunk is written anew."""
-_ROWS_PER_STATEMENT = 500
+
+CHECKPOINT_SECONDS = 1.0
 
 
-class _CannotRenewError(Exception):
+class CannotRenewError(Exception):
     """A chunk differs in a way that only building the replica anew can mend."""
 
 
@@ -55,141 +53,201 @@ class _Start:
     """What is compared with what.
 
     Attributes:
-        chunks: The table, cut as it is remembered, with new chunks at its end.
+        chunks: What is to be read.
+        rest: What is remembered of the chunks before them, which are not read.
         columns: The source's columns before the first chunk; None where there is one chunk only.
         believed: Digests of what the replica holds, by chunk.
-        is_reread: Whether the digests that are remembered are of another rendering.
+        finished: Proofs of chunks that need not be read: a run that was cut off has done it.
+        checkpoint: Collects the chunks that are as they were.
     """
 
     chunks: Sequence[Chunk]
+    rest: Sequence[KnownChunk]
     columns: list[ColumnState] | None
     believed: Mapping[Chunk, bytes]
-    is_reread: bool
+    finished: Mapping[Chunk, ChunkProof]
+    checkpoint: _Checkpoint
 
 
-def renew_replica(job: WriteJob) -> list[Written] | None:
-    """Compare every chunk with what is remembered, and bring over the rows that differ.
+class _Checkpoint:
+    """Says when chunks that are as they were are remembered as finished: a few at a time.
+
+    To do it for each would cost a commit where nothing else is written. A run that is killed
+    reads again what the last ``CHECKPOINT_SECONDS`` read.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[ChunkProof] = []
+        self._last = time.monotonic()
+
+    def finish(self, proof: ChunkProof, *, at_once: bool) -> list[ChunkProof]:
+        """What is to be remembered now that *proof* is known; empty for nothing yet."""
+        with self._lock:
+            if at_once:
+                return [proof]
+            self._waiting.append(proof)
+            if time.monotonic() - self._last < CHECKPOINT_SECONDS:
+                return []
+            self._last = time.monotonic()
+            finished, self._waiting = self._waiting, []
+            return finished
+
+
+@dataclass(frozen=True, slots=True)
+class _PutOff:
+    """A chunk that has rows to delete, which waits for the guard's word."""
+
+    chunk: Chunk
+
+
+def renew_replica(
+    job: WriteJob, known: Known, watermark: Watermark | None, *, tail_only: bool
+) -> list[Written]:
+    """Compare chunks with what is remembered, and bring over the rows that differ.
 
     Each chunk is committed by itself. Where the replica's digests cannot be believed (rows are
     missing or too many, or other versions of the servers read them otherwise) its rows are
-    compared themselves.
+    compared themselves. Chunks of which rows are to be deleted wait, from the hundredth row on,
+    until every chunk is read, since the guard judges the table as a whole.
+
+    Args:
+        job: The table.
+        known: Its replica.
+        watermark: What is committed when every chunk is; asked before the first.
+        tail_only: Whether only the last chunk is read, with what has grown behind it.
 
     Returns:
-        What was done with each chunk; None where the replica is not what is remembered, or
-        differs so that it must be built anew.
+        What was done with each chunk.
+
+    Raises:
+        CannotRenewError: The replica differs so that it must be built anew.
+        GuardError: More rows would be deleted than the table's rules allow.
     """
-    start = job.lanes.call(functools.partial(_begin, job))
-    if start is None:
-        return None
-    try:
-        renew = functools.partial(_renew_chunk, job, start)
-        singly = has_wide_rows(job.text.table)
-        written = list(job.lanes.each(renew, start.chunks, singly=singly))
-    except _CannotRenewError:
-        return None
+    start = job.lanes.call(functools.partial(_begin, job, known, tail_only=tail_only))
+    guard = DeleteGuard(job.text.name, job.rules, known.standing.rows)
+    singly = has_wide_rows(job.text.table)
+    renew = functools.partial(_renew_chunk, job, start, guard)
+    done: list[Written | _PutOff] = list(job.lanes.each(renew, start.chunks, singly=singly))
+    guard.judge()
+    again = functools.partial(_renew_chunk, job, start, None)
+    put_off = [one.chunk for one in done if isinstance(one, _PutOff)]
+    later = dict(zip(put_off, job.lanes.each(again, put_off, singly=singly), strict=True))
+    settled = [later[one.chunk] if isinstance(one, _PutOff) else one for one in done]
+    # Without a guard nothing is put off.
+    written = [one for one in settled if isinstance(one, Written)]
 
     def finish(lane: Lane) -> None:
         refuse_altered(job.text, lane.source, start.columns)
-        if start.is_reread:
-            proofs = [one.proof for one in written]
-            replica.remember(lane.replication, job.text.name, job.identity, proofs)
+        # Of a fingerprint it is never asked when its last full pass was.
+        is_due = job.rules.strategy != "fingerprint" or job.identity != known.remembered.identity
+        if is_due and not tail_only:
+            proven_at = min(one.proof.read_at for one in written)
+            replica.remember_table(
+                lane.replication,
+                job.text.name,
+                job.identity,
+                proven_at=proven_at,
+                watermark=watermark,
+            )
             lane.replication.commit()
 
     job.lanes.call(finish)
-    return written
+    kept = [Written(one.proof, 0, 0, Counter()) for one in start.rest]
+    return [*kept, *written]
 
 
-def _begin(job: WriteJob, lane: Lane) -> _Start | None:
-    """What to compare; None where the replica is not what is remembered, or not what is wanted."""
-    text = job.text
-    known = replica.read_replica(lane.replication, text.name)
-    standing = replica.read_standing(lane.replication, text.name) if known else None
-    end_read(lane.replication)
-    if known is None or standing is None or standing.definition != known.stands_as:
-        return None
-    if job.identity.definition != known.identity.definition:
-        return None
-    chunks = _cut_anew(text, known.proofs, lane)
+def _begin(job: WriteJob, known: Known, lane: Lane, *, tail_only: bool) -> _Start:
+    """What to compare."""
+    text, remembered = job.text, known.remembered
+    cut = _cut_anew(job, remembered.chunks, lane, tail_only=tail_only)
+    by_chunk = {one.proof.chunk: one for one in remembered.chunks}
+    first = len(remembered.chunks) - 1 if tail_only else 0
+    rest, chunks = [by_chunk[chunk] for chunk in cut[:first]], cut[first:]
     columns = read_columns(text, lane.source) if len(chunks) > 1 else None
-    reads_alike = job.identity == known.identity
-    is_believed = reads_alike and standing.rows == known.rows
-    digests = {proof.chunk: proof.text_digest for proof in known.proofs}
-    return _Start(chunks, columns, digests if is_believed else {}, not reads_alike)
+    is_believed = job.identity == remembered.identity and known.is_complete
+    believed = {c: k.proof.text_digest for c, k in by_chunk.items() if k.proof.is_text}
+    finished = remembered.finished_by(job.claim) if is_believed else {}
+    return _Start(
+        chunks,
+        rest,
+        columns,
+        believed if is_believed else {},
+        {chunk: proof for chunk, proof in finished.items() if proof.is_text},
+        _Checkpoint(),
+    )
 
 
-def _cut_anew(text: TableText, proofs: Sequence[ChunkProof], lane: Lane) -> list[Chunk]:
+def _cut_anew(
+    job: WriteJob, known: Sequence[KnownChunk], lane: Lane, *, tail_only: bool
+) -> list[Chunk]:
     """The table's chunks: as they are remembered, or as its rows want them cut now."""
-    remembered = [proof.chunk for proof in proofs]
-    rows = [proof.rows for proof in proofs]
+    text, most = job.text, job.rules.batch_rows
+    remembered = [one.proof.chunk for one in known]
+    rows = [one.proof.rows for one in known]
     chunks = remembered
-    if text.table.integer_key and is_badly_cut(text.table, rows):
-        chunks = plan_chunks(text, ask_integer(lane.source))
-    elif may_have_grown(text.table, rows):
-        chunks = grow_chunks(text, remembered, ask_integer(lane.source))
+    if not tail_only and text.table.integer_key and is_badly_cut(text.table, rows, most):
+        chunks = plan_chunks(text, ask_integer(lane.source), most)
+    elif tail_only or may_have_grown(text.table, rows, most):
+        chunks = grow_chunks(text, remembered, ask_integer(lane.source), most)
     end_read(lane.source)
     if chunks != remembered:
-        replica.retile(lane.replication, text.name, proofs, chunks)
+        replica.retile(lane.replication, text.name, known, chunks)
         lane.replication.commit()
     return chunks
 
 
-def _renew_chunk(job: WriteJob, start: _Start, lane: Lane, chunk: Chunk) -> Written:
-    """Read a chunk; where it is not what the replica holds, write what differs and commit."""
-    text, stop = job.text, job.lanes.stop
+def _renew_chunk(
+    job: WriteJob, start: _Start, guard: DeleteGuard | None, lane: Lane, chunk: Chunk
+) -> Written | _PutOff:
+    """Read a chunk; where it is not what the replica holds, write what differs and commit.
+
+    Returns:
+        A Written; or, where *guard* says that its rows may not go yet, a _PutOff.
+    """
+    if chunk in start.finished:
+        return Written.finished(start.finished[chunk])
+    text = job.text
     with Spool(ordered=text.is_ordered) as sent:
-        proof = extract_chunk(text, chunk, lane.source, sent, stop)
-        done = Written(proof, sent.text_bytes, sent.altered)
-        if start.believed.get(chunk) != proof.text_digest:
+        proof = extract_chunk(text, chunk, lane.source, sent, job.lanes.stop)
+        change = None
+        differs = start.believed.get(chunk) != proof.text_digest
+        if differs:
             if not text.table.primary_key:
-                raise _CannotRenewError
-            change = _mend_chunk(job, chunk, sent, lane.replication)
-            replica.remember_chunks(lane.replication, text.name, [proof])
+                raise CannotRenewError
+            done = _mend_chunk(job, chunk, sent, guard, lane.replication)
+            if isinstance(done, _PutOff):
+                lane.replication.rollback()
+                return done
+            change = done
+        finished = start.checkpoint.finish(proof, at_once=differs)
+        if finished:
+            replica.remember_chunks(lane.replication, text.name, job.claim, finished)
             lane.replication.commit()
-            done = replace(done, change=change)
-        job.report(sent.rows, sent.text_bytes)
-        return done
+    job.report(proof.rows, proof.text_bytes)
+    return Written.read(proof, change or None)
 
 
-def _mend_chunk(job: WriteJob, chunk: Chunk, sent: Spool, replication: Any) -> Change | None:
+def _mend_chunk(
+    job: WriteJob, chunk: Chunk, sent: Spool, guard: DeleteGuard | None, replication: Any
+) -> Change | _PutOff | None:
     """Make the replica's rows of *chunk* those of *sent*; what was changed, if it is little."""
     text, stop = job.text, job.lanes.stop
     with Spool(ordered=text.is_ordered) as held:
         held.fill(read_text(replication, select_chunk(text, chunk), text.modes), stop.check)
         if sent.is_small and held.is_small:
             difference = find_difference(sent.lines(), held.lines())
-            if len(difference) <= FEW_ROWS:
-                return _write_few(job, difference, held.digest(), replication)
+            gone = count_gone(text, difference)
+        else:
+            difference, gone = None, max(0, held.rows - sent.rows)
+        if guard and not guard.may_go(gone):
+            return _PutOff(chunk)
+        if difference is not None and len(difference) <= FEW_ROWS:
+            return write_few(job, difference, held.digest(), replication)
     if text.table.integer_key is None:
-        raise _CannotRenewError
+        raise CannotRenewError
     _write_anew(job, chunk, sent, replication)
     return None
-
-
-def _write_few(job: WriteJob, difference: Difference, before: bytes, replication: Any) -> Change:
-    """Write the rows of *difference*, and read them back: they must be what was sent."""
-    text = job.text
-    for lines in _batches(difference.gone):
-        with replication.cursor() as cursor:
-            deleted = cursor.execute(delete_rows(text, lines))
-        _expect(text.name, deleted, len(lines))
-    taken = insert_rows(replication, text.name, text, difference.new)
-    _expect(text.name, taken, len(difference.new))
-    copy_text = []
-    held: set[bytes] = set()
-    altered: Counter[tuple[int, str]] = Counter()
-    for lines in _batches(difference.new):
-        statement = select_rows(text, lines)
-        for block in read_text(replication, statement, text.modes, with_copy=True):
-            held.update(block.text.split(b"\n")[:-1])
-            copy_text.append(block.copy_text)
-            altered.update(block.altered)
-    if held != set(difference.new):
-        raise TransferError(
-            "the replica does not hold what the source sent",
-            where=text.name,
-            fix=f"etl run {text.name}",
-        )
-    return Change(before, difference.gone, b"".join(copy_text), altered)
 
 
 def _write_anew(job: WriteJob, chunk: Chunk, sent: Spool, replication: Any) -> None:
@@ -197,15 +255,3 @@ def _write_anew(job: WriteJob, chunk: Chunk, sent: Spool, replication: Any) -> N
     with replication.cursor() as cursor:
         cursor.execute(delete_chunk(job.text, chunk))
     write_rows(job, replication, job.text.name, sent)
-
-
-def _batches(lines: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    for start in range(0, len(lines), _ROWS_PER_STATEMENT):
-        yield lines[start : start + _ROWS_PER_STATEMENT]
-
-
-def _expect(table: str, rows: int, expected: int) -> None:
-    if rows != expected:
-        raise TransferError(
-            f"the replication server changed {rows} rows where {expected} were meant", where=table
-        )

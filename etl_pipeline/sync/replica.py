@@ -1,12 +1,14 @@
-"""What the pipeline remembers of the replicas, in the replication database itself.
+"""What is remembered of the replicas, in the replication database itself.
 
-``replica.sql`` documents the tables. It is written in the transaction that writes the rows, so it
-says what the replica holds also after a kill. Nothing here commits, but DDL does by itself.
+``replica.sql`` documents the tables. What says which rows a replica holds is written in the
+transactions that write the rows, so it is true after a kill, too. Nothing here commits.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +21,7 @@ from pymysql.constants import ER
 from etl_pipeline.schema.ddl import ReplicaDdl
 from etl_pipeline.schema.names import quote_mysql
 from etl_pipeline.sync.chunks import is_tiling
+from etl_pipeline.sync.claim import Claim, check_replicas
 from etl_pipeline.sync.proof import ChunkProof
 from etl_pipeline.transfer.select import Chunk, TableText
 
@@ -28,14 +31,17 @@ UNKNOWN = b"\xff" * 32
 RENDERING = 1
 """Version of the row text; raised when the same rows would read otherwise."""
 
+_NOBODY = bytes(16)
+"""Token of a chunk that no run has finished."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What must be as it was for the digests of a replica to be believed; 32 bytes each.
+    """Of what a replica's rows and their digests are true.
 
     Attributes:
-        definition: Of the statements that make the replica.
-        rendering: Of all that decides how its rows read as text, the servers' versions included.
+        definition: Digest of the statements that make the replica.
+        rendering: Digest of what decides how its rows read as text.
     """
 
     definition: bytes
@@ -43,22 +49,57 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Watermark:
+    """The highest value of *column* whose rows are committed, as row text."""
+
+    column: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownChunk:
+    """A chunk as it is remembered.
+
+    Attributes:
+        key_digest: Digest of the text of its keys; None where it is not known.
+        run_token: The run that finished it.
+    """
+
+    proof: ChunkProof
+    key_digest: bytes | None
+    run_token: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
     """What is remembered of a replica.
 
     Attributes:
-        stands_as: Digest of what ``SHOW CREATE TABLE`` said when it was made.
-        proofs: Of its chunks, in order; together they hold every key there is.
+        stands_as: Digest of its definition by ``SHOW CREATE TABLE`` when it was remembered.
+        chunks: In order; they tile the table.
+        proven_at: The oldest instant at which the last full pass read the source, UTC; None
+            where there was none.
     """
 
     identity: Identity
     stands_as: bytes
-    proofs: tuple[ChunkProof, ...]
+    chunks: tuple[KnownChunk, ...]
+    proven_at: datetime | None
+    watermark: Watermark | None
 
     @property
     def rows(self) -> int:
         """Rows that the replica held when it was last written."""
-        return sum(proof.rows for proof in self.proofs)
+        return sum(known.proof.rows for known in self.chunks)
+
+    @property
+    def proofs(self) -> tuple[ChunkProof, ...]:
+        """Of its chunks, in order."""
+        return tuple(known.proof for known in self.chunks)
+
+    def finished_by(self, claim: Claim) -> dict[Chunk, ChunkProof]:
+        """Proofs of the chunks that *claim*'s run, or one that it goes on with, has finished."""
+        return {k.proof.chunk: k.proof for k in self.chunks if claim.covers(k.run_token)}
 
 
 def identify(text: TableText, ddl: ReplicaDdl, versions: Sequence[str]) -> Identity:
@@ -70,44 +111,67 @@ def identify(text: TableText, ddl: ReplicaDdl, versions: Sequence[str]) -> Ident
 
 
 def open_replicas(connection: Any) -> None:
-    """Make the tables of the state where they are missing."""
+    """Make the tables of the state where they are missing.
+
+    Tables of an older version are made anew: what they remembered is found out again by the next
+    run, which builds the replicas.
+    """
     script = resources.files(__package__).joinpath("replica.sql").read_text()
     with connection.cursor() as cursor:
         cursor.execute("SET SESSION sql_notes = 0")  # that they are there already is no news
+        if _is_of_older_version(cursor):
+            cursor.execute("DROP TABLE IF EXISTS _etl_table, _etl_chunk")
         for statement in script.split(";\n"):
             if "CREATE" in statement:
                 cursor.execute(statement)
         cursor.execute("SET SESSION sql_notes = 1")
 
 
+def _is_of_older_version(cursor: Any) -> bool:
+    cursor.execute("SHOW TABLES LIKE '\\_etl\\_chunk'")
+    if cursor.fetchone() is None:
+        return False
+    cursor.execute("SHOW COLUMNS FROM _etl_chunk LIKE 'run_token'")
+    return cursor.fetchone() is None
+
+
 def read_replica(connection: Any, table: str) -> Remembered | None:
     """What is remembered of the replica of *table*; None where nothing is."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT definition, rendering, stands_as FROM _etl_table WHERE table_name = %s",
+            "SELECT definition, rendering, stands_as, proven_at, watermark_column, watermark "
+            "FROM _etl_table WHERE table_name = %s",
             (table,),
         )
         row = cursor.fetchone()
         if row is None:
             return None
-        definition, rendering, stands_as = row
+        definition, rendering, stands_as, proven_at, column, watermark = row
         cursor.execute(
-            "SELECT ordinal, lower_bound, upper_bound, row_count, text_digest, read_at "
+            "SELECT ordinal, lower_bound, upper_bound, row_count, text_digest, read_at, "
+            "is_text_digest, text_bytes, altered, key_digest, run_token "
             "FROM _etl_chunk WHERE table_name = %s ORDER BY ordinal",
             (table,),
         )
-        proofs = tuple(
-            ChunkProof(
-                Chunk(ordinal, _integer(lower), _integer(upper)),
-                rows,
-                digest,
-                read_at.replace(tzinfo=UTC),
-            )
-            for ordinal, lower, upper, rows, digest, read_at in cursor.fetchall()
-        )
-    if not is_tiling([proof.chunk for proof in proofs]):
+        chunks = tuple(_known_chunk(row) for row in cursor.fetchall())
+    if not is_tiling([known.proof.chunk for known in chunks]):
         return None
-    return Remembered(Identity(definition, rendering), stands_as, proofs)
+    return Remembered(
+        Identity(definition, rendering),
+        stands_as,
+        chunks,
+        proven_at and proven_at.replace(tzinfo=UTC),
+        None if column is None or watermark is None else Watermark(column, watermark),
+    )
+
+
+def _known_chunk(row: Sequence[Any]) -> KnownChunk:
+    ordinal, lower, upper, rows, digest, read_at, is_text, text_bytes, altered, keys, token = row
+    counts = Counter({(column, kind): count for column, kind, count in json.loads(altered)})
+    chunk = Chunk(ordinal, _integer(lower), _integer(upper))
+    read_at = read_at.replace(tzinfo=UTC)
+    proof = ChunkProof(chunk, rows, digest, read_at, bool(is_text), text_bytes, counts)
+    return KnownChunk(proof, keys, token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,35 +190,45 @@ def read_standing(connection: Any, table: str) -> Standing | None:
     """What the replica of *table* is now; None where there is none."""
     with connection.cursor() as cursor:
         try:
-            cursor.execute(f"SHOW CREATE TABLE {quote_mysql(table)}")
+            definition = _definition(cursor, table)
         except err.ProgrammingError as error:
             if error.args[0] != ER.NO_SUCH_TABLE:
                 raise
             return None
-        definition = cursor.fetchone()[1]
         cursor.execute(f"SELECT COUNT(*) FROM {quote_mysql(table)}")
-        return Standing(_digest([definition]), int(cursor.fetchone()[0]))
+        return Standing(definition, int(cursor.fetchone()[0]))
+
+
+def _definition(cursor: Any, table: str) -> bytes:
+    """Digest of a table's definition, its name apart: it is renamed when it is complete."""
+    cursor.execute(f"SHOW CREATE TABLE {quote_mysql(table)}")
+    return _digest([cursor.fetchone()[1].replace(quote_mysql(table), "", 1)])
 
 
 def retile(
-    connection: Any, table: str, proofs: Sequence[ChunkProof], chunks: Sequence[Chunk]
+    connection: Any, table: str, chunks_known: Sequence[KnownChunk], chunks: Sequence[Chunk]
 ) -> None:
-    """Remember *chunks* in place of those of *proofs*, before any of them is worked on.
+    """Remember *chunks* in place of *chunks_known*, before any of them is worked on.
 
     So what is remembered holds every key at any instant. Of a chunk that is new, it is not known
     what the replica holds; the rows of those that are no more are counted with the first of them.
     """
-    kept = {proof.chunk: proof for proof in proofs if proof.chunk in set(chunks)}
-    rest = sum(proof.rows for proof in proofs if proof.chunk not in kept)
-    now = datetime.now(UTC)
+    wanted = set(chunks)
+    kept = {known.proof.chunk: known for known in chunks_known if known.proof.chunk in wanted}
+    rest = sum(known.proof.rows for known in chunks_known if known.proof.chunk not in kept)
     remembered = []
     for chunk in chunks:
-        proof = kept.get(chunk)
-        if proof is None:
-            proof, rest = ChunkProof(chunk, rest, UNKNOWN, now), 0
-        remembered.append(proof)
+        known = kept.get(chunk)
+        if known is None:
+            known, rest = _unread(chunk, rest), 0
+        remembered.append(known)
     _forget_chunks(connection, table)
-    remember_chunks(connection, table, remembered)
+    _write_chunks(connection, table, remembered)
+
+
+def _unread(chunk: Chunk, rows: int = 0) -> KnownChunk:
+    proof = ChunkProof(chunk, rows, UNKNOWN, datetime.now(UTC), is_text=False)
+    return KnownChunk(proof, None, _NOBODY)
 
 
 def forget(connection: Any, table: str) -> None:
@@ -169,44 +243,119 @@ def _forget_chunks(connection: Any, table: str) -> None:
         cursor.execute("DELETE FROM _etl_chunk WHERE table_name = %s", (table,))
 
 
-def remember(connection: Any, table: str, identity: Identity, proofs: Iterable[ChunkProof]) -> None:
-    """Remember of *table*, which stands as it was made just now, all there is to say."""
+def remember_empty(
+    connection: Any, table: str, identity: Identity, chunks: Iterable[Chunk]
+) -> None:
+    """Remember a replica that was made just now and holds no rows yet."""
     forget(connection, table)
-    remember_chunks(connection, table, proofs)
+    _write_chunks(connection, table, [_unread(chunk) for chunk in chunks])
+    remember_table(connection, table, identity)
+
+
+def remember_table(
+    connection: Any,
+    table: str,
+    identity: Identity,
+    *,
+    proven_at: datetime | None = None,
+    watermark: Watermark | None = None,
+) -> None:
+    """Replace what is remembered of *table* as a whole, which stands as it is now."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SHOW CREATE TABLE {quote_mysql(table)}")
-        stands_as = _digest([cursor.fetchone()[1]])
+        stands_as = _definition(cursor, table)
         cursor.execute(
-            "INSERT INTO _etl_table (table_name, definition, stands_as, rendering) "
-            "VALUES (%s, %s, %s, %s)",
-            (table, identity.definition, stands_as, identity.rendering),
+            "REPLACE INTO _etl_table (table_name, definition, stands_as, rendering, proven_at, "
+            "watermark_column, watermark) VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            (
+                table,
+                identity.definition,
+                stands_as,
+                identity.rendering,
+                proven_at and _naive(proven_at),
+                watermark and watermark.column,
+                watermark and watermark.value,
+            ),
         )
 
 
-def remember_chunks(connection: Any, table: str, proofs: Iterable[ChunkProof]) -> None:
-    """Replace what is remembered of the chunks of *proofs*."""
+def move_watermark(connection: Any, table: str, watermark: Watermark | None) -> None:
+    """Replace the watermark of *table*; None takes it away, and the next pass is a full one."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "REPLACE INTO _etl_table (table_name, definition, stands_as, rendering, proven_at, "
+            "watermark_column, watermark) SELECT table_name, definition, stands_as, rendering, "
+            "proven_at, %s, %s FROM _etl_table WHERE table_name = %s",
+            (watermark and watermark.column, watermark and watermark.value, table),
+        )
+
+
+def move(connection: Any, table: str, to: str) -> None:
+    """Let what is remembered of *table* be remembered of *to*, in place of what was."""
+    forget(connection, to)
+    with connection.cursor() as cursor:
+        for state in ("_etl_table", "_etl_chunk"):
+            cursor.execute(f"SHOW COLUMNS FROM {state}")
+            names = [quote_mysql(name) for name, *_ in cursor.fetchall()]
+            rest = ", ".join(name for name in names if name != "`table_name`")
+            cursor.execute(
+                f"INSERT INTO {state} (`table_name`, {rest}) "
+                f"SELECT %s, {rest} FROM {state} WHERE table_name = %s",
+                (to, table),
+            )
+    forget(connection, table)
+
+
+def remember_chunks(
+    connection: Any,
+    table: str,
+    claim: Claim,
+    proofs: Iterable[ChunkProof],
+    *,
+    key_digest: bytes | None = None,
+) -> None:
+    """Replace what is remembered of the chunks of *proofs*, which *claim*'s run has finished.
+
+    Raises:
+        DatabaseError: Another run has taken over.
+    """
+    check_replicas(connection, claim)
+    known = [KnownChunk(proof, key_digest, claim.token) for proof in proofs]
+    _write_chunks(connection, table, known)
+
+
+def _write_chunks(connection: Any, table: str, chunks: Iterable[KnownChunk]) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(
             "REPLACE INTO _etl_chunk (table_name, ordinal, lower_bound, upper_bound, row_count, "
-            "text_digest, read_at) VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            "text_digest, read_at, is_text_digest, text_bytes, altered, key_digest, run_token) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 (
                     table,
-                    proof.chunk.ordinal,
-                    proof.chunk.lower,
-                    proof.chunk.upper,
-                    proof.rows,
-                    proof.text_digest,
-                    proof.read_at.astimezone(UTC).replace(tzinfo=None),
+                    known.proof.chunk.ordinal,
+                    known.proof.chunk.lower,
+                    known.proof.chunk.upper,
+                    known.proof.rows,
+                    known.proof.text_digest,
+                    _naive(known.proof.read_at),
+                    known.proof.is_text,
+                    known.proof.text_bytes,
+                    json.dumps([[*key, count] for key, count in known.proof.altered.items()]),
+                    known.key_digest,
+                    known.run_token,
                 )
-                for proof in proofs
+                for known in chunks
             ],
         )
 
 
-def _digest(parts: Sequence[str]) -> bytes:
-    return hashlib.sha256("\0".join(parts).encode()).digest()
+def _naive(instant: datetime) -> datetime:
+    return instant.astimezone(UTC).replace(tzinfo=None)
 
 
 def _integer(value: Any) -> int | None:
     return None if value is None else int(value)
+
+
+def _digest(parts: Iterable[str]) -> bytes:
+    return hashlib.sha256("\0".join(parts).encode()).digest()

@@ -1,20 +1,33 @@
 -- What is remembered of the replicas, beside them: written in the transactions that write rows.
 -- Every statement may run again and again.
 
+CREATE TABLE IF NOT EXISTS _etl_owner (
+    singleton  tinyint NOT NULL PRIMARY KEY COMMENT 'always 1',
+    run_token  binary(16) NOT NULL COMMENT 'the run that may write; etl.run.token'
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT 'One row: whose these replicas are at the moment.';
+
 CREATE TABLE IF NOT EXISTS _etl_table (
-    table_name  varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY,
-    definition  binary(32) NOT NULL COMMENT 'SHA-256 of the statements that made the replica',
-    stands_as   binary(32) NOT NULL COMMENT 'SHA-256 of what SHOW CREATE TABLE said of it then',
-    rendering   binary(32) NOT NULL COMMENT 'SHA-256 of all that decides how its rows read as text'
+    table_name        varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY,
+    definition        binary(32) NOT NULL COMMENT 'SHA-256 of the statements that made the replica',
+    stands_as         binary(32) NOT NULL COMMENT 'SHA-256 of what SHOW CREATE TABLE said of it then',
+    rendering         binary(32) NOT NULL COMMENT 'SHA-256 of all that decides how its rows read as text',
+    proven_at         datetime(6) NULL COMMENT 'UTC; since when the oldest part of the last full pass stands',
+    watermark_column  varchar(64) NULL COMMENT 'incremental_column of the watermark',
+    watermark         varchar(64) NULL COMMENT 'highest value of it whose rows are committed here'
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT 'One row a replica.';
 
 CREATE TABLE IF NOT EXISTS _etl_chunk (
-    table_name   varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-    ordinal      int NOT NULL,
-    lower_bound  decimal(20,0) NULL COMMENT 'smallest key; NULL where the range has no lower end',
-    upper_bound  decimal(20,0) NULL COMMENT 'first key past it; NULL where it has no upper end',
-    row_count    bigint NOT NULL,
-    text_digest  binary(32) NOT NULL COMMENT 'SHA-256 of the row text that the source sent',
-    read_at      datetime(6) NOT NULL COMMENT 'UTC; the instant at which the source was read',
+    table_name      varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    ordinal         int NOT NULL,
+    lower_bound     decimal(20,0) NULL COMMENT 'smallest key; NULL where the range has no lower end',
+    upper_bound     decimal(20,0) NULL COMMENT 'first key past it; NULL where it has no upper end',
+    row_count       bigint NOT NULL,
+    text_bytes      bigint NOT NULL COMMENT 'size of the row text when all of it was last read',
+    altered         text NOT NULL COMMENT 'values of it that PostgreSQL cannot hold: JSON, [[column, kind, count], …]',
+    text_digest     binary(32) NOT NULL COMMENT 'SHA-256 of the row text that the source sent',
+    is_text_digest  tinyint NOT NULL COMMENT '0: rows were written since; it only tells this state from others',
+    key_digest      binary(32) NULL COMMENT 'SHA-256 of the text of the keys alone; NULL where it is not known',
+    read_at         datetime(6) NOT NULL COMMENT 'UTC; the instant at which the source was read',
+    run_token       binary(16) NOT NULL COMMENT 'the run that read it; etl.run.token',
     PRIMARY KEY (table_name, ordinal)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT 'The key ranges of each replica.';

@@ -1,22 +1,30 @@
 """The first hop, source → replication: a table's replica becomes equal to the source.
 
-A replica that is known is renewed: each chunk is compared, and only rows that differ are written.
-A replica that is new, or not what is remembered of it, is built.
+What is known of a replica and the table's rules choose the pass: a replica that is known is renewed
+or followed, and only rows that differ are written; any other is built.
 """
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from etl_pipeline.schema.ddl import ReplicaDdl, create_replica
 from etl_pipeline.schema.names import incoming_name
 from etl_pipeline.sync import replica
-from etl_pipeline.sync.build import build_replica
-from etl_pipeline.sync.lanes import Lanes
-from etl_pipeline.sync.proof import ChunkProof
-from etl_pipeline.sync.renew import renew_replica
+from etl_pipeline.sync.build import build_replica, settle_swap
+from etl_pipeline.sync.claim import Claim
+from etl_pipeline.sync.extract import end_read
+from etl_pipeline.sync.follow import TooManyError, follow_stamps
+from etl_pipeline.sync.lanes import Lane, Lanes
+from etl_pipeline.sync.proof import Altered, ChunkProof
+from etl_pipeline.sync.renew import CannotRenewError, renew_replica
+from etl_pipeline.sync.replica import Watermark
+from etl_pipeline.sync.rules import Choice, Known, Pass, Rules, choose_pass
+from etl_pipeline.sync.stamps import Instant, ask_instant, find_doubt, next_watermark
 from etl_pipeline.sync.written import Change, Report, WriteJob, Written
 from etl_pipeline.transfer.select import TableText
 
@@ -49,17 +57,27 @@ class Replicated:
     """What the first hop did.
 
     Attributes:
+        what: The pass that was made.
         proofs: Of the table's chunks, in order.
-        text_bytes: Size of the text that the source sent.
-        altered: Values that PostgreSQL cannot hold, by column position and kind.
-        notes: Sentences on what was replaced or is slow.
+        began_at: UTC; nothing that was read is older.
+        proven_at: The oldest instant of the last full pass, UTC; None where it is not kept.
+        watermark: What of the ``incremental_column`` is committed; None without one.
+        rows_read: Rows that the source sent, without keys that were read alone.
+        text_bytes: Size of their text.
+        altered: Values that PostgreSQL cannot hold, of the rows that were compared.
+        notes: Sentences on what was replaced, is slow, or took more than was asked for.
         changes: By ordinal, for chunks in which few rows differed.
     """
 
+    what: Pass
     proofs: tuple[ChunkProof, ...]
-    text_bytes: int
-    altered: Counter[tuple[int, str]]
-    notes: tuple[str, ...]
+    began_at: datetime
+    proven_at: datetime | None = None
+    watermark: Watermark | None = None
+    rows_read: int = 0
+    text_bytes: int = 0
+    altered: Altered = field(default_factory=Counter)
+    notes: tuple[str, ...] = ()
     changes: Mapping[int, Change] = field(default_factory=dict)
 
 
@@ -67,8 +85,9 @@ def replicate_table(
     text: TableText,
     lanes: Lanes,
     replication: Replication,
+    rules: Rules,
+    claim: Claim,
     *,
-    rebuild: bool,
     report: Report,
 ) -> Replicated:
     """Make the replica of a table equal to the source.
@@ -80,35 +99,100 @@ def replicate_table(
         text: The table.
         lanes: Where the work is done.
         replication: What is known of the replication database.
-        rebuild: Whether the replica is built anew in any case.
+        rules: How the table is kept equal.
+        claim: The run.
         report: Told of each chunk.
 
     Raises:
         TransferError: The replication server did not take every row as it was sent.
+        GuardError: More rows would be deleted than the rules allow.
         SchemaError: The source's table was altered meanwhile.
+        DatabaseError: Another run has taken over.
         pymysql.err.MySQLError: A server refused or was lost.
     """
+    began_at = datetime.now(UTC)
     ddl = create_replica(
         text.table, name=incoming_name(text.name), collations=replication.collations
     )
     identity = replica.identify(text, ddl, replication.versions)
-    job = WriteJob(text, lanes, replication.takes_infile, identity, report)
-    written = None if rebuild else renew_replica(job)
-    if written is None:
-        written = build_replica(job, ddl)
-    return _sum_up(written, ddl, replication)
+    job = WriteJob(text, lanes, replication.takes_infile, identity, claim, rules, report)
+    known = lanes.call(functools.partial(_look, text))
+    choice = choose_pass(rules, known, identity, claim, began_at)
+    instant = lanes.call(functools.partial(_ask_instant, text, rules))
+    watermark = next_watermark(rules.stamp, instant) if instant and rules.stamp else None
+    choice, written = _make_pass(job, ddl, known, choice, instant, watermark)
+    if choice.what in (Pass.BUILD, Pass.FULL):
+        proven_at: datetime | None = min(one.proof.read_at for one in written)
+    else:
+        proven_at = known.remembered.proven_at if known else None
+    notes = list(ddl.mapped)
+    if not replication.takes_infile:
+        notes.append(_NO_INFILE)
+    if choice.because:
+        notes.append(f"{text.name}: every row was read, since {choice.because}")
+    done = Replicated(
+        choice.what,
+        tuple(one.proof for one in written),
+        began_at,
+        proven_at,
+        watermark,
+        notes=tuple(notes),
+    )
+    return _sum_up(done, written)
 
 
-def _sum_up(written: Iterable[Written], ddl: ReplicaDdl, replication: Replication) -> Replicated:
-    proofs, text_bytes, changes = [], 0, {}
-    altered: Counter[tuple[int, str]] = Counter()
+def _look(text: TableText, lane: Lane) -> Known | None:
+    """The replica; None where there is none, or nothing is remembered of it."""
+    settle_swap(lane.replication, text.name)
+    remembered = replica.read_replica(lane.replication, text.name)
+    standing = replica.read_standing(lane.replication, text.name) if remembered else None
+    end_read(lane.replication)
+    return Known(remembered, standing) if remembered and standing else None
+
+
+def _ask_instant(text: TableText, rules: Rules, lane: Lane) -> Instant | None:
+    return ask_instant(text, rules.stamp, lane.source) if rules.stamp else None
+
+
+def _make_pass(
+    job: WriteJob,
+    ddl: ReplicaDdl,
+    known: Known | None,
+    choice: Choice,
+    instant: Instant | None,
+    watermark: Watermark | None,
+) -> tuple[Choice, list[Written]]:
+    """Make the pass, or a larger one where it turns out not to be enough; which one it was."""
+    if known and choice.what is Pass.STAMPED and instant and known.remembered.watermark:
+        committed = known.remembered.watermark
+        doubt = find_doubt(committed, instant)
+        try:
+            if doubt is None:
+                return choice, follow_stamps(job, known, committed, instant)
+        except TooManyError:
+            doubt = "so many rows are new that it takes less time"
+            known = job.lanes.call(functools.partial(_look, job.text))
+        choice = Choice(Pass.FULL, doubt)
+    if known and choice.what in (Pass.FULL, Pass.TAIL):
+        is_tail = choice.what is Pass.TAIL
+        try:
+            return choice, renew_replica(job, known, watermark, tail_only=is_tail)
+        except CannotRenewError:
+            pass
+    return Choice(Pass.BUILD, choice.because), build_replica(job, ddl, known, watermark)
+
+
+def _sum_up(done: Replicated, written: Iterable[Written]) -> Replicated:
+    rows_read, text_bytes, changes = 0, 0, {}
+    altered: Altered = Counter()
     for one in written:
-        proofs.append(one.proof)
-        text_bytes += one.text_bytes
+        rows_read += one.rows_read
+        text_bytes += one.bytes_read
         altered.update(one.altered)
         if one.change:
             changes[one.proof.chunk.ordinal] = one.change
-    if sum(len(change.gone) for change in changes.values()) > MOST_CHANGES:
+    if sum(len(change.gone) + len(change.new) for change in changes.values()) > MOST_CHANGES:
         changes = {}
-    notes = ddl.mapped if replication.takes_infile else (*ddl.mapped, _NO_INFILE)
-    return Replicated(tuple(proofs), text_bytes, altered, notes, changes)
+    return replace(
+        done, rows_read=rows_read, text_bytes=text_bytes, altered=altered, changes=changes
+    )

@@ -9,12 +9,30 @@ CREATE TABLE IF NOT EXISTS etl.run (
     run_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     started_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     finished_at  timestamptz,
-    outcome      text CHECK (outcome IN ('succeeded', 'failed', 'stopped')),
+    outcome      text,
     etl_version  text NOT NULL,
     host         text NOT NULL,
     process_id   integer NOT NULL
 );
+ALTER TABLE etl.run ADD COLUMN IF NOT EXISTS token bytea NOT NULL DEFAULT '';
+ALTER TABLE etl.run ADD COLUMN IF NOT EXISTS os_user text NOT NULL DEFAULT '';
+ALTER TABLE etl.run ADD COLUMN IF NOT EXISTS selection jsonb NOT NULL DEFAULT '{}';
+ALTER TABLE etl.run ADD COLUMN IF NOT EXISTS continues bigint;
+ALTER TABLE etl.run ADD COLUMN IF NOT EXISTS backend_pid integer NOT NULL DEFAULT 0;
+ALTER TABLE etl.run DROP CONSTRAINT IF EXISTS run_outcome_check;
+ALTER TABLE etl.run ADD CONSTRAINT run_outcome_check
+    CHECK (outcome IN ('succeeded', 'failed', 'stopped', 'lost'));
 COMMENT ON TABLE etl.run IS 'One row a run; outcome is NULL while it is going on and after a kill.';
+COMMENT ON COLUMN etl.run.token IS '16 random bytes that name the run in both targets.';
+COMMENT ON COLUMN etl.run.selection IS 'What was asked for: tables, and whether everything anew.';
+COMMENT ON COLUMN etl.run.continues IS 'The run that was cut off and that this one went on with.';
+
+-- Apart from etl.run, whose row is locked by every transaction that loads.
+CREATE TABLE IF NOT EXISTS etl.heartbeat (
+    run_id   bigint PRIMARY KEY REFERENCES etl.run ON DELETE CASCADE,
+    seen_at  timestamptz NOT NULL
+);
+COMMENT ON TABLE etl.heartbeat IS 'When each run last gave a sign of life.';
 
 CREATE TABLE IF NOT EXISTS etl.table_run (
     run_id       bigint NOT NULL REFERENCES etl.run ON DELETE CASCADE,
@@ -31,8 +49,18 @@ CREATE TABLE IF NOT EXISTS etl.table_run (
     error        text,
     PRIMARY KEY (run_id, table_name)
 );
+ALTER TABLE etl.table_run ADD COLUMN IF NOT EXISTS finished_at timestamptz NOT NULL DEFAULT clock_timestamp();
+ALTER TABLE etl.table_run ADD COLUMN IF NOT EXISTS rows_read bigint NOT NULL DEFAULT 0;
+ALTER TABLE etl.table_run ADD COLUMN IF NOT EXISTS read_from timestamptz;
+ALTER TABLE etl.table_run ADD COLUMN IF NOT EXISTS read_to timestamptz;
+ALTER TABLE etl.table_run ADD COLUMN IF NOT EXISTS proven_at timestamptz;
+ALTER TABLE etl.table_run ADD COLUMN IF NOT EXISTS watermark text;
+ALTER TABLE etl.table_run ADD COLUMN IF NOT EXISTS notes jsonb NOT NULL DEFAULT '[]';
+ALTER TABLE etl.table_run ADD COLUMN IF NOT EXISTS finished_in bigint;
 COMMENT ON COLUMN etl.table_run.grade IS 'Grade of the proof that was reached; NULL for a table that failed.';
 COMMENT ON COLUMN etl.table_run.altered IS 'Values that raw cannot hold, by column and kind.';
+COMMENT ON COLUMN etl.table_run.proven_at IS 'The oldest instant of the last proof of every value.';
+COMMENT ON COLUMN etl.table_run.finished_in IS 'The run that did this before it was cut off.';
 
 CREATE TABLE IF NOT EXISTS etl.chunk (
     table_name   text NOT NULL,
@@ -46,6 +74,8 @@ CREATE TABLE IF NOT EXISTS etl.chunk (
     run_id       bigint NOT NULL,
     PRIMARY KEY (table_name, ordinal)
 );
+ALTER TABLE etl.chunk ADD COLUMN IF NOT EXISTS is_text_digest boolean NOT NULL DEFAULT true;
 COMMENT ON TABLE etl.chunk IS 'The key ranges of each loaded table, with the proof of what raw holds.';
 COMMENT ON COLUMN etl.chunk.text_digest IS 'SHA-256 of the row text that the source sent.';
+COMMENT ON COLUMN etl.chunk.is_text_digest IS 'False where rows were written since all of the text was read.';
 COMMENT ON COLUMN etl.chunk.raw_digest IS 'Sum of hash_record_extended over the rows of raw.';

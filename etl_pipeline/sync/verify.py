@@ -12,12 +12,12 @@ import psycopg
 
 from etl_pipeline.core.stop import Stop
 from etl_pipeline.schema.ddl import create_incoming
-from etl_pipeline.schema.names import quote_postgres
+from etl_pipeline.schema.names import DELETED_AT, quote_postgres
 from etl_pipeline.sync import state
 from etl_pipeline.sync.extract import end_read
 from etl_pipeline.sync.load import read_digests
-from etl_pipeline.sync.proof import RawDigest
-from etl_pipeline.sync.raw_sql import INCOMING, PINNED_SETTINGS, find_differences
+from etl_pipeline.sync.proof import ChunkProof, RawDigest
+from etl_pipeline.sync.raw_sql import INCOMING, PINNED_SETTINGS, find_differences, live_rows
 from etl_pipeline.sync.raw_table import read_relation
 from etl_pipeline.sync.written import Report
 from etl_pipeline.transfer.copy import copy_text
@@ -91,24 +91,27 @@ def verify_table(
         analytics.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         analytics.execute(PINNED_SETTINGS.encode())
         recorded = state.read_chunks(analytics, text.name)
-        if not recorded or read_relation(analytics, schema, text.name) is None:
+        columns = read_relation(analytics, schema, text.name)
+        if not recorded or columns is None:
             verdict.discrepancies.append(
                 Discrepancy("raw", "the table was never loaded, or is gone")
             )
             return verdict
-        _verify_raw(verdict, text, schema, analytics, recorded)
+        live = live_rows(quote_postgres(schema, text.name), has_marks=DELETED_AT in columns)
+        _verify_raw(verdict, text, live, analytics, recorded)
         if deep:
             # One table for all chunks: each that is made and dropped keeps its locks to the end.
             analytics.execute(create_incoming(INCOMING, text.columns).encode())
         deep_keys: list[tuple[str, str]] = []
-        for chunk, text_digest, _ in recorded:
+        for known, _ in recorded:
+            chunk, text_digest = known.chunk, known.text_digest
             with Spool(ordered=text.is_ordered) as spool:
                 blocks = read_text(source, select_chunk(text, chunk), text.modes, with_copy=deep)
                 spool.fill(blocks, stop.check, for_copy if deep else lossless)
                 end_read(source)
                 _verify_replica(verdict, text, chunk, spool, text_digest, source, replication, stop)
                 if deep:
-                    deep_keys += _compare_by_value(text, schema, chunk, spool, analytics)
+                    deep_keys += _compare_by_value(text, live, chunk, spool, analytics)
                 verdict.rows += spool.rows
                 verdict.text_bytes += spool.text_bytes
                 report(spool.rows, spool.text_bytes)
@@ -120,15 +123,13 @@ def verify_table(
 def _verify_raw(
     verdict: Verdict,
     text: TableText,
-    schema: str,
+    live: str,
     analytics: psycopg.Connection,
-    recorded: Sequence[tuple[Chunk, bytes, RawDigest]],
+    recorded: Sequence[tuple[ChunkProof, RawDigest]],
 ) -> None:
-    chunks = [chunk for chunk, _, _ in recorded]
-    held = read_digests(analytics, quote_postgres(schema, text.name), text, chunks)
-    differing = [
-        (then, now) for (_, _, then), now in zip(recorded, held, strict=True) if then != now
-    ]
+    chunks = [proof.chunk for proof, _ in recorded]
+    held = read_digests(analytics, live, text, chunks)
+    differing = [(then, now) for (_, then), now in zip(recorded, held, strict=True) if then != now]
     if differing:
         then = sum(one.rows for one, _ in differing)
         now = sum(other.rows for _, other in differing)
@@ -171,13 +172,13 @@ def _verify_replica(
 
 
 def _compare_by_value(
-    text: TableText, schema: str, chunk: Chunk, spool: Spool, analytics: psycopg.Connection
+    text: TableText, live: str, chunk: Chunk, spool: Spool, analytics: psycopg.Connection
 ) -> list[tuple[str, str]]:
     """``(kind, key)`` of the rows of ``raw`` that are not what the source sent."""
     incoming = quote_postgres(INCOMING)
     analytics.execute(f"TRUNCATE {incoming}".encode())
     copy_text(analytics, incoming, text.column_names, spool.blocks())
-    query = find_differences(quote_postgres(schema, text.name), text, chunk)
+    query = find_differences(live, text, chunk)
     return [(kind, ", ".join(key)) for kind, *key in analytics.execute(query.encode())]
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from etl_pipeline.errors import TransferError
+from etl_pipeline.sync.claim import Claim
 from etl_pipeline.sync.lanes import Lanes
-from etl_pipeline.sync.proof import ChunkProof
+from etl_pipeline.sync.proof import Altered, ChunkProof
 from etl_pipeline.sync.replica import Identity
+from etl_pipeline.sync.rules import Rules
 from etl_pipeline.transfer.load_data import insert_rows, load_data
 from etl_pipeline.transfer.select import TableText
 from etl_pipeline.transfer.spool import Spool
@@ -26,12 +27,16 @@ class WriteJob:
     Attributes:
         by_infile: Whether rows go by LOAD DATA LOCAL; by INSERT otherwise.
         identity: What the replica is to be remembered as.
+        claim: The run that writes.
+        rules: How the table is kept equal.
     """
 
     text: TableText
     lanes: Lanes
     by_infile: bool
     identity: Identity
+    claim: Claim
+    rules: Rules
     report: Report
 
 
@@ -40,16 +45,28 @@ class Change:
     """Few rows of a chunk that were brought over one by one.
 
     Attributes:
-        before: Digest of the text of what the replica held before.
+        before: The digest that the chunk was remembered with, or that its text had.
         gone: Lossless lines of the rows that the replica does not have any more.
-        copy_text: Lines for COPY of the rows that it has instead, as it gives them back.
-        altered: Values of theirs that PostgreSQL cannot hold, by column position and kind.
+        new: The lines for COPY of the rows that it has instead, by their lossless lines.
+        altered: Values of theirs that PostgreSQL cannot hold.
     """
 
     before: bytes
     gone: tuple[bytes, ...]
-    copy_text: bytes
-    altered: Counter[tuple[int, str]]
+    new: Mapping[bytes, bytes]
+    altered: Altered
+
+    def __bool__(self) -> bool:
+        return bool(self.gone or self.new)
+
+    def then(self, later: Change) -> Change:
+        """Both changes as one; a row that came and went again is in neither list."""
+        new = dict(self.new)
+        gone = [line for line in later.gone if new.pop(line, None) is None]
+        gone_before = [line for line in self.gone if line not in later.new]
+        back = set(self.gone).difference(gone_before)
+        new.update((line, copy) for line, copy in later.new.items() if line not in back)
+        return Change(self.before, (*gone_before, *gone), new, self.altered + later.altered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +74,27 @@ class Written:
     """What was done with a chunk.
 
     Attributes:
-        text_bytes: Size of the text that the source sent.
-        altered: Values that PostgreSQL cannot hold, by column position and kind.
+        rows_read: Rows that the source sent in this run.
+        bytes_read: Size of their text.
+        altered: Values that PostgreSQL cannot hold, of all rows that were compared.
         change: What was written, where few rows differed; None where none did, or many.
     """
 
     proof: ChunkProof
-    text_bytes: int
-    altered: Counter[tuple[int, str]]
+    rows_read: int
+    bytes_read: int
+    altered: Altered
     change: Change | None = None
+
+    @classmethod
+    def read(cls, proof: ChunkProof, change: Change | None = None) -> Written:
+        """A chunk that was read as a whole."""
+        return cls(proof, proof.rows, proof.text_bytes, proof.altered, change)
+
+    @classmethod
+    def finished(cls, proof: ChunkProof) -> Written:
+        """A chunk that a run which was cut off had finished."""
+        return cls(proof, 0, 0, proof.altered)
 
 
 def write_rows(job: WriteJob, replication: Any, table: str, spool: Spool) -> None:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from etl_pipeline.config.models import ColumnConfig
 from etl_pipeline.errors import SchemaError
 from etl_pipeline.schema.catalog import INTEGER_TYPES, Table, without_columns
-from etl_pipeline.schema.names import LOADED_AT, postgres_name, quote_mysql
+from etl_pipeline.schema.names import DELETED_AT, LOADED_AT, postgres_name, quote_mysql
 from etl_pipeline.schema.types import CarriedColumn, Mode, carry, choice_of
 
 _READABLE_CHARSETS = frozenset(
     {"utf8", "utf8mb3", "utf8mb4", "ucs2", "utf16", "utf16le", "utf32", "latin1", "binary"}
 )
 # Every table of PostgreSQL has columns of its own names already.
-TAKEN_NAMES = frozenset({LOADED_AT, "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+TAKEN_NAMES = frozenset({LOADED_AT, DELETED_AT, "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +66,26 @@ class TableText:
             if postgres_name(name) != name
         )
 
+    @property
+    def keys(self) -> TableText:
+        """The same table, of which only the primary key is read, in the key's order."""
+        by_name = {carried.name: carried for carried in self.columns}
+        return replace(self, columns=tuple(by_name[name] for name in self.table.primary_key))
+
+    def key_of(self, line: bytes) -> bytes:
+        """The primary key in a *line* of lossless text: a line of the text of ``keys``."""
+        fields = line.split(b"\t")
+        places = (self.column_names.index(name) for name in self.table.primary_key)
+        return b"\t".join(fields[i] for i in places)
+
     def read_key(self, line: bytes) -> str:
         """The primary key in a line of row text, for people; empty without a key."""
-        fields = line.split(b"\t")
-        positions = [self.column_names.index(name) for name in self.table.primary_key]
-        return ", ".join(fields[i].decode(errors="replace") for i in positions)
+        return self.key_of(line).decode(errors="replace").replace("\t", ", ")
 
-    def copy_key(self, line: bytes) -> bytes:
-        """The primary key in a *line* of lossless text, as a line for COPY of the key's columns."""
-        fields = line.split(b"\t")
-        places = [self.column_names.index(name) for name in self.table.primary_key]
-        prefixes = (b"\\\\x" if self.columns[i].mode is Mode.BINARY else b"" for i in places)
-        values = (prefix + fields[i] for prefix, i in zip(prefixes, places, strict=True))
+    def copy_key(self, key: bytes) -> bytes:
+        """A line of the text of ``keys`` as a line for COPY of the key's columns."""
+        prefixes = (b"\\\\x" if c.mode is Mode.BINARY else b"" for c in self.keys.columns)
+        values = (one + field for one, field in zip(prefixes, key.split(b"\t"), strict=True))
         return b"\t".join(values) + b"\n"
 
     @property
@@ -132,7 +140,7 @@ def _refuse_choices(table: Table, choices: Mapping[str, ColumnConfig]) -> None:
     for taken in sorted(TAKEN_NAMES.intersection(names)):
         if taken in choices and choices[taken].exclude:
             continue
-        whose = "ours" if taken == LOADED_AT else "PostgreSQL's own"
+        whose = "ours" if taken in (LOADED_AT, DELETED_AT) else "PostgreSQL's own"
         raise SchemaError(
             f"the source has a column of a name that is {whose} in raw",
             where=f"{table.name}.{taken}",
@@ -159,37 +167,35 @@ def select_chunk(text: TableText, chunk: Chunk) -> str:
     return f"{statement} ORDER BY {order}"
 
 
-def select_rows(text: TableText, lines: Sequence[bytes]) -> bytes:
-    """The SELECT of the rows that have the keys of *lines*, lossless row text of the table."""
+def select_rows(text: TableText, keys: Sequence[bytes]) -> bytes:
+    """The SELECT of the rows that have *keys*, lines of the text of the table's keys."""
     names = ", ".join(c.select for c in text.columns)
-    return f"SELECT {names} FROM {quote_mysql(text.name)} WHERE ".encode() + _keys(text, lines)
+    return f"SELECT {names} FROM {quote_mysql(text.name)} WHERE ".encode() + where_keys(text, keys)
 
 
-def delete_rows(text: TableText, lines: Sequence[bytes]) -> bytes:
-    """The DELETE of the rows that have the keys of *lines*, lossless row text of the table."""
-    return f"DELETE FROM {quote_mysql(text.name)} WHERE ".encode() + _keys(text, lines)
+def delete_rows(text: TableText, keys: Sequence[bytes]) -> bytes:
+    """The DELETE of the rows that have *keys*, lines of the text of the table's keys."""
+    return f"DELETE FROM {quote_mysql(text.name)} WHERE ".encode() + where_keys(text, keys)
 
 
 def delete_chunk(text: TableText, chunk: Chunk) -> str:
     """The DELETE of the rows of *chunk*; the table has an integer key."""
-    conditions = _range_conditions(quote_mysql(text.table.integer_key or ""), chunk)
-    return f"DELETE FROM {quote_mysql(text.name)} WHERE {' AND '.join(conditions) or 'TRUE'}"
+    return f"DELETE FROM {quote_mysql(text.name)} WHERE {where_chunk(text, chunk).decode()}"
 
 
-def _keys(text: TableText, lines: Sequence[bytes]) -> bytes:
-    """The condition that a row has the key of one of *lines*.
+def where_keys(text: TableText, keys: Sequence[bytes]) -> bytes:
+    """The condition that a row has one of *keys*, lines of the text of the table's keys.
 
     An OR of equations: no server of ours uses an index for rows of values in IN.
     """
-    places = [text.column_names.index(name) for name in text.table.primary_key]
-    names = [quote_mysql(name).encode() for name in text.table.primary_key]
-    keys = []
-    for line in lines:
-        fields = line.split(b"\t")
-        values = (mysql_literal(text.columns[place], fields[place]) for place in places)
+    columns = text.keys.columns
+    names = [quote_mysql(column.name).encode() for column in columns]
+    conditions = []
+    for key in keys:
+        values = map(mysql_literal, columns, key.split(b"\t"))
         equations = (name + b" = " + value for name, value in zip(names, values, strict=True))
-        keys.append(b"(" + b" AND ".join(equations) + b")")
-    return b" OR ".join(keys)
+        conditions.append(b"(" + b" AND ".join(equations) + b")")
+    return b" OR ".join(conditions)
 
 
 def mysql_literal(carried: CarriedColumn, field: bytes) -> bytes:
@@ -205,15 +211,79 @@ def mysql_literal(carried: CarriedColumn, field: bytes) -> bytes:
     return value if carried.load is None else carried.load.encode().replace(b"{}", value)
 
 
-def select_unreadable(text: TableText, chunk: Chunk) -> dict[str, str]:
-    """Queries for how many values of a chunk do not survive the way to Unicode, by column.
+@dataclass(frozen=True, slots=True)
+class StampRange:
+    """The rows of a table whose *column* is in ``[lower, upper)``, as row text.
+
+    Attributes:
+        upper: None where the range has no upper end.
+    """
+
+    column: str
+    lower: str
+    upper: str | None = None
+
+
+def select_stamped(text: TableText, stamps: StampRange) -> bytes:
+    """The SELECT of the rows of *stamps*, in no order."""
+    names = ", ".join(c.select for c in text.columns)
+    where = where_stamped(text, stamps)
+    return f"SELECT {names} FROM {quote_mysql(text.name)} WHERE ".encode() + where
+
+
+def where_stamped(text: TableText, stamps: StampRange) -> bytes:
+    """The condition that a row is one of *stamps*."""
+    return " AND ".join(_stamp_conditions(text, stamps)).encode()
+
+
+def select_stamp_bound(text: TableText, column: str, lower: str, rows: int) -> str:
+    """The probe for where a range of *rows* rows, beginning at the stamp *lower*, ends.
+
+    No row means that it is the last one. Rows of one stamp stay together, so the answer may be
+    *lower* itself.
+    """
+    stamp = quote_mysql(column)
+    (where,) = _stamp_conditions(text, StampRange(column, lower))
+    return (
+        f"SELECT {stamp} FROM {quote_mysql(text.name)} WHERE {where} "
+        f"ORDER BY {stamp} LIMIT 1 OFFSET {rows:d}"
+    )
+
+
+def select_next_stamp(text: TableText, column: str, lower: str | None) -> str:
+    """The probe for the smallest stamp above *lower*; for the highest of all where it is None."""
+    stamp = quote_mysql(column)
+    if lower is None:
+        return f"SELECT MAX({stamp}) FROM {quote_mysql(text.name)}"
+    value = mysql_literal(_carried(text, column), lower.encode()).decode()
+    return f"SELECT MIN({stamp}) FROM {quote_mysql(text.name)} WHERE {stamp} > {value}"
+
+
+def _stamp_conditions(text: TableText, stamps: StampRange) -> list[str]:
+    stamp, carried = quote_mysql(stamps.column), _carried(text, stamps.column)
+    bounds = ((">=", stamps.lower), ("<", stamps.upper))
+    return [
+        f"{stamp} {sign} {mysql_literal(carried, bound.encode()).decode()}"
+        for sign, bound in bounds
+        if bound is not None
+    ]
+
+
+def _carried(text: TableText, column: str) -> CarriedColumn:
+    return next(carried for carried in text.columns if carried.name == column)
+
+
+def select_unreadable(text: TableText, where: bytes) -> dict[str, bytes]:
+    """Queries for how many values do not survive the way to Unicode, by column.
 
     A server sends a byte that has no Unicode character in the column's character set as ``?``,
     without a word. Empty for a table whose character sets are Unicode or latin1, which has a
     character for every byte.
+
+    Args:
+        text: The table.
+        where: Which rows: what ``where_chunk``, ``where_stamped`` or ``where_keys`` gives.
     """
-    key = text.table.integer_key
-    conditions = list(_range_conditions(quote_mysql(key), chunk)) if key else []
     queries = {}
     for carried in text.columns:
         charset = carried.column.charset
@@ -222,9 +292,15 @@ def select_unreadable(text: TableText, chunk: Chunk) -> dict[str, str]:
         name = quote_mysql(carried.name)
         back = f"CONVERT(CONVERT({name} USING utf8mb4) USING {charset})"
         lost = f"NOT (CAST({back} AS BINARY) <=> CAST({name} AS BINARY))"
-        where = " AND ".join([*conditions, lost])
-        queries[carried.name] = f"SELECT COUNT(*) FROM {quote_mysql(text.name)} WHERE {where}"
+        query = f"SELECT COUNT(*) FROM {quote_mysql(text.name)} WHERE {lost} AND ("
+        queries[carried.name] = query.encode() + where + b")"
     return queries
+
+
+def where_chunk(text: TableText, chunk: Chunk) -> bytes:
+    """The condition that a row belongs to *chunk*."""
+    conditions = _range_conditions(quote_mysql(text.table.integer_key or ""), chunk)
+    return (" AND ".join(conditions) or "TRUE").encode()
 
 
 def _range_conditions(column: str, chunk: Chunk) -> Sequence[str]:

@@ -50,7 +50,8 @@ def test_a_chunk_shows_one_instant_and_chunks_follow_each_other(
                 cursor.execute("ALTER TABLE t ADD KEY (v)")
             seen.append(event)
 
-    assert run_once(lab.settings, [], listen=change).is_success
+    settings = lab.settings_with(pipeline={"source": {"connections": 1}})
+    assert run_once(settings, [], listen=change).is_success
     rows = lab.analytics.execute("SELECT count(*) FROM raw.t WHERE v = 0").fetchone()
     assert (len(seen), rows) == (1, (100,))
 
@@ -82,12 +83,3 @@ def test_a_practice_at_work_is_told_from_a_wrong_copy(lab: Lab) -> None:
     (found,) = verdict.discrepancies
     assert found.place == "source"
     assert f"`{found.what.partition(':')[0]}`" in page
-
-
-def test_a_strategy_that_is_not_followed_is_noted(lab: Lab) -> None:
-    assert "`incremental` and `append_only` in `tables.yml` are noted and not followed" in README
-    make_table(lab.source, "CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1)")
-    settings = lab.settings_with(tables={"tables": {"t": {"extraction_strategy": "append_only"}}})
-    summary = run_once(settings, [], listen=lambda event: None)
-    assert [outcome.strategy for outcome in summary.outcomes] == ["fingerprint"]
-    assert any("compares every row of theirs" in note for note in summary.notes)

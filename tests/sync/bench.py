@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from etl_pipeline.core import ConnectionFactory
 from etl_pipeline.core.stop import Stop
 from etl_pipeline.schema.catalog import read_catalog
-from etl_pipeline.sync import state
+from etl_pipeline.sync import runs, state
+from etl_pipeline.sync.claim import take_replicas
 from etl_pipeline.sync.databases import Databases, lend_mysql, lend_postgres
 from etl_pipeline.sync.lanes import Lanes
 from etl_pipeline.sync.load import Loaded, load_table
 from etl_pipeline.sync.replica import open_replicas
 from etl_pipeline.sync.replicate import Replicated, Replication, replicate_table
+from etl_pipeline.sync.rules import Rules
+from etl_pipeline.sync.runs import Selection
 from etl_pipeline.transfer.select import TableText, render_table
 from tests.conftest import Lab
 
 LANES = 2
+FINGERPRINT = Rules(allows_deletes=True)
 
 
 class Bench:
@@ -41,6 +46,7 @@ class Bench:
             connection.autocommit = False
         with lend_mysql(self.databases.replication, self.stop) as connection:
             open_replicas(connection)
+        self.begin()
         with lab.replication.cursor() as cursor:
             cursor.execute("SELECT collation_name FROM information_schema.collations")
             collations = {name for (name,) in cursor.fetchall()}
@@ -57,12 +63,19 @@ class Bench:
         with lend_mysql(self.databases.source, self.stop) as source, source.cursor() as cursor:
             return render_table(self._read_catalog(cursor)[table])
 
-    def replicate(self, text: TableText, *, rebuild: bool = False) -> Replicated:
+    def replicate(self, text: TableText, rules: Rules = FINGERPRINT) -> Replicated:
+        """The first hop, as a run of its own that goes on with none."""
+        self.begin()
         return replicate_table(
-            text, self.lanes, self.replication, rebuild=rebuild, report=lambda rows, size: None
+            text,
+            self.lanes,
+            self.replication,
+            rules,
+            self.claim,
+            report=lambda rows, size: None,
         )
 
-    def load(self, text: TableText, replicated: Replicated, *, rebuild: bool = False) -> Loaded:
+    def load(self, text: TableText, replicated: Replicated, rules: Rules = FINGERPRINT) -> Loaded:
         with lend_postgres(self.databases.analytics, self.stop) as analytics:
             return load_table(
                 text,
@@ -70,15 +83,25 @@ class Bench:
                 replicated,
                 self.lanes,
                 analytics,
-                rebuild=rebuild,
-                run_id=1,
+                rules,
+                self.claim,
                 report=lambda rows, size: None,
             )
 
-    def copy(self, table: str) -> Loaded:
-        """Both hops."""
+    def copy(self, table: str, rules: Rules = FINGERPRINT) -> Loaded:
+        """Both hops, as a run of their own."""
         text = self.read_text(table)
-        return self.load(text, self.replicate(text))
+        return self.load(text, self.replicate(text, rules), rules)
+
+    def begin(self) -> None:
+        """Begin another run, which goes on with none."""
+        with lend_postgres(self.databases.analytics, self.stop) as connection:
+            connection.autocommit = True
+            started = runs.start_run(connection, Selection(("none",)))
+            connection.autocommit = False
+        self.claim = replace(started.claim, continued=frozenset())
+        with lend_mysql(self.databases.replication, self.stop) as connection:
+            take_replicas(connection, self.claim)
 
     def _read_catalog(self, cursor: Any) -> Any:
         def execute(statement: str, values: Any) -> list[Any]:

@@ -256,7 +256,7 @@ def test_a_slow_sink_keeps_nobody_from_writing_at_a_myisam_source(
 ) -> None:
     # The first chunk is a row, the second all the rest: more than any buffer holds.
     halves = [Chunk(0, None, 1), Chunk(1, 1, None)]
-    monkeypatch.setattr(build, "plan_chunks", lambda text, ask: halves)
+    monkeypatch.setattr(build, "plan_chunks", lambda text, ask, most: halves)
     locked = connect_mysql(myisam.servers.replication, myisam.env["TEST_MYSQL_REPLICATION_DB"])
     finished: list[Any] = []
     is_locked = threading.Event()

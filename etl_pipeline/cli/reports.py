@@ -1,0 +1,200 @@
+"""How tables stand and what runs did, as text for people and JSON for programs; pure functions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from etl_pipeline.pipeline.report import Status, TableStatus
+from etl_pipeline.sync.history import RunRecord, TableRecord
+
+
+def status_screen(status: Status) -> str:
+    """What ``etl status`` prints."""
+    head = (
+        "table", "strategy", "grade", "~source", "replication", "raw",
+        "read", "last run", "next full pass",
+    )  # fmt: skip
+    lines = [_status_line(one, status.now) for one in status.tables]
+    screen = [f"{len(status.tables)} tables ({status.environment})", *_aligned([head, *lines])]
+    marks = [(one.table, one.good.watermark) for one in status.tables if one.good]
+    screen += [f"{table}: watermark {mark}" for table, mark in marks if mark]
+    for one in status.tables:
+        problem = one.problem or (one.last.error if one.last else None)
+        if problem:
+            screen += [f"{one.table}: {problem}"]
+    return "\n".join(screen)
+
+
+def _status_line(one: TableStatus, now: datetime) -> tuple[str, ...]:
+    read_from = one.good.read_from if one.good else None
+    return (
+        one.table,
+        one.strategy,
+        (one.good.grade if one.good else None) or "-",
+        _number(one.source_rows),
+        _number(one.replica_rows),
+        _number(one.raw_rows),
+        f"{_age(now - read_from)} ago" if read_from else "never",
+        _last(one),
+        _due(one.next_full_pass, now),
+    )
+
+
+def _last(one: TableStatus) -> str:
+    if one.problem:
+        return "refused"
+    if one.last is None:
+        return "-"
+    return f"{one.last.run_id} {'failed' if one.last.error else 'ok'}"
+
+
+def _due(instant: datetime | None, now: datetime) -> str:
+    if instant is None:
+        return "each run"
+    return "next run" if instant <= now else f"in {_age(instant - now)}"
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def _age(span: timedelta) -> str:
+    """*span* in the largest unit that it has one of: ``40 s``, ``12 min``, ``5 h``, ``3 days``."""
+    seconds = max(0, int(span.total_seconds()))
+    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count} {unit if count > 1 or unit != 'days' else 'day'}"
+    return f"{seconds} s"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """*rows* in columns; those that hold numbers below their head are flush right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    right = [
+        len(rows) > 1 and all(cell[:1].isdigit() or cell == "-" for cell in column[1:])
+        for column in zip(*rows, strict=True)
+    ]
+    return [
+        "  ".join(
+            cell.rjust(width) if is_right else cell.ljust(width)
+            for cell, width, is_right in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def history_screen(runs: Sequence[RunRecord]) -> str:
+    """What ``etl history`` prints."""
+    head = (
+        "run", "started (UTC)", "took", "outcome", "tables", "failed", "rows",
+        "inserted", "updated", "deleted",
+    )  # fmt: skip
+    lines = [
+        (
+            str(run.run_id),
+            f"{run.started_at:%Y-%m-%d %H:%M:%S}",
+            _took(run),
+            _outcome(run),
+            str(run.tables),
+            str(run.failed),
+            _number(run.rows),
+            _number(run.inserted),
+            _number(run.updated),
+            _number(run.deleted),
+        )
+        for run in runs
+    ]
+    return "\n".join(_aligned([head, *lines]))
+
+
+def _took(run: RunRecord) -> str:
+    end = run.finished_at or run.seen_at
+    return f"{(end - run.started_at).total_seconds():,.1f} s" if end else "-"
+
+
+def _outcome(run: RunRecord) -> str:
+    words = run.outcome or "not ended"
+    return f"{words}, after {run.continues}" if run.continues else words
+
+
+def run_record_screen(run: RunRecord, tables: Sequence[TableRecord]) -> str:
+    """What ``etl show`` prints."""
+    lines = [
+        f"Run {run.run_id}: {run.outcome or 'not ended'}",
+        f"  started  {run.started_at:%Y-%m-%d %H:%M:%S} UTC, took {_took(run)}",
+        f"  by       {run.os_user or '?'} on {run.host}, process {run.process_id}, "
+        f"etl_pipeline {run.etl_version}",
+    ]
+    if run.continues:
+        lines.append(f"  went on with run {run.continues}, which was cut off")
+    if tables:
+        head = (
+            "table", "strategy", "grade", "rows", "read", "inserted", "updated", "deleted",
+            "seconds", "read at (UTC)",
+        )  # fmt: skip
+        lines += _aligned([head, *map(_table_line, tables)])
+    for table in tables:
+        lines += _remarks(table)
+    return "\n".join(lines)
+
+
+def _table_line(table: TableRecord) -> tuple[str, ...]:
+    return (
+        table.table_name,
+        table.strategy,
+        table.grade or "failed",
+        _number(table.rows),
+        _number(table.rows_read),
+        _number(table.inserted),
+        _number(table.updated),
+        _number(table.deleted),
+        f"{table.seconds:,.1f}",
+        _span(table.read_from, table.read_to),
+    )
+
+
+def _span(start: datetime | None, end: datetime | None) -> str:
+    if start is None or end is None:
+        return "-"
+    first, last = f"{start:%Y-%m-%d %H:%M:%S}", f"{end:%H:%M:%S}"
+    return first if first.endswith(last) else f"{first} to {last}"
+
+
+def _remarks(table: TableRecord) -> Iterable[str]:
+    if table.error:
+        yield f"{table.table_name}: {table.error}"
+    if table.finished_in:
+        yield f"{table.table_name}: finished by run {table.finished_in} before it was cut off"
+    if table.watermark:
+        yield f"{table.table_name}: watermark {table.watermark}"
+    yield from (f"  note   {note}" for note in table.notes)
+
+
+def status_json(status: Status) -> str:
+    """``etl status`` for programs; keys are only ever added."""
+    return _json(
+        {
+            "environment": status.environment,
+            "now": status.now,
+            "tables": [asdict(one) for one in status.tables],
+        }
+    )
+
+
+def history_json(runs: Sequence[RunRecord]) -> str:
+    """``etl history`` for programs; keys are only ever added."""
+    return _json({"runs": [asdict(run) for run in runs]})
+
+
+def run_record_json(run: RunRecord, tables: Sequence[TableRecord]) -> str:
+    """``etl show`` for programs; keys are only ever added."""
+    return _json({**asdict(run), "tables_done": [asdict(table) for table in tables]})
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, default=lambda instant: instant.isoformat())

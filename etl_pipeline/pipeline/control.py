@@ -1,0 +1,96 @@
+"""The run's own connection to the warehouse: it holds the lock and writes the records."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+
+from etl_pipeline.core.faults import explain
+from etl_pipeline.errors import DatabaseError
+from etl_pipeline.schema.names import quote_postgres
+from etl_pipeline.sync import runs, state
+from etl_pipeline.sync.databases import Databases, place_of
+
+log = logging.getLogger(__name__)
+
+
+class Control:
+    """A connection in autocommit mode that is made again when it was lost.
+
+    Use it in a ``with`` block. The connection is closed at its end, not given back to the pool:
+    the lock of a run must not outlive the run.
+    """
+
+    def __init__(self, databases: Databases) -> None:
+        self._databases = databases
+        self._lent = contextlib.ExitStack()
+        self._connection: psycopg.Connection | None = None
+
+    def __enter__(self) -> Control:
+        """Connect, and make the schemas where they are missing."""
+        try:
+            self._connect()
+        except BaseException:
+            self._lent.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lent.close()
+
+    @property
+    def connection(self) -> psycopg.Connection:
+        """The connection as it is, alive or not."""
+        if self._connection is None:
+            raise RuntimeError("used outside its block")
+        return self._connection
+
+    def keep(self) -> psycopg.Connection:
+        """The connection; where it was lost, a new one that holds the run's lock again.
+
+        Raises:
+            DatabaseError: Another run has taken the lock meanwhile, or the server is away.
+        """
+        try:
+            self.connection.execute("SELECT 1")
+        except psycopg.OperationalError:
+            log.warning("analytics: the connection that held the run's lock was lost; made again")
+            runs.lock_runs(self._connect())
+        return self.connection
+
+    def _connect(self) -> psycopg.Connection:
+        self._connection = self._lent.enter_context(_lend(self._databases))
+        _create_schemas(self._databases, self._connection)
+        return self._connection
+
+
+@contextlib.contextmanager
+def _lend(databases: Databases) -> Iterator[psycopg.Connection]:
+    lent = databases.analytics.raw_connection()
+    connection: Any = lent.driver_connection
+    try:
+        connection.rollback()
+        connection.autocommit = True
+        yield connection
+    finally:
+        lent.invalidate()
+
+
+def _create_schemas(databases: Databases, connection: psycopg.Connection) -> None:
+    url, place = databases.analytics.url, place_of(databases.analytics, "analytics")
+    try:
+        state.open_state(connection)
+        state.ensure_schema(connection, databases.schema)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise DatabaseError(
+            f"the user may not create the schemas etl and {databases.schema}, or not write there",
+            where=place,
+            fix=f"GRANT CREATE ON DATABASE {quote_postgres(url.database or '')} "
+            f"TO {quote_postgres(url.username or '')}",
+        ) from error
+    except psycopg.Error as error:
+        raise explain(error, place) from error

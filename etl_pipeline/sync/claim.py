@@ -1,0 +1,76 @@
+"""A run's right to write in both targets, and what it goes on with.
+
+The lock of a run (``sync/state.py``) keeps two runs apart as long as its connection lives. A run
+whose connection is gone may still be at work, so each transaction that writes looks whether the
+targets are still its own: the row that it looks at is locked until it commits, and whoever takes
+the targets over waits for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from etl_pipeline.errors import DatabaseError
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What names a run in both targets.
+
+    Attributes:
+        run_id: Its number in ``etl.run``.
+        token: 16 random bytes: numbers begin anew when the state is lost, these do not.
+        continued: Tokens of the runs that were cut off and that this one goes on with; what they
+            finished is not read again.
+    """
+
+    run_id: int
+    token: bytes
+    continued: frozenset[bytes] = frozenset()
+
+    def covers(self, token: bytes) -> bool:
+        """Whether what the run of *token* finished counts as this run's."""
+        return token == self.token or token in self.continued
+
+
+def take_replicas(connection: Any, claim: Claim) -> None:
+    """Make the replication database *claim*'s own; waits for what another run has under way.
+
+    Args:
+        connection: Of PyMySQL; committed here.
+        claim: The run that holds the lock.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "REPLACE INTO _etl_owner (singleton, run_token) VALUES (1, %s)", (claim.token,)
+        )
+    connection.commit()
+
+
+def check_replicas(connection: Any, claim: Claim) -> None:
+    """Raise DatabaseError if the replication database is another run's, until the next commit."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT run_token FROM _etl_owner WHERE singleton = 1 LOCK IN SHARE MODE")
+        row = cursor.fetchone()
+    if row is None or row[0] != claim.token:
+        raise _lost(claim)
+
+
+def check_warehouse(connection: psycopg.Connection, claim: Claim) -> None:
+    """Raise DatabaseError if the warehouse is another run's, until the transaction ends."""
+    row = connection.execute(
+        "SELECT 1 FROM etl.run WHERE run_id = %s AND token = %s AND outcome IS NULL FOR SHARE",
+        (claim.run_id, claim.token),
+    ).fetchone()
+    if row is None:
+        raise _lost(claim)
+
+
+def _lost(claim: Claim) -> DatabaseError:
+    return DatabaseError(
+        f"another run has taken over from run {claim.run_id}, which was silent for too long",
+        fix="etl history    shows which; let it end, then run again",
+    )

@@ -1,0 +1,306 @@
+"""The pass of ``incremental``: rows past the watermark, and all keys.
+
+A row that was edited without its stamp moving stays as it is until the next full pass; a row that
+came or went is found by its key. What is written voids the digests of the chunks it touches.
+"""
+
+from __future__ import annotations
+
+import bisect
+import functools
+import os
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from etl_pipeline.sync import replica
+from etl_pipeline.sync.chunks import chunk_rows
+from etl_pipeline.sync.difference import Difference, find_difference
+from etl_pipeline.sync.extract import end_read, extract_rows, read_columns, refuse_altered
+from etl_pipeline.sync.guard import DeleteGuard
+from etl_pipeline.sync.lanes import Lane
+from etl_pipeline.sync.mend import batches, write_few
+from etl_pipeline.sync.replica import KnownChunk, Watermark
+from etl_pipeline.sync.rules import Known
+from etl_pipeline.sync.stamps import Instant, first_stamp, next_watermark
+from etl_pipeline.sync.written import Change, WriteJob, Written
+from etl_pipeline.transfer.reader import read_text
+from etl_pipeline.transfer.select import (
+    StampRange,
+    select_chunk,
+    select_next_stamp,
+    select_rows,
+    select_stamp_bound,
+    select_stamped,
+    where_keys,
+    where_stamped,
+)
+from etl_pipeline.transfer.spool import Spool
+
+MOST_SHARE = 4
+"""Where one row in so many is past the watermark, or missing, everything is read instead."""
+
+
+class TooManyError(Exception):
+    """So many rows are new that a full pass costs less."""
+
+
+@dataclass(slots=True)
+class _Progress:
+    """The chunks while the pass goes on, in their order.
+
+    Attributes:
+        changes: What was written, by ordinal.
+        rows_read: Rows that the source sent.
+        bytes_read: Size of their text.
+    """
+
+    chunks: list[KnownChunk]
+    changes: dict[int, Change] = field(default_factory=dict)
+    rows_read: int = 0
+    bytes_read: int = 0
+
+    def find(self, key: bytes) -> int:
+        """The ordinal of the chunk that holds the row of *key*, a line of the keys' text."""
+        if len(self.chunks) == 1:
+            return 0
+        lowers = [known.proof.chunk.lower or 0 for known in self.chunks[1:]]
+        return bisect.bisect_right(lowers, int(key.split(b"\t")[0]))
+
+    def note(self, ordinal: int, change: Change, known: KnownChunk) -> None:
+        """*change* was written, and *known* is what is remembered of the chunk now."""
+        before = self.changes.get(ordinal)
+        self.changes[ordinal] = before.then(change) if before else change
+        self.chunks[ordinal] = known
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """A chunk's keys at the source, beside the replica's.
+
+    Attributes:
+        digest: Of the text of the source's.
+        missing: Keys that the replica does not have.
+        gone: Keys that the source does not have any more.
+    """
+
+    ordinal: int
+    digest: bytes
+    missing: Sequence[bytes] = ()
+    gone: Sequence[bytes] = ()
+
+
+def follow_stamps(
+    job: WriteJob, known: Known, watermark: Watermark, instant: Instant
+) -> list[Written]:
+    """Bring over the rows past *watermark*, and those whose keys came or went.
+
+    Every transaction writes rows and what is remembered of their chunks; that of the stamped rows
+    moves the watermark.
+
+    Args:
+        job: The table.
+        known: Its replica, complete and of this rendering.
+        watermark: What is committed of it.
+        instant: What the source's clock said; asked before anything is read.
+
+    Returns:
+        What was done with each chunk.
+
+    Raises:
+        TooManyError: A full pass is cheaper; what was written is right.
+        GuardError: More rows would be deleted than the table's rules allow.
+    """
+    progress = _Progress(list(known.remembered.chunks))
+    columns = job.lanes.call(lambda lane: read_columns(job.text, lane.source))
+    job.lanes.call(functools.partial(_follow, job, known, watermark, instant, progress))
+    compare = functools.partial(_compare_keys, job)
+    compared = list(job.lanes.each(compare, list(progress.chunks), singly=False))
+    _judge(job, known, compared)
+    job.lanes.call(functools.partial(_mend_keys, job, compared, progress))
+    job.lanes.call(lambda lane: refuse_altered(job.text, lane.source, columns))
+    return [
+        Written(
+            one.proof,
+            progress.rows_read if ordinal == 0 else 0,
+            progress.bytes_read if ordinal == 0 else 0,
+            change.altered if (change := progress.changes.get(ordinal)) else Counter(),
+            change or None,
+        )
+        for ordinal, one in enumerate(progress.chunks)
+    ]
+
+
+def _judge(job: WriteJob, known: Known, compared: Sequence[_Keys]) -> None:
+    rows = known.standing.rows
+    if sum(len(one.missing) for one in compared) > max(chunk_rows(job.text.table), rows) // 2:
+        raise TooManyError
+    guard = DeleteGuard(job.text.name, job.rules, rows)
+    for one in compared:
+        guard.may_go(len(one.gone))
+    guard.judge()
+
+
+def _follow(
+    job: WriteJob,
+    known: Known,
+    watermark: Watermark,
+    instant: Instant,
+    progress: _Progress,
+    lane: Lane,
+) -> None:
+    """Bring over what is past the watermark, a range of stamps after the other."""
+    ranges = _plan_ranges(job, known, watermark, instant, lane)
+    for one in ranges:
+        text = job.text
+        with Spool(ordered=False) as sent:
+            where = where_stamped(text, one)
+            extract_rows(text, select_stamped(text, one), where, lane.source, sent, lane.stop)
+            lines = list(sent.lines())
+            progress.rows_read += sent.rows
+            progress.bytes_read += sent.text_bytes
+        keys = [text.key_of(line) for line in lines]
+        held = _read_rows(job, keys, lane.replication)
+        _write_by_chunk(job, find_difference(lines, held), progress, lane.replication)
+        moved = next_watermark(watermark.column, instant)
+        if one.upper is not None:
+            reached = max(watermark.value, one.upper)
+            moved = Watermark(watermark.column, min(reached, moved.value)) if moved else None
+        replica.move_watermark(lane.replication, text.name, moved)
+        lane.replication.commit()
+        job.report(len(lines), sent.text_bytes)
+
+
+def _plan_ranges(
+    job: WriteJob, known: Known, watermark: Watermark, instant: Instant, lane: Lane
+) -> list[StampRange]:
+    """The rows past the watermark, cut so that each range is about as large as a chunk."""
+    text, column = job.text, watermark.column
+    lower = first_stamp(watermark, job.rules.overlap, instant)
+    rows = chunk_rows(text.table, job.rules.batch_rows)
+    ranges: list[StampRange] = []
+    if any(index.parts[0].column == column for index in text.table.indexes):
+        while (
+            bound := _ask_stamp(select_stamp_bound(text, column, lower, rows), lane)
+        ) is not None:
+            if bound == lower:
+                bound = _ask_stamp(select_next_stamp(text, column, lower), lane)
+                if bound is None:
+                    break
+            ranges.append(StampRange(column, lower, bound))
+            lower = bound
+            if len(ranges) * rows * MOST_SHARE > known.standing.rows:
+                end_read(lane.source)
+                raise TooManyError
+    end_read(lane.source)
+    return [*ranges, StampRange(column, lower)]
+
+
+def _ask_stamp(statement: str, lane: Lane) -> str | None:
+    with lane.source.cursor() as cursor:
+        cursor.execute(f"SELECT CAST(({statement}) AS CHAR)")
+        (stamp,) = cursor.fetchone()
+    return None if stamp is None else str(stamp)
+
+
+def _read_rows(job: WriteJob, keys: Sequence[bytes], connection: Any) -> list[bytes]:
+    """The lines of the rows of *keys*, as *connection*'s server has them."""
+    text = job.text
+    lines: list[bytes] = []
+    for some in batches(keys):
+        for block in read_text(connection, select_rows(text, some), text.modes):
+            lines += block.text.split(b"\n")[:-1]
+    return lines
+
+
+def _write_by_chunk(
+    job: WriteJob, difference: Difference, progress: _Progress, replication: Any
+) -> None:
+    """Write *difference*, and remember of each chunk that rows of its were written."""
+    text = job.text
+    parts: dict[int, tuple[list[bytes], list[bytes]]] = defaultdict(lambda: ([], []))
+    for place, lines in enumerate((difference.gone, difference.new)):
+        for line in lines:
+            parts[progress.find(text.key_of(line))][place].append(line)
+    for ordinal, (gone, new) in parts.items():
+        known = progress.chunks[ordinal]
+        has_same_keys = {*map(text.key_of, gone)} == {*map(text.key_of, new)}
+        keys = known.key_digest if has_same_keys else None
+        _write_to_chunk(
+            job, Difference(tuple(gone), tuple(new)), known, keys, progress, replication
+        )
+
+
+def _write_to_chunk(
+    job: WriteJob,
+    difference: Difference,
+    known: KnownChunk,
+    key_digest: bytes | None,
+    progress: _Progress,
+    replication: Any,
+) -> None:
+    change = write_few(job, difference, known.proof.text_digest, replication)
+    proof = replace(
+        known.proof,
+        rows=known.proof.rows - len(difference.gone) + len(difference.new),
+        text_digest=os.urandom(32),
+        is_text=False,
+        read_at=datetime.now(UTC),
+    )
+    replica.remember_chunks(replication, job.text.name, job.claim, [proof], key_digest=key_digest)
+    now = KnownChunk(proof, key_digest, job.claim.token)
+    progress.note(proof.chunk.ordinal, change, now)
+
+
+def _compare_keys(job: WriteJob, lane: Lane, known: KnownChunk) -> _Keys:
+    """Compare a chunk's keys with what is remembered of the replica's, or with them."""
+    keys, chunk = job.text.keys, known.proof.chunk
+    statement = select_chunk(keys, chunk)
+    with Spool(ordered=keys.is_ordered) as here, Spool(ordered=keys.is_ordered) as there:
+        here.fill(read_text(lane.source, statement, keys.modes), lane.stop.check)
+        end_read(lane.source)
+        found = _Keys(chunk.ordinal, here.digest())
+        if known.key_digest == found.digest:
+            return found
+        there.fill(read_text(lane.replication, statement, keys.modes), lane.stop.check)
+        end_read(lane.replication)
+        if there.digest() == found.digest:
+            return found
+        difference = find_difference(here.lines(), there.lines())
+    return _Keys(chunk.ordinal, found.digest, difference.new, difference.gone)
+
+
+def _mend_keys(job: WriteJob, compared: Sequence[_Keys], progress: _Progress, lane: Lane) -> None:
+    """Bring over rows that came, delete those that went; a transaction a chunk."""
+    text = job.text
+    for one in compared:
+        known = progress.chunks[one.ordinal]
+        if known.key_digest == one.digest:
+            continue
+        new = _fetch(job, one.missing, lane) if one.missing else []
+        gone = _read_rows(job, one.gone, lane.replication)
+        # A row that went between its key and itself: the next run finds out again.
+        digest = one.digest if len(new) == len(one.missing) else None
+        if new or gone:
+            difference = Difference(tuple(gone), tuple(new))
+            _write_to_chunk(job, difference, known, digest, progress, lane.replication)
+            progress.rows_read += len(new)
+            progress.bytes_read += sum(map(len, new)) + len(new)
+        else:
+            replica.remember_chunks(
+                lane.replication, text.name, job.claim, [known.proof], key_digest=digest
+            )
+            progress.chunks[one.ordinal] = replace(known, key_digest=digest)
+        lane.replication.commit()
+
+
+def _fetch(job: WriteJob, keys: Sequence[bytes], lane: Lane) -> list[bytes]:
+    """The rows of *keys* as the source has them now; some may be gone."""
+    text = job.text
+    with Spool(ordered=False) as sent:
+        for some in batches(keys):
+            where = where_keys(text, some)
+            extract_rows(text, select_rows(text, some), where, lane.source, sent, lane.stop)
+        return list(sent.lines())

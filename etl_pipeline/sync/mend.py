@@ -1,0 +1,72 @@
+"""Brings single rows of a replica in line with the source's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from etl_pipeline.errors import TransferError
+from etl_pipeline.sync.difference import Difference
+from etl_pipeline.sync.proof import Altered
+from etl_pipeline.sync.written import Change, WriteJob
+from etl_pipeline.transfer.load_data import insert_rows
+from etl_pipeline.transfer.reader import read_text
+from etl_pipeline.transfer.select import TableText, delete_rows, select_rows
+
+_ROWS_PER_STATEMENT = 500
+
+
+def count_gone(text: TableText, difference: Difference) -> int:
+    """Rows that go for good: their keys do not come again."""
+    new = {text.key_of(line) for line in difference.new}
+    return sum(text.key_of(line) not in new for line in difference.gone)
+
+
+def write_few(job: WriteJob, difference: Difference, before: bytes, replication: Any) -> Change:
+    """Write the rows of *difference*, and read them back: they must be what was sent.
+
+    Args:
+        job: The table.
+        difference: How the replica's rows differ from the source's.
+        before: The digest of what the replica holds of the chunk, for the next hop.
+        replication: PyMySQL connection; the caller commits.
+
+    Raises:
+        TransferError: The replica does not hold what was sent; the caller rolls back.
+    """
+    text = job.text
+    for keys in batches([text.key_of(line) for line in difference.gone]):
+        with replication.cursor() as cursor:
+            deleted = cursor.execute(delete_rows(text, keys))
+        _expect(text.name, deleted, len(keys))
+    taken = insert_rows(replication, text.name, text, difference.new)
+    _expect(text.name, taken, len(difference.new))
+    new: dict[bytes, bytes] = {}
+    altered: Altered = Counter()
+    for keys in batches([text.key_of(line) for line in difference.new]):
+        statement = select_rows(text, keys)
+        for block in read_text(replication, statement, text.modes, with_copy=True):
+            lines, copies = block.text.split(b"\n")[:-1], block.copy_text.split(b"\n")[:-1]
+            new.update(zip(lines, copies, strict=True))
+            altered.update(block.altered)
+    if new.keys() != set(difference.new):
+        raise TransferError(
+            "the replica does not hold what the source sent",
+            where=text.name,
+            fix=f"etl run {text.name}",
+        )
+    return Change(before, difference.gone, new, altered)
+
+
+def batches(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """*keys* in parts, each for one statement."""
+    for start in range(0, len(keys), _ROWS_PER_STATEMENT):
+        yield keys[start : start + _ROWS_PER_STATEMENT]
+
+
+def _expect(table: str, rows: int, expected: int) -> None:
+    if rows != expected:
+        raise TransferError(
+            f"the replication server changed {rows} rows where {expected} were meant", where=table
+        )

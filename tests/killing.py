@@ -1,0 +1,89 @@
+"""Ends a run as a kill would: at a chosen moment nothing more of it reaches a server.
+
+What a server has committed by then stays; everything else is rolled back when it sees the
+connections close. Moments are the changes that last: a commit, DDL, a statement in autocommit
+mode. Between two of them a kill leaves the same behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pymysql
+import pytest
+
+_LASTING = re.compile(rb"\s*(CREATE|DROP|ALTER|RENAME|TRUNCATE)\b(?!\s+TEMPORARY)", re.IGNORECASE)
+
+
+class KilledError(Exception):
+    """Raised where the process would not be any more."""
+
+
+class Killer:
+    """Counts lasting changes; at the chosen one the process is dead, before it or after it."""
+
+    def __init__(self, at: int | None, *, after: bool) -> None:
+        self._at, self._after = at, after
+        self._lock = threading.Lock()
+        self.count = 0
+        self.is_dead = False
+
+    def live(self) -> None:
+        """Raise if the process is dead."""
+        if self.is_dead:
+            raise KilledError
+
+    @contextlib.contextmanager
+    def lasting(self) -> Iterator[None]:
+        """Around a change that lasts."""
+        with self._lock:
+            self.live()
+            self.count += 1
+            is_it = self.count == self._at
+            if is_it and not self._after:
+                self.is_dead = True
+                raise KilledError
+            yield
+            if is_it:
+                self.is_dead = True
+                raise KilledError
+
+
+@contextlib.contextmanager
+def killing(at: int | None = None, *, after: bool = True) -> Iterator[Killer]:
+    """While the block runs, the drivers of this process end at lasting change *at*; None: count."""
+    killer = Killer(at, after=after)
+    driver: Any = pymysql.Connection
+    commit, query = driver.commit, driver._execute_command
+    wait = psycopg.Connection.wait
+
+    def commit_or_die(self: Any) -> None:
+        with killer.lasting():
+            commit(self)
+
+    def query_or_die(self: Any, command: int, sql: Any) -> None:
+        killer.live()
+        text = sql.encode() if isinstance(sql, str) else bytes(sql)
+        with killer.lasting() if _LASTING.match(text) else contextlib.nullcontext():
+            query(self, command, sql)
+
+    def wait_or_die(self: Any, gen: Any, *args: Any, **options: Any) -> Any:
+        killer.live()
+        name = getattr(gen, "__qualname__", "")
+        is_lasting = "commit" in name or "exit" in name
+        if self.autocommit and not is_lasting:
+            query = str(getattr(gen, "gi_frame", None) and gen.gi_frame.f_locals.get("query"))
+            is_lasting = not query.lstrip("b'\" \n").upper().startswith(("SELECT", "WITH"))
+        with killer.lasting() if is_lasting else contextlib.nullcontext():
+            return wait(self, gen, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(driver, "commit", commit_or_die)
+        patch.setattr(driver, "_execute_command", query_or_die)
+        patch.setattr(psycopg.Connection, "wait", wait_or_die)
+        yield killer
