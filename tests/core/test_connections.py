@@ -84,6 +84,11 @@ def test_replication_sessions(lab: Lab) -> None:
                 "ALLOW_INVALID_DATES",
             }
             assert (zone, checks, charset) == ("+00:00", 0, "utf8mb4")
+            assert connection.exec_driver_sql("SELECT @@net_write_timeout").scalar_one() == 600
+            isolation = connection.exec_driver_sql(
+                "SHOW VARIABLES WHERE Variable_name IN ('tx_isolation', 'transaction_isolation')"
+            ).all()
+            assert {value for _, value in isolation} == {"READ-COMMITTED"}
             driver: Any = connection.connection.driver_connection
             assert driver.client_flag & CLIENT.LOCAL_FILES
             assert driver._local_infile is False
