@@ -129,7 +129,9 @@ def test_a_postgres_session_ended_in_the_second_hop_is_retried(notes: Lab) -> No
         assert ended
 
     summary, retried = run_with(notes, "load", terminate)
-    assert retried == ["the connection was lost (57P01)"]
+    # The other table may have been in a transaction of its own, and hear of it as it writes.
+    assert retried
+    assert set(retried) <= {"the connection was lost (57P01)", "the connection was lost"}
     assert summary.is_success, summary.failed
     assert_equal(notes)
 

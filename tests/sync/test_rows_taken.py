@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from etl_pipeline.errors import TransferError
 from etl_pipeline.sync import load, written
 from tests.conftest import Lab
 from tests.rows import make_table
-from tests.sync.bench import Bench
+from tests.sync.bench import FINGERPRINT, Bench
 
 
 @pytest.fixture
@@ -49,9 +50,10 @@ def test_a_row_that_raw_did_not_take_is_missed(
     if is_there:
         bench.copy("t")
     text = bench.read_text("t")
-    replicated = bench.replicate(text, rebuild=True)
+    anew = replace(FINGERPRINT, strategy="full_table")
+    replicated = bench.replicate(text, anew)
     lose_one(monkeypatch, load, "copy_text")
     with pytest.raises(TransferError, match="sent 3 rows, PostgreSQL took 2"):
-        bench.load(text, replicated, rebuild=True)
+        bench.load(text, replicated, anew)
     found = bench.lab.analytics.execute("SELECT to_regclass('raw.t') IS NOT NULL").fetchone()
     assert found == (is_there,)
