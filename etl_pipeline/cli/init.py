@@ -83,6 +83,7 @@ def screen(folder: Path, files: Sequence[NewFile], environment: str) -> str:
         (f'${{EDITOR:-vi}} "$ETL_CONFIG_DIR"/.env_{environment}', "where the databases are"),
         ("etl doctor", "checks all that a run needs"),
         ("etl discover --write", "chooses a strategy for each table"),
+        ("etl plan", "shows what a run would do"),
         ("etl run", "copies, with proof"),
     ]
     width = max(len(step) for step, _ in steps)

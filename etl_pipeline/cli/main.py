@@ -8,7 +8,17 @@ from typing import Any, NoReturn
 
 import typer
 
-from etl_pipeline.cli import config, demo, discover, doctor, init, run, status, verify
+from etl_pipeline.cli import (
+    config,
+    demo,
+    discover,
+    doctor,
+    init,
+    plan,
+    run,
+    status,
+    verify,
+)
 from etl_pipeline.cli.output import say, show
 from etl_pipeline.cli.shell import INTERRUPTED, CommandLineError
 
@@ -28,6 +38,7 @@ app.command("doctor", short_help="Check all that a run needs; change nothing.")(
 app.command("discover", short_help="Choose a strategy for each table: tables.yml.")(
     discover.discover
 )
+app.command("plan", short_help="Show what a run would do; change nothing.")(plan.plan)
 app.command("run", short_help="Copy the practice's tables into the warehouse, with proof.")(run.run)
 app.command("verify", short_help="Compare source, replication and raw; change nothing.")(
     verify.verify

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import typer
 
 from etl_pipeline.cli.output import say, show
@@ -20,10 +22,33 @@ ALLOW_DELETES_OPTION = typer.Option(
 TABLES = typer.Argument(None, metavar="TABLE", hidden=True, autocompletion=complete_table)
 
 
+class Importance(StrEnum):
+    """``table_importance`` of tables.yml."""
+
+    CRITICAL = "critical"
+    IMPORTANT = "important"
+    STANDARD = "standard"
+
+
+class Hop(StrEnum):
+    """Half of the way from the source to raw."""
+
+    REPLICATE = "replicate"
+    LOAD = "load"
+
+
+IMPORTANCE_OPTION = typer.Option(
+    [], "--importance", metavar="LEVEL", help="Only critical, important or standard ones."
+)
+ONLY_OPTION = typer.Option(None, "--only", metavar="HOP", help="One hop alone: replicate or load.")
+
+
 def run(
     tables: list[str] | None = TABLES,
     full: bool = FULL_OPTION,
     allow_deletes: list[str] = ALLOW_DELETES_OPTION,
+    importance: list[Importance] = IMPORTANCE_OPTION,
+    only: Hop | None = ONLY_OPTION,
     as_json: bool = JSON_OPTION,
     debug: bool = DEBUG_OPTION,
 ) -> None:
@@ -35,6 +60,8 @@ def run(
     Example: etl run patient procedurelog
     """
     with exit_codes(debug=debug):
+        if full and only:
+            raise typer.BadParameter("--full makes both hops: leave --only out")
         # What talks to servers is imported here, so that --help needs none of it.
         from etl_pipeline.cli.notice import told
         from etl_pipeline.cli.progress import show_progress
@@ -52,6 +79,8 @@ def run(
                     tables or [],
                     full=full,
                     allow_deletes=allow_deletes,
+                    importance=[one.value for one in importance],
+                    only=only.value if only else None,
                     listen=listen,
                     keep_trace=show_trace if debug else None,
                 )

@@ -20,6 +20,13 @@ LINES_SHOWN = 20
 """Lines of one kind on a screen, altered columns or notes, at most."""
 
 
+_DONE = {
+    None: "equal to the source",
+    "replicate": "brought to replication; raw is as it was",
+    "load": "loaded from replication; no row of the source was read",
+}
+
+
 def run_screen(summary: RunSummary) -> str:
     """What ``etl run`` prints at its end."""
     total, failed = len(summary.outcomes), summary.failed
@@ -28,7 +35,7 @@ def run_screen(summary: RunSummary) -> str:
     lines = [
         f"Run {summary.run_id} ({summary.environment}) "
         f"{'succeeded' if summary.is_success else 'failed'}: "
-        f"{total - len(failed)} of {_tables(total)} equal to the source",
+        f"{total - len(failed)} of {_tables(total)} {_DONE[summary.only]}",
         f"  rows   {rows:,} ({_size(summary.total('text_bytes'))} as text) "
         f"in {summary.seconds:,.1f} s{speed}",
     ]
@@ -96,6 +103,7 @@ def run_json(summary: RunSummary) -> str:
         {
             "run_id": summary.run_id,
             "environment": summary.environment,
+            "only": summary.only,
             "outcome": "succeeded" if summary.is_success else "failed",
             "started_at": summary.started_at.isoformat(),
             "seconds": round(summary.seconds, 3),

@@ -13,6 +13,7 @@ from etl_pipeline.schema.catalog import Table
 from etl_pipeline.sync.rules import Rules
 from etl_pipeline.transfer.select import TableText, render_table
 
+_UNSAID = TableConfig()
 _ORDER = {"critical": 0, "important": 1, "standard": 2}
 
 
@@ -48,6 +49,7 @@ def plan_run(
     *,
     full: bool = False,
     allow_deletes: Sequence[str] = (),
+    importance: Collection[str] = (),
 ) -> RunPlan:
     """The plan of a run.
 
@@ -57,6 +59,7 @@ def plan_run(
         requested: Names from the command line; empty selects what is configured.
         full: Whether every table is rebuilt, whatever its strategy.
         allow_deletes: Tables of which as many rows may go as will.
+        importance: Only tables of one of these are selected; empty for all.
 
     Raises:
         ConfigurationError: A requested table is not known, with the nearest name; or the source
@@ -74,7 +77,7 @@ def plan_run(
     texts: list[TableText] = []
     refused: list[Refusal] = []
     rules: dict[str, Rules] = {}
-    for name in dict.fromkeys(requested or selectable):
+    for name in _of_importance(requested or selectable, configured, importance):
         config = configured.get(name, TableConfig())
         try:
             table = _find(name, catalog)
@@ -89,6 +92,24 @@ def plan_run(
     notes = [note for text in texts for note in text.shortened]
     notes += [note for text in texts for note in find_warnings(text.table, rules[text.name])]
     return RunPlan(tuple(texts), tuple(refused), rules, tuple(notes))
+
+
+def _of_importance(
+    names: Iterable[str], configured: Mapping[str, TableConfig], importance: Collection[str]
+) -> list[str]:
+    """Those of *names* that are as important as was asked for, each once."""
+    wanted = [
+        name
+        for name in dict.fromkeys(names)
+        if not importance or configured.get(name, _UNSAID).table_importance in importance
+    ]
+    if importance and not wanted:
+        raise ConfigurationError(
+            "no table that was asked for is of this importance",
+            where=f"--importance {' '.join(importance)}",
+            fix="say table_importance in tables.yml; etl discover --write does, for those it knows",
+        )
+    return wanted
 
 
 def _about_column(error: SchemaError, table: str) -> SchemaError:

@@ -25,6 +25,7 @@ from etl_pipeline.sync.databases import Databases, lend_mysql, lend_postgres
 from etl_pipeline.sync.lanes import Lanes
 from etl_pipeline.sync.load import Loaded, load_table
 from etl_pipeline.sync.proof import TableOutcome
+from etl_pipeline.sync.remembered import recall_table
 from etl_pipeline.sync.replicate import Replicated, Replication, replicate_table
 from etl_pipeline.sync.rules import GRADES, Rules
 from etl_pipeline.sync.runs import Started
@@ -59,11 +60,13 @@ class Copying:
         lanes: Where chunks are read and written.
         replication: What is known of the replication database.
         started: The run, and what it goes on with.
+        only: The hop that is made, ``replicate`` or ``load``; None for both.
     """
 
     lanes: Lanes
     replication: Replication
     started: Started
+    only: str | None = None
 
 
 def run_tables(
@@ -142,9 +145,16 @@ def _copy_once(
         return lambda rows, size: work.listen(ChunkDone(text.name, hop, rows, size))
 
     claim = copying.started.claim
-    replicated = replicate_table(
-        text, copying.lanes, copying.replication, rules, claim, report=report("replicate")
-    )
+    if copying.only == "load":
+        replicated = recall_table(text, copying.lanes, copying.replication)
+    else:
+        replicated = replicate_table(
+            text, copying.lanes, copying.replication, rules, claim, report=report("replicate")
+        )
+    if copying.only == "replicate":
+        _fill_in(outcome, text, replicated, Loaded())
+        _take_back_proof(outcome)
+        return
     with lend_postgres(work.databases.analytics, work.stop) as analytics:
         loaded = load_table(
             text,
@@ -157,6 +167,14 @@ def _copy_once(
             report=report("load"),
         )
     _fill_in(outcome, text, replicated, loaded)
+    if copying.only:
+        _take_back_proof(outcome)
+
+
+def _take_back_proof(outcome: TableOutcome) -> None:
+    """One hop alone proves nothing of the warehouse and the source of now."""
+    outcome.grade = outcome.read_from = outcome.read_to = None
+    outcome.proven_at = outcome.watermark = None
 
 
 def _fill_in(

@@ -128,6 +128,8 @@ def run_once(
     *,
     full: bool = False,
     allow_deletes: Sequence[str] = (),
+    importance: Sequence[str] = (),
+    only: str | None = None,
     listen: Listener,
     keep_trace: KeepTrace | None = None,
 ) -> RunSummary:
@@ -141,6 +143,8 @@ def run_once(
         tables: Names.
         full: Whether both targets of every table are built anew, whatever its strategy.
         allow_deletes: Tables of which as many rows may go as will.
+        importance: Only tables of one of these; empty for all.
+        only: The hop that is made, ``replicate`` or ``load``; None for both.
         listen: Told what goes on.
         keep_trace: Told of each error, for ``--debug``.
 
@@ -157,25 +161,32 @@ def run_once(
             tables,
             full=full,
             allow_deletes=allow_deletes,
+            importance=importance,
         )
+        selection = Selection(tuple(tables), full, tuple(importance), only)
         with Control(session.databases) as control:
             runs.lock_runs(control.connection)
-            started = runs.start_run(control.connection, Selection(tuple(tables), full))
+            started = runs.start_run(control.connection, selection)
             log.debug("run %d: %s", started.claim.run_id, session.width)
             work = Work(session.databases, session.stop, listen, keep_trace)
             with runs.beating(lambda: control.connection, started.claim.run_id):
-                outcomes = _run(session, plan, work, control, started)
+                outcomes = _run(session, plan, work, control, started, only)
             runs.forget_old_runs(control.connection, settings.pipeline.general.history_days)
     notes = list(plan.notes)
     if started.continues:
         notes.insert(0, f"run {started.continues} was cut off, and this one went on with it")
     seconds = time.monotonic() - clock
     run_id = started.claim.run_id
-    return RunSummary(run_id, settings.environment, started_at, seconds, outcomes, notes)
+    return RunSummary(run_id, settings.environment, started_at, seconds, outcomes, notes, only)
 
 
 def _run(
-    session: Session, plan: RunPlan, work: Work, control: Control, started: Started
+    session: Session,
+    plan: RunPlan,
+    work: Work,
+    control: Control,
+    started: Started,
+    only: str | None,
 ) -> list[TableOutcome]:
     """What became of each table of *plan*; each is recorded, and so is how the run ended."""
     run_id = started.claim.run_id
@@ -188,7 +199,7 @@ def _run(
             ThreadPoolExecutor(session.width.tables) as executor,
         ):
             lanes = Lanes(session.databases, threads, session.width.lanes, session.stop)
-            copying = Copying(lanes, replication, started)
+            copying = Copying(lanes, replication, started, only)
             with contextlib.closing(run_tables(plan, work, copying, executor)) as known:
                 for table in known:
                     state.record_table(control.keep(), run_id, table)
@@ -266,7 +277,7 @@ def open_replication(session: Session, claim: Claim) -> Replication:
     with lend_mysql(databases.source, session.stop) as source, source.cursor() as cursor:
         cursor.execute("SELECT VERSION()")
         versions = cursor.fetchone()[0], version
-    return Replication(versions, _read_collations(databases), bool(takes_infile))
+    return Replication(versions, read_collations(databases), bool(takes_infile))
 
 
 def _prepare_replication(connection: Any, claim: Claim) -> tuple[int, str]:
@@ -286,7 +297,7 @@ def _prepare_replication(connection: Any, claim: Claim) -> tuple[int, str]:
     return takes_infile, version
 
 
-def _read_collations(databases: Databases) -> frozenset[str]:
+def read_collations(databases: Databases) -> frozenset[str]:
     """Full names of the collations that the replication server knows.
 
     MariaDB 10.10 and newer call a collation ``uca1400_ai_ci`` for every character set, and give

@@ -18,6 +18,7 @@ class RunSummary:
     Attributes:
         seconds: Wall time of the whole run.
         notes: Sentences about the run as a whole.
+        only: The hop that was made, ``replicate`` or ``load``; None for both.
     """
 
     run_id: int
@@ -26,6 +27,7 @@ class RunSummary:
     seconds: float
     outcomes: Sequence[TableOutcome]
     notes: Sequence[str] = ()
+    only: str | None = None
 
     @property
     def failed(self) -> list[TableOutcome]:

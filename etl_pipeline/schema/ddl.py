@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from etl_pipeline.schema.catalog import Column, Index, IndexPart, Table
 from etl_pipeline.schema.names import (
     LOADED_AT,
+    incoming_name,
     quote_mysql,
     quote_mysql_text,
     quote_postgres,
     quote_text,
+    replaced_name,
 )
 from etl_pipeline.schema.types import CarriedColumn
 
@@ -66,6 +68,14 @@ def create_replica(table: Table, *, name: str, collations: Collection[str]) -> R
     if table.comment:
         create += f" COMMENT={quote_mysql_text(table.comment)}"
     return ReplicaDdl(create, tuple(_index_statements(table, name)), tuple(mapped))
+
+
+def swap_replica(table: str, *, exists: bool) -> str:
+    """The one RENAME by which the incoming table becomes the replica; the old one is put aside."""
+    target, new, old = (quote_mysql(n) for n in (table, incoming_name(table), replaced_name(table)))
+    if exists:
+        return f"RENAME TABLE {target} TO {old}, {new} TO {target}"
+    return f"RENAME TABLE {new} TO {target}"
 
 
 def _index_statements(table: Table, name: str) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 from pymysql import err
 from pymysql.constants import ER
 
-from etl_pipeline.schema.ddl import ReplicaDdl
+from etl_pipeline.schema.ddl import ReplicaDdl, swap_replica
 from etl_pipeline.schema.names import incoming_name, quote_mysql, replaced_name
 from etl_pipeline.sync import replica
 from etl_pipeline.sync.chunks import ask_integer, has_wide_rows, plan_chunks
@@ -134,11 +134,7 @@ def _complete(
         replication, incoming, job.identity, proven_at=proven_at, watermark=watermark
     )
     replication.commit()
-    target, new, old = (quote_mysql(n) for n in (table, incoming, replaced_name(table)))
-    if _exists(replication, table):
-        _run(replication, [f"RENAME TABLE {target} TO {old}, {new} TO {target}"])
-    else:
-        _run(replication, [f"RENAME TABLE {new} TO {target}"])
+    _run(replication, [swap_replica(table, exists=_exists(replication, table))])
     settle_swap(replication, table)
 
 

@@ -39,10 +39,17 @@ class Selection:
 
     tables: tuple[str, ...] = ()
     full: bool = False
+    importance: tuple[str, ...] = ()
+    only: str | None = None
 
     def as_json(self) -> str:
-        """For the record."""
-        return json.dumps({"tables": sorted(self.tables), "full": self.full})
+        """For the record; what was not asked for is left out."""
+        asked: dict[str, object] = {"tables": sorted(self.tables), "full": self.full}
+        if self.importance:
+            asked["importance"] = sorted(self.importance)
+        if self.only:
+            asked["only"] = self.only
+        return json.dumps(asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +225,7 @@ def forget_old_runs(connection: psycopg.Connection, days: int) -> None:
     """
     connection.execute(
         "DELETE FROM etl.run WHERE started_at < clock_timestamp() - make_interval(days => %s) "
-        "AND run_id NOT IN (SELECT max(run_id) FROM etl.table_run WHERE error IS NULL "
+        "AND run_id NOT IN (SELECT max(run_id) FROM etl.table_run WHERE grade IS NOT NULL "
         "GROUP BY table_name)",
         (days,),
     )

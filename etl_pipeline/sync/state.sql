@@ -57,7 +57,7 @@ ALTER TABLE etl.table_run ADD COLUMN IF NOT EXISTS proven_at timestamptz;
 ALTER TABLE etl.table_run ADD COLUMN IF NOT EXISTS watermark text;
 ALTER TABLE etl.table_run ADD COLUMN IF NOT EXISTS notes jsonb NOT NULL DEFAULT '[]';
 ALTER TABLE etl.table_run ADD COLUMN IF NOT EXISTS finished_in bigint;
-COMMENT ON COLUMN etl.table_run.grade IS 'Grade of the proof that was reached; NULL for a table that failed.';
+COMMENT ON COLUMN etl.table_run.grade IS 'Grade of the proof that was reached; NULL for a table that failed, and after one hop alone.';
 COMMENT ON COLUMN etl.table_run.altered IS 'Values that raw cannot hold, by column and kind.';
 COMMENT ON COLUMN etl.table_run.proven_at IS 'The oldest instant of the last proof of every value.';
 COMMENT ON COLUMN etl.table_run.finished_in IS 'The run that did this before it was cut off.';

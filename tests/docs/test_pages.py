@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from etl_pipeline.cli.plan import plan_json
 from etl_pipeline.cli.screens import run_json, verify_json
 from etl_pipeline.config.checking import check_data
 from etl_pipeline.config.models import PipelineConfig, TablesConfig
 from etl_pipeline.config.yaml_file import parse_yaml
+from etl_pipeline.pipeline.preview import Preview, TablePreview
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.sync.proof import TableOutcome
 from etl_pipeline.sync.verify import Discrepancy, Verdict
@@ -115,7 +117,9 @@ def test_every_json_key_has_a_line_and_no_other() -> None:
     run = run_json(RunSummary(1, "test", NOW, 1.0, [outcome]))
     verdict = Verdict("t", discrepancies=[Discrepancy("raw", "x", ("1",))])
     verify = verify_json(VerifySummary("test", NOW, 1.0, True, [verdict]))
-    for name, text in (("run", run), ("verify", verify)):
+    table = TablePreview("t", "fingerprint", None, ddl=(("analytics", "x"),))
+    plan = plan_json(Preview("test", (table,)))
+    for name, text in (("run", run), ("verify", verify), ("plan", plan)):
         section = find_section(COMMANDS, f"### JSON of etl {name}")
         keys = [key for row in find_rows(section) for key in row.names]
         assert sorted(keys) == sorted(paths_of(json.loads(text)))

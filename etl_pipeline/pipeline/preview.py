@@ -1,0 +1,236 @@
+"""A dry run: what a run would do with each table, without doing any of it.
+
+The databases are only read. What is decided here is decided by the functions that a run decides by.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pymysql
+from pymysql.constants import ER
+
+from etl_pipeline.config import Settings
+from etl_pipeline.errors import EtlError
+from etl_pipeline.pipeline.plan import RunPlan, plan_run
+from etl_pipeline.pipeline.session import (
+    Session,
+    configured_tables,
+    open_session,
+    read_collations,
+)
+from etl_pipeline.pipeline.warehouse import Warehouse, find_models, read_warehouse
+from etl_pipeline.schema.ddl import (
+    ReplicaDdl,
+    add_raw_key,
+    comment_raw,
+    create_raw,
+    create_replica,
+    swap_replica,
+)
+from etl_pipeline.schema.names import incoming_name
+from etl_pipeline.sync import replica
+from etl_pipeline.sync.claim import Claim
+from etl_pipeline.sync.databases import lend_mysql, lend_postgres
+from etl_pipeline.sync.rules import Choice, Known, Pass, Rules, choose_pass
+from etl_pipeline.transfer.select import Chunk, TableText, select_chunk
+
+_NOBODY = Claim(0, b"")
+_WHOLE = Chunk(0, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class TablePreview:
+    """What a run would do with a table.
+
+    Attributes:
+        what: The pass of the first hop; None for a table that cannot be carried.
+        because: Why it is more than the strategy asks for; None where it is not.
+        rows: The server's own estimate of the table's rows.
+        data_bytes: Size of the table on the source's disk.
+        seconds: What the last run took that kept it equal in the same way; None for none yet.
+        reads: The statement that reads the table, without its range of keys.
+        ddl: Statements that would be executed, with the database concerned.
+        dependents: Views and models of dbt that need the table in the warehouse.
+        error: Why the table would fail; None where it would not, as far as can be seen.
+    """
+
+    table: str
+    strategy: str
+    what: Pass | None
+    because: str | None = None
+    rows: int = 0
+    data_bytes: int = 0
+    seconds: float | None = None
+    reads: str = ""
+    ddl: tuple[tuple[str, str], ...] = ()
+    dependents: tuple[str, ...] = ()
+    error: str | None = None
+    fix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a run would do, a table each, in the order in which they would be begun."""
+
+    environment: str
+    tables: tuple[TablePreview, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def failing(self) -> list[TablePreview]:
+        """Tables that would fail."""
+        return [one for one in self.tables if one.error]
+
+
+@dataclass(frozen=True, slots=True)
+class _Targets:
+    """What is known of the two targets."""
+
+    versions: tuple[str, str]
+    collations: frozenset[str]
+    replicas: frozenset[str]
+    known: Mapping[str, Known]
+    warehouse: Warehouse
+    models: Mapping[str, Sequence[str]]
+    schema: str
+
+
+def preview_run(
+    settings: Settings, tables: Sequence[str], *, importance: Sequence[str] = (), folder: Path
+) -> Preview:
+    """What ``etl run`` would do with *tables*, by what the three databases are now.
+
+    Args:
+        settings: Of the environment.
+        tables: Names; empty for all that are configured.
+        importance: Only tables of these; empty for all.
+        folder: Where dbt's ``manifest.json`` is looked for, if it was ever made.
+
+    Raises: as ``run_once``.
+    """
+    with open_session(settings) as session:
+        plan = plan_run(session.catalog, configured_tables(settings), tables, importance=importance)
+        targets = _read_targets(session, plan, folder)
+    now = datetime.now(UTC)
+    listed = [preview_table(text, plan.rules[text.name], targets, now) for text in plan.tables]
+    listed += [
+        TablePreview(refusal.table, "", None, error=refusal.error.what, fix=refusal.error.fix)
+        for refusal in plan.refused
+    ]
+    return Preview(settings.environment, tuple(listed), plan.notes)
+
+
+def preview_table(text: TableText, rules: Rules, targets: _Targets, now: datetime) -> TablePreview:
+    """What a run would do with one table: pure."""
+    ddl = create_replica(text.table, name=incoming_name(text.name), collations=targets.collations)
+    identity = replica.identify(text, ddl, targets.versions)
+    choice = choose_pass(rules, targets.known.get(text.name), identity, _NOBODY, now)
+    return TablePreview(
+        text.name,
+        rules.strategy,
+        choice.what,
+        choice.because,
+        text.table.rows_estimate,
+        text.table.data_bytes,
+        targets.warehouse.seconds.get((text.name, rules.strategy)),
+        select_chunk(text, _WHOLE),
+        tuple(_list_ddl(text, ddl, choice, targets)),
+        (*targets.warehouse.views_of(text.name), *targets.models.get(text.name, ())),
+    )
+
+
+def _list_ddl(
+    text: TableText, ddl: ReplicaDdl, choice: Choice, targets: _Targets
+) -> list[tuple[str, str]]:
+    statements: list[tuple[str, str]] = []
+    if choice.what is Pass.BUILD:
+        swap = swap_replica(text.name, exists=text.name in targets.replicas)
+        statements += [("replication", one) for one in (ddl.create, *ddl.indexes, swap)]
+    if not targets.warehouse.has(text.name):
+        key = add_raw_key(targets.schema, text.table)
+        made = [
+            create_raw(targets.schema, text.table, text.columns),
+            *([key] if key else []),
+            *comment_raw(targets.schema, text.table, text.columns),
+        ]
+        statements += [("analytics", one) for one in made]
+    return statements
+
+
+def _read_targets(session: Session, plan: RunPlan, folder: Path) -> _Targets:
+    """Look at both targets, in transactions that could not write."""
+    databases = session.databases
+    with lend_mysql(databases.source, session.stop) as source:
+        versions = _ask_version(source)
+    with lend_mysql(databases.replication, session.stop) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("START TRANSACTION READ ONLY")
+            cursor.execute("SHOW TABLES")
+            replicas = frozenset(str(name) for (name,) in cursor.fetchall())
+        known = _read_known(connection, plan)
+        ours = _ask_version(connection)
+        connection.rollback()
+    with lend_postgres(databases.analytics, session.stop) as connection:
+        connection.read_only = True
+        try:
+            warehouse = read_warehouse(connection, databases.schema)
+        finally:
+            connection.rollback()
+            connection.read_only = None
+    return _Targets(
+        (versions, ours),
+        read_collations(databases),
+        replicas,
+        known,
+        warehouse,
+        read_models(folder, databases.schema),
+        databases.schema,
+    )
+
+
+def _ask_version(connection: Any) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT VERSION()")
+        return str(cursor.fetchone()[0])
+
+
+def _read_known(connection: Any, plan: RunPlan) -> dict[str, Known]:
+    """The replicas of which something is remembered."""
+    known: dict[str, Known] = {}
+    for text in plan.tables:
+        try:
+            remembered = replica.read_replica(connection, text.name)
+        except pymysql.err.MySQLError as error:
+            # No run was there yet, or one of an older program: a run makes these tables.
+            if error.args[0] in (ER.NO_SUCH_TABLE, ER.BAD_FIELD_ERROR):
+                return {}
+            raise
+        standing = replica.read_standing(connection, text.name) if remembered else None
+        if remembered and standing:
+            known[text.name] = Known(remembered, standing)
+    return known
+
+
+def read_models(folder: Path, schema: str) -> dict[str, list[str]]:
+    """Models of dbt by the table that they need; none where dbt was never at work in *folder*.
+
+    Raises:
+        EtlError: What dbt wrote there cannot be read.
+    """
+    manifest = folder / "manifest.json"
+    if not manifest.exists():
+        return {}
+    try:
+        return find_models(json.loads(manifest.read_text(encoding="utf-8")), schema)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EtlError(
+            f"dbt's manifest cannot be read ({type(error).__name__})",
+            where=str(manifest),
+            fix=f"remove {manifest}; dbt makes it anew",
+        ) from error

@@ -1,0 +1,113 @@
+"""What the warehouse has, as a plan needs it: read in four statements, whatever the tables."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from etl_pipeline.schema.names import postgres_name
+
+_COLUMNS = """
+SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p')
+ORDER BY c.relname, a.attnum"""
+
+# A view depends on a table by way of its rule; views on views are followed.
+_DEPENDENTS = """
+WITH RECURSIVE used (name, oid) AS (
+    SELECT c.relname, c.oid
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p')
+    UNION
+    SELECT used.name, r.ev_class
+    FROM used
+    JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = used.oid
+        AND d.classid = 'pg_rewrite'::regclass
+    JOIN pg_rewrite r ON r.oid = d.objid
+)
+SELECT DISTINCT used.name, n.nspname || '.' || c.relname AS dependent
+FROM used
+JOIN pg_class c ON c.oid = used.oid AND c.relkind IN ('v', 'm')
+JOIN pg_namespace n ON n.oid = c.relnamespace
+ORDER BY used.name, dependent"""
+
+_HISTORY = """
+SELECT DISTINCT ON (table_name, strategy) table_name, strategy, seconds
+FROM etl.table_run WHERE grade IS NOT NULL
+ORDER BY table_name, strategy, run_id DESC"""
+
+_READABLE = """
+SELECT EXISTS (
+    SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'etl' AND c.relname = 'table_run'
+    AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Warehouse:
+    """What is there, by the table's name in PostgreSQL.
+
+    Attributes:
+        columns: Type by name of each table's columns.
+        views: Views that need the table, directly or by way of others, with their schema.
+        seconds: Of the last run that succeeded, by table at the source and strategy.
+    """
+
+    columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    views: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    seconds: Mapping[tuple[str, str], float] = field(default_factory=dict)
+
+    def has(self, table: str) -> bool:
+        """Whether the table of the source is there."""
+        return postgres_name(table) in self.columns
+
+    def views_of(self, table: str) -> Sequence[str]:
+        """Views that need the table of the source."""
+        return self.views.get(postgres_name(table), ())
+
+
+def read_warehouse(connection: psycopg.Connection, schema: str) -> Warehouse:
+    """What *schema* has; nothing is written, and no transaction is ended."""
+    columns: dict[str, dict[str, str]] = defaultdict(dict)
+    views: dict[str, list[str]] = defaultdict(list)
+    values = {"schema": schema}
+    for table, column, type_ in connection.execute(_COLUMNS, values):
+        columns[table][column] = type_
+    for table, view in connection.execute(_DEPENDENTS, values):
+        views[table].append(view)
+    row: Any = connection.execute(_READABLE).fetchone()
+    history = connection.execute(_HISTORY).fetchall() if row[0] else []
+    seconds = {(table, strategy): float(taken) for table, strategy, taken in history}
+    return Warehouse(dict(columns), dict(views), seconds)
+
+
+def find_models(manifest: Mapping[str, Any], schema: str) -> dict[str, list[str]]:
+    """Models of dbt that need each table of *schema*, directly or by way of others.
+
+    Args:
+        manifest: What dbt wrote as ``manifest.json``.
+        schema: The schema that is loaded.
+    """
+    children: Mapping[str, Sequence[str]] = manifest.get("child_map", {})
+    found: dict[str, list[str]] = {}
+    for identity, source in manifest.get("sources", {}).items():
+        if source.get("schema") != schema:
+            continue
+        todo, seen = list(children.get(identity, ())), set()
+        while todo:
+            one = todo.pop()
+            if one not in seen:
+                seen.add(one)
+                todo += children.get(one, ())
+        models = sorted(one.rpartition(".")[2] for one in seen if one.startswith("model."))
+        if models:
+            found[source.get("identifier") or source["name"]] = models
+    return found
