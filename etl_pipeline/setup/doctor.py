@@ -6,7 +6,7 @@ import contextlib
 import logging
 import shlex
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -226,7 +226,7 @@ def _ask(
     name = db_type.value
     faults = settings.find_faults(db_type)
     if faults:
-        what = f"{faults[0].where}: {'; '.join(fault.what for fault in faults)}"
+        what = f"{faults[0].where}: {_list_faults(faults)}"
         fix = faults[0].fix if len(faults) == 1 else "fill them in, in that file"
         return _Asked(Finding(name, "failed", what, fix))
     url = settings.get_database_config(db_type)
@@ -239,6 +239,14 @@ def _ask(
         failure = error if isinstance(error, EtlError) else explain(error, place)
         return _Asked(Finding(name, "failed", f"{place}: {failure.what}", failure.fix))
     return _Asked(Finding(name, "ok", f"connected to {place} as {facts.user}"), engine, facts)
+
+
+def _list_faults(faults: Sequence[Fault]) -> str:
+    """All of *faults* in a line; variables that are missing share their verb."""
+    missing = [fault.what.removesuffix(" is missing") for fault in faults]
+    if len(faults) > 1 and all(fault.what.endswith(" is missing") for fault in faults):
+        return f"{', '.join(missing)} are missing"
+    return "; ".join(fault.what for fault in faults)
 
 
 def _look_at_separation(source: Engine | None, replication: Engine | None) -> Finding:
