@@ -86,12 +86,15 @@ def _show(
     debug: bool,
 ) -> None:
     from etl_pipeline.cli.progress import show_progress
-    from etl_pipeline.cli.screens import run_screen, verify_screen
+    from etl_pipeline.cli.screens import run_screen
+    from etl_pipeline.cli.verify_screen import verify_screen
     from etl_pipeline.config import FileConfigProvider, Settings
     from etl_pipeline.demo.practice import DEFAULT_PATIENTS, DEFAULT_SEED
     from etl_pipeline.demo.servers import running_servers
     from etl_pipeline.demo.setting import Practice, prepare_practice, read_practice
-    from etl_pipeline.pipeline.session import run_once, verify_once
+    from etl_pipeline.pipeline.comparison import verify_once
+    from etl_pipeline.pipeline.session import run_once
+    from etl_pipeline.sync.compare import Scope
 
     stop_on_sigterm()
     keep_trace = show_trace if debug else None
@@ -119,7 +122,9 @@ def _show(
         show(run_screen(run))
         say("Comparing the three databases, value by value ...")
         with show_progress(hops=1) as listen:
-            comparison = verify_once(settings, [], deep=True, listen=listen, keep_trace=keep_trace)
+            comparison = verify_once(
+                settings, [], Scope(deep=True), listen=listen, keep_trace=keep_trace
+            )
         show(verify_screen(comparison))
         show(_next_steps(folder, settings.get_analytics_raw_connection_config()))
     if not (run.is_success and comparison.is_success):

@@ -40,9 +40,7 @@ app.command("discover", short_help="Choose a strategy for each table: tables.yml
 )
 app.command("plan", short_help="Show what a run would do; change nothing.")(plan.plan)
 app.command("run", short_help="Copy the practice's tables into the warehouse, with proof.")(run.run)
-app.command("verify", short_help="Compare source, replication and raw; change nothing.")(
-    verify.verify
-)
+app.command("verify", short_help="Compare source, replication and raw; repair.")(verify.verify)
 app.command("status", short_help="Show how each table stands.")(status.status)
 app.command("history", short_help="Show the last runs.")(status.history)
 app.command("show", short_help="Show what a run did to each table.")(status.show_run)

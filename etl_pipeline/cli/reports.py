@@ -147,7 +147,7 @@ def _table_line(table: TableRecord) -> tuple[str, ...]:
     return (
         table.table_name,
         table.strategy,
-        table.grade or "failed",
+        table.grade or ("failed" if table.error else "-"),
         _number(table.rows),
         _number(table.rows_read),
         _number(table.inserted),

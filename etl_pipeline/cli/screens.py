@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
-from etl_pipeline.sync.verify import Verdict
+from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.transfer.twin import NUL_CHARACTERS, ZERO_DATES
 
 _ALTERED = {
@@ -35,7 +34,7 @@ def run_screen(summary: RunSummary) -> str:
     lines = [
         f"Run {summary.run_id} ({summary.environment}) "
         f"{'succeeded' if summary.is_success else 'failed'}: "
-        f"{total - len(failed)} of {_tables(total)} {_DONE[summary.only]}",
+        f"{total - len(failed)} of {count_tables(total)} {_DONE[summary.only]}",
         f"  rows   {rows:,} ({_size(summary.total('text_bytes'))} as text) "
         f"in {summary.seconds:,.1f} s{speed}",
     ]
@@ -45,15 +44,16 @@ def run_screen(summary: RunSummary) -> str:
             f"  raw    {summary.total('inserted'):,} inserted, {summary.total('updated'):,} "
             f"updated, {summary.total('deleted'):,} deleted",
         ]
-    lines += _first(
+    lines += first_lines(
         f"  altered in raw  {table}.{column}: {count:,} × {_ALTERED.get(kind, kind)}"
         for (table, column, kind), count in sorted(summary.altered.items())
     )
     outcomes = sorted(summary.outcomes, key=lambda o: o.table)
     notes = [*summary.notes, *(note for outcome in outcomes for note in outcome.notes)]
-    lines += _first(f"  note   {note}" for note in notes)
+    lines += first_lines(f"  mended {o.table}: {one}" for o in outcomes for one in o.mended)
+    lines += first_lines(f"  note   {note}" for note in notes)
     for outcome in failed:
-        lines += _failure(outcome.table, outcome.error or "", outcome.fix)
+        lines += failure_lines(outcome.table, outcome.error or "", outcome.fix)
     return "\n".join(lines)
 
 
@@ -70,12 +70,12 @@ def _proofs(summary: RunSummary) -> Iterable[str]:
     label = "proof"
     for grade, words in _PROOFS.items():
         if grade in grades:
-            count = f" ({_tables(grades[grade])})" if len(grades) > 1 else ""
+            count = f" ({count_tables(grades[grade])})" if len(grades) > 1 else ""
             yield f"  {label:5}  {grade}{count}: {words}"
             label = ""
 
 
-def _first(lines: Iterable[str]) -> list[str]:
+def first_lines(lines: Iterable[str]) -> list[str]:
     """The first of *lines*, and how many more there are: the rest is for ``--json``."""
     every = list(lines)
     more = len(every) - LINES_SHOWN
@@ -87,11 +87,13 @@ def _size(count: int) -> str:
     return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:,.1f} kB"
 
 
-def _tables(count: int) -> str:
+def count_tables(count: int) -> str:
+    """``1 table``, ``2 tables``."""
     return f"{count} table" if count == 1 else f"{count} tables"
 
 
-def _failure(table: str, what: str, fix: str | None) -> Iterable[str]:
+def failure_lines(table: str, what: str, fix: str | None) -> Iterable[str]:
+    """The lines of a table that failed."""
     yield f"{table}: {what}"
     if fix:
         yield f"  fix: {fix}"
@@ -99,7 +101,7 @@ def _failure(table: str, what: str, fix: str | None) -> Iterable[str]:
 
 def run_json(summary: RunSummary) -> str:
     """The summary of ``etl run`` for programs; keys are only ever added."""
-    return _json(
+    return as_json(
         {
             "run_id": summary.run_id,
             "environment": summary.environment,
@@ -136,6 +138,7 @@ def run_json(summary: RunSummary) -> str:
                         for (column, kind), count in sorted(o.altered.items())
                     ],
                     "notes": o.notes,
+                    "mended": o.mended,
                     "error": o.error,
                     "fix": o.fix,
                 }
@@ -149,66 +152,7 @@ def _instant(value: datetime | None) -> str | None:
     return value.isoformat() if value else None
 
 
-def verify_screen(summary: VerifySummary) -> str:
-    """What ``etl verify`` prints at its end."""
-    total = len(summary.verdicts)
-    equal = total - len(summary.different)
-    rows = sum(v.rows for v in summary.verdicts)
-    lines = [
-        f"Comparison ({summary.environment}): {equal} of {_tables(total)} equal "
-        "in source, replication and raw",
-        f"  rows   {rows:,} in {summary.seconds:,.1f} s",
-        "  proof  replication and raw by value"
-        if summary.deep
-        else "  proof  replication and raw by digest; --deep compares raw by value",
-    ]
-    for verdict in summary.different:
-        lines += _verdict_lines(verdict, deep=summary.deep)
-    return "\n".join(lines)
-
-
-def _verdict_lines(verdict: Verdict, *, deep: bool) -> Iterable[str]:
-    if verdict.error:
-        yield from _failure(verdict.table, verdict.error, verdict.fix)
-        return
-    for discrepancy in verdict.discrepancies:
-        yield f"{verdict.table}: {discrepancy.place}: {discrepancy.what}"
-        if discrepancy.keys:
-            yield f"  keys: {', '.join(discrepancy.keys)}"
-    if not deep and verdict.rows and any(not d.keys for d in verdict.discrepancies):
-        yield f"  see: etl verify {verdict.table} --deep"
-    # A run takes it that nobody else writes in our copies, as long as the rows are as many.
-    is_behind = all(d.place == "source" for d in verdict.discrepancies)
-    yield f"  fix: etl run {verdict.table}{'' if is_behind else ' --full'}"
-
-
-def verify_json(summary: VerifySummary) -> str:
-    """The summary of ``etl verify`` for programs; keys are only ever added."""
-    return _json(
-        {
-            "environment": summary.environment,
-            "equal": summary.is_success,
-            "deep": summary.deep,
-            "started_at": summary.started_at.isoformat(),
-            "seconds": round(summary.seconds, 3),
-            "tables": [
-                {
-                    "table": v.table,
-                    "equal": v.is_equal,
-                    "rows": v.rows,
-                    "discrepancies": [
-                        {"place": d.place, "what": d.what, "keys": list(d.keys)}
-                        for d in v.discrepancies
-                    ],
-                    "error": v.error,
-                    "fix": v.fix,
-                }
-                for v in sorted(summary.verdicts, key=lambda v: v.table)
-            ],
-        }
-    )
-
-
-def _json(value: Any) -> str:
+def as_json(value: Any) -> str:
+    """*value* for programs."""
     # ASCII: whatever encoding the reader expects, it is the same.
     return json.dumps(value, indent=2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import typer
 
 from etl_pipeline.cli.output import say, show
@@ -13,38 +15,87 @@ from etl_pipeline.cli.shell import (
     stop_on_sigterm,
 )
 
+
+class OnlyPlace(StrEnum):
+    """What ``--only`` takes."""
+
+    REPLICATION = "replication"
+    RAW = "raw"
+
+
+def _read_part(value: str | None) -> str | None:
+    """*value* if it is a part of a whole as people write it: ``5%``."""
+    if value is not None:
+        _part(value)
+    return value
+
+
+def _part(value: str) -> float:
+    number = value.strip().removesuffix("%")
+    try:
+        part = float(number) / 100
+    except ValueError:
+        part = 0.0
+    if not (value.strip().endswith("%") and 0 < part <= 1):
+        raise typer.BadParameter("expected a part of the chunks, as in 5%")
+    return part
+
+
 TABLES = typer.Argument(None, metavar="TABLE", hidden=True, autocompletion=complete_table)
-DEEP = typer.Option(
-    False, "--deep", help="Send the rows again, compare raw by value, and name the keys."
+DEEP = typer.Option(False, "--deep", help="Send every row again, and compare raw by value.")
+ONLY = typer.Option(None, "--only", help="Compare this place alone.")
+SAMPLE = typer.Option(
+    None,
+    "--sample",
+    metavar="PERCENT",
+    callback=_read_part,
+    help="Compare a part of each table's chunks, chosen at random: 5%.",
 )
+SHOW_VALUES = typer.Option(
+    False, "--show-values", help="Show the rows that differ, side by side: values of patients."
+)
+REPAIR = typer.Option(False, "--repair", help="Copy the rows that are wrong again, and no other.")
 
 
 def verify(
     tables: list[str] | None = TABLES,
     deep: bool = DEEP,
+    only: OnlyPlace | None = ONLY,
+    sample: str | None = SAMPLE,
+    show_values: bool = SHOW_VALUES,
+    repair: bool = REPAIR,
     as_json: bool = JSON_OPTION,
     debug: bool = DEBUG_OPTION,
 ) -> None:
-    """Compare source, replication and raw, and name the tables that differ.
+    """Compare source, replication and raw, and name the rows that differ.
 
-    Nothing is changed. TABLE names the tables to compare. With none named, those of tables.yml
-    are compared, and where it names none, all tables of the source.
+    Nothing is changed without --repair. Rows that changed at the source since the last run are
+    told from rows that are wrong. TABLE names the tables to compare. With none named, those of
+    tables.yml are compared, and where it names none, all tables of the source.
 
     Example: etl verify patient --deep
     """
-    with exit_codes(debug=debug, stopped="nothing was changed"):
+    with exit_codes(debug=debug, stopped="what is repaired stays so" if repair else UNCHANGED):
         from etl_pipeline.cli.progress import show_progress
-        from etl_pipeline.cli.screens import verify_json, verify_screen
         from etl_pipeline.cli.shell import show_trace
+        from etl_pipeline.cli.verify_screen import verify_json, verify_screen
         from etl_pipeline.config import get_settings
-        from etl_pipeline.pipeline.session import verify_once
+        from etl_pipeline.pipeline.comparison import verify_once
+        from etl_pipeline.sync.compare import Scope
 
         stop_on_sigterm()
+        scope = Scope(
+            deep=deep,
+            only=only.value if only else None,
+            sample=_part(sample) if sample else None,
+            show_values=show_values,
+            repair=repair,
+        )
         with show_progress(hops=1) as listen:
             summary = verify_once(
                 get_settings(),
                 tables or [],
-                deep=deep,
+                scope,
                 listen=listen,
                 keep_trace=show_trace if debug else None,
             )
@@ -53,3 +104,6 @@ def verify(
         show(verify_json(summary) if as_json else verify_screen(summary))
         if not summary.is_success:
             raise typer.Exit(1)
+
+
+UNCHANGED = "nothing was changed"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass
 from typing import TypeVar
@@ -21,15 +22,18 @@ from etl_pipeline.pipeline.events import (
 )
 from etl_pipeline.pipeline.explain import explained
 from etl_pipeline.pipeline.plan import RunPlan
+from etl_pipeline.sync.compare import Comparison, Scope
 from etl_pipeline.sync.databases import Databases, lend_mysql, lend_postgres
 from etl_pipeline.sync.lanes import Lanes
 from etl_pipeline.sync.load import Loaded, load_table
+from etl_pipeline.sync.mended import describe_mended
 from etl_pipeline.sync.proof import TableOutcome
 from etl_pipeline.sync.remembered import recall_table
 from etl_pipeline.sync.replicate import Replicated, Replication, replicate_table
 from etl_pipeline.sync.rules import GRADES, Rules
 from etl_pipeline.sync.runs import Started
-from etl_pipeline.sync.verify import Verdict, verify_table
+from etl_pipeline.sync.verdict import Verdict
+from etl_pipeline.sync.verify import Findings, verify_table
 from etl_pipeline.transfer.select import TableText
 
 Result = TypeVar("Result")
@@ -86,14 +90,15 @@ def run_tables(
 
 
 def verify_tables(
-    plan: RunPlan, work: Work, executor: Executor, *, deep: bool
-) -> Generator[Verdict]:
+    plan: RunPlan, work: Work, executor: Executor, scope: Scope
+) -> Generator[Findings]:
     """Compare every table of *plan* in the three databases; the rest is as for ``run_tables``."""
     _announce(plan, work)
     for refusal in plan.refused:
         work.listen(TableFinished(refusal.table, 0, 0.0, refusal.error.what))
-        yield Verdict(refusal.table, error=refusal.error.what, fix=refusal.error.fix)
-    yield from _as_known(plan, work, executor, lambda text: _verify_table(text, work, deep))
+        error = refusal.error
+        yield Findings(Verdict(refusal.table, error=error.what, fix=error.fix))
+    yield from _as_known(plan, work, executor, lambda text: _verify_table(text, plan, work, scope))
 
 
 def _announce(plan: RunPlan, work: Work) -> None:
@@ -194,42 +199,54 @@ def _fill_in(
     outcome.proven_at = replicated.proven_at
     outcome.watermark = replicated.watermark.value if replicated.watermark else None
     outcome.notes = list(replicated.notes)
+    outcome.mended = describe_mended([*replicated.mended, *loaded.mended])
     for (position, kind), count in replicated.altered.items():
         outcome.altered[text.columns[position].name, kind] += count
 
 
-def _verify_table(text: TableText, work: Work, deep: bool) -> Verdict:
-    databases, stop = work.databases, work.stop
+def _verify_table(text: TableText, plan: RunPlan, work: Work, scope: Scope) -> Findings:
     started = time.monotonic()
     work.listen(TableStarted(text.name, text.table.rows_estimate))
 
-    def compare() -> Verdict:
-        with (
-            lend_mysql(databases.source, stop) as source,
-            lend_mysql(databases.replication, stop) as replication,
-            lend_postgres(databases.analytics, stop) as analytics,
-        ):
-            return verify_table(
-                text,
-                databases.schema,
-                source,
-                replication,
-                analytics,
-                deep=deep,
-                stop=stop,
-                report=lambda rows, size: work.listen(ChunkDone(text.name, "verify", rows, size)),
-            )
+    def compare() -> Findings:
+        with open_comparison(text, plan, work, scope) as job:
+            return verify_table(job)
 
     try:
-        verdict = _retrying(text.name, work, compare)
+        found = _retrying(text.name, work, compare)
     except StoppedError:
         raise
     except Exception as error:
         failure = _failure(error, text.name, work)
-        verdict = Verdict(text.name, error=failure.what, fix=failure.fix)
+        found = Findings(Verdict(text.name, error=failure.what, fix=failure.fix))
+    verdict = found.verdict
     problem = verdict.error or "; ".join(d.what for d in verdict.discrepancies) or None
     work.listen(TableFinished(text.name, verdict.rows, time.monotonic() - started, problem))
-    return verdict
+    return found
+
+
+@contextlib.contextmanager
+def open_comparison(
+    text: TableText, plan: RunPlan, work: Work, scope: Scope
+) -> Iterator[Comparison]:
+    """A table of *plan* with connections to compare it by, which are lent for the block."""
+    databases, stop = work.databases, work.stop
+    with (
+        lend_mysql(databases.source, stop) as source,
+        lend_mysql(databases.replication, stop) as replication,
+        lend_postgres(databases.analytics, stop) as analytics,
+    ):
+        yield Comparison(
+            text,
+            databases.schema,
+            source,
+            replication,
+            analytics,
+            plan.rules[text.name],
+            scope,
+            stop,
+            lambda rows, size: work.listen(ChunkDone(text.name, "verify", rows, size)),
+        )
 
 
 def _failure(error: Exception, table: str, work: Work) -> EtlError:

@@ -29,8 +29,8 @@ from etl_pipeline.errors import ConfigurationError, EtlError, FaultyConfiguratio
 from etl_pipeline.pipeline.control import Control
 from etl_pipeline.pipeline.events import Listener
 from etl_pipeline.pipeline.plan import RunPlan, plan_run
-from etl_pipeline.pipeline.runner import Copying, Work, run_tables, verify_tables
-from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
+from etl_pipeline.pipeline.runner import Copying, Work, run_tables
+from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.schema.catalog import Table, read_catalog
 from etl_pipeline.schema.names import is_ours, quote_mysql
 from etl_pipeline.sync import replica, runs, state
@@ -211,28 +211,6 @@ def _run(
     finally:
         runs.finish_run(control.keep(), run_id, outcome)
     return outcomes
-
-
-def verify_once(
-    settings: Settings,
-    tables: Sequence[str],
-    *,
-    deep: bool,
-    listen: Listener,
-    keep_trace: KeepTrace | None = None,
-) -> VerifySummary:
-    """Compare *tables* (all that are configured, if empty) in the three databases.
-
-    Raises: as ``run_once``.
-    """
-    started_at, started = datetime.now(UTC), time.monotonic()
-    with open_session(settings) as session:
-        plan: RunPlan = plan_run(session.catalog, configured_tables(settings), tables)
-        with ThreadPoolExecutor(session.width.tables) as executor:
-            work = Work(session.databases, session.stop, listen, keep_trace)
-            verdicts = list(verify_tables(plan, work, executor, deep=deep))
-    seconds = time.monotonic() - started
-    return VerifySummary(settings.environment, started_at, seconds, deep, verdicts)
 
 
 def configured_tables(settings: Settings) -> dict[str, TableConfig]:

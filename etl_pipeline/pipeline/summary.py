@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from etl_pipeline.sync.compare import Scope
 from etl_pipeline.sync.proof import TableOutcome
-from etl_pipeline.sync.verify import Verdict
+from etl_pipeline.sync.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +58,12 @@ class RunSummary:
 
 @dataclass(frozen=True, slots=True)
 class VerifySummary:
-    """The result of ``etl verify``; *deep* says whether ``raw`` was compared by value."""
+    """The result of ``etl verify``."""
 
     environment: str
     started_at: datetime
     seconds: float
-    deep: bool
+    scope: Scope
     verdicts: Sequence[Verdict]
 
     @property
@@ -72,5 +73,5 @@ class VerifySummary:
 
     @property
     def is_success(self) -> bool:
-        """Whether every table is equal everywhere."""
-        return not self.different
+        """Whether every table is as it was loaded, now that what was to be repaired is."""
+        return all(verdict.is_equal or verdict.is_repaired for verdict in self.verdicts)

@@ -241,7 +241,7 @@ def _write_to_chunk(
     progress: _Progress,
     replication: Any,
 ) -> None:
-    change = write_few(job, difference, known.proof.text_digest, replication)
+    change = write_few(job.text, difference, known.proof.text_digest, replication)
     proof = replace(
         known.proof,
         rows=known.proof.rows - len(difference.gone) + len(difference.new),

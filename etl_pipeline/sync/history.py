@@ -92,7 +92,7 @@ _TABLES = f"SELECT {_FIELDS} FROM etl.table_run t WHERE run_id = %s ORDER BY tab
 
 _LAST = f"""
 SELECT DISTINCT ON (t.table_name) {_FIELDS} FROM etl.table_run t
-WHERE %s OR t.grade IS NOT NULL
+WHERE (%s OR t.grade IS NOT NULL) AND t.strategy NOT IN ('repair', 'backfill')
 ORDER BY t.table_name, t.run_id DESC"""
 
 _LOADED = "SELECT table_name, sum(rows)::bigint FROM etl.chunk GROUP BY table_name"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import psycopg
@@ -25,6 +25,7 @@ from etl_pipeline.sync.claim import Claim, check_warehouse
 from etl_pipeline.sync.extract import end_read
 from etl_pipeline.sync.guard import judge_deletes
 from etl_pipeline.sync.lanes import Lane, Lanes
+from etl_pipeline.sync.mended import Mended
 from etl_pipeline.sync.proof import ChunkProof, RawDigest
 from etl_pipeline.sync.raw_sql import (
     GONE,
@@ -55,11 +56,12 @@ NOTHING = RawDigest(0, Decimal(0))
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """How many rows of ``raw`` the second hop changed."""
+    """How many rows of ``raw`` the second hop changed, and what had been wrong there."""
 
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
+    mended: tuple[Mended, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,11 @@ def load_table(
         rows = _count(job)
         everything = _Stale(replicated.proofs, {}, {})
         stale = everything if rules.rebuilds else _find_stale(job, replicated, rows)
-        return _load_stale(job, replicated.proofs, stale, rows) if stale else Loaded()
+        if not stale:
+            return Loaded()
+        # Looked at before anything is written; a table that is rebuilt is not asked for.
+        mended = () if rules.rebuilds else _find_foreign(job, stale, rows)
+        return replace(_load_stale(job, replicated.proofs, stale, rows), mended=mended)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +213,26 @@ def _find_stale(job: _Load, replicated: Replicated, rows: int) -> _Stale:
         [proof for proof in other if proof.chunk.ordinal not in held],
         {ordinal: replicated.changes[ordinal] for ordinal in held},
         held,
+    )
+
+
+def _find_foreign(job: _Load, stale: _Stale, rows: int) -> tuple[Mended, ...]:
+    """The chunks, of those that are about to be compared, that are not as they were loaded."""
+    recorded = state.read_chunks(job.analytics, job.text.name)
+    compared = {proof.chunk for proof in stale.whole}
+    is_other = rows != sum(digest.rows for _, digest in recorded)
+    looked_at = [(p, digest) for p, digest in recorded if is_other or p.chunk in compared]
+    held = read_digests(
+        job.analytics,
+        job.live,
+        job.text,
+        [proof.chunk for proof, _ in looked_at],
+        among=[proof.chunk for proof, _ in recorded],
+    )
+    return tuple(
+        Mended("raw", "foreign", proof.chunk)
+        for (proof, then), now in zip(looked_at, held, strict=True)
+        if then != now
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from etl_pipeline.errors import TransferError
 from etl_pipeline.sync.difference import Difference
 from etl_pipeline.sync.proof import Altered
-from etl_pipeline.sync.written import Change, WriteJob
+from etl_pipeline.sync.written import Change
 from etl_pipeline.transfer.load_data import insert_rows
 from etl_pipeline.transfer.reader import read_text
 from etl_pipeline.transfer.select import TableText, delete_rows, select_rows
@@ -23,11 +23,11 @@ def count_gone(text: TableText, difference: Difference) -> int:
     return sum(text.key_of(line) not in new for line in difference.gone)
 
 
-def write_few(job: WriteJob, difference: Difference, before: bytes, replication: Any) -> Change:
+def write_few(text: TableText, difference: Difference, before: bytes, replication: Any) -> Change:
     """Write the rows of *difference*, and read them back: they must be what was sent.
 
     Args:
-        job: The table.
+        text: The table.
         difference: How the replica's rows differ from the source's.
         before: The digest of what the replica holds of the chunk, for the next hop.
         replication: PyMySQL connection; the caller commits.
@@ -35,7 +35,6 @@ def write_few(job: WriteJob, difference: Difference, before: bytes, replication:
     Raises:
         TransferError: The replica does not hold what was sent; the caller rolls back.
     """
-    text = job.text
     for keys in batches([text.key_of(line) for line in difference.gone]):
         with replication.cursor() as cursor:
             deleted = cursor.execute(delete_rows(text, keys))

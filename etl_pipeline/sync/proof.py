@@ -61,6 +61,7 @@ class TableOutcome:
         watermark: Highest ``incremental_column`` whose rows are committed; None without one.
         altered: Values that ``raw`` cannot hold, by column and kind.
         notes: Sentences for the summary, on what was mapped or degraded.
+        mended: Sentences on rows of our copies that were wrong, and are not any more.
         finished_in: The run that did all this before it was cut off; None for this one.
     """
 
@@ -80,6 +81,7 @@ class TableOutcome:
     watermark: str | None = None
     altered: Counter[tuple[str, str]] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
+    mended: list[str] = field(default_factory=list)
     error: str | None = None
     fix: str | None = None
     finished_in: int | None = None

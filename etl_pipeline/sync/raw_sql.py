@@ -77,7 +77,7 @@ def digest_gone(target: str, text: TableText, among: Sequence[Chunk]) -> str:
     """The query for the same of the rows of *target* whose keys are in ``GONE``."""
     return (
         f"SELECT {_ordinal(text, among)} AS ordinal, count(*) AS rows, {_digest(text)} AS digest "
-        f"FROM {target} AS t JOIN {quote_postgres(GONE)} AS g ON {_same_key(text, 't', 'g')} "
+        f"FROM {target} AS t JOIN {quote_postgres(GONE)} AS g ON {equal_keys(text, 't', 'g')} "
         "GROUP BY 1"
     )
 
@@ -120,7 +120,8 @@ def in_chunk(text: TableText, chunk: Chunk, alias: str) -> str:
     return " AND ".join(conditions) or "true"
 
 
-def _same_key(text: TableText, one: str, other: str) -> str:
+def equal_keys(text: TableText, one: str, other: str) -> str:
+    """The condition that rows of the aliases *one* and *other* have the same key."""
     return " AND ".join(
         f"{one}.{quote_postgres(name)} = {other}.{quote_postgres(name)}"
         for name in text.table.primary_key
@@ -131,7 +132,8 @@ def _values(columns: Sequence[CarriedColumn], alias: str) -> str:
     return ", ".join(c.compare.format(f"{alias}.{quote_postgres(c.name)}") for c in columns)
 
 
-def _differs(text: TableText, one: str, other: str) -> str:
+def unlike_rows(text: TableText, one: str, other: str) -> str:
+    """The condition that rows of the same key, of the aliases *one* and *other*, differ."""
     rest = [c for c in text.columns if c.name not in text.table.primary_key]
     if not rest:
         return "false"
@@ -161,7 +163,7 @@ def apply_differences(
     """
     names = ", ".join(quote_postgres(name) for name in text.column_names)
     theirs = ", ".join("n." + quote_postgres(name) for name in text.column_names)
-    same_key = _same_key(text, "h", "n")
+    same_key = equal_keys(text, "h", "n")
     incoming = quote_postgres(INCOMING)
     not_brought = f"NOT EXISTS (SELECT FROM {incoming} AS n WHERE {same_key})"
     if has_marks:
@@ -172,13 +174,13 @@ def apply_differences(
     gone = f"{quote_postgres(GONE)} AS g"
     delete_gone = (
         f"{remove} {'FROM' if has_marks else 'USING'} {gone} "
-        f"WHERE {_same_key(text, 'h', 'g')} AND {not_brought}"
+        f"WHERE {equal_keys(text, 'h', 'g')} AND {not_brought}"
     )
     delete = f"{remove} WHERE ({in_chunks(text, whole, 'h')}) AND {not_brought}"
     columns = [name for name in text.column_names if name not in text.table.primary_key]
     changes = [f"{quote_postgres(name)} = n.{quote_postgres(name)}" for name in columns]
     changes.append(f"{quote_postgres(LOADED_AT)} = now()")
-    differs = _differs(text, "h", "n")
+    differs = unlike_rows(text, "h", "n")
     if has_marks:
         changes.append(f"{_GONE_SINCE} = NULL")
         differs = f"({differs} OR h.{_GONE_SINCE} IS NOT NULL)"
@@ -198,35 +200,3 @@ def replace_rows(target: str, text: TableText) -> tuple[str, str]:
     names = ", ".join(quote_postgres(name) for name in text.column_names)
     insert = f"INSERT INTO {target} ({names}) SELECT {names} FROM {quote_postgres(INCOMING)}"
     return f"DELETE FROM {target}", insert
-
-
-def find_differences(target: str, text: TableText, chunk: Chunk) -> str:
-    """The query for keys whose rows differ: ``kind`` and the key's columns as text.
-
-    *kind* is ``missing`` (not in *target*), ``extra`` (in *target* only) or ``differs``. In a
-    table without a key it gives one row a kind and the number of rows as text.
-    """
-    incoming = quote_postgres(INCOMING)
-    if not text.table.primary_key:
-        names = ", ".join(quote_postgres(name) for name in text.column_names)
-        here = f"SELECT ROW({names})::text AS line FROM {target}"
-        there = f"SELECT ROW({names})::text AS line FROM {incoming}"
-        return (
-            f"SELECT 'missing', count(*)::text FROM ({there} EXCEPT ALL {here}) d "
-            f"HAVING count(*) > 0 UNION ALL "
-            f"SELECT 'extra', count(*)::text FROM ({here} EXCEPT ALL {there}) d "
-            f"HAVING count(*) > 0"
-        )
-    first = quote_postgres(text.table.primary_key[0])
-    keys = ", ".join(
-        f"COALESCE(h.{quote_postgres(name)}, n.{quote_postgres(name)})::text"
-        for name in text.table.primary_key
-    )
-    held = f"(SELECT * FROM {target} AS h WHERE {in_chunk(text, chunk, 'h')})"
-    return (
-        f"SELECT CASE WHEN h.{first} IS NULL THEN 'missing' "
-        f"WHEN n.{first} IS NULL THEN 'extra' ELSE 'differs' END, {keys} "
-        f"FROM {held} AS h FULL JOIN {incoming} AS n ON {_same_key(text, 'h', 'n')} "
-        f"WHERE h.{first} IS NULL OR n.{first} IS NULL OR {_differs(text, 'h', 'n')} "
-        f"ORDER BY COALESCE(h.{first}, n.{first})"
-    )

@@ -30,6 +30,7 @@ from etl_pipeline.sync.extract import (
 from etl_pipeline.sync.guard import DeleteGuard
 from etl_pipeline.sync.lanes import Lane
 from etl_pipeline.sync.mend import count_gone, write_few
+from etl_pipeline.sync.mended import find_foreign, find_missed
 from etl_pipeline.sync.proof import ChunkProof
 from etl_pipeline.sync.replica import KnownChunk, Watermark
 from etl_pipeline.sync.rules import Known
@@ -59,6 +60,9 @@ class _Start:
         believed: Digests of what the replica holds, by chunk.
         finished: Proofs of chunks that need not be read: a run that was cut off has done it.
         checkpoint: Collects the chunks that are as they were.
+        given: What the replica was given of each chunk, as far as its digests can be compared.
+        committed: The watermark before this pass.
+        last: The last chunk of those that are remembered.
     """
 
     chunks: Sequence[Chunk]
@@ -67,6 +71,9 @@ class _Start:
     believed: Mapping[Chunk, bytes]
     finished: Mapping[Chunk, ChunkProof]
     checkpoint: _Checkpoint
+    given: Mapping[Chunk, ChunkProof]
+    committed: Watermark | None
+    last: Chunk
 
 
 class _Checkpoint:
@@ -175,6 +182,9 @@ def _begin(job: WriteJob, known: Known, lane: Lane, *, tail_only: bool) -> _Star
         believed if is_believed else {},
         {chunk: proof for chunk, proof in finished.items() if proof.is_text},
         _Checkpoint(),
+        {c: k.proof for c, k in by_chunk.items()} if job.identity == remembered.identity else {},
+        remembered.watermark,
+        remembered.chunks[-1].proof.chunk,
     )
 
 
@@ -215,7 +225,7 @@ def _renew_chunk(
         if differs:
             if not text.table.primary_key:
                 raise CannotRenewError
-            done = _mend_chunk(job, chunk, sent, guard, lane.replication)
+            done = _mend_chunk(job, start, chunk, sent, guard, lane.replication)
             if isinstance(done, _PutOff):
                 lane.replication.rollback()
                 return done
@@ -229,7 +239,12 @@ def _renew_chunk(
 
 
 def _mend_chunk(
-    job: WriteJob, chunk: Chunk, sent: Spool, guard: DeleteGuard | None, replication: Any
+    job: WriteJob,
+    start: _Start,
+    chunk: Chunk,
+    sent: Spool,
+    guard: DeleteGuard | None,
+    replication: Any,
 ) -> Change | _PutOff | None:
     """Make the replica's rows of *chunk* those of *sent*; what was changed, if it is little."""
     text, stop = job.text, job.lanes.stop
@@ -242,8 +257,12 @@ def _mend_chunk(
             difference, gone = None, max(0, held.rows - sent.rows)
         if guard and not guard.may_go(gone):
             return _PutOff(chunk)
+        wrong = find_foreign(text, start.given.get(chunk), held.digest(), difference)
+        if not wrong and chunk in start.given and chunk != start.last:
+            wrong = find_missed(text, job.rules, start.committed, chunk, difference)
+        job.mended.extend(wrong)
         if difference is not None and len(difference) <= FEW_ROWS:
-            return write_few(job, difference, held.digest(), replication)
+            return write_few(job.text, difference, held.digest(), replication)
     if text.table.integer_key is None:
         raise CannotRenewError
     _write_anew(job, chunk, sent, replication)

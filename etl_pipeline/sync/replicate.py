@@ -20,6 +20,7 @@ from etl_pipeline.sync.claim import Claim
 from etl_pipeline.sync.extract import end_read
 from etl_pipeline.sync.follow import TooManyError, follow_stamps
 from etl_pipeline.sync.lanes import Lane, Lanes
+from etl_pipeline.sync.mended import Mended
 from etl_pipeline.sync.proof import Altered, ChunkProof
 from etl_pipeline.sync.renew import CannotRenewError, renew_replica
 from etl_pipeline.sync.replica import Watermark
@@ -67,6 +68,7 @@ class Replicated:
         altered: Values that PostgreSQL cannot hold, of the rows that were compared.
         notes: Sentences on what was replaced, is slow, or took more than was asked for.
         changes: By ordinal, for chunks in which few rows differed.
+        mended: What was wrong with the replica.
     """
 
     what: Pass
@@ -79,6 +81,7 @@ class Replicated:
     altered: Altered = field(default_factory=Counter)
     notes: tuple[str, ...] = ()
     changes: Mapping[int, Change] = field(default_factory=dict)
+    mended: tuple[Mended, ...] = ()
 
 
 def replicate_table(
@@ -137,6 +140,7 @@ def replicate_table(
         proven_at,
         watermark,
         notes=tuple(notes),
+        mended=tuple(job.mended),
     )
     return _sum_up(done, written)
 

@@ -42,13 +42,15 @@ class Selection:
     importance: tuple[str, ...] = ()
     only: str | None = None
 
-    def as_json(self) -> str:
+    def as_json(self, what: str = "run") -> str:
         """For the record; what was not asked for is left out."""
         asked: dict[str, object] = {"tables": sorted(self.tables), "full": self.full}
         if self.importance:
             asked["importance"] = sorted(self.importance)
         if self.only:
             asked["only"] = self.only
+        if what != "run":
+            asked["what"] = what
         return json.dumps(asked)
 
 
@@ -92,6 +94,19 @@ def lock_runs(connection: psycopg.Connection) -> None:
     )
 
 
+def is_at_work(connection: psycopg.Connection) -> bool:
+    """Whether another connection holds the lock of a run; ends the transaction that it opens."""
+    with connection.transaction():
+        row = connection.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted "
+            "AND pid <> pg_backend_pid() AND objsubid = 1 AND database = (SELECT oid FROM "
+            "pg_database WHERE datname = current_database()) "
+            "AND ((classid::bigint << 32) | objid::bigint) = %s)",
+            (_LOCK,),
+        ).fetchone()
+    return bool(row and row[0])
+
+
 def _try_lock(connection: psycopg.Connection) -> bool:
     row = connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,)).fetchone()
     return bool(row and row[0])
@@ -117,12 +132,15 @@ def _end_silent_run(connection: psycopg.Connection) -> None:
     )
 
 
-def start_run(connection: psycopg.Connection, selection: Selection) -> Started:
+def start_run(
+    connection: psycopg.Connection, selection: Selection, *, what: str = "run"
+) -> Started:
     """Record a new run, which goes on with the last one if that was cut off just now.
 
     The lock is held, so whatever else seems to be at work is not: such runs are recorded as lost.
     """
-    last = _find_cut_off(connection, selection)
+    # What a repair or a backfill left is found by what comes after it: neither is gone on with.
+    last = _find_cut_off(connection, selection) if what == "run" else None
     connection.execute(
         "UPDATE etl.run SET outcome = 'lost', finished_at = clock_timestamp() WHERE outcome IS NULL"
     )
@@ -137,7 +155,7 @@ def start_run(connection: psycopg.Connection, selection: Selection) -> Started:
             os.getpid(),
             _os_user(),
             token,
-            selection.as_json(),
+            selection.as_json(what),
             last,
         ),
     ).fetchone()

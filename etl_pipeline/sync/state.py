@@ -90,7 +90,7 @@ def record_table(connection: psycopg.Connection, run_id: int, outcome: TableOutc
         "proven_at": outcome.proven_at,
         "watermark": outcome.watermark,
         "altered": json.dumps(altered),
-        "notes": json.dumps(outcome.notes),
+        "notes": json.dumps([*outcome.notes, *outcome.mended]),
         "error": outcome.error,
         "finished_in": outcome.finished_in,
     }

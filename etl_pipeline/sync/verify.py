@@ -1,244 +1,207 @@
-"""Compares a table in the three databases and names what differs; writes nothing that stays."""
+"""Compares a table in the three databases and names what differs; writes nothing that stays.
+
+The source is at work while it is compared. Rows that changed there since they were loaded are no
+discrepancy; each row that seems to be one is looked at again after a pause.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
-import psycopg
+from etl_pipeline.sync.compare import Comparison
+from etl_pipeline.sync.first_look import MOST_SUSPECTS, ChunkLook, FirstLook, look_at_table
+from etl_pipeline.sync.recorded import LoadedChunk
+from etl_pipeline.sync.runs import is_at_work
+from etl_pipeline.sync.second_look import SecondLook, WrongRow, look_again
+from etl_pipeline.sync.verdict import Discrepancy, Kind, Place, Verdict, count_words
 
-from etl_pipeline.core.stop import Stop
-from etl_pipeline.schema.ddl import create_incoming
-from etl_pipeline.schema.names import DELETED_AT, quote_postgres
-from etl_pipeline.sync import state
-from etl_pipeline.sync.extract import end_read
-from etl_pipeline.sync.load import read_digests
-from etl_pipeline.sync.proof import ChunkProof, RawDigest
-from etl_pipeline.sync.raw_sql import INCOMING, PINNED_SETTINGS, find_differences, live_rows
-from etl_pipeline.sync.raw_table import read_relation
-from etl_pipeline.sync.written import Report
-from etl_pipeline.transfer.copy import copy_text
-from etl_pipeline.transfer.reader import read_text
-from etl_pipeline.transfer.select import Chunk, TableText, select_chunk
-from etl_pipeline.transfer.spool import Spool, for_copy, lossless
+PAUSE_SECONDS = 2.0
+"""How long after the first look at a suspect it is looked at again."""
 
-KEYS_NAMED = 10
-"""Keys that a discrepancy names at most."""
-
-Place = Literal["source", "replication", "raw"]
+_PLACES: tuple[Place, ...] = ("replication", "raw")
+_GROUPS: tuple[tuple[Place, bool], ...] = (
+    ("replication", False),
+    ("replication", True),
+    ("raw", False),
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Discrepancy:
-    """Something that is not as it should be.
+class Findings:
+    """A verdict, and what a repair needs to know.
 
     Attributes:
-        place: The database whose rows are not what they should be; ``source`` where the source
-            moved on since the last run read it.
-        what: What is the matter, in words without values of rows.
-        keys: Primary keys concerned, at most ``KEYS_NAMED``; empty where they are not known.
+        wrong: Rows to be copied again, by their chunk.
+        cannot_repair: Why some of what was found cannot be mended row by row; None if all can.
     """
 
-    place: Place
-    what: str
-    keys: tuple[str, ...] = ()
+    verdict: Verdict
+    wrong: Sequence[tuple[LoadedChunk, Sequence[WrongRow]]] = ()
+    cannot_repair: str | None = None
 
 
-@dataclass(slots=True)
-class Verdict:
-    """What was found about a table; no discrepancy and no error: it is equal everywhere."""
-
-    table: str
-    rows: int = 0
-    text_bytes: int = 0
-    discrepancies: list[Discrepancy] = field(default_factory=list)
-    error: str | None = None
-    fix: str | None = None
-
-    @property
-    def is_equal(self) -> bool:
-        """Whether the table was compared and found equal."""
-        return not self.discrepancies and self.error is None
-
-
-def verify_table(
-    text: TableText,
-    schema: str,
-    source: Any,
-    replication: Any,
-    analytics: psycopg.Connection,
-    *,
-    deep: bool,
-    stop: Stop,
-    report: Report,
-) -> Verdict:
+def verify_table(job: Comparison) -> Findings:
     """Compare source, replica and ``raw``, chunk by chunk.
 
     Source and replica are compared by the digests of what both send now, and ``raw`` by
-    PostgreSQL's digest against the one recorded when it was loaded. With *deep* the source's rows
-    are also sent into a temporary table of ``raw``'s types and compared by value. The analytics
-    transaction is rolled back at the end.
+    PostgreSQL's digest against the one recorded when it was loaded; with ``scope.deep`` every row
+    is also sent again and compared by value. The rows of chunks that differ are compared
+    themselves, and those that are not what was loaded are looked at again.
 
     Raises:
         pymysql.err.MySQLError, psycopg.Error: A server refused or was lost.
     """
-    verdict = Verdict(text.name)
-    with analytics.transaction(force_rollback=True):
-        # The recorded digests and the rows must be of one moment: a run may commit in between.
-        analytics.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        analytics.execute(PINNED_SETTINGS.encode())
-        recorded = state.read_chunks(analytics, text.name)
-        columns = read_relation(analytics, schema, text.name)
-        if not recorded or columns is None:
-            verdict.discrepancies.append(
-                Discrepancy("raw", "the table was never loaded, or is gone")
+    verdict = Verdict(job.text.name)
+    first = look_at_table(job)
+    if not first.chunks:
+        what = "the table was never loaded, or is gone"
+        verdict.discrepancies.append(Discrepancy("raw", what, fix=f"etl run {job.text.name}"))
+        return Findings(verdict, cannot_repair="there is nothing to compare with")
+    _sum_up(verdict, first)
+    suspects = [look for look in first.chunks if look.is_suspect]
+    if not suspects:
+        return _settle(job, verdict, first, [], None)
+    job.stop.wait(PAUSE_SECONDS)
+    if job.text.table.primary_key:
+        return _settle(job, verdict, first, suspects, look_again(job, suspects))
+    return _settle_keyless(job, verdict, suspects)
+
+
+def _sum_up(verdict: Verdict, first: FirstLook) -> None:
+    verdict.rows = sum(look.rows for look in first.chunks)
+    verdict.text_bytes = sum(look.text_bytes for look in first.chunks)
+    verdict.chunks, verdict.of_chunks = len(first.chunks), first.of_chunks
+    _add_moved(verdict, first.chunks)
+
+
+def _add_moved(verdict: Verdict, looks: Iterable[ChunkLook]) -> None:
+    moved = [look for look in looks if look.moved]
+    verdict.moved += sum(look.moved for look in moved)
+    instants = [look.loaded.read_at for look in moved]
+    if verdict.moved_since is not None:
+        instants.append(verdict.moved_since)
+    verdict.moved_since = min(instants, default=None)
+
+
+def _settle(
+    job: Comparison,
+    verdict: Verdict,
+    first: FirstLook,
+    suspects: Sequence[ChunkLook],
+    second: SecondLook | None,
+) -> Findings:
+    name, cannot_repair = job.text.name, None
+    wrong: list[tuple[ChunkLook, Sequence[WrongRow]]] = []
+    if second:
+        verdict.moved += second.moved
+        if second.moved and verdict.moved_since is None:
+            verdict.moved_since = min(look.loaded.read_at for look in suspects)
+        found = ((look, second.wrong.get(look.loaded.chunk.ordinal, ())) for look in suspects)
+        wrong = [(look, rows) for look, rows in found if rows]
+        for place, is_stale in _GROUPS:
+            verdict.discrepancies += _describe(job, place, wrong, second, is_stale=is_stale)
+        if second.unsettled:
+            verdict.notes.append(
+                f"a run wrote {_chunks(second.unsettled)} meanwhile, which could not be judged"
             )
-            return verdict
-        live = live_rows(quote_postgres(schema, text.name), has_marks=DELETED_AT in columns)
-        _verify_raw(verdict, text, live, analytics, recorded)
-        if deep:
-            # One table for all chunks: each that is made and dropped keeps its locks to the end.
-            analytics.execute(create_incoming(INCOMING, text.columns).encode())
-        deep_keys: list[tuple[str, str]] = []
-        for known, _ in recorded:
-            chunk, text_digest = known.chunk, known.text_digest
-            with Spool(ordered=text.is_ordered) as spool:
-                blocks = read_text(source, select_chunk(text, chunk), text.modes, with_copy=deep)
-                spool.fill(blocks, stop.check, for_copy if deep else lossless)
-                end_read(source)
-                _verify_replica(verdict, text, chunk, spool, text_digest, source, replication, stop)
-                if deep:
-                    deep_keys += _compare_by_value(text, live, chunk, spool, analytics)
-                verdict.rows += spool.rows
-                verdict.text_bytes += spool.text_bytes
-                report(spool.rows, spool.text_bytes)
-    if deep_keys:
-        _replace_raw_discrepancy(verdict, deep_keys, text)
-    return verdict
+    if first.uncounted:
+        cannot_repair = f"more than {MOST_SUSPECTS:,} rows differ"
+        is_replica = any(look.vouched.replica is False for look in first.chunks)
+        verdict.discrepancies.append(
+            Discrepancy(
+                "replication" if is_replica else "raw",
+                f"{first.uncounted:,} more rows differ, which were not looked at singly",
+                count=first.uncounted,
+                fix=f"etl run {name} --full",
+            )
+        )
+    if second and second.behind and job.scope.compares("raw"):
+        what = f"replication has {_chunks(second.behind)} that raw has not got yet"
+        if not job.scope.repair and is_at_work(job.analytics):
+            verdict.notes.append(f"{what}: a run is at work")
+        else:
+            cannot_repair = cannot_repair or "raw is behind replication"
+            verdict.discrepancies.append(Discrepancy("raw", what, fix=f"etl run {name}"))
+    return Findings(verdict, [(look.loaded, rows) for look, rows in wrong], cannot_repair)
 
 
-def _verify_raw(
-    verdict: Verdict,
-    text: TableText,
-    live: str,
-    analytics: psycopg.Connection,
-    recorded: Sequence[tuple[ChunkProof, RawDigest]],
-) -> None:
-    chunks = [proof.chunk for proof, _ in recorded]
-    held = read_digests(analytics, live, text, chunks)
-    differing = [(then, now) for (_, then), now in zip(recorded, held, strict=True) if then != now]
-    if differing:
-        then = sum(one.rows for one, _ in differing)
-        now = sum(other.rows for _, other in differing)
-        what = f"{_chunks(len(differing))} not as loaded"
-        if then != now:
-            what += f" ({now:,} rows, loaded {then:,})"
-        verdict.discrepancies.append(Discrepancy("raw", what))
+def _describe(
+    job: Comparison,
+    place: Place,
+    wrong: Sequence[tuple[ChunkLook, Sequence[WrongRow]]],
+    second: SecondLook,
+    *,
+    is_stale: bool,
+) -> list[Discrepancy]:
+    """The rows of *place* that are wrong, or *is_stale*, as a discrepancy, if there are any."""
+    here = [
+        (look, [row for row in rows if row.place == place and row.is_stale == is_stale])
+        for look, rows in wrong
+    ]
+    looks = [look for look, rows in here if rows]
+    kinds: Counter[Kind] = Counter(row.kind for _, rows in here for row in rows)
+    if not looks:
+        return []
+    return [
+        Discrepancy(
+            place,
+            _missed(job, kinds) if is_stale else _not_as_loaded(kinds),
+            tuple(second.named[place, is_stale]),
+            sum(kinds.values()),
+            min(look.loaded.read_at for look in looks),
+            (min(look.looked_at for look in looks), second.looked_at),
+            f"etl verify {job.text.name} --repair",
+        )
+    ]
 
 
-def _verify_replica(
-    verdict: Verdict,
-    text: TableText,
-    chunk: Chunk,
-    sent: Spool,
-    recorded: bytes,
-    source: Any,
-    replication: Any,
-    stop: Stop,
-) -> None:
-    with Spool(ordered=text.is_ordered) as held:
-        statement = select_chunk(text, chunk)
-        held.fill(read_text(replication, statement, text.modes), stop.check)
-        end_read(replication)
-        if held.digest() == sent.digest():
-            return
-        place: Place = "replication" if held.digest() != recorded else "source"
-        with Spool(ordered=text.is_ordered) as again:
-            again.fill(read_text(source, statement, text.modes), stop.check)
-            end_read(source)
-            read_key = text.read_key if text.table.primary_key else None
-            keys = compare_lines(again.lines(), held.lines(), read_key)
-    if not keys:
-        return  # a row changed and changed back, or came and went, between the two reads
-    words = (
-        "the replica's rows are not the source's"
-        if place == "replication"
-        else "the source has changed since the last run"
-    )
-    verdict.discrepancies.append(Discrepancy(place, f"{words}: {_count(keys)}", _named(keys)))
+def _not_as_loaded(kinds: Counter[Kind]) -> str:
+    count = sum(kinds.values())
+    rows = "1 row is" if count == 1 else f"{count:,} rows are"
+    return f"{rows} not as loaded: {count_words(kinds)}"
 
 
-def _compare_by_value(
-    text: TableText, live: str, chunk: Chunk, spool: Spool, analytics: psycopg.Connection
-) -> list[tuple[str, str]]:
-    """``(kind, key)`` of the rows of ``raw`` that are not what the source sent."""
-    incoming = quote_postgres(INCOMING)
-    analytics.execute(f"TRUNCATE {incoming}".encode())
-    copy_text(analytics, incoming, text.column_names, spool.blocks())
-    query = find_differences(live, text, chunk)
-    return [(kind, ", ".join(key)) for kind, *key in analytics.execute(query.encode())]
+def _missed(job: Comparison, kinds: Counter[Kind]) -> str:
+    count = sum(kinds.values())
+    rows = "1 row" if count == 1 else f"{count:,} rows"
+    if job.rules.stamp is None:
+        return f"{rows} changed at the source, which append_only does not read again"
+    return f"{rows} changed at the source without a new {job.rules.stamp}, unseen by incremental"
 
 
-def _replace_raw_discrepancy(
-    verdict: Verdict, found: Sequence[tuple[str, str]], text: TableText
-) -> None:
-    """Say of ``raw`` what the comparison by value found, which is more than the digest's word."""
-    verdict.discrepancies = [d for d in verdict.discrepancies if d.place != "raw"]
-    counts = Counter(kind for kind, _ in found)
-    if not text.table.primary_key:
-        counts = Counter({kind: int(count) for kind, count in found})
-        found = []
-    verdict.discrepancies.append(
-        Discrepancy("raw", f"rows are not the source's: {_kinds(counts)}", _named(found))
-    )
-
-
-def compare_lines(
-    ours: Iterable[bytes], theirs: Iterable[bytes], read_key: Callable[[bytes], str] | None
-) -> list[tuple[str, str]]:
-    """``(kind, key)`` of the lines that differ: ``missing`` or ``extra`` in *theirs*, ``differs``.
-
-    Without *read_key* the lines themselves are counted, and the key is empty. A hash stands for
-    each line, so that a chunk's rows need not be held twice.
-    """
-    if read_key is None:
-        left = Counter(_mark(line) for line in ours)
-        left.subtract(_mark(line) for line in theirs)
-        missing = sum(count for count in left.values() if count > 0)
-        extra = -sum(count for count in left.values() if count < 0)
-        return [("missing", "")] * missing + [("extra", "")] * extra
-    found: list[tuple[str, str]] = []
-    lines = {read_key(line): _mark(line) for line in ours}
-    for line in theirs:
-        name = read_key(line)
-        expected = lines.pop(name, None)
-        if expected is None:
-            found.append(("extra", name))
-        elif expected != _mark(line):
-            found.append(("differs", name))
-    found += [("missing", name) for name in lines]
-    return found
-
-
-def _mark(line: bytes) -> bytes:
-    return hashlib.blake2b(line, digest_size=16).digest()
-
-
-def _named(found: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    return tuple(key for _, key in list(found)[:KEYS_NAMED] if key)
-
-
-def _count(found: Sequence[tuple[str, str]]) -> str:
-    return _kinds(Counter(kind for kind, _ in found))
-
-
-def _kinds(counts: Counter[str]) -> str:
-    words = {"differs": "differ", "missing": "missing", "extra": "extra"}
-    return ", ".join(f"{counts[kind]:,} {word}" for kind, word in words.items() if counts[kind])
+def _settle_keyless(job: Comparison, verdict: Verdict, suspects: Sequence[ChunkLook]) -> Findings:
+    """Look at a table without a key as a whole once more; it is one chunk."""
+    first_at: datetime = suspects[0].looked_at
+    name = job.text.name
+    verdict.moved, verdict.moved_since = 0, None
+    again = look_at_table(job).chunks
+    _add_moved(verdict, again)
+    for look in again:
+        if look.is_behind and job.scope.compares("raw"):
+            what = "replication has rows that raw has not got yet"
+            if not job.scope.repair and is_at_work(job.analytics):
+                verdict.notes.append(f"{what}: a run is at work")
+            else:
+                verdict.discrepancies.append(Discrepancy("raw", what, fix=f"etl run {name}"))
+        for place in _PLACES:
+            kinds = look.wrong.get(place)
+            if kinds is None or not job.scope.compares(place):
+                continue
+            verdict.discrepancies.append(
+                Discrepancy(
+                    place,
+                    _not_as_loaded(kinds),
+                    count=sum(kinds.values()),
+                    read_at=look.loaded.read_at,
+                    looked_at=(first_at, look.looked_at),
+                    fix=f"etl run {name} --full",
+                )
+            )
+    return Findings(verdict, cannot_repair="the table has no primary key")
 
 
 def _chunks(count: int) -> str:
-    return "1 chunk is" if count == 1 else f"{count} chunks are"
+    return "1 chunk" if count == 1 else f"{count:,} chunks"

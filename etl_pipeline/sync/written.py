@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from etl_pipeline.errors import TransferError
 from etl_pipeline.sync.claim import Claim
 from etl_pipeline.sync.lanes import Lanes
+from etl_pipeline.sync.mended import Mended
 from etl_pipeline.sync.proof import Altered, ChunkProof
 from etl_pipeline.sync.replica import Identity
 from etl_pipeline.sync.rules import Rules
@@ -29,6 +30,7 @@ class WriteJob:
         identity: What the replica is to be remembered as.
         claim: The run that writes.
         rules: How the table is kept equal.
+        mended: Collects what was wrong with the replica, in the order of the work.
     """
 
     text: TableText
@@ -38,6 +40,7 @@ class WriteJob:
     claim: Claim
     rules: Rules
     report: Report
+    mended: list[Mended] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

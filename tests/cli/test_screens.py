@@ -14,9 +14,8 @@ import pytest
 
 from etl_pipeline.cli import demo, screens
 from etl_pipeline.cli.output import printable
-from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
+from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.sync.proof import TableOutcome
-from etl_pipeline.sync.verify import Discrepancy, Verdict
 from etl_pipeline.transfer.twin import NUL_CHARACTERS, ZERO_DATES
 from tests.cli.conftest import COMMAND, ROOT
 from tests.docs.pages import list_commands
@@ -128,65 +127,6 @@ def test_the_json_of_a_run(expected: Expected, name: str) -> None:
     assert text.isascii()
     assert json.loads(text)["outcome"] == ("failed" if name == "failure" else "succeeded")
     expected.check(f"run_{name}.json", text + "\n")
-
-
-EQUAL = [Verdict("patient", 1_500, 320_114), Verdict("procedurelog", 1_000_000, 160_000_000)]
-PLACES = [
-    *EQUAL,
-    Verdict(
-        "claim",
-        10,
-        100,
-        [Discrepancy("source", "the source has changed since the last run: 2 differ", ("1", "3"))],
-    ),
-    Verdict(
-        "adjustment",
-        10,
-        100,
-        [Discrepancy("replication", "the replica's rows are not the source's: 1 missing", ("77",))],
-    ),
-    Verdict("commlog", 10, 100, [Discrepancy("raw", "1 chunk is not as loaded")]),
-    Verdict("appointment", 0, 0, [Discrepancy("raw", "the table was never loaded, or is gone")]),
-    Verdict(
-        "shapes",
-        error="column outline: type geometry is not supported",
-        fix="leave shapes out of tables.yml, or name only the tables to copy there",
-    ),
-]
-COMPARISONS = {
-    "equal": (EQUAL, False),
-    "equal_deep": (EQUAL, True),
-    "one_table": (EQUAL[:1], False),
-    "different": (PLACES, False),
-    "different_deep": (
-        [
-            Verdict(
-                "claim",
-                10,
-                100,
-                [Discrepancy("raw", "rows are not the source's: 1 differ, 1 extra", ("5", "9"))],
-            )
-        ],
-        True,
-    ),
-}
-
-
-def _comparison(name: str) -> VerifySummary:
-    verdicts, deep = COMPARISONS[name]
-    return VerifySummary("test", STARTED, 3.14, deep, verdicts)
-
-
-@pytest.mark.parametrize("name", COMPARISONS)
-def test_the_screen_of_a_comparison(expected: Expected, name: str) -> None:
-    expected.check(f"verify_{name}.txt", screens.verify_screen(_comparison(name)) + "\n")
-
-
-@pytest.mark.parametrize("name", ["equal", "different"])
-def test_the_json_of_a_comparison(expected: Expected, name: str) -> None:
-    text = screens.verify_json(_comparison(name))
-    assert json.loads(text)["equal"] is (name == "equal")
-    expected.check(f"verify_{name}.json", text + "\n")
 
 
 @pytest.mark.parametrize(

@@ -5,20 +5,29 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from etl_pipeline.cli.plan import plan_json
-from etl_pipeline.cli.screens import run_json, verify_json
+from etl_pipeline.cli.screens import run_json
+from etl_pipeline.cli.verify_screen import verify_json
 from etl_pipeline.config.checking import check_data
 from etl_pipeline.config.models import PipelineConfig, TablesConfig
 from etl_pipeline.config.yaml_file import parse_yaml
 from etl_pipeline.pipeline.preview import Preview, TablePreview
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
+from etl_pipeline.sync.compare import Scope
 from etl_pipeline.sync.proof import TableOutcome
-from etl_pipeline.sync.verify import Discrepancy, Verdict
+from etl_pipeline.sync.verdict import (
+    Discrepancy,
+    Repaired,
+    RowDifference,
+    SideBySide,
+    Verdict,
+)
 from tests.docs.pages import (
     PAGES,
     ROOT,
@@ -115,8 +124,10 @@ def test_every_json_key_has_a_line_and_no_other() -> None:
     outcome = TableOutcome("t", "full_table")
     outcome.altered["d", "zero dates"] = 1
     run = run_json(RunSummary(1, "test", NOW, 1.0, [outcome]))
-    verdict = Verdict("t", discrepancies=[Discrepancy("raw", "x", ("1",))])
-    verify = verify_json(VerifySummary("test", NOW, 1.0, True, [verdict]))
+    row = RowDifference("1", "missing", (), SideBySide((), (), None))
+    verdict = Verdict("t", discrepancies=[Discrepancy("raw", "x", (row,))])
+    verdict.repaired.append(Repaired("raw", Counter({"missing": 1})))
+    verify = verify_json(VerifySummary("test", NOW, 1.0, Scope(), [verdict]))
     table = TablePreview("t", "fingerprint", None, ddl=(("analytics", "x"),))
     plan = plan_json(Preview("test", (table,)))
     for name, text in (("run", run), ("verify", verify), ("plan", plan)):

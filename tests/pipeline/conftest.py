@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
-from etl_pipeline.pipeline.session import run_once, verify_once
+from etl_pipeline.pipeline.comparison import verify_once
+from etl_pipeline.pipeline.session import run_once
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
+from etl_pipeline.sync import verify as comparison
+from etl_pipeline.sync.compare import Scope
 from tests.conftest import Lab
 from tests.rows import make_table
 
@@ -78,10 +81,12 @@ def run(lab: Lab) -> Callable[..., RunSummary]:
 
 
 @pytest.fixture
-def verify(lab: Lab) -> Callable[..., VerifySummary]:
+def verify(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Callable[..., VerifySummary]:
     """Compare the test's databases."""
+    monkeypatch.setattr(comparison, "PAUSE_SECONDS", 0.01)
 
-    def verify_(tables: Sequence[str] = (), *, deep: bool = False) -> VerifySummary:
-        return verify_once(lab.settings, tables, deep=deep, listen=lambda event: None)
+    def verify_(names: Sequence[str] = (), *, tables: Any = None, **scope: Any) -> VerifySummary:
+        settings = lab.settings_with(tables=tables)
+        return verify_once(settings, names, Scope(**scope), listen=lambda event: None)
 
     return verify_

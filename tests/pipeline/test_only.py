@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from etl_pipeline.errors import ConfigurationError
-from etl_pipeline.pipeline.session import run_once, verify_once
+from etl_pipeline.pipeline.comparison import verify_once
+from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.sync.compare import Scope
 from tests.rows import make_table, read_mysql, read_postgres, run_sql
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ def test_one_hop_after_the_other_is_a_run(lab: Lab) -> None:
     assert count(lab, "patient") == 2
     assert all(outcome.grade is None for one in (first, second) for outcome in one.outcomes)
     assert run(lab).total("inserted") == 1
-    assert verify_once(lab.settings, [], deep=True, listen=lambda event: None).is_success
+    assert verify_once(lab.settings, [], Scope(deep=True), listen=lambda event: None).is_success
     assert read_postgres(lab.analytics, "patient") == read_mysql(lab.source, "patient")
 
 
@@ -65,7 +67,7 @@ def test_changes_are_brought_hop_by_hop_too(lab: Lab) -> None:
     run(lab, only="replicate")
     done = run(lab, only="load")
     assert (done.total("updated"), done.total("deleted")) == (1, 1)
-    assert verify_once(lab.settings, [], deep=True, listen=lambda event: None).is_success
+    assert verify_once(lab.settings, [], Scope(deep=True), listen=lambda event: None).is_success
 
 
 def test_what_was_never_replicated_cannot_be_loaded(lab: Lab) -> None:

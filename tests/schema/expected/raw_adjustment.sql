@@ -67,4 +67,28 @@ INSERT INTO "raw"."adjustment" ("AdjNum", "AdjDate", "AdjAmt", "Rate", "AdjNote"
 
 SELECT width_bucket(t."AdjNum"::numeric, ARRAY[10,20]::numeric[]) AS ordinal, count(*) AS rows, sum(hash_record_extended(ROW(t."AdjNum", t."AdjDate", float8send(t."AdjAmt"), float4send(t."Rate"), t."AdjNote", t."Weird `%""name", t."SecDateTEdit", t."Units", t."Length", t."Price", t."Big"), 0)) AS digest FROM "raw"."adjustment" AS t WHERE (t."AdjNum" >= 20) GROUP BY 1;
 
-SELECT CASE WHEN h."AdjNum" IS NULL THEN 'missing' WHEN n."AdjNum" IS NULL THEN 'extra' ELSE 'differs' END, COALESCE(h."AdjNum", n."AdjNum")::text FROM (SELECT * FROM "raw"."adjustment" AS h WHERE h."AdjNum" >= 10 AND h."AdjNum" < 20) AS h FULL JOIN "_etl_incoming" AS n ON h."AdjNum" = n."AdjNum" WHERE h."AdjNum" IS NULL OR n."AdjNum" IS NULL OR ROW(h."AdjDate", float8send(h."AdjAmt"), float4send(h."Rate"), h."AdjNote", h."Weird `%""name", h."SecDateTEdit", h."Units", h."Length", h."Price", h."Big") IS DISTINCT FROM ROW(n."AdjDate", float8send(n."AdjAmt"), float4send(n."Rate"), n."AdjNote", n."Weird `%""name", n."SecDateTEdit", n."Units", n."Length", n."Price", n."Big") ORDER BY COALESCE(h."AdjNum", n."AdjNum");
+CREATE TEMPORARY TABLE "_etl_incoming" (
+  "AdjNum" bigint,
+  "AdjDate" date,
+  "AdjAmt" double precision,
+  "Rate" real,
+  "AdjNote" text,
+  "Weird `%""name" text,
+  "SecDateTEdit" timestamp with time zone,
+  "Units" bigint,
+  "Length" interval,
+  "Price" numeric(10,2),
+  "Big" numeric(20,0)
+) ON COMMIT DROP;
+
+ALTER TABLE "_etl_incoming" ADD COLUMN "_etl_line" bigint GENERATED ALWAYS AS IDENTITY (START WITH 0 MINVALUE 0);
+
+CREATE TEMPORARY TABLE "_etl_keys" (
+  "AdjNum" bigint
+) ON COMMIT DROP;
+
+ALTER TABLE "_etl_keys" ADD COLUMN "_etl_ordinal" bigint GENERATED ALWAYS AS IDENTITY (START WITH 0 MINVALUE 0);
+
+SELECT n."_etl_line", COALESCE(h."AdjNum", n."AdjNum")::text FROM (SELECT * FROM "raw"."adjustment" AS h WHERE h."AdjNum" >= 10 AND h."AdjNum" < 20) AS h FULL JOIN "_etl_incoming" AS n ON h."AdjNum" = n."AdjNum" WHERE ((h."AdjNum" IS NULL) <> (n."AdjNum" IS NULL) OR ROW(h."AdjDate", float8send(h."AdjAmt"), float4send(h."Rate"), h."AdjNote", h."Weird `%""name", h."SecDateTEdit", h."Units", h."Length", h."Price", h."Big") IS DISTINCT FROM ROW(n."AdjDate", float8send(n."AdjAmt"), float4send(n."Rate"), n."AdjNote", n."Weird `%""name", n."SecDateTEdit", n."Units", n."Length", n."Price", n."Big"));
+
+SELECT k."_etl_ordinal", h."AdjNum" IS NOT NULL, n."AdjNum" IS NOT NULL, array_remove(ARRAY[CASE WHEN h."AdjNum" IS DISTINCT FROM n."AdjNum" THEN 0 END, CASE WHEN h."AdjDate" IS DISTINCT FROM n."AdjDate" THEN 1 END, CASE WHEN float8send(h."AdjAmt") IS DISTINCT FROM float8send(n."AdjAmt") THEN 2 END, CASE WHEN float4send(h."Rate") IS DISTINCT FROM float4send(n."Rate") THEN 3 END, CASE WHEN h."AdjNote" IS DISTINCT FROM n."AdjNote" THEN 4 END, CASE WHEN h."Weird `%""name" IS DISTINCT FROM n."Weird `%""name" THEN 5 END, CASE WHEN h."SecDateTEdit" IS DISTINCT FROM n."SecDateTEdit" THEN 6 END, CASE WHEN h."Units" IS DISTINCT FROM n."Units" THEN 7 END, CASE WHEN h."Length" IS DISTINCT FROM n."Length" THEN 8 END, CASE WHEN h."Price" IS DISTINCT FROM n."Price" THEN 9 END, CASE WHEN h."Big" IS DISTINCT FROM n."Big" THEN 10 END]::int[], NULL) FROM "_etl_keys" AS k LEFT JOIN "raw"."adjustment" AS h ON h."AdjNum" = k."AdjNum" LEFT JOIN "_etl_incoming" AS n ON n."AdjNum" = k."AdjNum" WHERE ((h."AdjNum" IS NULL) <> (n."AdjNum" IS NULL) OR ROW(h."AdjDate", float8send(h."AdjAmt"), float4send(h."Rate"), h."AdjNote", h."Weird `%""name", h."SecDateTEdit", h."Units", h."Length", h."Price", h."Big") IS DISTINCT FROM ROW(n."AdjDate", float8send(n."AdjAmt"), float4send(n."Rate"), n."AdjNote", n."Weird `%""name", n."SecDateTEdit", n."Units", n."Length", n."Price", n."Big")) ORDER BY 1;

@@ -27,4 +27,12 @@ INSERT INTO "raw"."copy_of_adjustment" ("AdjNum", "AdjDate", "AdjAmt") SELECT "A
 
 SELECT 0 AS ordinal, count(*) AS rows, sum(hash_record_extended(ROW(t."AdjNum", t."AdjDate", float8send(t."AdjAmt")), 0)) AS digest FROM "raw"."copy_of_adjustment" AS t WHERE (true) GROUP BY 1;
 
-SELECT 'missing', count(*)::text FROM (SELECT ROW("AdjNum", "AdjDate", "AdjAmt")::text AS line FROM "_etl_incoming" EXCEPT ALL SELECT ROW("AdjNum", "AdjDate", "AdjAmt")::text AS line FROM "raw"."copy_of_adjustment") d HAVING count(*) > 0 UNION ALL SELECT 'extra', count(*)::text FROM (SELECT ROW("AdjNum", "AdjDate", "AdjAmt")::text AS line FROM "raw"."copy_of_adjustment" EXCEPT ALL SELECT ROW("AdjNum", "AdjDate", "AdjAmt")::text AS line FROM "_etl_incoming") d HAVING count(*) > 0;
+CREATE TEMPORARY TABLE "_etl_incoming" (
+  "AdjNum" bigint,
+  "AdjDate" date,
+  "AdjAmt" double precision
+) ON COMMIT DROP;
+
+ALTER TABLE "_etl_incoming" ADD COLUMN "_etl_line" bigint GENERATED ALWAYS AS IDENTITY (START WITH 0 MINVALUE 0);
+
+SELECT (SELECT count(*) FROM (SELECT ROW("AdjNum", "AdjDate", float8send("AdjAmt"))::text AS line FROM "_etl_incoming" AS n EXCEPT ALL SELECT ROW("AdjNum", "AdjDate", float8send("AdjAmt"))::text AS line FROM "raw"."copy_of_adjustment" AS h) AS d), (SELECT count(*) FROM (SELECT ROW("AdjNum", "AdjDate", float8send("AdjAmt"))::text AS line FROM "raw"."copy_of_adjustment" AS h EXCEPT ALL SELECT ROW("AdjNum", "AdjDate", float8send("AdjAmt"))::text AS line FROM "_etl_incoming" AS n) AS d);

@@ -29,4 +29,20 @@ INSERT INTO "raw"."link" ("AdjNum", "Units") SELECT n."AdjNum", n."Units" FROM "
 
 SELECT width_bucket(t."AdjNum"::numeric, ARRAY[10,20]::numeric[]) AS ordinal, count(*) AS rows, sum(hash_record_extended(ROW(t."AdjNum", t."Units"), 0)) AS digest FROM "raw"."link" AS t WHERE (t."AdjNum" >= 20) GROUP BY 1;
 
-SELECT CASE WHEN h."AdjNum" IS NULL THEN 'missing' WHEN n."AdjNum" IS NULL THEN 'extra' ELSE 'differs' END, COALESCE(h."AdjNum", n."AdjNum")::text, COALESCE(h."Units", n."Units")::text FROM (SELECT * FROM "raw"."link" AS h WHERE h."AdjNum" >= 10 AND h."AdjNum" < 20) AS h FULL JOIN "_etl_incoming" AS n ON h."AdjNum" = n."AdjNum" AND h."Units" = n."Units" WHERE h."AdjNum" IS NULL OR n."AdjNum" IS NULL OR false ORDER BY COALESCE(h."AdjNum", n."AdjNum");
+CREATE TEMPORARY TABLE "_etl_incoming" (
+  "AdjNum" bigint,
+  "Units" bigint
+) ON COMMIT DROP;
+
+ALTER TABLE "_etl_incoming" ADD COLUMN "_etl_line" bigint GENERATED ALWAYS AS IDENTITY (START WITH 0 MINVALUE 0);
+
+CREATE TEMPORARY TABLE "_etl_keys" (
+  "AdjNum" bigint,
+  "Units" bigint
+) ON COMMIT DROP;
+
+ALTER TABLE "_etl_keys" ADD COLUMN "_etl_ordinal" bigint GENERATED ALWAYS AS IDENTITY (START WITH 0 MINVALUE 0);
+
+SELECT n."_etl_line", COALESCE(h."AdjNum", n."AdjNum")::text, COALESCE(h."Units", n."Units")::text FROM (SELECT * FROM "raw"."link" AS h WHERE h."AdjNum" >= 10 AND h."AdjNum" < 20) AS h FULL JOIN "_etl_incoming" AS n ON h."AdjNum" = n."AdjNum" AND h."Units" = n."Units" WHERE ((h."AdjNum" IS NULL) <> (n."AdjNum" IS NULL) OR false);
+
+SELECT k."_etl_ordinal", h."AdjNum" IS NOT NULL, n."AdjNum" IS NOT NULL, array_remove(ARRAY[CASE WHEN h."AdjNum" IS DISTINCT FROM n."AdjNum" THEN 0 END, CASE WHEN h."Units" IS DISTINCT FROM n."Units" THEN 1 END]::int[], NULL) FROM "_etl_keys" AS k LEFT JOIN "raw"."link" AS h ON h."AdjNum" = k."AdjNum" AND h."Units" = k."Units" LEFT JOIN "_etl_incoming" AS n ON n."AdjNum" = k."AdjNum" AND n."Units" = k."Units" WHERE ((h."AdjNum" IS NULL) <> (n."AdjNum" IS NULL) OR false) ORDER BY 1;

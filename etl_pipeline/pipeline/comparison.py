@@ -1,0 +1,130 @@
+"""Has tables compared, and what is wrong copied again; a repair is a run in the history."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+from etl_pipeline.config import Settings
+from etl_pipeline.errors import StoppedError
+from etl_pipeline.pipeline.control import Control
+from etl_pipeline.pipeline.events import Listener
+from etl_pipeline.pipeline.explain import explained
+from etl_pipeline.pipeline.plan import RunPlan, plan_run
+from etl_pipeline.pipeline.runner import Work, open_comparison, verify_tables
+from etl_pipeline.pipeline.session import KeepTrace, Session, configured_tables, open_session
+from etl_pipeline.pipeline.summary import VerifySummary
+from etl_pipeline.sync import runs, state
+from etl_pipeline.sync.claim import Claim, take_replicas
+from etl_pipeline.sync.compare import Scope
+from etl_pipeline.sync.databases import lend_mysql
+from etl_pipeline.sync.proof import TableOutcome
+from etl_pipeline.sync.repair import Change, repair_table
+from etl_pipeline.sync.runs import Selection
+from etl_pipeline.sync.verdict import Verdict, count_words
+from etl_pipeline.sync.verify import Findings
+
+REPAIR = "repair"
+"""What the history says of a table instead of a strategy."""
+
+
+def verify_once(
+    settings: Settings,
+    tables: Sequence[str],
+    scope: Scope,
+    *,
+    listen: Listener,
+    keep_trace: KeepTrace | None = None,
+) -> VerifySummary:
+    """Compare *tables* (all that are configured, if empty) in the three databases.
+
+    With ``scope.repair`` the rows that are wrong are copied again when all is compared; no run
+    can be at work meanwhile.
+
+    Raises: as ``run_once``.
+    """
+    started_at, started = datetime.now(UTC), time.monotonic()
+    with open_session(settings) as session, contextlib.ExitStack() as controls:
+        plan = plan_run(session.catalog, configured_tables(settings), tables)
+        work = Work(session.databases, session.stop, listen, keep_trace)
+        control = None
+        if scope.repair:
+            control = controls.enter_context(Control(session.databases))
+            runs.lock_runs(control.connection)
+        with ThreadPoolExecutor(session.width.tables) as executor:
+            findings = list(verify_tables(plan, work, executor, scope))
+        if control:
+            _repair(session, plan, work, control, scope, findings, Selection(tuple(tables)))
+    seconds = time.monotonic() - started
+    verdicts = [one.verdict for one in findings]
+    return VerifySummary(settings.environment, started_at, seconds, scope, verdicts)
+
+
+def _repair(
+    session: Session,
+    plan: RunPlan,
+    work: Work,
+    control: Control,
+    scope: Scope,
+    findings: Sequence[Findings],
+    selection: Selection,
+) -> None:
+    """Mend what was found, table by table; each is recorded, and so is how the repair ended."""
+    for one in findings:
+        if one.verdict.discrepancies:
+            one.verdict.unrepaired = one.cannot_repair
+    mendable = [one for one in findings if one.wrong]
+    if not mendable:
+        return
+    claim = runs.start_run(control.connection, selection, what=REPAIR).claim
+    outcome = "stopped"
+    try:
+        with lend_mysql(session.databases.replication, session.stop) as replication:
+            take_replicas(replication, claim)
+        with runs.beating(lambda: control.connection, claim.run_id):
+            for one in mendable:
+                done = _repair_table(plan, work, scope, claim, one)
+                state.record_table(control.keep(), claim.run_id, done)
+        outcome = "failed" if any(one.verdict.error for one in mendable) else "succeeded"
+    finally:
+        runs.finish_run(control.keep(), claim.run_id, outcome)
+
+
+def _repair_table(
+    plan: RunPlan, work: Work, scope: Scope, claim: Claim, found: Findings
+) -> TableOutcome:
+    verdict = found.verdict
+    outcome = TableOutcome(verdict.table, REPAIR, rows=verdict.rows)
+    started = time.monotonic()
+    text = next(text for text in plan.tables if text.name == verdict.table)
+    try:
+        with open_comparison(text, plan, work, scope) as job:
+            verdict.repaired, change = repair_table(job, claim, found.wrong)
+        _fill_in(outcome, verdict, change)
+    except StoppedError:
+        raise
+    except Exception as error:
+        if work.keep_trace:
+            work.keep_trace(error)
+        failure = explained(error, verdict.table)
+        outcome.error, outcome.fix = failure.what, failure.fix
+        verdict.error, verdict.fix = failure.what, failure.fix
+    outcome.seconds = time.monotonic() - started
+    return outcome
+
+
+def _fill_in(outcome: TableOutcome, verdict: Verdict, change: Change) -> None:
+    outcome.inserted, outcome.updated = change.inserted, change.updated
+    outcome.deleted = change.deleted
+    outcome.rows_read = sum(sum(one.rows.values()) for one in verdict.repaired)
+    for one in verdict.repaired:
+        keys = [key for d in verdict.discrepancies if d.place == one.place for key in d.keys]
+        outcome.notes.append(
+            f"copied again in {one.place}: {count_words(Counter(one.rows))}; "
+            f"keys {', '.join(keys)}"
+            + (" and others" if sum(one.rows.values()) > len(keys) else "")
+        )

@@ -1,0 +1,147 @@
+"""What is compared with what, and how the rows of the three databases are read for it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from etl_pipeline.core.stop import Stop
+from etl_pipeline.schema.names import DELETED_AT, quote_postgres
+from etl_pipeline.sync.extract import end_read
+from etl_pipeline.sync.raw_sql import PINNED_SETTINGS, live_rows
+from etl_pipeline.sync.raw_table import read_relation
+from etl_pipeline.sync.rules import Rules
+from etl_pipeline.sync.verdict import Place
+from etl_pipeline.sync.written import Report
+from etl_pipeline.transfer.reader import read_text
+from etl_pipeline.transfer.select import Chunk, TableText, select_chunk, select_rows
+from etl_pipeline.transfer.spool import Spool, lossless
+from etl_pipeline.transfer.twin import Rendered
+
+_KEYS_PER_STATEMENT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """How a comparison is made.
+
+    Attributes:
+        deep: Whether every row is sent again and compared with ``raw`` by value.
+        only: The one place that is compared; None for both.
+        sample: The part of each table's chunks that is compared; None for all.
+        show_values: Whether the values of rows that differ are wanted.
+        repair: Whether those rows are copied again.
+    """
+
+    deep: bool = False
+    only: Place | None = None
+    sample: float | None = None
+    show_values: bool = False
+    repair: bool = False
+
+    def compares(self, place: Place) -> bool:
+        """Whether *place* is compared."""
+        return self.only in (None, place)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A table that is compared.
+
+    Attributes:
+        schema: The schema of the analytics database, ``raw``.
+        source: PyMySQL connection; every read of it is ended at once.
+        replication: PyMySQL connection.
+        analytics: psycopg connection without an open transaction.
+        rules: How the table is kept equal.
+    """
+
+    text: TableText
+    schema: str
+    source: Any
+    replication: Any
+    analytics: psycopg.Connection
+    rules: Rules
+    scope: Scope
+    stop: Stop
+    report: Report
+
+    @property
+    def target(self) -> str:
+        """The table in ``raw``, quoted."""
+        return quote_postgres(self.schema, self.text.name)
+
+
+def find_live(job: Comparison) -> str | None:
+    """The rows of ``raw`` that are not marked as deleted: a name or a subquery.
+
+    None where there is no such table.
+    """
+    columns = read_relation(job.analytics, job.schema, job.text.name)
+    return None if columns is None else live_rows(job.target, has_marks=DELETED_AT in columns)
+
+
+@contextlib.contextmanager
+def reading_raw(analytics: psycopg.Connection) -> Iterator[None]:
+    """A transaction of PostgreSQL that sees one moment and is rolled back at the end.
+
+    A run may commit in between, and the recorded digests and the rows must be of one moment.
+    """
+    with analytics.transaction(force_rollback=True):
+        analytics.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        analytics.execute(PINNED_SETTINGS.encode())
+        yield
+
+
+@contextlib.contextmanager
+def reading_replica(replication: Any) -> Iterator[None]:
+    """A transaction of the replication server that sees one moment; likewise."""
+    with replication.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+    yield
+    end_read(replication)
+
+
+def read_chunk(
+    job: Comparison,
+    connection: Any,
+    chunk: Chunk,
+    spool: Spool,
+    keep: Callable[[Rendered], bytes] = lossless,
+) -> None:
+    """Read all rows of *chunk* into *spool*; a read of the source is ended."""
+    text = job.text
+    with_copy = keep is not lossless
+    blocks = read_text(connection, select_chunk(text, chunk), text.modes, with_copy=with_copy)
+    spool.fill(blocks, job.stop.check, keep)
+    if connection is job.source:
+        end_read(connection)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row's lossless line, and its line for COPY."""
+
+    line: bytes
+    copy_line: bytes
+
+
+def read_rows(job: Comparison, connection: Any, keys: Sequence[bytes]) -> dict[bytes, Row]:
+    """The rows that have *keys*, lines of the text of the table's keys, by key; likewise."""
+    text = job.text
+    found: dict[bytes, Row] = {}
+    for start in range(0, len(keys), _KEYS_PER_STATEMENT):
+        statement = select_rows(text, keys[start : start + _KEYS_PER_STATEMENT])
+        for block in read_text(connection, statement, text.modes, with_copy=True):
+            job.stop.check()
+            lines, copies = block.text.split(b"\n")[:-1], block.copy_text.split(b"\n")[:-1]
+            for line, copy_line in zip(lines, copies, strict=True):
+                found[text.key_of(line)] = Row(line, copy_line)
+        if connection is job.source:
+            end_read(connection)
+    return found

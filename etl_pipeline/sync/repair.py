@@ -1,0 +1,214 @@
+"""Copies rows that are wrong again, from the source into replication and ``raw``, and no others.
+
+The rows of a chunk are written in one transaction of each target, with what is recorded of it, so
+that a repair which is cut off leaves what a run goes on from.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from etl_pipeline.errors import TransferError
+from etl_pipeline.schema.names import quote_postgres
+from etl_pipeline.sync import replica, state
+from etl_pipeline.sync.claim import Claim, check_warehouse
+from etl_pipeline.sync.compare import Comparison, find_live, read_chunk, read_rows
+from etl_pipeline.sync.compare_sql import KEYS
+from etl_pipeline.sync.difference import Difference
+from etl_pipeline.sync.extract import extract_rows
+from etl_pipeline.sync.load import read_digests
+from etl_pipeline.sync.mend import batches, write_few
+from etl_pipeline.sync.proof import ChunkProof
+from etl_pipeline.sync.raw_rows import RawRows
+from etl_pipeline.sync.raw_sql import GONE, PINNED_SETTINGS, apply_differences, create_gone
+from etl_pipeline.sync.recorded import LoadedChunk
+from etl_pipeline.sync.second_look import WrongRow
+from etl_pipeline.sync.verdict import Kind, Place, Repaired
+from etl_pipeline.transfer.select import Chunk, select_rows, where_keys
+from etl_pipeline.transfer.spool import Spool, for_copy
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How many rows of ``raw`` a repair changed."""
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+    def __add__(self, other: Change) -> Change:
+        return Change(
+            self.inserted + other.inserted,
+            self.updated + other.updated,
+            self.deleted + other.deleted,
+        )
+
+
+def repair_table(
+    job: Comparison, claim: Claim, wrong: Iterable[tuple[LoadedChunk, Sequence[WrongRow]]]
+) -> tuple[list[Repaired], Change]:
+    """Make the rows of *wrong* the source's again, chunk by chunk.
+
+    A row of the replica becomes what the source sends now. Has the source moved on, ``raw`` gets
+    that row as well, so that both hold the same. A row of ``raw`` becomes the replica's.
+
+    Args:
+        job: The table; its connections are without a transaction.
+        claim: The run that holds both targets.
+        wrong: Rows, by the chunk that they are in.
+
+    Returns:
+        What was copied again, and what that changed in ``raw``.
+
+    Raises:
+        TransferError: A target did not take every row, or does not hold what is recorded of it
+            afterwards; what was done in the chunk is rolled back.
+    """
+    counts: dict[Place, Counter[Kind]] = {"replication": Counter(), "raw": Counter()}
+    total = Change()
+    for loaded, rows in wrong:
+        for row in rows:
+            counts[row.place][row.kind] += 1
+        changed = _repair_replica(job, claim, loaded.chunk, rows)
+        if job.scope.compares("raw"):
+            total += _repair_raw(job, claim, loaded, rows, changed)
+    return [Repaired(place, kinds) for place, kinds in counts.items() if kinds], total
+
+
+def _repair_replica(
+    job: Comparison, claim: Claim, chunk: Chunk, rows: Sequence[WrongRow]
+) -> list[bytes]:
+    """Copy the replica's rows again; the keys of those that ``raw`` may have to get as well."""
+    keys = [row.key for row in rows if row.place == "replication" and row.key is not None]
+    if not keys:
+        return []
+    source = _read_source(job, keys)
+    held = read_rows(job, job.replication, keys)
+    lines = {key: row.line for key, row in held.items()}
+    write_few(job.text, _differ(source, lines), b"", job.replication)
+    _remember(job, claim, chunk)
+    job.replication.commit()
+    return keys
+
+
+def _read_source(job: Comparison, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+    """The source's rows by key, which hold no character that was lost on the way."""
+    text = job.text
+    found: dict[bytes, bytes] = {}
+    for batch in batches(keys):
+        with Spool(ordered=text.is_ordered) as spool:
+            where = where_keys(text, batch)
+            extract_rows(text, select_rows(text, batch), where, job.source, spool, job.stop)
+            found.update((text.key_of(line), line) for line in spool.lines())
+    return found
+
+
+def _differ(source: Mapping[bytes, bytes], held: Mapping[bytes, bytes]) -> Difference:
+    gone = [line for key, line in held.items() if source.get(key) != line]
+    new = [line for key, line in source.items() if held.get(key) != line]
+    return Difference(tuple(gone), tuple(new))
+
+
+def _remember(job: Comparison, claim: Claim, chunk: Chunk) -> None:
+    """Remember of *chunk* what the replica holds now, unless that is what is remembered."""
+    name = job.text.name
+    replica_ = replica.read_replica(job.replication, name)
+    known = {one.proof.chunk: one for one in replica_.chunks}.get(chunk) if replica_ else None
+    if known is None:
+        return
+    with Spool(ordered=job.text.is_ordered) as held:
+        read_chunk(job, job.replication, chunk, held, for_copy)
+        proof = replace(
+            known.proof,
+            rows=held.rows,
+            text_digest=held.digest(),
+            is_text=True,
+            text_bytes=held.text_bytes,
+            altered=held.altered,
+        )
+    if known.proof.is_text and known.proof.text_digest == proof.text_digest:
+        return
+    replica.remember_chunks(job.replication, name, claim, [proof])
+
+
+def _repair_raw(
+    job: Comparison,
+    claim: Claim,
+    loaded: LoadedChunk,
+    rows: Sequence[WrongRow],
+    changed: Sequence[bytes],
+) -> Change:
+    """Make the rows of ``raw`` those of the replica, and commit."""
+    here = [row for row in rows if row.place == "raw"]
+    keys = sorted({row.key for row in here if row.key is not None}.union(changed))
+    raw_keys = [row.raw_key for row in here if row.raw_key is not None]
+    if not keys and not raw_keys:
+        return Change()
+    text, analytics = job.text, job.analytics
+    with analytics.transaction():
+        check_warehouse(analytics, claim)
+        analytics.execute(PINNED_SETTINGS.encode())
+        live = find_live(job)
+        if live is None:
+            raise TransferError("the table in raw is gone", where=text.name)
+        compared = RawRows(analytics, text, live)
+        held = read_rows(job, job.replication, keys)
+        compared.look_at(keys, raw_keys)
+        compared.compare_keys(row.copy_line for row in held.values())
+        done = _apply(job, has_marks=live != job.target)
+        _prove(job, claim, loaded, compared, live)
+    job.replication.rollback()
+    return done
+
+
+def _apply(job: Comparison, *, has_marks: bool) -> Change:
+    """Make the rows of ``KEYS`` in ``raw`` those that were brought; the others are not touched."""
+    text, analytics = job.text, job.analytics
+    names = ", ".join(quote_postgres(name) for name in text.table.primary_key)
+    analytics.execute(create_gone(text).encode())
+    copy_keys = (
+        f"INSERT INTO {quote_postgres(GONE)} ({names}) SELECT {names} FROM {quote_postgres(KEYS)}"
+    )
+    analytics.execute(copy_keys.encode())
+    analytics.execute(f"ANALYZE {quote_postgres(GONE)}".encode())
+    statements = apply_differences(job.target, text, [], has_marks=has_marks)
+    gone, missing, updated, inserted = [
+        analytics.execute(statement.encode()).rowcount for statement in statements
+    ]
+    return Change(inserted, updated, gone + missing)
+
+
+def _prove(
+    job: Comparison, claim: Claim, loaded: LoadedChunk, compared: RawRows, live: str
+) -> None:
+    """See that ``raw`` holds the chunk that it should, and record it where that is another now."""
+    text, chunk = job.text, loaded.chunk
+    among = [one.chunk for one, _ in state.read_chunks(job.analytics, text.name)]
+    (digest,) = read_digests(job.analytics, live, text, [chunk], among=among)
+    proof = _find_proof(job, chunk)
+    if proof is None or proof.text_digest == loaded.text_digest:
+        if digest != loaded.digest:
+            raise TransferError(
+                "raw does not hold what it was loaded with, after the repair",
+                where=text.name,
+                fix=f"etl run {text.name} --full",
+            )
+        return
+    with Spool(ordered=text.is_ordered) as rows:
+        read_chunk(job, job.replication, chunk, rows, for_copy)
+        if rows.digest() != proof.text_digest or compared.compare_chunk(chunk, rows.blocks()):
+            raise TransferError(
+                "raw does not hold what replication does, after the repair",
+                where=text.name,
+                fix=f"etl run {text.name}",
+            )
+    proof = replace(proof, read_at=loaded.read_at)
+    state.record_chunks(job.analytics, claim.run_id, text.name, [proof], [digest], of=len(among))
+
+
+def _find_proof(job: Comparison, chunk: Chunk) -> ChunkProof | None:
+    known: Any = replica.read_replica(job.replication, job.text.name)
+    return {proof.chunk: proof for proof in known.proofs}.get(chunk) if known else None
