@@ -16,7 +16,7 @@ import pymysql
 from pymysql.constants import ER
 
 from etl_pipeline.config import Settings
-from etl_pipeline.errors import EtlError
+from etl_pipeline.errors import EtlError, SchemaError
 from etl_pipeline.pipeline.plan import RunPlan, plan_run
 from etl_pipeline.pipeline.session import (
     Session,
@@ -33,10 +33,12 @@ from etl_pipeline.schema.ddl import (
     create_replica,
     swap_replica,
 )
-from etl_pipeline.schema.names import incoming_name
+from etl_pipeline.schema.names import DELETED_AT, incoming_name, quote_postgres
 from etl_pipeline.sync import replica
 from etl_pipeline.sync.claim import Claim
 from etl_pipeline.sync.databases import lend_mysql, lend_postgres
+from etl_pipeline.sync.raw_sql import add_marks
+from etl_pipeline.sync.raw_table import read_key, read_relation, refuse_other_columns
 from etl_pipeline.sync.rules import Choice, Known, Pass, Rules, choose_pass
 from etl_pipeline.transfer.select import Chunk, TableText, select_chunk
 
@@ -89,6 +91,14 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True)
+class _Raw:
+    """A relation that bears a table's name in the schema that is loaded."""
+
+    columns: dict[str, str]
+    key: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class _Targets:
     """What is known of the two targets."""
 
@@ -96,6 +106,7 @@ class _Targets:
     collations: frozenset[str]
     replicas: frozenset[str]
     known: Mapping[str, Known]
+    raw: Mapping[str, _Raw | SchemaError]
     warehouse: Warehouse
     models: Mapping[str, Sequence[str]]
     schema: str
@@ -131,6 +142,7 @@ def preview_table(text: TableText, rules: Rules, targets: _Targets, now: datetim
     ddl = create_replica(text.table, name=incoming_name(text.name), collations=targets.collations)
     identity = replica.identify(text, ddl, targets.versions)
     choice = choose_pass(rules, targets.known.get(text.name), identity, _NOBODY, now)
+    refusal = _find_refusal(text, rules, targets)
     return TablePreview(
         text.name,
         rules.strategy,
@@ -140,19 +152,41 @@ def preview_table(text: TableText, rules: Rules, targets: _Targets, now: datetim
         text.table.data_bytes,
         targets.warehouse.seconds.get((text.name, rules.strategy)),
         select_chunk(text, _WHOLE),
-        tuple(_list_ddl(text, ddl, choice, targets)),
+        tuple(_list_ddl(text, ddl, choice, rules, targets)),
         (*targets.warehouse.views_of(text.name), *targets.models.get(text.name, ())),
+        refusal.what if refusal else None,
+        refusal.fix if refusal else None,
     )
 
 
+def _find_refusal(text: TableText, rules: Rules, targets: _Targets) -> SchemaError | None:
+    """Why the table in the warehouse would not be loaded; None where it would."""
+    raw = targets.raw.get(text.name)
+    if isinstance(raw, SchemaError) or raw is None:
+        return raw
+    columns = dict(raw.columns)
+    if rules.marks_deletes:  # a run adds it
+        columns.setdefault(DELETED_AT, "timestamp with time zone")
+    try:
+        refuse_other_columns(
+            text, targets.schema, columns, raw.key, marks_deletes=rules.marks_deletes
+        )
+    except SchemaError as error:
+        return error
+    return None
+
+
 def _list_ddl(
-    text: TableText, ddl: ReplicaDdl, choice: Choice, targets: _Targets
+    text: TableText, ddl: ReplicaDdl, choice: Choice, rules: Rules, targets: _Targets
 ) -> list[tuple[str, str]]:
     statements: list[tuple[str, str]] = []
     if choice.what is Pass.BUILD:
         swap = swap_replica(text.name, exists=text.name in targets.replicas)
         statements += [("replication", one) for one in (ddl.create, *ddl.indexes, swap)]
-    if not targets.warehouse.has(text.name):
+    raw = targets.raw.get(text.name)
+    if isinstance(raw, _Raw) and rules.marks_deletes and DELETED_AT not in raw.columns:
+        statements.append(("analytics", add_marks(quote_postgres(targets.schema, text.name))))
+    if raw is None:
         key = add_raw_key(targets.schema, text.table)
         made = [
             create_raw(targets.schema, text.table, text.columns),
@@ -180,6 +214,7 @@ def _read_targets(session: Session, plan: RunPlan, folder: Path) -> _Targets:
         connection.read_only = True
         try:
             warehouse = read_warehouse(connection, databases.schema)
+            raw = {text.name: _read_raw(connection, databases.schema, text) for text in plan.tables}
         finally:
             connection.rollback()
             connection.read_only = None
@@ -188,10 +223,19 @@ def _read_targets(session: Session, plan: RunPlan, folder: Path) -> _Targets:
         read_collations(databases),
         replicas,
         known,
+        {name: found for name, found in raw.items() if found},
         warehouse,
         read_models(folder, databases.schema),
         databases.schema,
     )
+
+
+def _read_raw(connection: Any, schema: str, text: TableText) -> _Raw | SchemaError | None:
+    try:
+        columns = read_relation(connection, schema, text.name)
+    except SchemaError as error:
+        return error
+    return _Raw(columns, read_key(connection, schema, text.name)) if columns else None
 
 
 def _ask_version(connection: Any) -> str:

@@ -1,4 +1,4 @@
-"""What the warehouse has, as a plan needs it: read in four statements, whatever the tables."""
+"""What depends on tables in the warehouse, and what they took: in a few statements for all."""
 
 from __future__ import annotations
 
@@ -10,14 +10,6 @@ from typing import Any
 import psycopg
 
 from etl_pipeline.schema.names import postgres_name
-
-_COLUMNS = """
-SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
-FROM pg_class c
-JOIN pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p')
-ORDER BY c.relname, a.attnum"""
 
 # A view depends on a table by way of its rule; views on views are followed.
 _DEPENDENTS = """
@@ -56,18 +48,12 @@ class Warehouse:
     """What is there, by the table's name in PostgreSQL.
 
     Attributes:
-        columns: Type by name of each table's columns.
         views: Views that need the table, directly or by way of others, with their schema.
         seconds: Of the last run that succeeded, by table at the source and strategy.
     """
 
-    columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     views: Mapping[str, Sequence[str]] = field(default_factory=dict)
     seconds: Mapping[tuple[str, str], float] = field(default_factory=dict)
-
-    def has(self, table: str) -> bool:
-        """Whether the table of the source is there."""
-        return postgres_name(table) in self.columns
 
     def views_of(self, table: str) -> Sequence[str]:
         """Views that need the table of the source."""
@@ -76,17 +62,14 @@ class Warehouse:
 
 def read_warehouse(connection: psycopg.Connection, schema: str) -> Warehouse:
     """What *schema* has; nothing is written, and no transaction is ended."""
-    columns: dict[str, dict[str, str]] = defaultdict(dict)
     views: dict[str, list[str]] = defaultdict(list)
     values = {"schema": schema}
-    for table, column, type_ in connection.execute(_COLUMNS, values):
-        columns[table][column] = type_
     for table, view in connection.execute(_DEPENDENTS, values):
         views[table].append(view)
     row: Any = connection.execute(_READABLE).fetchone()
     history = connection.execute(_HISTORY).fetchall() if row[0] else []
     seconds = {(table, strategy): float(taken) for table, strategy, taken in history}
-    return Warehouse(dict(columns), dict(views), seconds)
+    return Warehouse(dict(views), seconds)
 
 
 def find_models(manifest: Mapping[str, Any], schema: str) -> dict[str, list[str]]:

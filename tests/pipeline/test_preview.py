@@ -232,6 +232,31 @@ def test_a_table_that_would_fail_is_said_to(lab: Lab, tmp_path: Path, expected: 
         preview(lab, tmp_path, "patiens")
 
 
+def test_what_changed_in_the_schema_is_said(lab: Lab, tmp_path: Path) -> None:
+    fill(lab)
+    run(lab)
+    run_sql(lab.source, "ALTER TABLE patient ADD COLUMN late int", "ALTER TABLE codes ADD z int")
+    lab.analytics.execute("DROP TABLE raw.codes")
+    lab.analytics.execute("CREATE VIEW raw.codes AS SELECT 1 AS one")
+    planned = preview(lab, tmp_path)
+    assert "late is missing" in (planned["patient"].error or "")
+    assert "a view bears the table's name" in (planned["codes"].error or "")
+    outcomes = run_once(lab.settings, [], listen=lambda event: None).outcomes
+    assert {one.table: (one.error, one.fix) for one in outcomes} == {
+        name: (one.error, one.fix) for name, one in planned.items()
+    }
+
+
+def test_the_column_that_marks_deletes_is_announced(lab: Lab, log: Path, tmp_path: Path) -> None:
+    fill(lab)
+    run(lab)
+    tables = {"tables": {"patient": {"deletes": "mark"}}}
+    ((_, statement),) = preview(lab, tmp_path, tables=tables)["patient"].ddl
+    with listening(lab, log) as heard:
+        run(lab, tables=tables)
+    assert statement in heard.analytics
+
+
 def test_the_statements_are_shown_when_asked_for(
     lab: Lab, tmp_path: Path, expected: Expected
 ) -> None:
