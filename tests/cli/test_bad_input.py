@@ -11,6 +11,7 @@ import pytest
 
 from etl_pipeline.demo.servers import Servers
 from tests.cli.conftest import PASSWORD, ROW_VALUE, Cli, fill, open_cli, refuse_secrets
+from tests.docs.pages import list_commands
 from tests.expected import Expected
 from tests.rows import make_table, run_sql
 
@@ -91,6 +92,14 @@ BAD = [
     *_each("server_down", "PORT", "1"),
     *_each("wrong_database", "DB", "no_such_database"),
     Bad("unknown_option", arguments=("run", "--jsn")),
+    Bad("importance_of_no_table", arguments=("run", "--importance", "critical")),
+    Bad("unknown_importance", arguments=("plan", "--importance", "criticle")),
+    Bad("one_hop_in_full", arguments=("run", "--full", "--only", "load")),
+    Bad("unknown_table_of_plan", arguments=("plan", "patients")),
+    Bad("unknown_table_of_discover", arguments=("discover", "patients")),
+    Bad("schema_of_no_file", arguments=("config", "schema", "table")),
+    Bad("wrong_url", arguments=("init", "x", "--from-url", f"mysql://u:{PASSWORD}@h/d", "h", "h")),
+    Bad("urls_and_schedule", arguments=("init", "--schedule", "--from-url", "a", "b", "c")),
     Bad("option_of_another_command", arguments=("run", "--deep")),
     Bad("unknown_command", arguments=("rum",)),
     Bad("two_demo_ends", arguments=("demo", "--stop", "--remove")),
@@ -129,7 +138,7 @@ def test_one_says_what_is_wrong_and_how_to_fix_it(
 
 
 def _debug(bad: Bad) -> list[str]:
-    return ["--debug"] if bad.arguments[0] in ("run", "verify", "demo") else []
+    return ["--debug"] if bad.arguments[0] in list_commands() else []
 
 
 @pytest.mark.parametrize("command", ["run", "verify"])
