@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,6 +50,45 @@ table_names = st.sampled_from(list(TABLES))
 keys = st.integers(0, KEYS - 1)
 
 
+@dataclass(frozen=True)
+class Deed:
+    """What happens to a table: statements of its name and two keys.
+
+    Attributes:
+        is_silent: Whether values change and no stamp moves.
+        is_range: Whether it is done to all keys from the first to the second.
+    """
+
+    sql: tuple[str, ...]
+    is_silent: bool = False
+    is_range: bool = False
+
+
+SILENT = Deed(("UPDATE {0} SET v = 'silent {2}', stamp = stamp WHERE k = {1}",), is_silent=True)
+DEEDS = [
+    SILENT,
+    Deed(("REPLACE INTO {0} (k, v) VALUES ({1}, 'new {2}')",)),
+    Deed(("UPDATE {0} SET v = concat(left(v, 20), '{2}', left(now(6), 26)) WHERE k = {1}",)),
+    Deed(
+        ("UPDATE {0} SET v = 'same', stamp = stamp WHERE k BETWEEN {1} AND {2}",),
+        is_silent=True,
+        is_range=True,
+    ),
+    # Stamped a while ago, committed only now.
+    Deed(("UPDATE {0} SET v = 'late {2}', stamp = now() - INTERVAL 30 MINUTE WHERE k = {1}",)),
+    Deed(("DELETE FROM {0} WHERE k BETWEEN {1} AND {2}",), is_range=True),
+    Deed(("DELETE FROM {0} WHERE k = {1}",)),
+    Deed(
+        (
+            "DELETE FROM {0} WHERE k = {2} AND {1} <> {2}",
+            "UPDATE {0} SET k = {2}, stamp = now() WHERE k = {1}",
+        )
+    ),
+    Deed(("INSERT IGNORE INTO {0} SELECT k + {1}, v, stamp FROM {0} ORDER BY k LIMIT 5",)),
+    Deed(("TRUNCATE {0}",)),
+]
+
+
 class WorkingDays(RuleBasedStateMachine):
     """The source's edits, and what a run must then claim and hold."""
 
@@ -75,57 +115,21 @@ class WorkingDays(RuleBasedStateMachine):
         run_sql(self.lab.source, "SET SESSION sql_mode = ''", *statements)
         self.edited_at[table] = datetime.now(UTC)
 
-    @rule(table=table_names, key=keys, value=keys)
-    def insert_or_replace(self, table: str, key: int, value: int) -> None:
-        self.edit(table, f"REPLACE INTO {table} (k, v) VALUES ({key}, 'new {value}')")
-        self.silent[table].discard(key)
+    @rule(deeds=st.lists(st.tuples(st.sampled_from(DEEDS), table_names, keys, keys), max_size=6))
+    def work(self, deeds: list[tuple[Deed, str, int, int]]) -> None:
+        for deed, table, one, other in deeds:
+            self.do(deed, table, one, other)
 
-    @rule(table=table_names, key=keys, value=keys)
-    def update(self, table: str, key: int, value: int) -> None:
-        # A stamp moves only where a value does.
-        self.edit(table, f"UPDATE {table} SET v = concat(v, '{value}') WHERE k = {key}")
-        self.silent[table].discard(key)
-
-    @rule(table=table_names, key=keys, value=keys)
-    def update_silently(self, table: str, key: int, value: int) -> None:
-        self.edit(table, f"UPDATE {table} SET v = 'silent {value}', stamp = stamp WHERE k = {key}")
-        self.silent[table].add(key)
-
-    @rule(table=table_names, first=keys, count=st.sampled_from([1, 2, 4]))
-    def update_an_even_number_alike(self, table: str, first: int, count: int) -> None:
-        self.edit(
-            table,
-            f"UPDATE {table} SET v = 'same', stamp = stamp WHERE k BETWEEN {first} AND "
-            f"{first + 2 * count - 1}",
-        )
-        self.silent[table] |= set(range(first, first + 2 * count))
-
-    @rule(table=table_names, key=keys, value=keys)
-    def commit_late(self, table: str, key: int, value: int) -> None:
-        """A row that was stamped a while ago is seen only now."""
-        self.edit(
-            table,
-            f"UPDATE {table} SET v = 'late {value}', stamp = now() - INTERVAL 30 MINUTE "
-            f"WHERE k = {key}",
-        )
-        self.silent[table].discard(key)
-
-    @rule(table=table_names, first=keys, last=keys)
-    def delete(self, table: str, first: int, last: int) -> None:
-        self.edit(table, f"DELETE FROM {table} WHERE k BETWEEN {first} AND {last}")
-
-    @rule(table=table_names, key=keys, to=keys)
-    def change_a_key(self, table: str, key: int, to: int) -> None:
-        self.edit(
-            table,
-            f"DELETE FROM {table} WHERE k = {to} AND {key} <> {to}",
-            f"UPDATE {table} SET k = {to}, stamp = now() WHERE k = {key}",
-        )
-        self.silent[table] -= {key, to}
-
-    @rule(table=table_names)
-    def truncate(self, table: str) -> None:
-        self.edit(table, f"TRUNCATE {table}")
+    def do(self, deed: Deed, table: str, one: int, other: int) -> None:
+        """Do *deed* to *table*, and note what no stamp tells of it."""
+        statements = (part.format(table, one, other) for part in deed.sql)
+        run_sql(self.lab.source, "SET SESSION sql_mode = ''", *statements)
+        self.edited_at[table] = datetime.now(UTC)
+        touched = set(range(one, other + 1)) if deed.is_range else {one, other}
+        if deed.is_silent:
+            self.silent[table] |= touched
+        elif not deed.is_range:
+            self.silent[table] -= {one}
 
     @rule()
     def run(self) -> None:
@@ -142,7 +146,7 @@ class WorkingDays(RuleBasedStateMachine):
             run_once(self.settings, [], listen=lambda event: None)
         wait_for_the_lock(self.lab)
         if killer.is_dead and after:
-            self.update_silently(table, key, moment)
+            self.do(SILENT, table, key, key)
         self.run()
 
     def check(self) -> None:
