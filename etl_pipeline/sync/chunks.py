@@ -8,13 +8,21 @@ from dataclasses import replace
 from typing import Any
 
 from etl_pipeline.schema.catalog import Table
-from etl_pipeline.transfer.select import Chunk, TableText, select_bound, select_next_key
+from etl_pipeline.transfer.select import (
+    Chunk,
+    TableText,
+    select_bound,
+    select_last_key,
+    select_next_key,
+)
 
 Ask = Callable[[str], int | None]
 
 CHUNK_BYTES = 4 << 20
 CHUNK_ROWS = 50_000
 FEW_ROWS = 16
+DENSE_KEYS = 1.5
+"""Up to so many keys for each row, chunks are cut by keys and not by rows."""
 
 
 def chunk_rows(table: Table, most: int | None = None) -> int:
@@ -56,17 +64,30 @@ def is_tiling(chunks: Sequence[Chunk]) -> bool:
 
 
 def plan_chunks(text: TableText, ask: Ask, most: int | None = None) -> list[Chunk]:
-    """Chunks of the table as it is now, by probes of its key.
+    """Chunks of the table as it is now, none with more than ``chunk_rows`` rows.
 
-    The probes count rows, not keys, so holes in the keys make neither empty nor giant chunks.
-    Rows that share the first column of a composite key stay in one chunk.
+    Where nearly every key is there, so many keys make a chunk. Else probes find the bounds, which
+    walk along the key and count rows, so holes make neither empty nor giant chunks. Rows that
+    share the first column of a composite key stay in one chunk.
 
     Args:
         text: The table; one without an integer key is a single chunk.
         ask: Sends a statement to the source and returns the integer it answers, or None.
         most: Rows of a chunk at most; None for the default.
     """
-    return grow_chunks(text, [Chunk(0)], ask, most)
+    return _cut_dense(text, ask, most) or grow_chunks(text, [Chunk(0)], ask, most)
+
+
+def _cut_dense(text: TableText, ask: Ask, most: int | None) -> list[Chunk]:
+    """Chunks of equally many keys; none where there are too many holes in between."""
+    table = text.table
+    if table.integer_key is None or len(table.primary_key) > 1 or not table.rows_estimate:
+        return []
+    first, last = ask(select_next_key(text, None)), ask(select_last_key(text))
+    if first is None or last is None or last - first >= DENSE_KEYS * table.rows_estimate:
+        return []
+    size = chunk_rows(table, most)
+    return tile(range(first + size, last + 1, size))
 
 
 def grow_chunks(

@@ -331,3 +331,9 @@ def select_next_key(text: TableText, lower: int | None) -> str:
     key = quote_mysql(text.table.integer_key or "")
     where = "" if lower is None else f" WHERE {key} > {lower:d}"
     return f"SELECT MIN({key}) FROM {quote_mysql(text.name)} FORCE INDEX (PRIMARY){where}"
+
+
+def select_last_key(text: TableText) -> str:
+    """The probe for the largest key; NULL where there is none."""
+    key = quote_mysql(text.table.integer_key or "")
+    return f"SELECT MAX({key}) FROM {quote_mysql(text.name)} FORCE INDEX (PRIMARY)"

@@ -76,6 +76,39 @@ def test_chunks_tile_the_range_and_hold_about_as_many_rows_as_asked(
             assert len(held) == size
 
 
+@given(
+    st.sets(st.integers(-60, 60) | st.integers(2**63, 2**63 + 60), max_size=60),
+    st.integers(1, 7),
+    st.integers(0, 200),
+)
+def test_no_chunk_holds_more_rows_than_asked_whatever_the_source_estimates(
+    keys: set[int], chunk_size: int, estimate: int
+) -> None:
+    rows = sorted(keys)
+
+    def ask(statement: str) -> int | None:
+        if "MAX" in statement:
+            return max(rows, default=None)
+        if "MIN" in statement:
+            return min(rows, default=None)
+        probes.append(statement)
+        lower = re.search(r">= (-?\d+)", statement)
+        offset = int(re.search(r"OFFSET (\d+)$", statement)[1])  # type: ignore[index]
+        left = [k for k in rows if lower is None or k >= int(lower[1])]
+        return left[offset] if offset < len(left) else None
+
+    probes: list[str] = []
+    key = Column("k", "bigint", "bigint(20)", is_nullable=False)
+    size = estimate * (CHUNK_BYTES // chunk_size)
+    table = Table("t", (key,), ("k",), rows_estimate=estimate, data_bytes=size)
+    chunks = plan_chunks(render_table(table), ask)
+    assert is_tiling(chunks)
+    assert all(sum(holds(c, k) for k in rows) <= chunk_rows(table) for c in chunks)
+    # The source counts no rows where nearly every key is there.
+    if rows and rows[-1] - rows[0] < estimate:
+        assert not probes
+
+
 def test_a_table_without_an_integer_key_is_one_chunk() -> None:
     name = Column("k", "varchar", "varchar(10)", is_nullable=False)
     text = render_table(Table("t", (name,), ("k",)))
