@@ -51,6 +51,10 @@ from etl_pipeline.transfer.select import Chunk, TableText, select_chunk
 from etl_pipeline.transfer.spool import Spool, for_copy, lossless
 from etl_pipeline.transfer.twin import Rendered
 
+FEW_CHANGES, CHANGED_PART = 50, 0.1
+"""With more rows changed, statistics are made anew at once; PostgreSQL's autovacuum holds the same
+to be enough (autovacuum_analyze_threshold and …_scale_factor)."""
+
 NOTHING = RawDigest(0, Decimal(0))
 
 
@@ -62,6 +66,11 @@ class Loaded:
     updated: int = 0
     deleted: int = 0
     mended: tuple[Mended, ...] = ()
+
+    @property
+    def changed(self) -> int:
+        """All of them."""
+        return self.inserted + self.updated + self.deleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +276,7 @@ def _load_stale(job: _Load, proofs: Sequence[ChunkProof], stale: _Stale, rows: i
     if held != [sent[proof.chunk.ordinal] for proof in touched]:
         raise TransferError("raw does not hold the rows that were sent", where=text.name)
     _expect_rows(text.name, held, touched)
-    if loaded != Loaded():
+    if loaded.changed > FEW_CHANGES + CHANGED_PART * sum(proof.rows for proof in proofs):
         analytics.execute(f"ANALYZE {job.target}".encode())
     state.record_chunks(analytics, job.claim.run_id, text.name, touched, held, of=len(proofs))
     return loaded

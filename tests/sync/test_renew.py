@@ -190,3 +190,24 @@ def _written(bench: Bench) -> Counter[str]:
             "SHOW GLOBAL STATUS WHERE Variable_name IN ('Handler_delete', 'Handler_write')"
         )
         return Counter({name: int(value) for name, value in cursor.fetchall()})
+
+
+def test_statistics_are_made_anew_where_much_has_changed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 1000)
+    make_table(bench.lab.source, TABLES["plain"])
+
+    def estimate_after(*keys: int) -> float:
+        rows = ", ".join(f"({key}, {key}, '')" for key in keys)
+        run_sql(bench.lab.source, f"INSERT INTO plain VALUES {rows}")
+        bench.copy("plain")
+        query = "SELECT reltuples FROM pg_class WHERE oid = 'raw.plain'::regclass"
+        row = bench.lab.analytics.execute(query).fetchone()
+        assert row is not None
+        return float(row[0])
+
+    assert estimate_after(*range(200)) == 200
+    assert estimate_after(*range(200, 205)) == 200
+    assert estimate_after(*range(205, 305)) == 305
+    assert_equal(bench, "plain")
