@@ -116,7 +116,7 @@ def _refuse_faults(settings: Settings) -> None:
         raise ConfigurationError(
             "nothing says where the databases are",
             where=settings.provider.locate("env"),
-            fix=f"write .env_{settings.environment}, or name its folder: "
+            fix=f"fill in .env_{settings.environment} (etl init writes one), or name its folder: "
             "export ETL_CONFIG_DIR=…; to try without: etl demo",
         )
     raise FaultyConfigurationError(faults)

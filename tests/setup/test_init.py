@@ -6,6 +6,7 @@ import configparser
 import re
 import shlex
 import stat
+import subprocess
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ from etl_pipeline.errors import ConfigurationError
 from etl_pipeline.setup.folder import write_folder
 from etl_pipeline.setup.texts import env_text, quote_value, schedule_text
 from etl_pipeline.setup.urls import read_urls
+from tests.cli.conftest import COMMAND, ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,6 +140,21 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_the_schedule(expected: Expected) -> None:
     text = schedule_text("/srv/etl/.venv/bin/etl", "/srv/etl/config", "production", "etl")
     expected.check("schedule.txt", text)
+
+
+def test_the_command_prints_the_schedule_of_this_program_and_folder(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*COMMAND, "init", "--schedule"],
+        env={"PYTHONPATH": str(ROOT), "ETL_ENVIRONMENT": "test", "LC_ALL": "C.UTF-8"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"Environment=ETL_CONFIG_DIR={tmp_path}" in done.stdout
+    (program,) = re.findall(r"^ExecStart=(\S+) run$", done.stdout, re.MULTILINE)
+    assert program.startswith("/")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_schedule_survives_unusual_paths() -> None:
