@@ -183,6 +183,12 @@ class Source(_Model):
         example=60,
         default=60.0,
     )
+    digests_by: Literal["program", "servers"] = key(
+        "who hashes the rows of an unchanged table: `servers` sends one row a chunk over the line "
+        "instead of all, and costs the source more work; for a slow line to the source",
+        default="program",
+        example="servers",
+    )
     connections: Count | None = key(
         "chunks read at once, of all tables together",
         unit="connections",

@@ -49,6 +49,7 @@ def plan_run(
     *,
     full: bool = False,
     allow_deletes: Sequence[str] = (),
+    by_servers: bool = False,
     importance: Collection[str] = (),
 ) -> RunPlan:
     """The plan of a run.
@@ -59,6 +60,7 @@ def plan_run(
         requested: Names from the command line; empty selects what is configured.
         full: Whether every table is rebuilt, whatever its strategy.
         allow_deletes: Tables of which as many rows may go as will.
+        by_servers: Whether the servers hash the rows of chunks that may be as they were.
         importance: Only tables of one of these are selected; empty for all.
 
     Raises:
@@ -83,7 +85,9 @@ def plan_run(
             table = _find(name, catalog)
             text = render_table(table, config.columns)
             may_go = name in allow_deletes
-            rules[name] = choose_rules(text.table, config, full=full, allows_deletes=may_go)
+            rules[name] = choose_rules(
+                text.table, config, full=full, allows_deletes=may_go, by_servers=by_servers
+            )
             texts.append(text)
         except SchemaError as error:
             refused.append(Refusal(name, _about_column(error, name)))

@@ -162,6 +162,7 @@ def run_once(
             full=full,
             allow_deletes=allow_deletes,
             importance=importance,
+            by_servers=settings.pipeline.source.digests_by == "servers",
         )
         selection = Selection(tuple(tables), full, tuple(importance), only)
         with Control(session.databases) as control:

@@ -15,7 +15,12 @@ _STAMP_TYPES = ("timestamp", "datetime")
 
 
 def choose_rules(
-    table: Table, config: TableConfig, *, full: bool = False, allows_deletes: bool = False
+    table: Table,
+    config: TableConfig,
+    *,
+    full: bool = False,
+    allows_deletes: bool = False,
+    by_servers: bool = False,
 ) -> Rules:
     """The rules of *table*.
 
@@ -24,6 +29,7 @@ def choose_rules(
         config: What tables.yml says of it.
         full: Whether both targets are built anew, whatever its strategy.
         allows_deletes: Whether as many rows may go in this run as will.
+        by_servers: Whether the servers hash the rows of chunks that may be as they were.
 
     Raises:
         SchemaError: The strategy does not fit the table.
@@ -52,6 +58,7 @@ def choose_rules(
         allows_deletes,
         config.deletes == "mark",
         config.batch_size,
+        by_servers,
     )
 
 

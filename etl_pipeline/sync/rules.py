@@ -36,6 +36,7 @@ class Rules:
         allows_deletes: Whether more may go in this run.
         marks_deletes: Whether rows that are gone stay in ``raw``, marked.
         batch_rows: Rows of a chunk at most; None for the default.
+        by_servers: Whether the servers hash the rows of chunks that may be as they were.
     """
 
     strategy: str = "fingerprint"
@@ -46,6 +47,7 @@ class Rules:
     allows_deletes: bool = False
     marks_deletes: bool = False
     batch_rows: int | None = None
+    by_servers: bool = False
 
     @property
     def rebuilds(self) -> bool:

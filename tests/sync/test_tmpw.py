@@ -201,7 +201,8 @@ def test_what_the_record_claims_is_true(
         settings=settings(
             max_examples=500 if is_long else 25,
             stateful_step_count=40 if is_long else 16,
-            deadline=None, phases=[__import__("hypothesis").Phase.generate],
+            deadline=None,
+            phases=[__import__("hypothesis").Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),
     )
