@@ -30,10 +30,11 @@ test-mysql: setup  ## the tests that talk to MySQL, on Oracle's, which a Debian 
 ROWS := 1000000
 REPEATS := 3
 PRACTICE_ROWS := 2000000
+PARTS := table,changes,practice,many
 bench: setup  ## this project, its peers and the servers alone, side by side: docs/benchmarks.md
 	@scripts/install_peers.sh $(PYTHON) $(VENV)-bench
 	$(VENV)/bin/python -m benchmarks.speed --rows $(ROWS) --repeats $(REPEATS) \
-	    --practice-rows $(PRACTICE_ROWS) --peers $(VENV)-bench
+	    --practice-rows $(PRACTICE_ROWS) --parts $(PARTS) --peers $(VENV)-bench
 
 SECONDS := 30
 fuzz: $(READY)  ## damaged packets for the compiled kernel; SECONDS=600 for longer

@@ -8,12 +8,12 @@ from statistics import median
 import matplotlib as mpl  # type: ignore[import-not-found,unused-ignore]
 from matplotlib import pyplot as plt  # type: ignore[import-not-found,unused-ignore]
 
-OURS, REFERENCE, PEER = "#0b6e4f", "#8a8f98", "#c9cfd6"
+OURS, VARIANT, REFERENCE, PEER = "#0b6e4f", "#86b8a5", "#8a8f98", "#c9cfd6"
 figures = json.loads(Path(sys.argv[1]).read_text())
 kinds = ["MySQL → PostgreSQL", "MySQL → MySQL"]
 groups = [
     sorted(
-        (one for one in figures["table"] if one["kind"] == kind and one["seconds"]),
+        (one for one in figures["table"]["turns"] if one["kind"] == kind and one["seconds"]),
         key=lambda one: -median(one["seconds"]),
     )
     for kind in kinds
@@ -30,7 +30,13 @@ for panel, kind, group in zip(panels, kinds, groups, strict=True):
     middles = [median(one["seconds"]) for one in group]
     names = [one["name"] for one in group]
     colors = [
-        OURS if name.startswith("etl_pipeline") else REFERENCE if "pair" in name else PEER
+        OURS
+        if name == "etl_pipeline"
+        else VARIANT
+        if name.startswith("etl_pipeline")
+        else REFERENCE
+        if "pair" in name
+        else PEER
         for name in names
     ]
     spread = [

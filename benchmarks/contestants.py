@@ -19,6 +19,7 @@ from etl_pipeline.transfer.select import TableText
 
 TABLE = "procedurelog"
 OURS = "etl_pipeline"
+HOP = f"{sys.executable} -m benchmarks.hop"
 MYSQL, POSTGRES, BOTH, SELECT = (
     "MySQL → MySQL",
     "MySQL → PostgreSQL",
@@ -61,30 +62,44 @@ def all_contestants(
     streams = cut_table(text, rows // 2 + 1)
     tables, script = replication_pair(stage, streams, collations)
     raw_tables, raw_script = analytics_pair(stage, streams)
+    to_postgres, to_mysql = _peers_to_postgres(stage, peers.resolve()), _peers_to_mysql(stage)
     return [
         *_ours(),
-        *_peers_to_postgres(stage, peers.resolve()),
-        *_peers_to_mysql(stage),
-        Contestant("reference pair", MYSQL, script, before=tuple(tables)),
         Contestant("reference pair", POSTGRES, raw_script, before=tuple(raw_tables)),
+        *to_postgres,
         Contestant("mariadb --quick, SELECT *", SELECT, plain_select(stage, text.table)),
+        Contestant("reference pair", MYSQL, script, before=tuple(tables)),
+        *to_mysql,
+        *_our_variants(),
     ]
 
 
 def _ours() -> list[Contestant]:
-    hop = f"{sys.executable} -m benchmarks.hop"
-    found = []
-    for action, kind in (("replicate", MYSQL), ("load", POSTGRES)):
-        keeps = action == "load"
-        for lanes in (2, 1, 4):
-            name = OURS if lanes == 2 else f"{OURS}, {lanes} at once"
-            script = f"{hop} {action} {TABLE} --lanes {lanes}"
-            found.append(Contestant(name, kind, script, keeps_replica=keeps))
-        script = f"{hop} {action} {TABLE} --twin"
-        found.append(Contestant(f"{OURS}, nothing compiled", kind, script, keeps_replica=keeps))
-    found.append(Contestant(OURS, BOTH, f"{hop} run {TABLE}"))
-    found.append(Contestant(f"{OURS}, nothing compiled", BOTH, f"{hop} run {TABLE} --twin"))
-    return found
+    """The hops as a run does them, and whole; the second finds what the first has left."""
+    return [
+        Contestant(OURS, MYSQL, f"{HOP} replicate {TABLE}"),
+        Contestant(OURS, POSTGRES, f"{HOP} load {TABLE}", keeps_replica=True),
+        Contestant(f"{OURS}, nothing compiled", POSTGRES, f"{HOP} load {TABLE} --twin",
+                   keeps_replica=True),
+        Contestant(OURS, BOTH, f"{HOP} run {TABLE}"),
+    ]  # fmt: skip
+
+
+def _our_variants() -> list[Contestant]:
+    return [
+        Contestant(f"{OURS}, nothing compiled", MYSQL, f"{HOP} replicate {TABLE} --twin"),
+        Contestant(f"{OURS}, nothing compiled", BOTH, f"{HOP} run {TABLE} --twin"),
+        *(
+            Contestant(
+                f"{OURS}, {lanes} at once",
+                kind,
+                f"{HOP} {action} {TABLE} --lanes {lanes}",
+                keeps_replica=action == "load",
+            )
+            for action, kind in (("replicate", MYSQL), ("load", POSTGRES))
+            for lanes in (1, 4)
+        ),
+    ]
 
 
 def _peers_to_postgres(stage: Stage, peers: Path) -> list[Contestant]:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
 
 
 def main() -> None:
@@ -37,44 +38,43 @@ def main() -> None:
 
 def _hop(hop: str, table: str, lanes: int) -> None:
     from etl_pipeline.config import get_settings
+    from etl_pipeline.pipeline.control import Control
     from etl_pipeline.pipeline.session import open_replication, open_session
-    from etl_pipeline.sync import replica, state
+    from etl_pipeline.sync import replica, runs
     from etl_pipeline.sync.databases import lend_mysql, lend_postgres
     from etl_pipeline.sync.lanes import Lanes
     from etl_pipeline.sync.load import load_table
     from etl_pipeline.sync.replicate import Replicated, replicate_table
+    from etl_pipeline.sync.rules import Pass, Rules
     from etl_pipeline.transfer.select import render_table
 
     def report(rows: int, size: int) -> None:
         pass
 
-    with open_session(get_settings()) as session, ThreadPoolExecutor(lanes) as threads:
+    with (
+        open_session(get_settings()) as session,
+        Control(session.databases) as control,
+        ThreadPoolExecutor(lanes) as threads,
+    ):
         databases, stop = session.databases, session.stop
         text = render_table(session.catalog[table])
-        replication = open_replication(session)
+        started = runs.start_run(control.connection, runs.Selection((table,)))
+        claim = replace(started.claim, continued=frozenset())
+        replication = open_replication(session, claim)
         at_work = Lanes(databases, threads, lanes, stop)
         if hop == "replicate":
-            replicate_table(text, at_work, replication, rebuild=True, report=report)
-            return
-        with lend_mysql(databases.replication, stop) as connection:
-            known = replica.read_replica(connection, table)
-        if known is None:
-            raise SystemExit(f"there is no replica of {table}: replicate it first")
-        with lend_postgres(databases.analytics, stop) as analytics:
-            analytics.autocommit = True
-            state.open_state(analytics)
-            state.ensure_schema(analytics, databases.schema)
-            analytics.autocommit = False
-            load_table(
-                text,
-                databases.schema,
-                Replicated(known.proofs, 0, Counter(), ()),
-                at_work,
-                analytics,
-                rebuild=False,
-                run_id=0,
-                report=report,
-            )
+            rules = Rules("full_table")
+            replicate_table(text, at_work, replication, rules, claim, report=report)
+        else:
+            with lend_mysql(databases.replication, stop) as connection:
+                known = replica.read_replica(connection, table)
+            if known is None:
+                raise SystemExit(f"there is no replica of {table}: replicate it first")
+            replicated = Replicated(Pass.BUILD, known.proofs, datetime.now(UTC), known.proven_at)
+            with lend_postgres(databases.analytics, stop) as analytics:
+                load_table(text, databases.schema, replicated, at_work, analytics, Rules(), claim,
+                           report=report)  # fmt: skip
+        runs.finish_run(control.connection, claim.run_id, "succeeded")
 
 
 if __name__ == "__main__":

@@ -7,24 +7,34 @@ renders the page anew from the figures beside it, without measuring.
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.book import FILE, read
+from benchmarks.changes import (
+    FIRST,
+    IN_ONE_PLACE,
+    INCREMENTAL,
+    INGESTR,
+    PLAIN,
+    SCATTERED,
+    TABLE_SYNC,
+    UNCHANGED,
+)
 from benchmarks.contestants import BOTH, MYSQL, OURS, POSTGRES, SELECT
+from benchmarks.runs import ANALYTICS_PAIR, REPLICATION_PAIR
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
-PAGE, FIGURES, CHART = "benchmarks.md", "benchmarks.json", "benchmarks.svg"
+PAGE, CHART = "benchmarks.md", "benchmarks.svg"
 Entry = Mapping[str, Any]
 
 
 def write(figures: Mapping[str, Any], folder: Path, peers: Path) -> None:
-    """Write figures, page and chart into *folder*; what people wrote on the page stays."""
-    (folder / FIGURES).write_text(json.dumps(figures, indent=1) + "\n")
+    """Write page and chart of *figures* into *folder*; what people wrote on the page stays."""
     page = folder / PAGE
     text = page.read_text() if page.exists() else f"# Benchmarks\n\n{BEGIN}\n{END}\n"
     before, _, rest = text.partition(BEGIN)
@@ -32,8 +42,8 @@ def write(figures: Mapping[str, Any], folder: Path, peers: Path) -> None:
     page.write_text(f"{before}{BEGIN}\n{results(figures)}\n{END}{after}")
     chart = Path(__file__).with_name("chart.py")
     program = peers / "chart" / "bin" / "python"
-    if program.exists():
-        subprocess.run([program, chart, folder / FIGURES, folder / CHART], check=True)
+    if figures.get("table") and program.exists():
+        subprocess.run([program, chart, folder / FILE, folder / CHART], check=True)
 
 
 def results(figures: Mapping[str, Any]) -> str:
@@ -43,13 +53,29 @@ def results(figures: Mapping[str, Any]) -> str:
         f"Measured on {figures['date']}: {machine['cores']} cores of {machine['processor']}, "
         f"{machine['memory_gb']} GB; "
         + ", ".join(f"{name} {version}" for name, version in versions.items())
-        + f". {figures['rows']:,} rows; medians of {figures['repeats']}, in brackets the quickest "
-        "and the slowest.",
+        + f". {figures['rows']:,} rows; medians, in brackets the quickest, the slowest, and how "
+        "many there are." + _disturbance(figures),
         "![Seconds of every contestant](benchmarks.svg)",
     ]
-    parts += [_table(figures["table"], kind) for kind in (POSTGRES, MYSQL, BOTH, SELECT)]
-    parts.append(_ratios(figures))
+    parts += [_table(_turns(figures, "table"), kind) for kind in (POSTGRES, MYSQL, BOTH, SELECT)]
+    parts += [_runs(figures), _ratios(figures)]
     return "\n\n".join(part for part in parts if part)
+
+
+def _disturbance(figures: Mapping[str, Any]) -> str:
+    """What other processes had of the processors while somebody was timed."""
+    shares = [
+        share
+        for part in ("table", "changes", "practice", "many")
+        for one in _turns(figures, part)
+        for share in one["elsewhere"]
+    ]
+    if not shares:
+        return ""
+    return (
+        f" Other processes had {median(shares):.0%} of the processors meanwhile in the median, "
+        f"{max(shares):.0%} at most."
+    )
 
 
 def _table(entries: Sequence[Entry], kind: str) -> str:
@@ -77,27 +103,56 @@ def _table(entries: Sequence[Entry], kind: str) -> str:
 
 
 def _spread(values: Sequence[float]) -> str:
-    return f"{median(values):.2f} ({min(values):.2f}–{max(values):.2f})"
+    return f"{median(values):.2f} ({min(values):.2f}–{max(values):.2f}; {len(values)})"
+
+
+def _turns(figures: Mapping[str, Any], part: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = figures.get(part, {}).get("turns", [])
+    return found
+
+
+def _runs(figures: Mapping[str, Any]) -> str:
+    """Whole runs, in seconds: after changes, of a practice, of many tables."""
+    lines = ["### Whole runs", "", "| | seconds | CPU of the source, s |", "|---|---|---|"]
+    parts = {"changes": f"{figures['rows']:,} rows"}
+    if practice := figures.get("practice"):
+        parts["practice"] = f"a practice of {practice['tables']} tables, {practice['rows']:,} rows"
+    if many := figures.get("many"):
+        parts["many"] = f"{many['tables']} tables, {many['nearly_empty']} of them nearly empty"
+    for part, of in parts.items():
+        for one in _turns(figures, part):
+            cells = f"{one['failed']} |"
+            if one["seconds"]:
+                cells = f"{_spread(one['seconds'])} | {median(one['source_cpu']):.1f}"
+            lines.append(f"| {of}: {one['name']} | {cells} |")
+    return "\n".join(lines) if len(lines) > 4 else ""
+
+
+Aim = tuple[str, str, float | None, float | None]
 
 
 def _ratios(figures: Mapping[str, Any]) -> str:
-    """What is promised, and what was measured."""
-    seconds = {
-        (one["kind"], one["name"]): median(one["seconds"])
-        for one in figures["table"]
-        if one["seconds"]
-    }
-    cpu = {
-        (one["kind"], one["name"]): median(one["source_cpu"])
-        for one in figures["table"]
-        if one["seconds"]
-    }
+    """What was aimed for, and what was measured."""
+    aims = [*_table_aims(figures), *_change_aims(figures), *_practice_aims(figures)]
     lines = ["### What was aimed for", "", "| ratio | aim | measured |", "|---|---|---|"]
+    lines += [
+        f"| {what} | {aim} | {one / other:.2f} |" for what, aim, one, other in aims if one and other
+    ]
+    many = figures.get("many")
+    again = _seconds(figures, "many").get(UNCHANGED)
+    if many and again:
+        each = again / many["tables"] * 1000
+        lines.append(
+            f"| {many['tables']} tables, {many['nearly_empty']} nearly empty, nothing changed: "
+            f"ms a table | at most 30 | {each:.1f} |"
+        )
+    return "\n".join(lines) if len(lines) > 4 else ""
 
-    def add(what: str, aim: str, one: float | None, other: float | None) -> None:
-        if one and other:
-            lines.append(f"| {what} | {aim} | {one / other:.2f} |")
 
+def _table_aims(figures: Mapping[str, Any]) -> Iterator[Aim]:
+    done = [one for one in _turns(figures, "table") if one["seconds"]]
+    seconds = {(one["kind"], one["name"]): median(one["seconds"]) for one in done}
+    cpu = {(one["kind"], one["name"]): median(one["source_cpu"]) for one in done}
     for kind in (POSTGRES, MYSQL):
         ours = seconds.get((kind, OURS))
         pair = seconds.get((kind, "reference pair"))
@@ -106,35 +161,54 @@ def _ratios(figures: Mapping[str, Any]) -> str:
             for (where, name), value in seconds.items()
             if where == kind and not name.startswith((OURS, "reference"))
         ]
-        fastest = min(peers, default=None)
-        add(f"{kind}: the fastest peer / ours", "at least 1.5", fastest, ours)
+        yield f"{kind}: the fastest peer / ours", "at least 1.5", min(peers, default=None), ours
         most = "at most 1.0" if kind == POSTGRES else "at most 1.1"
-        add(f"{kind}: ours / the reference pair", most, ours, pair)
+        yield f"{kind}: ours / the reference pair", most, ours, pair
+    ours = seconds.get((POSTGRES, OURS))
     for name, aim in (("ingestr 1.1.22", "at least 1.9"), ("sling 1.4.10", "at least 6")):
-        add(f"{POSTGRES}: {name} / ours", aim, seconds.get((POSTGRES, name)),
-            seconds.get((POSTGRES, OURS)))  # fmt: skip
-    add(f"{POSTGRES}: sling 1.4.10 / ours, nothing compiled", "above 1",
-        seconds.get((POSTGRES, "sling 1.4.10")),
-        seconds.get((POSTGRES, f"{OURS}, nothing compiled")))  # fmt: skip
+        yield f"{POSTGRES}: {name} / ours", aim, seconds.get((POSTGRES, name)), ours
+    twin = seconds.get((POSTGRES, f"{OURS}, nothing compiled"))
+    sling = seconds.get((POSTGRES, "sling 1.4.10"))
+    yield f"{POSTGRES}: sling 1.4.10 / ours, nothing compiled", "above 1", sling, twin
     plain = next((value for (kind, _), value in cpu.items() if kind == SELECT), None)
-    add("CPU of the source: ours / a plain SELECT", "at most 1.15", cpu.get((MYSQL, OURS)), plain)
-    practice = figures.get("practice")
-    if practice:
-        pairs = median(practice["replication pair"]) + median(practice["analytics pair"])
+    ours = cpu.get((MYSQL, OURS))
+    yield "CPU of the source, first run: ours / a plain SELECT", "at most 1.15", ours, plain
+
+
+def _change_aims(figures: Mapping[str, Any]) -> Iterator[Aim]:
+    seconds = _seconds(figures, "changes")
+    cpu = _seconds(figures, "changes", "source_cpu")
+    unchanged, plain = seconds.get(UNCHANGED), seconds.get(PLAIN)
+    select = "a plain SELECT to nowhere"
+    yield f"nothing changed / {select}", "at most 1.2", unchanged, plain
+    yield (f"the same, CPU of the source / of {select}", "at most 1.15",
+           cpu.get(UNCHANGED), cpu.get(PLAIN))  # fmt: skip
+    for name, aim in ((SCATTERED, "at most 2"), (IN_ONE_PLACE, "at most 1.2")):
+        yield f"{name} / nothing changed", aim, seconds.get(name), unchanged
+    yield f"{INCREMENTAL} / first run", "at most 0.12", seconds.get(INCREMENTAL), seconds.get(FIRST)
+    for peer, ours in ((INGESTR, INCREMENTAL), (TABLE_SYNC, SCATTERED)):
+        yield f"{peer} / {ours}", "above 1", seconds.get(peer), seconds.get(ours)
+
+
+def _practice_aims(figures: Mapping[str, Any]) -> Iterator[Aim]:
+    practice, seconds = figures.get("practice"), _seconds(figures, "practice")
+    if practice and ANALYTICS_PAIR in seconds:
+        pairs = seconds[REPLICATION_PAIR] + seconds[ANALYTICS_PAIR]
         what = f"{practice['tables']} tables, {practice['rows']:,} rows: both hops / both pairs"
-        add(what, "at most 1.3", median(practice["run"]), pairs)
-        add("the same, when nothing changed / the first run", "at most 0.25",
-            median(practice["again"]), median(practice["run"]))  # fmt: skip
-    many = figures.get("many")
-    if many:
-        each = median(many["again"]) / many["tables"] * 1000
-        lines.append(
-            f"| {many['tables']} tables, {many['nearly_empty']} nearly empty, nothing changed: "
-            f"ms a table | at most 30 | {each:.1f} |"
+        yield what, "at most 1.3", seconds[FIRST], pairs
+        yield (
+            "the same, nothing changed / first run",
+            "at most 0.25",
+            seconds[UNCHANGED],
+            seconds[FIRST],
         )
-    return "\n".join(lines)
+
+
+def _seconds(figures: Mapping[str, Any], part: str, of: str = "seconds") -> dict[str, float]:
+    """The medians of a part, by name."""
+    return {one["name"]: median(one[of]) for one in _turns(figures, part) if one[of]}
 
 
 if __name__ == "__main__":
     target = Path(sys.argv[1])
-    write(json.loads((target / FIGURES).read_text()), target, Path(sys.argv[2]))
+    write(read(target), target, Path(sys.argv[2]))

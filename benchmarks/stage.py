@@ -27,7 +27,7 @@ class Stage:
 
     Attributes:
         folder: Holds the configuration, the clients' option files, texts and logs.
-        source_pid: Process of the source server.
+        server_pids: Processes of the servers, the source's first.
     """
 
     servers: Servers
@@ -35,7 +35,7 @@ class Stage:
     source: str
     replication: str
     analytics: str
-    source_pid: int
+    server_pids: tuple[int, ...]
 
     @property
     def env(self) -> dict[str, str]:
@@ -57,6 +57,13 @@ class Stage:
         database = self.source if role == "source" else self.replication
         return " ".join(["mariadb", f"--defaults-file={role}.cnf", *options, database])
 
+    def ask_source(self, statement: str) -> list[tuple[Any, ...]]:
+        """What the source's administrator is answered."""
+        connection = connect_mysql(self.servers.source, self.source)
+        with closing(connection), connection.cursor() as cursor:
+            cursor.execute(statement)
+            return list(cursor.fetchall())
+
     def ask_replication(self, statement: str) -> list[tuple[Any, ...]]:
         """What the replication server's administrator is answered."""
         connection = connect_mysql(self.servers.replication, self.replication)
@@ -77,7 +84,7 @@ class Stage:
         self.ask_analytics("CREATE SCHEMA raw")
         self.ask_analytics(f"GRANT ALL ON SCHEMA raw TO {self.owner}")
         self.ask_analytics("CHECKPOINT")
-        time.sleep(SETTLE_SECONDS)
+        settle()
 
     @property
     def owner(self) -> str:
@@ -89,7 +96,12 @@ class Stage:
         for (table,) in self.ask_replication("SHOW TABLES"):
             self.ask_replication(f"DROP TABLE `{table}`")
         self.ask_replication("FLUSH TABLES")
-        time.sleep(SETTLE_SECONDS)
+        settle()
+
+
+def settle(seconds: float = SETTLE_SECONDS) -> None:
+    """Let the servers write what they have to write."""
+    time.sleep(seconds)
 
 
 @contextmanager
@@ -115,14 +127,17 @@ def set_stage(servers: Servers, folder: Path, name: str) -> Stage:
             f"[client]\nhost={server.host}\nport={server.port}\nuser={server.user}\n"
             f"password={server.password}\n",
         )
-    pid = int((data_folder(folder) / "source.pid").read_text())
+    data = data_folder(folder)
+    mysql = [int((data / f"{role}.pid").read_text()) for role in ("source", "replication")]
+    (postmaster,) = data.glob("analytics-*/postmaster.pid")
+    pids = (*mysql, int(postmaster.read_text().split()[0]))
     return Stage(
         servers,
         stage_folder,
         env["TEST_OPENDENTAL_SOURCE_DB"],
         env["TEST_MYSQL_REPLICATION_DB"],
         env["TEST_POSTGRES_ANALYTICS_DB"],
-        pid,
+        pids,
     )
 
 

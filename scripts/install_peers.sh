@@ -30,7 +30,8 @@ environment dlt 'dlt[postgres]==1.31.0' connectorx==0.4.6 pymysql==1.2.4 sqlalch
 environment chart matplotlib==3.11.2
 
 missing=()
-for pair in mydumper:mydumper pgloader:pgloader mariadb-dump:mariadb-client; do
+for pair in mydumper:mydumper pgloader:pgloader mariadb-dump:mariadb-client \
+    pt-table-sync:percona-toolkit; do
     command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
 done
 if [ ${#missing[@]} -gt 0 ]; then
