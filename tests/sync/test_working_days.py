@@ -199,7 +199,7 @@ def test_what_the_record_claims_is_true(
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=500 if is_long else 25,
+            max_examples=500 if is_long else 15,
             stateful_step_count=40 if is_long else 16,
             deadline=None,
             suppress_health_check=list(HealthCheck),
