@@ -31,6 +31,8 @@ _STEPS = {
     "tail": "read rows past the last key",
 }
 _NAMES_SHOWN = 3
+_DBT_FOLDER = "transform_target"
+"""Beside the configuration; dbt leaves its manifest there, for each environment."""
 
 
 def plan(
@@ -58,7 +60,7 @@ def plan(
             settings,
             tables or [],
             importance=[one.value for one in importance],
-            folder=provider.directory,
+            folder=provider.directory / _DBT_FOLDER / settings.environment,
         )
         if as_json:
             say(screen(preview, with_sql=sql))
