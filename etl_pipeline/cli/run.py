@@ -40,6 +40,10 @@ class Hop(StrEnum):
 IMPORTANCE_OPTION = typer.Option(
     [], "--importance", metavar="LEVEL", help="Only critical, important or standard ones."
 )
+BACKFILL_OPTION = typer.Option(False, "--backfill", help="Read a range of rows again, no other.")
+FROM_OPTION = typer.Option(None, "--from", metavar="START", help="A date or a key.")
+TO_OPTION = typer.Option(None, "--to", metavar="END", help="Likewise; it is in the range.")
+BY_OPTION = typer.Option(None, "--by", metavar="COLUMN", help="The dates' column.")
 ONLY_OPTION = typer.Option(None, "--only", metavar="HOP", help="One hop alone: replicate or load.")
 
 
@@ -49,6 +53,10 @@ def run(
     allow_deletes: list[str] = ALLOW_DELETES_OPTION,
     importance: list[Importance] = IMPORTANCE_OPTION,
     only: Hop | None = ONLY_OPTION,
+    backfill: bool = BACKFILL_OPTION,
+    start: str | None = FROM_OPTION,
+    end: str | None = TO_OPTION,
+    by: str | None = BY_OPTION,
     as_json: bool = JSON_OPTION,
     debug: bool = DEBUG_OPTION,
 ) -> None:
@@ -62,28 +70,44 @@ def run(
     with exit_codes(debug=debug):
         if full and only:
             raise typer.BadParameter("--full makes both hops: leave --only out")
+        if backfill and (full or only or importance):
+            raise typer.BadParameter("--backfill goes without --full, --only and --importance")
+        if not backfill and (start or end or by):
+            raise typer.BadParameter("--from, --to and --by go with --backfill")
         # What talks to servers is imported here, so that --help needs none of it.
         from etl_pipeline.cli.notice import told
         from etl_pipeline.cli.progress import show_progress
         from etl_pipeline.cli.screens import run_json, run_screen
         from etl_pipeline.cli.shell import show_trace
         from etl_pipeline.config import get_settings
+        from etl_pipeline.pipeline.backfilling import AskedRange, backfill_once
         from etl_pipeline.pipeline.session import run_once
 
         stop_on_sigterm()
         settings = get_settings()
         with told(settings) as tell:
-            with show_progress() as listen:
-                summary = run_once(
-                    settings,
-                    tables or [],
-                    full=full,
-                    allow_deletes=allow_deletes,
-                    importance=[one.value for one in importance],
-                    only=only.value if only else None,
-                    listen=listen,
-                    keep_trace=show_trace if debug else None,
-                )
+            with show_progress(hops=1 if backfill else 2) as listen:
+                keep_trace = show_trace if debug else None
+                if backfill:
+                    summary = backfill_once(
+                        settings,
+                        tables or [],
+                        AskedRange(start, end, by),
+                        allow_deletes=allow_deletes,
+                        listen=listen,
+                        keep_trace=keep_trace,
+                    )
+                else:
+                    summary = run_once(
+                        settings,
+                        tables or [],
+                        full=full,
+                        allow_deletes=allow_deletes,
+                        importance=[one.value for one in importance],
+                        only=only.value if only else None,
+                        listen=listen,
+                        keep_trace=keep_trace,
+                    )
             tell(summary)
         if as_json:
             say(run_screen(summary))

@@ -23,6 +23,7 @@ _DONE = {
     None: "equal to the source",
     "replicate": "brought to replication; raw is as it was",
     "load": "loaded from replication; no row of the source was read",
+    "backfill": "read again in the range and made equal",
 }
 
 

@@ -1,0 +1,122 @@
+"""Has a range of rows of some tables read again; a backfill is a run in the history."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from etl_pipeline.config import Settings
+from etl_pipeline.errors import ConfigurationError, StoppedError
+from etl_pipeline.pipeline.control import Control
+from etl_pipeline.pipeline.events import Listener, RunStarted, TableFinished, TableStarted
+from etl_pipeline.pipeline.explain import explained
+from etl_pipeline.pipeline.plan import RunPlan, plan_run
+from etl_pipeline.pipeline.runner import Work, open_comparison
+from etl_pipeline.pipeline.session import KeepTrace, configured_tables, open_session
+from etl_pipeline.pipeline.summary import RunSummary
+from etl_pipeline.sync import runs, state
+from etl_pipeline.sync.backfill import backfill_table
+from etl_pipeline.sync.claim import Claim, take_replicas
+from etl_pipeline.sync.compare import Scope
+from etl_pipeline.sync.databases import lend_mysql
+from etl_pipeline.sync.key_range import RowRange, find_range
+from etl_pipeline.sync.proof import TableOutcome
+from etl_pipeline.sync.runs import Selection
+from etl_pipeline.transfer.select import TableText
+
+BACKFILL = "backfill"
+"""What the history says of a table instead of a strategy."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedRange:
+    """A range of rows as somebody writes it; None for what was not said."""
+
+    start: str | None = None
+    end: str | None = None
+    by: str | None = None
+
+
+def backfill_once(
+    settings: Settings,
+    tables: Sequence[str],
+    asked: AskedRange,
+    *,
+    allow_deletes: Sequence[str] = (),
+    listen: Listener,
+    keep_trace: KeepTrace | None = None,
+) -> RunSummary:
+    """Read the rows of a range of *tables* again, copy those that differ, and record it.
+
+    Raises: as ``run_once``; ConfigurationError where no table is named, or the range is wrong.
+    """
+    if not tables:
+        raise ConfigurationError(
+            "a backfill needs a table", where="etl run --backfill", fix="name the tables"
+        )
+    started_at, clock = datetime.now(UTC), time.monotonic()
+    outcomes: list[TableOutcome] = []
+    with open_session(settings) as session:
+        configured = configured_tables(settings)
+        plan = plan_run(session.catalog, configured, tables, allow_deletes=allow_deletes)
+        for refusal in plan.refused:
+            raise refusal.error
+        ranges = {
+            text.name: find_range(
+                text, plan.rules[text.name].stamp, asked.start, asked.end, asked.by
+            )
+            for text in plan.tables
+        }
+        work = Work(session.databases, session.stop, listen, keep_trace)
+        listen(RunStarted(len(plan.tables), sum(t.table.rows_estimate for t in plan.tables)))
+        with Control(session.databases) as control:
+            runs.lock_runs(control.connection)
+            selection = Selection(tuple(tables))
+            claim = runs.start_run(control.connection, selection, what=BACKFILL).claim
+            outcome = "stopped"
+            try:
+                with lend_mysql(session.databases.replication, session.stop) as replication:
+                    take_replicas(replication, claim)
+                with runs.beating(lambda: control.connection, claim.run_id):
+                    for text in plan.tables:
+                        done = _backfill(text, plan, work, claim, ranges[text.name])
+                        state.record_table(control.keep(), claim.run_id, done)
+                        outcomes.append(done)
+                outcome = "failed" if any(one.error for one in outcomes) else "succeeded"
+            finally:
+                runs.finish_run(control.keep(), claim.run_id, outcome)
+    seconds = time.monotonic() - clock
+    return RunSummary(
+        claim.run_id, settings.environment, started_at, seconds, outcomes, only=BACKFILL
+    )
+
+
+def _backfill(
+    text: TableText, plan: RunPlan, work: Work, claim: Claim, wanted: RowRange
+) -> TableOutcome:
+    outcome = TableOutcome(text.name, BACKFILL)
+    started = time.monotonic()
+    work.listen(TableStarted(text.name, text.table.rows_estimate))
+    try:
+        with open_comparison(text, plan, work, Scope(repair=True)) as job:
+            done = backfill_table(job, claim, wanted)
+        outcome.rows = outcome.rows_read = done.rows
+        outcome.text_bytes = done.text_bytes
+        outcome.inserted, outcome.updated = done.change.inserted, done.change.updated
+        outcome.deleted = done.change.deleted
+        outcome.notes.append(
+            f"{text.name}: {wanted.column} {wanted}; {done.replica_rows:,} rows of replication "
+            "were written anew"
+        )
+    except StoppedError:
+        raise
+    except Exception as error:
+        if work.keep_trace:
+            work.keep_trace(error)
+        failure = explained(error, text.name)
+        outcome.error, outcome.fix = failure.what, failure.fix
+    outcome.seconds = time.monotonic() - started
+    work.listen(TableFinished(text.name, outcome.rows, outcome.seconds, outcome.error))
+    return outcome
