@@ -75,4 +75,6 @@ def judge(ballot: Ballot, vouched: Vouchers) -> Judgement:
         return Judgement(raw=True, moved=True)
     if vouched.raw:
         return Judgement(replication=True, moved=True)
-    return Judgement(replication=True, raw=True)
+    # Of raw it is known that something in the chunk is wrong; of such a replica nothing is.
+    is_unknown = vouched.replica is None
+    return Judgement(replication=not is_unknown, raw=True, moved=is_unknown)
