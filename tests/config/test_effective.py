@@ -9,6 +9,7 @@ import pytest
 from etl_pipeline.cli.config import screen
 from etl_pipeline.config import FileConfigProvider, Settings, create_test_settings
 from etl_pipeline.config.effective import Effective, list_effective
+from etl_pipeline.config.models import PipelineConfig
 from etl_pipeline.errors import FaultyConfigurationError
 
 if TYPE_CHECKING:
@@ -58,9 +59,19 @@ def test_every_value_names_its_file_and_line_or_its_default(
     tmp_path: Path, expected: Expected
 ) -> None:
     settings = write_files(tmp_path, env=ENV, pipeline=PIPELINE, tables=TABLES)
-    shown = screen(list_effective(settings))
-    assert "S3CRET" not in shown
+    values = list_effective(settings)
+    assert "S3CRET" not in screen(values)
+    parts = ("connections.", "general.parallel", "tables.")
+    shown = screen([one for one in values if one.key.startswith(parts)])
     expected.check("effective_of_files.txt", shown + "\n")
+
+
+def test_every_key_of_the_pipeline_is_shown() -> None:
+    shown = {one.key: one for one in list_effective(create_test_settings())}
+    for section, field in PipelineConfig.model_fields.items():
+        if section != "connections":
+            for key in type(field.default).model_fields:
+                assert shown[f"{section}.{key}"].origin == "default"
 
 
 def test_without_files_values_come_from_the_environment_and_defaults(
