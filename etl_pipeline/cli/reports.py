@@ -19,7 +19,9 @@ def status_screen(status: Status) -> str:
         "read", "last run", "next full pass",
     )  # fmt: skip
     lines = [_status_line(one, status.now) for one in status.tables]
-    screen = [f"{len(status.tables)} tables ({status.environment})", *_aligned([head, *lines])]
+    count = len(status.tables)
+    title = f"{count} {'table' if count == 1 else 'tables'} ({status.environment})"
+    screen = [title, *_aligned([head, *lines])]
     marks = [(one.table, one.good.watermark) for one in status.tables if one.good]
     screen += [f"{table}: watermark {mark}" for table, mark in marks if mark]
     for one in status.tables:
