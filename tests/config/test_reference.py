@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl_pipeline.config.checking import check_data
@@ -70,6 +70,7 @@ values = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from([key for key in KEYS if key[0] not in OUTER]), values)
 def test_the_schema_refuses_what_the_program_refuses(key: tuple[str, str], value: Any) -> None:
     if key[1].endswith("ssl_mode") or value != value:  # upper case is taken too; YAML's .nan

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl_pipeline.cli.init import screen
@@ -46,6 +46,7 @@ def test_the_file_to_fill_in(expected: Expected, environment: str) -> None:
     expected.check(f"env_{environment}.txt", text)
 
 
+@settings(deadline=None)
 @given(texts)
 def test_any_value_reads_back_as_it_was(value: str) -> None:
     read, faults = parse_env_text(f"NAME={quote_value(value)}\n", "test", where="x")
@@ -79,6 +80,7 @@ def test_urls_fill_the_file_of_their_environment(tmp_path: Path) -> None:
     ]
 
 
+@settings(deadline=None)
 @given(texts, texts)
 def test_any_user_and_password_of_a_url_arrive(user: str, password: str) -> None:
     url = f"mysql://{quote(user, safe='')}:{quote(password, safe='')}@h/d"
