@@ -87,6 +87,10 @@ class StatementRefusedError(DatabaseError):
     """A statement that the read-only source does not let through; nothing was sent."""
 
 
+class SourceClosedError(EtlError):
+    """The source may not be read any more in this run: its window has ended, or it is too busy."""
+
+
 class LostWorkError(DatabaseError):
     """A connection was lost that held uncommitted work, so a retry would hide the loss."""
 

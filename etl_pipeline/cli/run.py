@@ -19,6 +19,9 @@ FULL_OPTION = typer.Option(False, "--full", help="Build both targets anew from t
 ALLOW_DELETES_OPTION = typer.Option(
     [], "--allow-deletes", metavar="TABLE", help="Let as many of its rows go as will; repeatable."
 )
+OUTSIDE_WINDOW_OPTION = typer.Option(
+    False, "--outside-window", help="Read the source outside of source.window, too."
+)
 TABLES = typer.Argument(None, metavar="TABLE", hidden=True, autocompletion=complete_table)
 
 
@@ -57,13 +60,13 @@ def run(
     start: str | None = FROM_OPTION,
     end: str | None = TO_OPTION,
     by: str | None = BY_OPTION,
+    outside_window: bool = OUTSIDE_WINDOW_OPTION,
     as_json: bool = JSON_OPTION,
     debug: bool = DEBUG_OPTION,
 ) -> None:
     """Bring tables from the source to replication and raw, and prove them equal.
 
-    TABLE names the tables to bring. With none named, those of tables.yml are brought, and where
-    it names none, all tables of the source. Every row is read; only rows that differ are written.
+    TABLE: by default those of tables.yml, or all of the source. Only rows that differ are written.
 
     Example: etl run patient procedurelog
     """
@@ -94,6 +97,7 @@ def run(
                         tables or [],
                         AskedRange(start, end, by),
                         allow_deletes=allow_deletes,
+                        outside_window=outside_window,
                         listen=listen,
                         keep_trace=keep_trace,
                     )
@@ -105,6 +109,7 @@ def run(
                         allow_deletes=allow_deletes,
                         importance=[one.value for one in importance],
                         only=only.value if only else None,
+                        outside_window=outside_window,
                         listen=listen,
                         keep_trace=keep_trace,
                     )

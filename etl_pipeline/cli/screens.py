@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from etl_pipeline.core.burden import Burden
 from etl_pipeline.pipeline.summary import RunSummary
+from etl_pipeline.sync.proof import TableOutcome
 from etl_pipeline.transfer.twin import NUL_CHARACTERS, ZERO_DATES
 
 _ALTERED = {
@@ -17,6 +19,8 @@ _ALTERED = {
 }
 LINES_SHOWN = 20
 """Lines of one kind on a screen, altered columns or notes, at most."""
+ALIKE_SHOWN = 3
+"""Tables that failed for one reason are named one by one up to here."""
 
 
 _DONE = {
@@ -45,6 +49,7 @@ def run_screen(summary: RunSummary) -> str:
             f"  raw    {summary.total('inserted'):,} inserted, {summary.total('updated'):,} "
             f"updated, {summary.total('deleted'):,} deleted",
         ]
+    lines += _burden(summary.burden)
     lines += first_lines(
         f"  altered in raw  {table}.{column}: {count:,} × {_ALTERED.get(kind, kind)}"
         for (table, column, kind), count in sorted(summary.altered.items())
@@ -53,8 +58,7 @@ def run_screen(summary: RunSummary) -> str:
     notes = [*summary.notes, *(note for outcome in outcomes for note in outcome.notes)]
     lines += first_lines(f"  mended {o.table}: {one}" for o in outcomes for one in o.mended)
     lines += first_lines(f"  note   {note}" for note in notes)
-    for outcome in failed:
-        lines += failure_lines(outcome.table, outcome.error or "", outcome.fix)
+    lines += _failures(failed)
     return "\n".join(lines)
 
 
@@ -74,6 +78,35 @@ def _proofs(summary: RunSummary) -> Iterable[str]:
             count = f" ({count_tables(grades[grade])})" if len(grades) > 1 else ""
             yield f"  {label:5}  {grade}{count}: {words}"
             label = ""
+
+
+def _burden(burden: Burden) -> Iterable[str]:
+    """What the source had to bear."""
+    if not burden.statements:
+        return
+    table = f" ({burden.longest_of})" if burden.longest_of else ""
+    yield (
+        f"  source {burden.statements:,} statements, {burden.seconds:,.1f} s in all, "
+        f"{_size(burden.bytes)}; the longest {burden.longest_seconds:,.2f} s{table}"
+    )
+    if burden.waited_seconds:
+        yield f"  source reading waited {burden.waited_seconds:,.1f} s because it was busy"
+
+
+def _failures(failed: Sequence[TableOutcome]) -> Iterable[str]:
+    """What failed and its fix; tables that share a reason, such as the hour, share the lines."""
+    alike: dict[str, list[TableOutcome]] = {}
+    for outcome in failed:
+        alike.setdefault(outcome.error or "", []).append(outcome)
+    for error, outcomes in alike.items():
+        names = [outcome.table for outcome in outcomes]
+        if len(names) <= ALIKE_SHOWN:
+            for outcome in outcomes:
+                yield from failure_lines(outcome.table, error, outcome.fix)
+            continue
+        rest = len(names) - ALIKE_SHOWN
+        fix = (outcomes[0].fix or "").replace(f"etl run {names[0]}", "etl run")
+        yield from failure_lines(f"{', '.join(names[:ALIKE_SHOWN])} and {rest:,} more", error, fix)
 
 
 def first_lines(lines: Iterable[str]) -> list[str]:
@@ -117,6 +150,15 @@ def run_json(summary: RunSummary) -> str:
             "deleted": summary.total("deleted"),
             "discrepancies": len(summary.failed),
             "notes": list(summary.notes),
+            "source": {
+                "statements": summary.burden.statements,
+                "seconds": round(summary.burden.seconds, 3),
+                "rows": summary.burden.rows,
+                "bytes": summary.burden.bytes,
+                "longest_seconds": round(summary.burden.longest_seconds, 3),
+                "longest_of": summary.burden.longest_of or None,
+                "waited_seconds": round(summary.burden.waited_seconds, 3),
+            },
             "tables": [
                 {
                     "table": o.table,

@@ -37,7 +37,10 @@ _EXPECTED = {
     "greater_than_equal": "at least {ge}",
     "less_than_equal": "at most {le}",
     "string_too_long": "at most {max_length} characters",
+    "window": "hours such as 21:00-06:00, or 21:00-06:00 America/Chicago",
+    "time_zone": "a time zone that this machine knows, such as America/Chicago",
 }
+_KINDS_OF_TEXT = ("literal_error", "window", "time_zone")
 _GOT = {
     bool: "true or false",
     int: "a whole number",
@@ -80,7 +83,7 @@ def _describe(model: type[BaseModel], detail: ErrorDetails, locate: Locate) -> F
     if kind == "literal_error":
         expected = f"one of {expected}" if " or " in expected else expected
     got = "" if "than" in kind or "too" in kind else f", got {_GOT.get(type(value), 'a value')}"
-    if kind == "literal_error" and isinstance(value, str):
+    if kind in _KINDS_OF_TEXT and isinstance(value, str):
         got = ", got other text"
     advice = (
         f"quote the name: '{path[-1]}'"

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
+from pydantic_core import PydanticCustomError
 
 from etl_pipeline.config.resolve import (
     DEFAULT_CONNECT_TIMEOUT,
@@ -17,6 +25,7 @@ from etl_pipeline.config.resolve import (
     DEFAULT_POOL_SIZE,
     DEFAULT_POOL_TIMEOUT,
 )
+from etl_pipeline.config.window import WINDOW_PATTERN, parse_window
 
 MysqlSslMode = Literal["disabled", "preferred", "required", "verify_ca", "verify_identity"]
 PostgresSslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
@@ -33,6 +42,17 @@ def _lower(value: object) -> object:
 def _fill(value: object) -> object:
     # A section whose keys are all commented out reads as None in YAML.
     return {} if value is None else value
+
+
+def _check_window(value: str) -> str:
+    # The words are those of checking.py, which goes by the kind of the error.
+    try:
+        parse_window(value)
+    except ValueError:
+        raise PydanticCustomError("window", "window") from None
+    except KeyError:
+        raise PydanticCustomError("time_zone", "time zone") from None
+    return value
 
 
 Section = BeforeValidator(_fill)
@@ -178,10 +198,11 @@ class Source(_Model):
     """What the source server is spared."""
 
     max_seconds_per_statement: Seconds = key(
-        "limit of a statement at the source, which the server itself enforces",
+        "limit of a statement at the source, which the server itself enforces; what would take "
+        "longer is read in pieces",
         unit="seconds",
-        example=60,
-        default=60.0,
+        example=1,
+        default=2.0,
     )
     digests_by: Literal["program", "servers"] = key(
         "who hashes the rows of an unchanged table: `servers` sends one row a chunk over the line "
@@ -194,6 +215,32 @@ class Source(_Model):
         unit="connections",
         otherwise="number of cores",
         example=2,
+    )
+    pause_ms: Annotated[int, Field(ge=0, le=3_600_000)] = key(
+        "rest of each connection before it reads on", unit="milliseconds", default=0, example=100
+    )
+    max_threads_running: Count = key(
+        "while the server's `Threads_running` is higher, ours included, nothing is begun",
+        unit="threads",
+        default=25,
+        example=40,
+    )
+    max_replica_lag_seconds: Seconds = key(
+        "while a source that is itself a replica is further behind, nothing is begun",
+        unit="seconds",
+        default=60.0,
+        example=10,
+    )
+    window: (
+        Annotated[
+            str, AfterValidator(_check_window), Field(json_schema_extra={"pattern": WINDOW_PATTERN})
+        ]
+        | None
+    ) = key(
+        "hours in which `etl run` may read the source, by this machine's clock or that of a named "
+        "[time zone](how_it_works.md#the-sources-window)",
+        otherwise="always",
+        example="21:00-06:00 America/Chicago",
     )
 
 
@@ -312,6 +359,12 @@ class TableConfig(_Model):
     )
     estimated_rows: Annotated[int, Field(ge=0)] | None = key(
         "checked and not used yet", unit="rows", example=1000000
+    )
+    max_seconds_per_statement: Seconds | None = key(
+        "limit of a statement that reads this table",
+        unit="seconds",
+        otherwise="that of `source`",
+        example=60,
     )
     columns: Annotated[dict[Text, Annotated[ColumnConfig, Section]], Section] = Field(
         default_factory=dict,

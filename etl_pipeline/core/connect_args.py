@@ -12,6 +12,8 @@ from etl_pipeline.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from etl_pipeline.core.peace import Manners
+
 APPLICATION_NAME = "etl_pipeline"
 READ_GRACE_SECONDS = 30.0
 """How much longer than the server's own limit a client waits for a statement at the source."""
@@ -41,12 +43,13 @@ def make_mysql_args(config: Mapping[str, Any]) -> dict[str, Any]:
     return args | _make_mysql_tls(config)
 
 
-def make_source_args(config: Mapping[str, Any], max_seconds_per_statement: float) -> dict[str, Any]:
+def make_source_args(config: Mapping[str, Any], manners: Manners) -> dict[str, Any]:
     """Arguments of :class:`~etl_pipeline.core.source_connection.SourceConnection`."""
     args = make_mysql_args(config)
     # The server ends a statement at its limit, so a longer silence is a dead connection.
-    args.setdefault("read_timeout", max_seconds_per_statement + READ_GRACE_SECONDS)
-    return args | {"max_seconds_per_statement": max_seconds_per_statement}
+    longest = max(manners.seconds_per_statement, *manners.seconds_of_tables.values(), 0)
+    args.setdefault("read_timeout", longest + READ_GRACE_SECONDS)
+    return args | {"max_seconds_per_statement": manners.seconds_per_statement}
 
 
 def make_replication_args(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from etl_pipeline.core.connect_args import (
 )
 from etl_pipeline.core.manager import ConnectionManager, create_connection_manager
 from etl_pipeline.core.mysql_connection import MysqlConnection
+from etl_pipeline.core.peace import Peace, read_manners
 from etl_pipeline.core.source_connection import NO_LIMIT, SourceConnection
 from etl_pipeline.errors import FaultyConfigurationError
 
@@ -61,14 +62,19 @@ class ConnectionFactory:
     """
 
     @staticmethod
-    def get_source_connection(settings: Settings) -> Engine:
+    def get_source_connection(settings: Settings, peace: Peace | None = None) -> Engine:
         """An engine for the source, read-only by construction.
 
         Every connection of it is a :class:`SourceConnection`, whoever asks the pool for it.
+
+        Args:
+            settings: Where the source is, and how it is to be treated.
+            peace: What all its connections ask before they read; None for one of their own.
         """
         config = _get_config(settings, DatabaseType.SOURCE)
-        limit = settings.pipeline.source.max_seconds_per_statement
-        engine = _make_engine("mysql+pymysql", config, make_source_args(config, limit))
+        manners = read_manners(settings)
+        args = make_source_args(config, manners)
+        engine = _make_engine("mysql+pymysql", config, args | {"peace": peace or Peace(manners)})
 
         _connect_by(engine, SourceConnection)
         return engine
@@ -83,10 +89,10 @@ class ConnectionFactory:
             pymysql.err.MySQLError: The server refused or does not answer.
         """
         config = _get_config(settings, DatabaseType.SOURCE)
-        limit = settings.pipeline.source.max_seconds_per_statement
-        args = make_source_args(config, limit)
+        manners = read_manners(settings)
+        args = make_source_args(config, manners)
         place = {key: config[key] for key in ("host", "port", "user", "database")}
-        return SourceConnection(**place, **args)
+        return SourceConnection(peace=Peace(manners), **place, **args)
 
     @staticmethod
     def get_replication_connection(settings: Settings) -> Engine:

@@ -62,7 +62,11 @@ _CHANGED = Meaning("the table changed under the statement", "run again", is_pass
 _FULL_DISK = Meaning("the server's disk is full", "free space on the server")
 _TOO_LONG = Meaning(
     "the statement was ended at its time limit or cancelled",
-    "read smaller pieces, or raise source.max_seconds_per_statement in pipeline.yml",
+    "ask who set a limit or cancelled it, then run again",
+)
+_OVER_LIMIT = Meaning(
+    "the statement was ended at the source's time limit",
+    "wait until the source is less busy, or raise source.max_seconds_per_statement in pipeline.yml",
 )
 _STOPPED = Meaning("somebody ended the statement at the server", "ask who, then run again")
 _READ_ONLY = Meaning("the server or session is read-only", "write to a database of ours")
@@ -107,7 +111,7 @@ MYSQL: Final[Mapping[int, Meaning]] = {
     **dict.fromkeys((1205, 1213, 3572), _LOCKED),
     **dict.fromkeys((1020, 1412), _CHANGED),
     **dict.fromkeys((1021, 1114, 3), _FULL_DISK),
-    **dict.fromkeys((1969, 3024), _TOO_LONG),
+    **dict.fromkeys((1969, 3024), _OVER_LIMIT),
     **dict.fromkeys((1317,), _STOPPED),
     **dict.fromkeys((1290, 1792, 1836), _READ_ONLY),
     **dict.fromkeys((1193,), _NO_VARIABLE),
@@ -152,6 +156,11 @@ def explain(error: BaseException, where: str) -> DatabaseError:
 def is_passing(error: BaseException) -> bool:
     """Whether the fault may be gone in a moment; False where unsure."""
     return read_meaning(error)[0].is_passing
+
+
+def is_too_long(error: BaseException) -> bool:
+    """Whether a MySQL server ended the statement at the time limit of the session."""
+    return read_meaning(error)[0] is _OVER_LIMIT
 
 
 def read_meaning(error: BaseException) -> tuple[Meaning, str]:

@@ -1,22 +1,25 @@
-"""The driver's connection to the source, which cannot write.
+"""The driver's connection to the source, which cannot write and minds the source's peace.
 
 The check sits where PyMySQL hands a command to the socket, so cursors, the pool, SQLAlchemy and
-PyMySQL's own methods all pass it.
+PyMySQL's own methods all pass it. There, too, every statement is timed and counted, and a read
+waits until the source is to be read.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import TYPE_CHECKING, Any
 
 from pymysql.constants import CLIENT, COMMAND
 
 from etl_pipeline.core.mysql_connection import MysqlConnection
+from etl_pipeline.core.peace import Peace
 from etl_pipeline.core.source_guard import check_statement
 from etl_pipeline.errors import StatementRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 NO_LIMIT = 2**64 - 1
@@ -30,17 +33,26 @@ class SourceConnection(MysqlConnection):
 
     Args:
         max_seconds_per_statement: The server ends a longer statement.
+        peace: What the source is spared; shared by the connections of a run.
         parameters: As for ``pymysql.connect``; files are never sent, and the character set is
             utf8mb4, for which the check was made.
     """
 
     # What PyMySQL has and its type stubs leave out; a test fails if a release takes it away.
     server_version: str
-    _read_ok_packet: Callable[[], object]
+    _result: Any
     _force_close: Callable[[], None]
 
-    def __init__(self, *, max_seconds_per_statement: float, **parameters: Any) -> None:
-        self._max_seconds_per_statement = max_seconds_per_statement
+    def __init__(
+        self, *, max_seconds_per_statement: float, peace: Peace | None = None, **parameters: Any
+    ) -> None:
+        self.peace = Peace() if peace is None else peace
+        self._max_seconds_per_statement = self._limit_seconds = max_seconds_per_statement
+        self._table = ""
+        self._sent_at: float | None = None
+        self._read_at: float | None = None
+        self._received_bytes = 0
+        self._has_read = False
         flags = parameters.get("client_flag", 0) & ~(CLIENT.LOCAL_FILES | CLIENT.MULTI_STATEMENTS)
         parameters |= {"client_flag": flags, "local_infile": False, "charset": "utf8mb4"}
         super().__init__(**parameters)
@@ -52,16 +64,70 @@ class SourceConnection(MysqlConnection):
             for statement in list_session_statements(
                 self.server_version, self._max_seconds_per_statement
             ):
-                super()._execute_command(COMMAND.COM_QUERY, statement)  # type: ignore[misc]
-                self._read_ok_packet()
+                self._set(statement)
         except BaseException:
             self._force_close()
             raise
+
+    @contextlib.contextmanager
+    def reading(self, table: str) -> Iterator[None]:
+        """For the block, statements read *table*: its limit is theirs, and they are counted so."""
+        self._table = table
+        self._limit_statements(self.peace.manners.seconds_of_tables.get(table))
+        yield
+        # After an error the connection is closed: see lend_mysql.
+        self._limit_statements(None)
+        self._table = ""
+
+    def end_statement(self, rows: int = 0, received_bytes: int = 0) -> None:
+        """Count the statement under way, if there is one.
+
+        Args:
+            rows: Rows received.
+            received_bytes: What was received past PyMySQL.
+        """
+        if self._sent_at is None:
+            return
+        now = self.peace.clock()
+        size = self._received_bytes + received_bytes
+        self.peace.ledger.add(now - self._sent_at, rows=rows, size=size, table=self._table)
+        self._sent_at = None
+        self._read_at = now
+
+    def _begin_statement(self) -> None:
+        self.end_statement()
+        self._received_bytes = 0
+        self._sent_at = self.peace.clock()
+
+    def _limit_statements(self, seconds: float | None) -> None:
+        """Let the server end statements after *seconds*; None is the limit of the session."""
+        seconds = self._max_seconds_per_statement if seconds is None else seconds
+        if seconds != self._limit_seconds:
+            self._set(f"SET SESSION {_limit_words(self.server_version, seconds)}")
+            self._limit_seconds = seconds
+
+    def _set(self, statement: str) -> None:
+        """Send a statement of ours that the check would not let through."""
+        self._begin_statement()
+        super()._execute_command(COMMAND.COM_QUERY, statement)  # type: ignore[misc]
+        self._read_ok_packet()
+
+    def _look(self, statement: str) -> list[dict[str, Any]]:
+        """The rows of a SHOW by name."""
+        self._begin_statement()
+        super()._execute_command(COMMAND.COM_QUERY, statement)  # type: ignore[misc]
+        self._read_query_result()
+        if not self._result.rows:
+            return []
+        names = [field.name for field in self._result.fields]
+        return [dict(zip(names, row, strict=True)) for row in self._result.rows]
 
     def _execute_command(self, command: int, sql: str | bytes) -> None:
         if command == COMMAND.COM_QUERY:
             sql = sql.encode("utf-8") if isinstance(sql, str) else bytes(sql)
             check_statement(sql)
+            self._wait_for_peace(sql[:8].lstrip(b"( \n").upper())
+            self._begin_statement()
         elif command not in (COMMAND.COM_PING, COMMAND.COM_QUIT):
             raise StatementRefusedError(
                 f"command {command} of the protocol is not let through",
@@ -70,9 +136,23 @@ class SourceConnection(MysqlConnection):
             )
         super()._execute_command(command, sql)  # type: ignore[misc]
 
+    def _wait_for_peace(self, verb: bytes) -> None:
+        """Wait before the first read of a transaction; one that is open would keep others waiting.
+
+        What ends a transaction, or another session's statement, never waits.
+        """
+        if verb.startswith((b"ROLLBACK", b"COMMIT")):
+            self._has_read = False
+        elif verb.startswith((b"SELECT", b"WITH")) and not self._has_read:
+            self.end_statement()
+            self.peace.admit(self._look, self.server_version, self._read_at)
+            self._has_read = True
+
     def _read_query_result(self, unbuffered: bool = False) -> int:
         try:
-            return int(super()._read_query_result(unbuffered))  # type: ignore[misc]
+            affected = int(super()._read_query_result(unbuffered))  # type: ignore[misc]
+            rows = getattr(self._result, "rows", None)
+            self.end_statement(len(rows or ()))
         except RuntimeError:
             # PyMySQL's answer to a server that asks for a file although nobody offered one.
             self._force_close()
@@ -81,6 +161,19 @@ class SourceConnection(MysqlConnection):
                 where="source",
                 fix="check that the host is the server that you mean",
             ) from None
+        finally:
+            self.end_statement()
+        return affected
+
+    def _read_ok_packet(self) -> Any:
+        try:
+            return super()._read_ok_packet()  # type: ignore[misc]
+        finally:
+            self.end_statement()
+
+    def _read_bytes(self, num_bytes: int) -> bytes:
+        self._received_bytes += num_bytes
+        return bytes(super()._read_bytes(num_bytes))  # type: ignore[misc]
 
 
 def list_session_statements(server_version: str, max_seconds: float) -> tuple[str, ...]:
@@ -91,13 +184,25 @@ def list_session_statements(server_version: str, max_seconds: float) -> tuple[st
     8.0 and newer answer with the size that a table had when somebody last asked, up to a day ago;
     chunks are cut by that size, so it is asked for anew.
     """
-    if "mariadb" in server_version.lower():
-        limit = f"max_statement_time={max_seconds:f}"
-    else:
-        limit = f"max_execution_time={math.ceil(max_seconds * 1000)}"
-        if int(server_version.split(".")[0]) >= FIRST_TO_KEEP_SIZES:
-            limit += ", information_schema_stats_expiry=0"
+    limit = _limit_words(server_version, max_seconds)
+    is_mariadb = "mariadb" in server_version.lower()
+    if not is_mariadb and int(server_version.split(".")[0]) >= FIRST_TO_KEEP_SIZES:
+        limit += ", information_schema_stats_expiry=0"
     return (
         f"SET SESSION sql_mode='', time_zone='+00:00', sql_select_limit={NO_LIMIT}, {limit}",
         "SET SESSION TRANSACTION READ ONLY",
     )
+
+
+def _limit_words(server_version: str, seconds: float) -> str:
+    """What bounds a statement, as assignments of SET SESSION.
+
+    A server that waits for a client to take its rows does not look at the time that a statement
+    has; measured on MariaDB 10.11: a MyISAM table stayed locked for a minute. So it is told, too,
+    how long to wait for a client.
+    """
+    if "mariadb" in server_version.lower():
+        limit = f"max_statement_time={seconds:f}"
+    else:
+        limit = f"max_execution_time={math.ceil(seconds * 1000)}"
+    return f"{limit}, net_write_timeout={math.ceil(seconds)}"

@@ -26,7 +26,7 @@ _PIPELINE_YML = """\
 general:
   # parallel_tables: 2       # tables worked on at once; without it, the number of cores
 source:
-  max_seconds_per_statement: 60
+  max_seconds_per_statement: 2
 """
 
 _TABLES_YML = """\

@@ -45,6 +45,7 @@ def backfill_once(
     asked: AskedRange,
     *,
     allow_deletes: Sequence[str] = (),
+    outside_window: bool = False,
     listen: Listener,
     keep_trace: KeepTrace | None = None,
 ) -> RunSummary:
@@ -58,7 +59,7 @@ def backfill_once(
         )
     started_at, clock = datetime.now(UTC), time.monotonic()
     outcomes: list[TableOutcome] = []
-    with open_session(settings) as session:
+    with open_session(settings, outside_window=outside_window) as session:
         configured = configured_tables(settings)
         plan = plan_run(session.catalog, configured, tables, allow_deletes=allow_deletes)
         for refusal in plan.refused:
@@ -69,7 +70,7 @@ def backfill_once(
             )
             for text in plan.tables
         }
-        work = Work(session.databases, session.stop, listen, keep_trace)
+        work = Work(session.databases, session.stop, listen, session.peace, keep_trace)
         listen(RunStarted(len(plan.tables), sum(t.table.rows_estimate for t in plan.tables)))
         with Control(session.databases) as control:
             runs.lock_runs(control.connection)

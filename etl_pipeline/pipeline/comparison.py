@@ -50,12 +50,14 @@ def verify_once(
     started_at, started = datetime.now(UTC), time.monotonic()
     with open_session(settings) as session, contextlib.ExitStack() as controls:
         plan = plan_run(session.catalog, configured_tables(settings), tables)
-        work = Work(session.databases, session.stop, listen, keep_trace)
+        work = Work(session.databases, session.stop, listen, session.peace, keep_trace)
         control = None
         if scope.repair:
             control = controls.enter_context(Control(session.databases))
             runs.lock_runs(control.connection)
-        with ThreadPoolExecutor(session.width.tables) as executor:
+        # Each table takes a connection to the source for as long as it is compared.
+        at_once = min(session.width.tables, session.width.lanes)
+        with ThreadPoolExecutor(at_once) as executor:
             findings = list(verify_tables(plan, work, executor, scope))
         if control:
             _repair(session, plan, work, control, scope, findings, Selection(tuple(tables)))

@@ -9,7 +9,8 @@ from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass
 from typing import TypeVar
 
-from etl_pipeline.core.faults import is_passing
+from etl_pipeline.core.faults import is_passing, is_too_long
+from etl_pipeline.core.peace import Peace
 from etl_pipeline.core.stop import Stop
 from etl_pipeline.errors import EtlError, StoppedError
 from etl_pipeline.pipeline.events import (
@@ -47,12 +48,14 @@ class Work:
     """What every table is worked on with.
 
     Attributes:
+        peace: What the source is spared.
         keep_trace: Told of each error with its traceback, for ``--debug``; None for nobody.
     """
 
     databases: Databases
     stop: Stop
     listen: Listener
+    peace: Peace
     keep_trace: Callable[[BaseException], None] | None = None
 
 
@@ -131,6 +134,7 @@ def _copy_table(text: TableText, plan: RunPlan, work: Work, copying: Copying) ->
     else:
         outcome = TableOutcome(text.name, rules.strategy)
         try:
+            work.peace.check_open(text.name, "not begun")
             _retrying(text.name, work, lambda: _copy_once(text, rules, work, copying, outcome))
         except StoppedError:
             raise
@@ -264,7 +268,8 @@ def _retrying(table: str, work: Work, attempt: Callable[[], Result]) -> Result:
             return attempt()
         except Exception as error:
             work.stop.check()
-            if not is_passing(error):
+            # Whoever held the table locked for longer than our limit may be done with it.
+            if not is_passing(error) and not is_too_long(error):
                 raise
             work.listen(TableRetried(table, explained(error, table).what, wait_seconds))
             work.stop.wait(wait_seconds)

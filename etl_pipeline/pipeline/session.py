@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import pymysql
@@ -21,11 +21,17 @@ from etl_pipeline.config import DatabaseType, PostgresSchema, Settings
 from etl_pipeline.config.databases import REQUIRED_KEYS
 from etl_pipeline.config.models import TableConfig
 from etl_pipeline.core import ConnectionFactory, create_connection_manager
-from etl_pipeline.core.faults import explain
+from etl_pipeline.core.faults import explain, is_too_long
 from etl_pipeline.core.grants import read_write_privileges
+from etl_pipeline.core.peace import Peace, read_manners, utc_now
 from etl_pipeline.core.same_server import refuse_same_server_database
 from etl_pipeline.core.stop import Stop
-from etl_pipeline.errors import ConfigurationError, EtlError, FaultyConfigurationError
+from etl_pipeline.errors import (
+    ConfigurationError,
+    DatabaseError,
+    EtlError,
+    FaultyConfigurationError,
+)
 from etl_pipeline.pipeline.control import Control
 from etl_pipeline.pipeline.events import Listener
 from etl_pipeline.pipeline.plan import RunPlan, plan_run
@@ -43,6 +49,9 @@ from etl_pipeline.sync.runs import Selection, Started
 
 log = logging.getLogger(__name__)
 
+Result = TypeVar("Result")
+
+CATALOG_ATTEMPTS = 5
 MOST_AT_ONCE = 8
 """Where the configuration says nothing of how much is done at once."""
 
@@ -58,11 +67,16 @@ class Session:
     catalog: dict[str, Table]
     width: _Width
     stop: Stop
+    peace: Peace
 
 
 @contextlib.contextmanager
-def open_session(settings: Settings) -> Iterator[Session]:
+def open_session(
+    settings: Settings, *, outside_window: bool = True, now: Callable[[], datetime] = utc_now
+) -> Iterator[Session]:
     """Connect to the three databases, check that they may be used together, read the catalog.
+
+    Unless *outside_window*, the source is read in its window only; *now* tells the time.
 
     Raises:
         ConfigurationError: Values are missing or wrong, or source and replication are the same.
@@ -70,13 +84,16 @@ def open_session(settings: Settings) -> Iterator[Session]:
     """
     _refuse_faults(settings)
     schema = settings.get_database_config(DatabaseType.ANALYTICS)["schema"]
+    stop = Stop()
+    manners = read_manners(settings, outside_window=outside_window)
+    peace = Peace(manners, wait=stop.wait, now=now)
+    peace.check_begin()
     databases = Databases(
-        source=ConnectionFactory.get_source_connection(settings),
+        source=ConnectionFactory.get_source_connection(settings, peace),
         replication=ConnectionFactory.get_replication_connection(settings),
         analytics=ConnectionFactory.get_analytics_connection(settings, PostgresSchema(schema)),
         schema=schema,
     )
-    stop = Stop()
     try:
         for engine, name in _named(databases):
             _try_connection(engine, name)
@@ -84,7 +101,7 @@ def open_session(settings: Settings) -> Iterator[Session]:
         _warn_of_write_privileges(databases)
         width = _find_width(settings, databases)
         _refuse_small_pools(databases, width)
-        yield Session(settings, databases, _read_source(databases), width, stop)
+        yield Session(settings, databases, _read_source(databases), width, stop, peace)
     finally:
         databases.dispose()
 
@@ -130,8 +147,10 @@ def run_once(
     allow_deletes: Sequence[str] = (),
     importance: Sequence[str] = (),
     only: str | None = None,
+    outside_window: bool = False,
     listen: Listener,
     keep_trace: KeepTrace | None = None,
+    now: Callable[[], datetime] = utc_now,
 ) -> RunSummary:
     """Bring *tables* (all that are configured, if empty) and record the run.
 
@@ -145,16 +164,19 @@ def run_once(
         allow_deletes: Tables of which as many rows may go as will.
         importance: Only tables of one of these; empty for all.
         only: The hop that is made, ``replicate`` or ``load``; None for both.
+        outside_window: Whether the source may be read outside of its window, too.
         listen: Told what goes on.
         keep_trace: Told of each error, for ``--debug``.
+        now: Tells the instant.
 
     Raises:
+        SourceClosedError: The window is not open.
         ConfigurationError: The configuration is wrong, or a table is not known.
         DatabaseError: A server cannot be used, or another run is at work.
         KeyboardInterrupt: Somebody pressed Ctrl-C; no table is left half-loaded.
     """
     started_at, clock = datetime.now(UTC), time.monotonic()
-    with open_session(settings) as session:
+    with open_session(settings, outside_window=outside_window, now=now) as session:
         plan = plan_run(
             session.catalog,
             configured_tables(settings),
@@ -169,7 +191,7 @@ def run_once(
             runs.lock_runs(control.connection)
             started = runs.start_run(control.connection, selection)
             log.debug("run %d: %s", started.claim.run_id, session.width)
-            work = Work(session.databases, session.stop, listen, keep_trace)
+            work = Work(session.databases, session.stop, listen, session.peace, keep_trace)
             with runs.beating(lambda: control.connection, started.claim.run_id):
                 outcomes = _run(session, plan, work, control, started, only)
             runs.forget_old_runs(control.connection, settings.pipeline.general.history_days)
@@ -178,7 +200,16 @@ def run_once(
         notes.insert(0, f"run {started.continues} was cut off, and this one went on with it")
     seconds = time.monotonic() - clock
     run_id = started.claim.run_id
-    return RunSummary(run_id, settings.environment, started_at, seconds, outcomes, notes, only)
+    return RunSummary(
+        run_id,
+        settings.environment,
+        started_at,
+        seconds,
+        outcomes,
+        notes,
+        only,
+        session.peace.ledger.read(),
+    )
 
 
 def _run(
@@ -206,10 +237,12 @@ def _run(
                     state.record_table(control.keep(), run_id, table)
                     outcomes.append(table)
         outcome = "failed" if any(o.error for o in outcomes) else "succeeded"
+        outcome = "stopped" if session.peace.is_closed else outcome
     except EtlError:
         outcome = "failed"
         raise
     finally:
+        state.record_burden(control.keep(), run_id, session.peace.ledger.read())
         runs.finish_run(control.keep(), run_id, outcome)
     return outcomes
 
@@ -240,9 +273,25 @@ def _read_source(databases: Databases) -> dict[str, Table]:
     database = databases.source.url.database or ""
     # A handful of statements, each once: nothing to space out.
     with create_connection_manager(databases.source, spacing_seconds=0) as manager:
-        catalog = read_catalog(manager.execute_with_retry, database)
+        catalog = _read_patiently(lambda: read_catalog(manager.execute_with_retry, database))
     log.debug("%s: %d tables", place_of(databases.source, "source"), len(catalog))
     return catalog
+
+
+def _read_patiently(read: Callable[[], Result]) -> Result:
+    """What *read* returns, also where it takes a few attempts within the source's limit.
+
+    A server opens every table for its catalog; those that it has open at the next attempt are
+    answered at once.
+    """
+    for _ in range(CATALOG_ATTEMPTS - 1):
+        try:
+            return read()
+        except DatabaseError as error:
+            if not is_too_long(error):
+                raise
+            log.debug("source: the catalog takes longer than the limit; read again")
+    return read()
 
 
 def open_replication(session: Session, claim: Claim) -> Replication:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from etl_pipeline.core.burden import Burden
 from etl_pipeline.sync.compare import Scope
 from etl_pipeline.sync.proof import TableOutcome
 from etl_pipeline.sync.verdict import Verdict
@@ -20,6 +21,7 @@ class RunSummary:
         seconds: Wall time of the whole run.
         notes: Sentences about the run as a whole.
         only: The hop that was made, ``replicate`` or ``load``; None for both.
+        burden: What the source had to bear.
     """
 
     run_id: int
@@ -29,6 +31,7 @@ class RunSummary:
     outcomes: Sequence[TableOutcome]
     notes: Sequence[str] = ()
     only: str | None = None
+    burden: Burden = field(default_factory=Burden)
 
     @property
     def failed(self) -> list[TableOutcome]:

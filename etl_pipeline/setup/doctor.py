@@ -205,7 +205,7 @@ def _look_at_databases(settings: Settings) -> Iterator[Finding]:
 
 
 def _look_at_mysql(settings: Settings, engines: contextlib.ExitStack) -> Iterator[Finding]:
-    connect = ConnectionFactory.get_source_connection
+    connect: Callable[[Settings], Engine] = ConnectionFactory.get_source_connection
     source = _ask(settings, DatabaseType.SOURCE, connect, engines, read_mysql)
     yield source.finding
     yield from judge_source(source.facts) if source.facts else ()

@@ -12,6 +12,7 @@ import psycopg
 from etl_pipeline.core.stop import Stop
 from etl_pipeline.schema.names import DELETED_AT, quote_postgres
 from etl_pipeline.sync.extract import end_read
+from etl_pipeline.sync.pages import read_pages
 from etl_pipeline.sync.raw_sql import PINNED_SETTINGS, live_rows
 from etl_pipeline.sync.raw_table import read_relation
 from etl_pipeline.sync.rules import Rules
@@ -117,7 +118,10 @@ def read_chunk(
     """Read all rows of *chunk* into *spool*; a read of the source is ended."""
     text = job.text
     with_copy = keep is not lossless
-    blocks = read_text(connection, select_chunk(text, chunk), text.modes, with_copy=with_copy)
+    if connection is job.source:
+        blocks = read_pages(text, chunk, connection, with_copy=with_copy)
+    else:
+        blocks = read_text(connection, select_chunk(text, chunk), text.modes, with_copy=with_copy)
     spool.fill(blocks, job.stop.check, keep)
     if connection is job.source:
         end_read(connection)

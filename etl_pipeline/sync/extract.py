@@ -10,15 +10,11 @@ from etl_pipeline.core.stop import Stop
 from etl_pipeline.errors import SchemaError, TransferError
 from etl_pipeline.schema.names import quote_mysql
 from etl_pipeline.schema.types import choice_of
+from etl_pipeline.sync.pages import read_pages
 from etl_pipeline.sync.proof import ChunkProof
+from etl_pipeline.transfer.page import Page, where_page
 from etl_pipeline.transfer.reader import read_text
-from etl_pipeline.transfer.select import (
-    Chunk,
-    TableText,
-    select_chunk,
-    select_unreadable,
-    where_chunk,
-)
+from etl_pipeline.transfer.select import Chunk, TableText, select_unreadable
 from etl_pipeline.transfer.spool import Spool
 
 ColumnState = tuple[str, str, str | None]
@@ -28,15 +24,20 @@ ColumnState = tuple[str, str, str | None]
 def extract_chunk(
     text: TableText, chunk: Chunk, source: Any, spool: Spool, stop: Stop
 ) -> ChunkProof:
-    """Read a chunk into *spool* in one statement, and end the read at the source.
+    """Read a chunk into *spool*, and end the read at the source.
 
     Raises:
+        SourceClosedError: The source may not be read any more.
         TransferError: The source sent other characters than it holds.
         pymysql.err.MySQLError: The source refused or was lost.
     """
     read_at = datetime.now(UTC)
-    where = where_chunk(text, chunk)
-    extract_rows(text, select_chunk(text, chunk), where, source, spool, stop)
+
+    def refuse(page: Page) -> None:
+        _refuse_unreadable(text, source, where_page(text, page))
+
+    spool.fill(read_pages(text, chunk, source, ended=refuse), stop.check)
+    end_read(source)
     return ChunkProof(
         chunk,
         spool.rows,
@@ -51,8 +52,10 @@ def extract_rows(
     text: TableText, statement: str | bytes, where: bytes, source: Any, spool: Spool, stop: Stop
 ) -> None:
     """Read *statement*, which selects the rows *where*, into *spool*; the rest is as above."""
-    spool.fill(read_text(source, statement, text.modes), stop.check)
-    _refuse_unreadable(text, source, where)
+    source.peace.check_open(text.name, "stopped in the middle of the table")
+    with source.reading(text.name):
+        spool.fill(read_text(source, statement, text.modes), stop.check)
+        _refuse_unreadable(text, source, where)
     end_read(source)
 
 

@@ -15,6 +15,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pymysql
+
+from etl_pipeline.core.faults import is_too_long
 from etl_pipeline.sync import replica
 from etl_pipeline.sync.chunks import chunk_rows
 from etl_pipeline.sync.difference import Difference, find_difference
@@ -22,6 +25,7 @@ from etl_pipeline.sync.extract import end_read, extract_rows, read_columns, refu
 from etl_pipeline.sync.guard import DeleteGuard
 from etl_pipeline.sync.lanes import Lane
 from etl_pipeline.sync.mend import batches, write_few
+from etl_pipeline.sync.pages import read_pages
 from etl_pipeline.sync.replica import KnownChunk, Watermark
 from etl_pipeline.sync.rules import Known
 from etl_pipeline.sync.stamps import Instant, first_stamp, next_watermark
@@ -110,12 +114,19 @@ def follow_stamps(
         What was done with each chunk.
 
     Raises:
-        TooManyError: A full pass is cheaper; what was written is right.
+        TooManyError: A full pass is cheaper, or the source does not find the rows within its
+            limit; what was written is right.
         GuardError: More rows would be deleted than the table's rules allow.
     """
     progress = _Progress(list(known.remembered.chunks))
     columns = job.lanes.call(lambda lane: read_columns(job.text, lane.source))
-    job.lanes.call(functools.partial(_follow, job, known, watermark, instant, progress))
+    try:
+        job.lanes.call(functools.partial(_follow, job, known, watermark, instant, progress))
+    except pymysql.err.MySQLError as error:
+        if is_too_long(error):
+            # A full pass reads in statements as short as they must be.
+            raise TooManyError("the source did not find the new rows within its limit") from error
+        raise
     compare = functools.partial(_compare_keys, job)
     compared = list(job.lanes.each(compare, list(progress.chunks), singly=False))
     _judge(job, known, compared)
@@ -259,7 +270,7 @@ def _compare_keys(job: WriteJob, lane: Lane, known: KnownChunk) -> _Keys:
     keys, chunk = job.text.keys, known.proof.chunk
     statement = select_chunk(keys, chunk)
     with Spool(ordered=keys.is_ordered) as here, Spool(ordered=keys.is_ordered) as there:
-        here.fill(read_text(lane.source, statement, keys.modes), lane.stop.check)
+        here.fill(read_pages(keys, chunk, lane.source), lane.stop.check)
         end_read(lane.source)
         found = _Keys(chunk.ordinal, here.digest())
         if known.key_digest == found.digest:

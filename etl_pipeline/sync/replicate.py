@@ -173,8 +173,8 @@ def _make_pass(
         try:
             if doubt is None:
                 return choice, follow_stamps(job, known, committed, instant)
-        except TooManyError:
-            doubt = "so many rows are new that it takes less time"
+        except TooManyError as error:
+            doubt = str(error) or "so many rows are new that it takes less time"
             known = job.lanes.call(functools.partial(_look, job.text))
         choice = Choice(Pass.FULL, doubt)
     if known and choice.what in (Pass.FULL, Pass.TAIL):

@@ -12,6 +12,7 @@ from importlib import resources
 
 import psycopg
 
+from etl_pipeline.core.burden import Burden
 from etl_pipeline.errors import DatabaseError
 from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.sync.proof import ChunkProof, RawDigest, TableOutcome
@@ -66,6 +67,25 @@ def ensure_schema(connection: psycopg.Connection, schema: str) -> None:
     found = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,))
     if found.fetchone() is None:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_postgres(schema)}".encode())
+
+
+def record_burden(connection: psycopg.Connection, run_id: int, burden: Burden) -> None:
+    """Record what the source had to bear of a run."""
+    connection.execute(
+        "UPDATE etl.run SET source_statements = %s, source_seconds = %s, source_rows = %s, "
+        "source_bytes = %s, source_longest_seconds = %s, source_longest_of = %s, "
+        "source_waited_seconds = %s WHERE run_id = %s",
+        (
+            burden.statements,
+            burden.seconds,
+            burden.rows,
+            burden.bytes,
+            burden.longest_seconds,
+            burden.longest_of or None,
+            burden.waited_seconds,
+            run_id,
+        ),
+    )
 
 
 def record_table(connection: psycopg.Connection, run_id: int, outcome: TableOutcome) -> None:

@@ -22,6 +22,14 @@ ALTER TABLE etl.run ADD COLUMN IF NOT EXISTS backend_pid integer NOT NULL DEFAUL
 ALTER TABLE etl.run DROP CONSTRAINT IF EXISTS run_outcome_check;
 ALTER TABLE etl.run ADD CONSTRAINT run_outcome_check
     CHECK (outcome IN ('succeeded', 'failed', 'stopped', 'lost'));
+ALTER TABLE etl.run ADD COLUMN IF NOT EXISTS source_statements bigint;
+ALTER TABLE etl.run ADD COLUMN IF NOT EXISTS source_seconds double precision;
+ALTER TABLE etl.run ADD COLUMN IF NOT EXISTS source_rows bigint;
+ALTER TABLE etl.run ADD COLUMN IF NOT EXISTS source_bytes bigint;
+ALTER TABLE etl.run ADD COLUMN IF NOT EXISTS source_longest_seconds double precision;
+ALTER TABLE etl.run ADD COLUMN IF NOT EXISTS source_longest_of text;
+ALTER TABLE etl.run ADD COLUMN IF NOT EXISTS source_waited_seconds double precision;
+COMMENT ON COLUMN etl.run.source_statements IS 'Sent to the source, with all that follows; NULL while the run goes on.';
 COMMENT ON TABLE etl.run IS 'One row a run; outcome is NULL while it is going on and after a kill.';
 COMMENT ON COLUMN etl.run.token IS '16 random bytes that name the run in both targets.';
 COMMENT ON COLUMN etl.run.selection IS 'What was asked for: tables, and whether everything anew.';

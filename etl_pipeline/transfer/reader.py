@@ -34,11 +34,13 @@ def read_text(
     """
     header = wire.send_query(connection, statement)
     done = False
+    rows = received_bytes = 0
     try:
         _skip_definitions(connection, header, len(modes))
         rest = b""
         while not done:
             block = wire.read_more(connection, rest, missing_bytes(rest))
+            received_bytes += len(block) - len(rest)
             rest = b""  # it is in the block now, and may be nearly as large
             rendered = render(block, modes, with_copy=with_copy)
             rest = bytes(memoryview(block)[rendered.consumed :])
@@ -46,6 +48,9 @@ def read_text(
             if rendered.is_end and rest:
                 raise TransferError("the server sent more than one result")
             done = rendered.is_end
+            rows += rendered.rows
+            if done:
+                wire.end_query(connection, rows, received_bytes)
             if rendered.rows:
                 yield rendered
             del rendered  # like the block, before the next one is made
@@ -54,6 +59,7 @@ def read_text(
         done = True
         err.raise_mysql_exception(error.payload)
     finally:
+        wire.end_query(connection, rows, received_bytes)
         if not done:
             wire.close_at_once(connection)
 

@@ -12,7 +12,7 @@ from etl_pipeline.schema.catalog import INTEGER_TYPES, Table, without_columns
 from etl_pipeline.schema.names import DELETED_AT, LOADED_AT, postgres_name, quote_mysql
 from etl_pipeline.schema.types import CarriedColumn, Mode, carry, choice_of
 
-_READABLE_CHARSETS = frozenset(
+READABLE_CHARSETS = frozenset(
     {"utf8", "utf8mb3", "utf8mb4", "ucs2", "utf16", "utf16le", "utf32", "latin1", "binary"}
 )
 # Every table of PostgreSQL has columns of its own names already.
@@ -21,7 +21,7 @@ TAKEN_NAMES = frozenset({LOADED_AT, DELETED_AT, "tableoid", "xmin", "cmin", "xma
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The key range ``[lower, upper)`` of a table, read in one statement.
+    """The key range ``[lower, upper)`` of a table, written in one transaction.
 
     Attributes:
         ordinal: 0 for the first chunk of the table.
@@ -282,12 +282,12 @@ def select_unreadable(text: TableText, where: bytes) -> dict[str, bytes]:
 
     Args:
         text: The table.
-        where: Which rows: what ``where_chunk``, ``where_stamped`` or ``where_keys`` gives.
+        where: Which rows: what ``where_page``, ``where_stamped`` or ``where_keys`` gives.
     """
     queries = {}
     for carried in text.columns:
         charset = carried.column.charset
-        if charset is None or charset in _READABLE_CHARSETS:
+        if charset is None or charset in READABLE_CHARSETS:
             continue
         name = quote_mysql(carried.name)
         back = f"CONVERT(CONVERT({name} USING utf8mb4) USING {charset})"

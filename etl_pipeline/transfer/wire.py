@@ -57,6 +57,13 @@ def read_more(connection: Any, rest: bytes, missing: int) -> bytes | bytearray:
     return rest + data if rest else data
 
 
+def end_query(connection: Any, rows: int, received_bytes: int) -> None:
+    """Tell a connection that counts its statements that the answer to one has ended."""
+    count = getattr(connection, "end_statement", None)
+    if count is not None:
+        count(rows, received_bytes)
+
+
 def close_at_once(connection: Any) -> None:
     """Close without a word to the server: it drops what it was doing for this connection."""
     connection._force_close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,19 @@ def test_a_refused_row_is_never_quoted(etl: Cli) -> None:
     assert ended.code == 1
     assert "sheetfield: " in ended.stdout
     assert "23514" in ended.stdout
+
+
+def test_a_closed_window_refuses_a_run_unless_it_is_told_otherwise(
+    etl: Cli, expected: Expected
+) -> None:
+    hour = (datetime.now(UTC).hour + 12) % 24
+    window = f"{hour:02}:00-{hour:02}:01 UTC"
+    etl.configure(pipeline={"source": {"window": window}})
+    ended = etl("run")
+    assert (ended.code, ended.stdout) == (1, "")
+    expected.check("bad_closed_window.txt", ended.stderr.replace(window, "WINDOW"))
+    assert etl("run", "--outside-window").code == 0
+    assert etl("verify").code == 0
 
 
 def test_debug_shows_frames_and_numbers_of_a_failed_table(etl: Cli) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from etl_pipeline.cli import demo, screens
 from etl_pipeline.cli.output import printable
+from etl_pipeline.core.burden import Burden
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.sync.proof import TableOutcome
 from etl_pipeline.transfer.twin import NUL_CHARACTERS, ZERO_DATES
@@ -101,6 +102,30 @@ MANY = [
     for n in range(30)
 ]
 
+ENDED = "the source's window (21:00-06:00 America/Chicago) has ended"
+WINDOW_ENDED = [
+    PATIENT,
+    _outcome(
+        "procedurelog",
+        grade=None,
+        error=f"{ENDED}; stopped before key 250001",
+        fix="etl run procedurelog    within it, or with --outside-window",
+    ),
+    *(
+        _outcome(
+            f"table{n:02}",
+            grade=None,
+            error=f"{ENDED}; not begun",
+            fix=f"etl run table{n:02}    within it, or with --outside-window",
+        )
+        for n in range(30)
+    ),
+]
+BURDENS = {
+    "success": Burden(1_234, 12.34, 1_001_523, 187_000_000, 0.412, "procedurelog"),
+    "window_ended": Burden(99, 3.2, 1_700, 330_000, 0.02, "", waited_seconds=1_234.56),
+}
+
 RUNS = {
     "success": [PATIENT, PROCEDURES],
     "failure": [PROCEDURES, REFUSED, PATIENT, FAILED],
@@ -108,12 +133,14 @@ RUNS = {
     "no_tables": [],
     "altered_and_notes": [PATIENT, ALTERED],
     "many_notes": MANY,
+    "window_ended": WINDOW_ENDED,
 }
 
 
 def _run(name: str) -> RunSummary:
     notes = [NOTE] if name == "altered_and_notes" else []
-    return RunSummary(7, "production", STARTED, 14.5, RUNS[name], notes)
+    burden = BURDENS.get(name, Burden())
+    return RunSummary(7, "production", STARTED, 14.5, RUNS[name], notes, burden=burden)
 
 
 @pytest.mark.parametrize("name", RUNS)

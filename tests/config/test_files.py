@@ -208,7 +208,7 @@ def test_sections_without_keys_are_empty(tmp_path: Path) -> None:
     settings = Settings("test", FileConfigProvider(tmp_path))
     assert settings.tables() == ("patient", "appointment")
     assert settings.pipeline == PipelineConfig()
-    assert settings.pipeline.source.max_seconds_per_statement == 60
+    assert settings.pipeline.source.max_seconds_per_statement == 2
     assert settings.get_table_config("other").table_importance == "standard"
 
 

@@ -20,7 +20,7 @@ from etl_pipeline.pipeline import runner
 from etl_pipeline.pipeline.events import ChunkDone, TableFinished, TableRetried
 from etl_pipeline.pipeline.session import run_once
 from etl_pipeline.pipeline.summary import RunSummary
-from etl_pipeline.sync import build, chunks, extract, load
+from etl_pipeline.sync import build, chunks, load, pages
 from etl_pipeline.transfer.reader import read_text
 from etl_pipeline.transfer.select import Chunk, select_chunk
 from tests.conftest import Lab
@@ -113,7 +113,7 @@ def test_source_sessions_killed_in_the_middle_are_retried(
     notes: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deed = lambda: kill_sessions(notes, notes.source, "TEST_OPENDENTAL_SOURCE")  # noqa: E731
-    before_third(monkeypatch, extract, "read_text", deed)
+    before_third(monkeypatch, pages, "read_text", deed)
     summary, retried = run_with(notes, "replicate", lambda: None)
     assert retried
     assert summary.is_success, summary.failed
