@@ -99,6 +99,10 @@ class SchemaError(EtlError):
     """A table cannot be carried as it is: an unsupported type, a target that is not ours."""
 
 
+class DriftError(SchemaError):
+    """A change of the source's schema is not followed; the targets stay as they were."""
+
+
 class TransferError(EtlError):
     """Producer and server disagree on what was sent; nothing was committed."""
 

@@ -5,6 +5,7 @@ A handful of statements reads the whole catalog, however many tables there are.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +15,17 @@ from etl_pipeline.schema.names import quote_mysql
 
 Rows = Iterable[Any]
 Execute = Callable[[str, Mapping[str, Any]], Rows]
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_PLAIN_TEXT = re.compile(r"[^'\\\x00-\x1f]*")
+_TEXT_TYPES = frozenset({"char", "varchar", "enum", "set"})
+_PLAIN_VALUES = {
+    **dict.fromkeys(("tinyint", "smallint", "mediumint", "int", "bigint"), _NUMBER),
+    **dict.fromkeys(("decimal", "float", "double"), _NUMBER),
+    "date": re.compile(r"\d{4}-\d\d-\d\d"),
+    "datetime": re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"),
+    "time": re.compile(r"\d\d:\d\d:\d\d"),
+}
 
 INTEGER_TYPES = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
 
@@ -30,6 +42,8 @@ class Column:
         comment: Empty where there is none.
         is_json: Whether MariaDB checks the column with ``json_valid``: its way to declare JSON.
         is_stamped: Whether the server sets it on each update: ``ON UPDATE current_timestamp()``.
+        default: What a row gets where nothing is said, if that is a plain number, day or text;
+            None for every other default, and for none.
     """
 
     name: str
@@ -41,6 +55,7 @@ class Column:
     comment: str = ""
     is_json: bool = False
     is_stamped: bool = False
+    default: str | None = None
 
     @property
     def is_unsigned(self) -> bool:
@@ -130,7 +145,7 @@ _COLUMNS = """
 SELECT table_name AS table_name, column_name AS column_name, data_type AS data_type,
        column_type AS column_type, is_nullable AS is_nullable,
        character_set_name AS charset, collation_name AS collation,
-       column_comment AS column_comment, extra AS extra
+       column_comment AS column_comment, column_default AS column_default, extra AS extra
 FROM information_schema.columns
 WHERE table_schema = :database
 ORDER BY table_name, ordinal_position"""
@@ -174,6 +189,7 @@ def read_catalog(execute: Execute, database: str) -> dict[str, Table]:
                 comment=_text(row.column_comment),
                 is_json=(row.table_name, row.column_name) in json_columns,
                 is_stamped="on update current_timestamp" in _text(row.extra).lower(),
+                default=_plain_default(row),
             )
         )
     indexes = _group_indexes(execute(_INDEXES, values))
@@ -209,6 +225,24 @@ def _read_json_columns(execute: Execute, values: Mapping[str, Any]) -> set[tuple
         for row in execute(_JSON_CHECKS, values)
         if row.check_clause == f"json_valid({quote_mysql(row.constraint_name)})"
     }
+
+
+def _plain_default(row: Any) -> str | None:
+    """The default of a column as its plain text; None where it is none of the plain kinds.
+
+    MariaDB quotes a text and writes an expression bare; MySQL writes a text bare, and says in
+    *extra* that it is an expression.
+    """
+    default, kind = row.column_default, _text(row.data_type).lower()
+    if default is None or "DEFAULT_GENERATED" in _text(row.extra or ""):
+        return None
+    plain = _text(default)
+    if len(plain) > 1 and plain[0] == plain[-1] == "'":
+        plain = plain[1:-1]
+    elif kind in _TEXT_TYPES and plain == "NULL":
+        return None
+    pattern = _PLAIN_TEXT if kind in _TEXT_TYPES else _PLAIN_VALUES.get(kind)
+    return plain if pattern and pattern.fullmatch(plain) else None
 
 
 def _group_indexes(rows: Rows) -> dict[str, list[Index]]:

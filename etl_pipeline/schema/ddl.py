@@ -48,13 +48,13 @@ def create_replica(table: Table, *, name: str, collations: Collection[str]) -> R
     mapped = []
     lines = []
     for column in table.columns:
-        collation = _replica_collation(column, collations)
+        collation = replica_collation(column, collations)
         if collation not in (column.collation, _current_name(column.collation)):
             mapped.append(
                 f"{table.name}.{column.name}: collation {column.collation} is unknown to the "
                 f"replication server; {collation} is used"
             )
-        lines.append(_replica_column(column, collation))
+        lines.append(replica_column(column, collation))
     if table.primary_key:
         lengths = table.key_prefixes or (None,) * len(table.primary_key)
         parts = map(IndexPart, table.primary_key, lengths)
@@ -67,7 +67,7 @@ def create_replica(table: Table, *, name: str, collations: Collection[str]) -> R
     )
     if table.comment:
         create += f" COMMENT={quote_mysql_text(table.comment)}"
-    return ReplicaDdl(create, tuple(_index_statements(table, name)), tuple(mapped))
+    return ReplicaDdl(create, tuple(add_indexes(table.indexes, name)), tuple(mapped))
 
 
 def swap_replica(table: str, *, exists: bool) -> str:
@@ -78,11 +78,11 @@ def swap_replica(table: str, *, exists: bool) -> str:
     return f"RENAME TABLE {new} TO {target}"
 
 
-def _index_statements(table: Table, name: str) -> list[str]:
+def add_indexes(indexes: Sequence[Index], name: str) -> list[str]:
     """One ALTER for all indexes, but one for each FULLTEXT index: InnoDB builds one at a time."""
-    plain = [_index(index) for index in table.indexes if index.kind != "FULLTEXT"]
+    plain = [_index(index) for index in indexes if index.kind != "FULLTEXT"]
     groups = [plain] if plain else []
-    groups += [[_index(index)] for index in table.indexes if index.kind == "FULLTEXT"]
+    groups += [[_index(index)] for index in indexes if index.kind == "FULLTEXT"]
     target = quote_mysql(name)
     return [
         f"ALTER TABLE {target}\n  " + ",\n  ".join(f"ADD {index}" for index in group)
@@ -90,7 +90,7 @@ def _index_statements(table: Table, name: str) -> list[str]:
     ]
 
 
-def _replica_collation(column: Column, collations: Collection[str]) -> str | None:
+def replica_collation(column: Column, collations: Collection[str]) -> str | None:
     """The column's collation, or the finest one that the replication server has instead.
 
     MySQL's ``…_0900_…`` do not pad, so ``'a'`` and ``'a '`` may be two keys; where a character
@@ -114,7 +114,7 @@ def _current_name(collation: str | None) -> str | None:
     return collation
 
 
-def _replica_column(column: Column, collation: str | None) -> str:
+def replica_column(column: Column, collation: str | None) -> str:
     parts = [quote_mysql(column.name), _replica_type(column)]
     if collation:
         # The name of a collation begins with its character set's.
@@ -199,9 +199,13 @@ def comment_raw(schema: str, table: Table, columns: Sequence[CarriedColumn]) -> 
     if table.comment:
         statements.append(f"COMMENT ON TABLE {target} IS {quote_text(table.comment)}")
     for carried in columns:
-        source_type = carried.column.column_type
-        comment = carried.column.comment
-        text = f"{comment} [{source_type}]" if comment else f"[{source_type}]"
         name = quote_postgres(schema, table.name, carried.name)
-        statements.append(f"COMMENT ON COLUMN {name} IS {quote_text(text)}")
+        comment = raw_comment(carried.column)
+        statements.append(f"COMMENT ON COLUMN {name} IS {quote_text(comment)}")
     return statements
+
+
+def raw_comment(column: Column) -> str:
+    """What a column's comment in ``raw`` says: the source's comment, and its type in brackets."""
+    head = f"{column.comment} " if column.comment else ""
+    return f"{head}[{column.column_type}]"

@@ -12,6 +12,7 @@ DELETED_AT = "_etl_deleted_at"
 
 INCOMING_PREFIX = "_etl_incoming_"
 REPLACED_PREFIX = "_etl_replaced_"
+REHEARSED_PREFIX = "_etl_rehearsed_"
 MYSQL_NAME_CHARACTERS = 64
 POSTGRES_NAME_BYTES = 63
 
@@ -68,9 +69,14 @@ def replaced_name(table: str) -> str:
     return _prefixed(REPLACED_PREFIX, table)
 
 
+def rehearsed_name(table: str) -> str:
+    """An empty table like the replica, at which an alteration is tried first."""
+    return _prefixed(REHEARSED_PREFIX, table)
+
+
 def is_ours(table: str) -> bool:
     """Whether a table of the replication database is one of our temporary ones."""
-    return table.startswith((INCOMING_PREFIX, REPLACED_PREFIX))
+    return table.startswith((INCOMING_PREFIX, REPLACED_PREFIX, REHEARSED_PREFIX))
 
 
 def _prefixed(prefix: str, table: str) -> str:

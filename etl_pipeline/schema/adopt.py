@@ -1,0 +1,85 @@
+"""Takes over a table of ``raw`` that we did not make, or that others altered: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from etl_pipeline.schema.alter_raw import add_column, change_key
+from etl_pipeline.schema.catalog import Table
+from etl_pipeline.schema.names import LOADED_AT, postgres_name, quote_postgres
+from etl_pipeline.schema.standing import LOADED_AT_TYPE, StandingTable
+from etl_pipeline.schema.types import CarriedColumn
+
+REPLACED_SUFFIX = "_replaced"
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """How a table is taken over.
+
+    Attributes:
+        misfits: Why it cannot be used as it is; then it is renamed, and a new one made.
+        statements: For one that fits, what makes it ours.
+        rekey: The statement that makes its primary key; None where it has it already.
+        kept: Type of the columns that it has and the source has not.
+    """
+
+    misfits: tuple[str, ...]
+    statements: tuple[str, ...]
+    rekey: str | None
+    kept: Mapping[str, str]
+
+
+def adopt_table(
+    source: Table, columns: Sequence[CarriedColumn], standing: StandingTable, *, schema: str
+) -> Adoption:
+    """How *standing* becomes the table that carries *columns* of *source*."""
+    misfits = tuple(sorted(_find_misfits(columns, standing)))
+    target = quote_postgres(schema, source.name)
+    if misfits:
+        return Adoption(misfits, (rename_replaced(source.name, schema),), None, {})
+    expected = {postgres_name(carried.name): carried for carried in columns}
+    key = tuple(postgres_name(name) for name in source.primary_key)
+    missing = (c for name, c in expected.items() if name not in standing.columns)
+    adds = [statement for carried in missing for statement in add_column(target, carried)]
+    if LOADED_AT not in standing.columns:
+        adds.append(
+            f"ALTER TABLE {target} ADD COLUMN {quote_postgres(LOADED_AT)} {LOADED_AT_TYPE} "
+            "NOT NULL DEFAULT now()"
+        )
+    unkey: tuple[str, ...] = ()
+    rekey = None
+    if standing.key != key:
+        unkey, rekey = change_key(target, standing.key, standing.key_name, key)
+    loosen = [
+        f"ALTER TABLE {target} ALTER COLUMN {quote_postgres(name)} DROP NOT NULL"
+        for name, column in standing.columns.items()
+        if not column.is_nullable and name not in (*key, *standing.key, LOADED_AT)
+    ]
+    kept = {
+        name: column.type
+        for name, column in standing.columns.items()
+        if name not in expected and name != LOADED_AT
+    }
+    return Adoption((), (*unkey, *loosen, *adds), rekey, kept)
+
+
+def _find_misfits(columns: Sequence[CarriedColumn], standing: StandingTable) -> list[str]:
+    expected = {postgres_name(c.name): c.postgres_type for c in columns}
+    found = []
+    for name, type_ in {**expected, LOADED_AT: LOADED_AT_TYPE}.items():
+        column = standing.columns.get(name)
+        if column is None:
+            continue
+        if column.type != type_:
+            found.append(f"{name} is {column.type}, expected {type_}")
+        elif column.is_computed:
+            found.append(f"{name} is computed")
+    return found
+
+
+def rename_replaced(table: str, schema: str) -> str:
+    """Lets the table go out of the way; nothing of it is deleted."""
+    kept = quote_postgres(table + REPLACED_SUFFIX)
+    return f"ALTER TABLE {quote_postgres(schema, table)} RENAME TO {kept}"

@@ -1,0 +1,319 @@
+"""The statements that make a table of ``raw`` follow its source: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+from etl_pipeline.errors import SchemaError
+from etl_pipeline.schema.catalog import Column, Table
+from etl_pipeline.schema.ddl import raw_comment
+from etl_pipeline.schema.drift import Change, DriftPolicy, Kind
+from etl_pipeline.schema.loaded import LoadedTable
+from etl_pipeline.schema.names import postgres_name, quote_postgres, quote_text
+from etl_pipeline.schema.standing import StandingTable
+from etl_pipeline.schema.types import CarriedColumn, Mode
+
+
+@dataclass(frozen=True, slots=True)
+class RawSteps:
+    """How a table of ``raw`` follows, in one transaction.
+
+    Attributes:
+        renames: Statements that views follow by themselves.
+        retypes: Types before and after, by name in ``raw``: views on them are saved before.
+        others: Statements for columns that come and go, and for comments.
+        unkey: Statements that take the primary key away, where it changes.
+        rekey: The statement that makes the new one; None where there is none to make.
+        kept: Type of the columns that ``raw`` has and the source has no more.
+        of_change: For each change, the statements that carry it out.
+        is_void: Whether every row is compared, because values may be others than recorded.
+    """
+
+    renames: tuple[str, ...] = ()
+    retypes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    others: tuple[str, ...] = ()
+    unkey: tuple[str, ...] = ()
+    rekey: str | None = None
+    kept: Mapping[str, str] = field(default_factory=dict)
+    of_change: tuple[tuple[str, ...], ...] = ()
+    is_void: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RawTarget:
+    """A table of ``raw``, what it was loaded with, and what it is to be.
+
+    Attributes:
+        columns: How the columns of *source* are carried.
+    """
+
+    schema: str
+    source: Table
+    columns: Sequence[CarriedColumn]
+    loaded: LoadedTable
+    standing: StandingTable
+
+    @property
+    def quoted(self) -> str:
+        """The table's name in PostgreSQL."""
+        return quote_postgres(self.schema, self.source.name)
+
+    @property
+    def types(self) -> dict[str, str]:
+        """The type in ``raw`` that each column is to have, by name."""
+        return {carried.name: carried.postgres_type for carried in self.columns}
+
+
+def with_raw_changes(
+    changes: Sequence[Change], target: RawTarget, policy: DriftPolicy
+) -> list[Change]:
+    """*changes* of the source, and those that only ``raw`` sees.
+
+    ``tables.yml`` may choose another type, or drop columns that were kept until now.
+    """
+    retyped = {c.subject for c in changes if c.kind is Kind.COLUMN_RETYPED}
+    olds = _old_names(changes)
+    found = list(changes)
+    for carried in target.columns:
+        before = target.loaded.types.get(olds.get(carried.name, carried.name))
+        if carried.name not in retyped and before not in (None, carried.postgres_type):
+            detail = f"{before} → {carried.postgres_type} in raw"
+            column = carried.column
+            found.append(Change(Kind.COLUMN_RETYPED, column.name, detail, column, column))
+    if policy.drops:
+        shown = {postgres_name(name) for name in target.types}
+        kept = (name for name in target.loaded.kept if name not in shown)
+        found += [Change(Kind.COLUMN_DROPPED, name, "kept until now") for name in kept]
+    return found
+
+
+def alter_raw(changes: Sequence[Change], target: RawTarget, policy: DriftPolicy) -> RawSteps:
+    """The steps that make *target* follow *changes*, as ``with_raw_changes`` gives them."""
+    renames, drops = _rename_columns(changes, target), _drop_columns(changes, target, policy)
+    adds, retypes = _add_columns(changes, target), _find_retypes(changes, target)
+    comments = _comment(changes, target)
+    retyping = [retype_columns(target.quoted, retypes)] if retypes else []
+    unkey, rekey = _change_key(changes, target)
+
+    def carry_out(change: Change) -> tuple[str, ...]:
+        name = change.subject
+        if change.kind in (Kind.INDEX_ADDED, Kind.INDEX_DROPPED):
+            return ()
+        if change.kind is Kind.KEY_CHANGED:
+            return (*unkey, *([rekey] if rekey else []))
+        is_retyped = change.kind in (Kind.COLUMN_RETYPED, Kind.COLUMN_ADDED)
+        return (
+            *(one[name] for one in (renames, drops) if name in one),
+            *adds.get(name, ()),
+            *(retyping if name and is_retyped and postgres_name(name) in retypes else ()),
+            *([comments[name]] if name in comments else ()),
+        )
+
+    return RawSteps(
+        tuple(renames.values()),
+        retypes,
+        (*chain(*adds.values()), *drops.values(), *comments.values()),
+        unkey,
+        rekey,
+        _find_kept(changes, target, drops),
+        tuple(carry_out(change) for change in changes),
+        is_void=bool(retypes or unkey or rekey)
+        or any(change.kind is Kind.COLUMN_ADDED for change in changes),
+    )
+
+
+def _old_names(changes: Sequence[Change]) -> dict[str, str]:
+    """Old name by new name of the columns that were renamed."""
+    return {
+        change.after.name: change.before.name
+        for change in changes
+        if change.kind is Kind.COLUMN_RENAMED and change.before and change.after
+    }
+
+
+def _rename_columns(changes: Sequence[Change], target: RawTarget) -> dict[str | None, str]:
+    for new in _old_names(changes):
+        if postgres_name(new) in target.loaded.kept:
+            raise SchemaError(
+                f"{new} is what a column is called now, and one that was dropped earlier in raw",
+                where=target.source.name,
+                fix=f"ALTER TABLE {target.quoted} DROP COLUMN {quote_postgres(new)}, "
+                f"then etl run {target.source.name} --adopt",
+            )
+    return {
+        new: f"ALTER TABLE {target.quoted} "
+        f"RENAME COLUMN {quote_postgres(old)} TO {quote_postgres(new)}"
+        for new, old in _old_names(changes).items()
+    }
+
+
+def _added(changes: Sequence[Change]) -> dict[str, Column]:
+    return {
+        change.after.name: change.after
+        for change in changes
+        if change.kind is Kind.COLUMN_ADDED and isinstance(change.after, Column)
+    }
+
+
+def _add_columns(changes: Sequence[Change], target: RawTarget) -> dict[str | None, list[str]]:
+    """Columns that ``raw`` has not; one that was kept is there already."""
+    added = _added(changes)
+    return {
+        carried.name: add_column(target.quoted, carried)
+        for carried in target.columns
+        if carried.name in added and postgres_name(carried.name) not in target.loaded.kept
+    }
+
+
+def add_column(table: str, carried: CarriedColumn) -> list[str]:
+    """Adds a column; rows that are there get what most of them have at the source.
+
+    PostgreSQL keeps such a value with the table, so no row is written. It is no claim: all rows
+    are compared afterwards. The column has no default in the end.
+    """
+    name = quote_postgres(carried.name)
+    add = f"ALTER TABLE {table} ADD COLUMN {name} {carried.postgres_type}"
+    default = _old_rows_get(carried)
+    if default is None:
+        return [add]
+    # One ALTER cannot do both: PostgreSQL drops defaults before it adds columns.
+    return [f"{add} DEFAULT {default}", f"ALTER TABLE {table} ALTER COLUMN {name} DROP DEFAULT"]
+
+
+def _old_rows_get(carried: CarriedColumn) -> str | None:
+    default = carried.column.default
+    if default is None or (carried.mode is Mode.DATE and "-00" in default[:10]):
+        return None
+    return f"{quote_text(default)}::{carried.postgres_type}"
+
+
+def _is_dropped(change: Change, policy: DriftPolicy) -> bool:
+    """Whether ``raw`` loses the column: what ``tables.yml`` excludes is not to be kept there."""
+    is_dropped = change.kind is Kind.COLUMN_DROPPED and policy.drops
+    return is_dropped or change.kind is Kind.COLUMN_EXCLUDED
+
+
+def _drop_columns(
+    changes: Sequence[Change], target: RawTarget, policy: DriftPolicy
+) -> dict[str | None, str]:
+    return {
+        change.subject: f"ALTER TABLE {target.quoted} DROP COLUMN {quote_postgres(change.subject)}"
+        for change in changes
+        if change.subject and _is_dropped(change, policy)
+    }
+
+
+def _find_kept(
+    changes: Sequence[Change], target: RawTarget, drops: Mapping[str | None, str]
+) -> dict[str, str]:
+    """What ``raw`` keeps afterwards: what it kept before and what goes now, less what returns."""
+    kept = dict(target.loaded.kept)
+    for change in changes:
+        name = change.subject or ""
+        if change.kind is Kind.COLUMN_DROPPED and name in target.loaded.types:
+            kept[postgres_name(name)] = target.loaded.types[name]
+    gone = {postgres_name(name) for name in drops if name}
+    here = {postgres_name(name) for name in target.types}
+    return {name: type_ for name, type_ in kept.items() if name not in gone | here}
+
+
+def _find_retypes(changes: Sequence[Change], target: RawTarget) -> dict[str, tuple[str, str]]:
+    olds, added = _old_names(changes), _added(changes)
+    found = {}
+    for name, after in target.types.items():
+        shown = postgres_name(name)
+        before = target.loaded.types.get(olds.get(name, name))
+        if name in added:
+            before = target.loaded.kept.get(shown)
+        if before not in (None, after):
+            found[shown] = before, after
+    return found
+
+
+def retype_columns(table: str, retypes: Mapping[str, tuple[str, str]]) -> str:
+    """One ALTER for all columns whose type changes: it writes the table once.
+
+    A value that the new type does not take ends it with an error.
+    """
+    parts = (
+        f"ALTER COLUMN {quote_postgres(name)} TYPE {after} "
+        f"USING {_cast(quote_postgres(name), before, after)}"
+        for name, (before, after) in retypes.items()
+    )
+    return f"ALTER TABLE {table}\n  " + ",\n  ".join(parts)
+
+
+def retype_empty(table: str, retypes: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
+    """The same where values do not fit: the table is emptied, and loaded anew afterwards."""
+    parts = (
+        f"ALTER COLUMN {quote_postgres(name)} TYPE {after} USING NULL::{after}"
+        for name, (_, after) in retypes.items()
+    )
+    return f"DELETE FROM {table}", f"ALTER TABLE {table}\n  " + ",\n  ".join(parts)
+
+
+_NUMBERS = frozenset({"smallint", "integer", "bigint"})
+
+
+def _cast(column: str, before: str, after: str) -> str:
+    """PostgreSQL casts no number but integer to boolean, and boolean to no other number."""
+    if after == "boolean" and before in _NUMBERS:
+        return f"{column}::integer::boolean"
+    if before == "boolean" and (after in _NUMBERS or after.startswith("numeric")):
+        return f"{column}::integer::{after}"
+    return f"{column}::{after}"
+
+
+def _comment(changes: Sequence[Change], target: RawTarget) -> dict[str | None, str]:
+    """Comments that follow; one that somebody else wrote in ``raw`` stays as it is."""
+    found: dict[str | None, str] = {}
+    for change in changes:
+        after, before = change.after, change.before
+        if isinstance(after, Column) and change.subject not in found:
+            statement = _comment_column(target, before, after)
+            if statement:
+                found[change.subject] = statement
+        if change.kind is Kind.COMMENT_CHANGED and change.subject is None:
+            theirs, ours = target.standing.comment, target.loaded.table.comment
+            if (theirs or "") == ours:
+                text = quote_text(target.source.comment) if target.source.comment else "NULL"
+                found[None] = f"COMMENT ON TABLE {target.quoted} IS {text}"
+    return found
+
+
+def _comment_column(target: RawTarget, before: object, after: Column) -> str | None:
+    comment = raw_comment(after)
+    if isinstance(before, Column):
+        standing = target.standing.columns.get(postgres_name(before.name))
+        is_ours = standing is not None and standing.comment == raw_comment(before)
+        if not is_ours or comment == raw_comment(before):
+            return None
+    name = quote_postgres(target.schema, target.source.name, after.name)
+    return f"COMMENT ON COLUMN {name} IS {quote_text(comment)}"
+
+
+def _change_key(changes: Sequence[Change], target: RawTarget) -> tuple[tuple[str, ...], str | None]:
+    """What takes the key away and what makes the new one, where it is to be another."""
+    news = {postgres_name(old): postgres_name(new) for new, old in _old_names(changes).items()}
+    wanted = tuple(postgres_name(name) for name in target.source.primary_key)
+    standing = tuple(news.get(name, name) for name in target.standing.key)
+    if standing == wanted:
+        return (), None
+    return change_key(target.quoted, standing, target.standing.key_name, wanted)
+
+
+def change_key(
+    table: str, before: Sequence[str], constraint: str | None, after: Sequence[str]
+) -> tuple[tuple[str, ...], str | None]:
+    """Takes away the key of columns *before*, which may be NULL then; makes that of *after*."""
+    drop = [f"ALTER TABLE {table} DROP CONSTRAINT {quote_postgres(constraint or '')}"]
+    loosen = [
+        f"ALTER TABLE {table} ALTER COLUMN {quote_postgres(name)} DROP NOT NULL"
+        for name in before
+        if name not in after
+    ]
+    names = ", ".join(quote_postgres(name) for name in after)
+    make = f"ALTER TABLE {table} ADD PRIMARY KEY ({names})" if after else None
+    return (*(drop if constraint else []), *loosen), make

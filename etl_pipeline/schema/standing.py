@@ -1,0 +1,65 @@
+"""A table of ``raw`` as it stands, and whether it is the one that is expected: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from etl_pipeline.schema.names import LOADED_AT
+
+LOADED_AT_TYPE = "timestamp with time zone"
+
+
+@dataclass(frozen=True, slots=True)
+class StandingColumn:
+    """A column of ``raw`` as it is.
+
+    Attributes:
+        is_computed: Whether no row may say anything of it.
+    """
+
+    type: str
+    is_nullable: bool = True
+    is_computed: bool = False
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StandingTable:
+    """A table of ``raw`` as it is.
+
+    Attributes:
+        columns: By name, ours included.
+        key: Columns of the primary key, in its order.
+        key_name: The constraint's name; None without a primary key.
+    """
+
+    columns: Mapping[str, StandingColumn]
+    key: tuple[str, ...] = ()
+    key_name: str | None = None
+    comment: str | None = None
+
+
+def find_differences(
+    standing: StandingTable, expected: Mapping[str, str], key: Sequence[str]
+) -> list[str]:
+    """What makes *standing* another table than one of the columns *expected* and of *key*.
+
+    Args:
+        standing: The table.
+        expected: Type by name, without the columns that are ours.
+        key: Columns of the primary key.
+    """
+    expected = {**expected, LOADED_AT: LOADED_AT_TYPE}
+    existing = standing.columns
+    found = [f"{name} is missing" for name in expected.keys() - existing.keys()]
+    found += [f"{name} is not at the source" for name in existing.keys() - expected.keys()]
+    found += [
+        f"{name} is {existing[name].type}, expected {expected[name]}"
+        for name in expected.keys() & existing.keys()
+        if existing[name].type != expected[name]
+    ]
+    if list(standing.key) != list(key):
+        now, then = ", ".join(key) or "none", ", ".join(standing.key) or "none"
+        found.append(f"the primary key is {then}, expected {now}")
+    return sorted(found)

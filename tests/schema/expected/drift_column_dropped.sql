@@ -1,0 +1,5 @@
+-- patient.Note: column dropped: text (follow)
+-- replication
+ALTER TABLE `patient`
+  DROP COLUMN `Note`;
+-- raw

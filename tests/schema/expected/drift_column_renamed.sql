@@ -1,0 +1,6 @@
+-- patient.Years: column renamed: was Age (follow)
+-- replication
+ALTER TABLE `patient`
+  CHANGE COLUMN `Age` `Years` smallint(6) NOT NULL;
+-- raw
+ALTER TABLE "raw"."patient" RENAME COLUMN "Age" TO "Years";
