@@ -22,6 +22,12 @@ ALLOW_DELETES_OPTION = typer.Option(
 OUTSIDE_WINDOW_OPTION = typer.Option(
     False, "--outside-window", help="Read the source outside of source.window, too."
 )
+ACCEPT_OPTION = typer.Option(
+    False, "--accept-drift", help="Follow the changed schema of TABLE in any case."
+)
+ADOPT_OPTION = typer.Option(
+    False, "--adopt", help="Take over a TABLE of raw that another tool made."
+)
 TABLES = typer.Argument(None, metavar="TABLE", hidden=True, autocompletion=complete_table)
 
 
@@ -61,15 +67,16 @@ def run(
     end: str | None = TO_OPTION,
     by: str | None = BY_OPTION,
     outside_window: bool = OUTSIDE_WINDOW_OPTION,
+    accept_drift: bool = ACCEPT_OPTION,
+    adopt: bool = ADOPT_OPTION,
     as_json: bool = JSON_OPTION,
     debug: bool = DEBUG_OPTION,
 ) -> None:
     """Bring tables from the source to replication and raw, and prove them equal.
-
-    TABLE: by default those of tables.yml, or all of the source. Only rows that differ are written.
+    Without TABLE: those of tables.yml, or all. Only what differs is written.
 
     Example: etl run patient procedurelog
-    """
+    """  # noqa: D205 - the help is one screen
     with exit_codes(debug=debug):
         if full and only:
             raise typer.BadParameter("--full makes both hops: leave --only out")
@@ -83,9 +90,16 @@ def run(
         from etl_pipeline.cli.screens import run_json, run_screen
         from etl_pipeline.cli.shell import show_trace
         from etl_pipeline.config import get_settings
+        from etl_pipeline.errors import ConfigurationError
         from etl_pipeline.pipeline.backfilling import AskedRange, backfill_once
         from etl_pipeline.pipeline.session import run_once
 
+        for given, option in ((accept_drift, "--accept-drift"), (adopt, "--adopt")):
+            if given and (backfill or not tables):
+                raise ConfigurationError(
+                    f"{option} is for tables that are named, and goes without --backfill",
+                    fix=f"etl run TABLE {option}",
+                )
         stop_on_sigterm()
         settings = get_settings()
         with told(settings) as tell:
@@ -110,6 +124,8 @@ def run(
                         importance=[one.value for one in importance],
                         only=only.value if only else None,
                         outside_window=outside_window,
+                        accept_drift=accept_drift,
+                        adopt=adopt,
                         listen=listen,
                         keep_trace=keep_trace,
                     )

@@ -81,6 +81,8 @@ def _of_database(
 
 def _of_section(settings: Settings, section: str, model: BaseModel) -> Iterator[Effective]:
     said = settings.pipeline_config.get(section) or {}
+    if isinstance(said, str):  # drift: freeze
+        said = {"policy": said}
     properties = list_models(type(model))[type(model).__name__]["properties"]
     for key in type(model).model_fields:
         value, words = getattr(model, key), properties[key]
@@ -95,6 +97,10 @@ def _of_section(settings: Settings, section: str, model: BaseModel) -> Iterator[
 
 def _of_tables(settings: Settings) -> Iterator[Effective]:
     """What ``tables.yml`` says; what it does not say is the default for every table."""
+    new_tables = "include" if settings.includes_new_tables else "report"
+    is_said = settings.tables_config.get("new_tables") is not None
+    origin = _place(settings.provider, "tables", "new_tables") if is_said else DEFAULT
+    yield Effective("new_tables", new_tables, origin)
     if not settings.tables():
         place = _place(settings.provider, "tables", "tables")
         is_default = place.endswith(".yml")

@@ -33,6 +33,7 @@ MYSQL_SSL_MODES: tuple[str, ...] = get_args(MysqlSslMode)
 POSTGRES_SSL_MODES: tuple[str, ...] = get_args(PostgresSslMode)
 ExtractionStrategy = Literal["full_table", "fingerprint", "incremental", "append_only"]
 TableImportance = Literal["critical", "important", "standard"]
+DriftWord = Literal["follow", "freeze"]
 
 
 def _lower(value: object) -> object:
@@ -53,6 +54,11 @@ def _check_window(value: str) -> str:
     except KeyError:
         raise PydanticCustomError("time_zone", "time zone") from None
     return value
+
+
+def _spell_out(value: object) -> object:
+    # drift: freeze is drift: {policy: freeze}.
+    return {"policy": value} if isinstance(value, str) else _fill(value)
 
 
 Section = BeforeValidator(_fill)
@@ -264,6 +270,26 @@ class Notify(_Model):
     )
 
 
+class Drift(_Model):
+    """What a run does when the source's schema is not the one that was loaded."""
+
+    policy: DriftWord | None = key(
+        "whether changes are followed, or refused with the statements that would follow them",
+        otherwise="`follow`; of a table, what pipeline.yml says",
+        example="freeze",
+    )
+    dropped: Literal["keep", "drop"] | None = key(
+        "whether `raw` keeps a column that the source drops, or drops it too",
+        otherwise="`keep`; of a table, what pipeline.yml says",
+        example="drop",
+    )
+
+
+DriftSection = Annotated[
+    Drift, BeforeValidator(_spell_out, json_schema_input_type=Drift | DriftWord | None)
+]
+
+
 class PipelineConfig(_Model):
     """``pipeline.yml``."""
 
@@ -276,6 +302,9 @@ class PipelineConfig(_Model):
     )
     notify: Annotated[Notify, Section] = Field(
         default=Notify(), description="who hears of a run that has ended"
+    )
+    drift: DriftSection = Field(
+        default=Drift(), description="what is done when the source's schema changed"
     )
 
 
@@ -306,6 +335,11 @@ class ColumnConfig(_Model):
         "leaves the column out of replication and `raw`; not for a column of the primary key",
         default=False,
         example=True,
+    )
+    renamed_from: Text | None = key(
+        "what the column was called before it was renamed at the source: it is renamed in "
+        "replication and `raw` too; without it, one column is dropped and another added",
+        example="Phone",
     )
 
 
@@ -366,6 +400,12 @@ class TableConfig(_Model):
         otherwise="that of `source`",
         example=60,
     )
+    drift: DriftSection = Field(
+        default=Drift(),
+        description="what is done when this table's schema changed; `drift: freeze` is short for "
+        "`drift: {policy: freeze}`",
+        examples=["freeze"],
+    )
     columns: Annotated[dict[Text, Annotated[ColumnConfig, Section]], Section] = Field(
         default_factory=dict,
         description="what is special about single columns, by name",
@@ -379,4 +419,10 @@ class TablesConfig(_Model):
     tables: Annotated[dict[Text, Annotated[TableConfig, Section]], Section] = Field(
         default_factory=dict,
         description="the tables to copy, by name; with none named, every table of the source is",
+    )
+    new_tables: Literal["report", "include"] = key(
+        "where tables are named: whether one that comes to the source later is reported only, or "
+        "copied as if it were named",
+        default="report",
+        example="include",
     )

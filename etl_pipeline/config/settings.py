@@ -102,6 +102,11 @@ class Settings:
         """Names of the configured tables, in their order; none means all of the source."""
         return tuple(self._tables.tables)
 
+    @property
+    def includes_new_tables(self) -> bool:
+        """Whether tables that come to the source later are copied without being named."""
+        return self._tables.new_tables == "include"
+
     def get_table_config(self, name: str) -> TableConfig:
         """What ``tables.yml`` says about table *name*; defaults where it says nothing."""
         from etl_pipeline.config.models import TableConfig

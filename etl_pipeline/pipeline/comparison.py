@@ -14,9 +14,9 @@ from etl_pipeline.errors import StoppedError
 from etl_pipeline.pipeline.control import Control
 from etl_pipeline.pipeline.events import Listener
 from etl_pipeline.pipeline.explain import explained
-from etl_pipeline.pipeline.plan import RunPlan, plan_run
+from etl_pipeline.pipeline.plan import RunPlan
 from etl_pipeline.pipeline.runner import Work, open_comparison, verify_tables
-from etl_pipeline.pipeline.session import KeepTrace, Session, configured_tables, open_session
+from etl_pipeline.pipeline.session import KeepTrace, Session, choose_tables, open_session
 from etl_pipeline.pipeline.summary import VerifySummary
 from etl_pipeline.sync import runs, state
 from etl_pipeline.sync.claim import Claim, take_replicas
@@ -49,7 +49,7 @@ def verify_once(
     """
     started_at, started = datetime.now(UTC), time.monotonic()
     with open_session(settings) as session, contextlib.ExitStack() as controls:
-        plan = plan_run(session.catalog, configured_tables(settings), tables)
+        plan = choose_tables(session, tables).plan
         work = Work(session.databases, session.stop, listen, session.peace, keep_trace)
         control = None
         if scope.repair:

@@ -10,6 +10,7 @@ from etl_pipeline.config.models import TableConfig
 from etl_pipeline.errors import ConfigurationError, EtlError, SchemaError
 from etl_pipeline.pipeline.strategies import choose_rules, find_warnings
 from etl_pipeline.schema.catalog import Table
+from etl_pipeline.schema.drift import DriftPolicy
 from etl_pipeline.sync.rules import Rules
 from etl_pipeline.transfer.select import TableText, render_table
 
@@ -34,12 +35,14 @@ class RunPlan:
         refused: Tables that cannot be carried.
         rules: How each of *tables* is kept equal, by name.
         notes: Sentences about the whole run.
+        drift: What is done where a table's schema changed, by name.
     """
 
     tables: tuple[TableText, ...]
     refused: tuple[Refusal, ...] = ()
     rules: Mapping[str, Rules] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    drift: Mapping[str, DriftPolicy] = field(default_factory=dict)
 
 
 def plan_run(

@@ -17,10 +17,10 @@ from pymysql.constants import ER
 
 from etl_pipeline.config import Settings
 from etl_pipeline.errors import EtlError, SchemaError
-from etl_pipeline.pipeline.plan import RunPlan, plan_run
+from etl_pipeline.pipeline.plan import RunPlan
 from etl_pipeline.pipeline.session import (
     Session,
-    configured_tables,
+    choose_tables,
     open_session,
     read_collations,
 )
@@ -33,12 +33,15 @@ from etl_pipeline.schema.ddl import (
     create_replica,
     swap_replica,
 )
-from etl_pipeline.schema.names import DELETED_AT, incoming_name, quote_postgres
+from etl_pipeline.schema.decision import decide, refuse_frozen
+from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
+from etl_pipeline.schema.names import incoming_name, quote_postgres
 from etl_pipeline.sync import replica
 from etl_pipeline.sync.claim import Claim
 from etl_pipeline.sync.databases import lend_mysql, lend_postgres
+from etl_pipeline.sync.evolve_raw import RawDrift, find_raw_drift
+from etl_pipeline.sync.evolve_replica import ReplicaDrift, find_replica_drift
 from etl_pipeline.sync.raw_sql import add_marks
-from etl_pipeline.sync.raw_table import read_key, read_relation, refuse_other_columns
 from etl_pipeline.sync.rules import Choice, Known, Pass, Rules, choose_pass
 from etl_pipeline.transfer.select import Chunk, TableText, select_chunk
 
@@ -91,14 +94,6 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True)
-class _Raw:
-    """A relation that bears a table's name in the schema that is loaded."""
-
-    columns: dict[str, str]
-    key: list[str]
-
-
-@dataclass(frozen=True, slots=True)
 class _Targets:
     """What is known of the two targets."""
 
@@ -106,7 +101,9 @@ class _Targets:
     collations: frozenset[str]
     replicas: frozenset[str]
     known: Mapping[str, Known]
-    raw: Mapping[str, _Raw | SchemaError]
+    raw: Mapping[str, RawDrift | SchemaError]
+    drift: Mapping[str, ReplicaDrift | SchemaError]
+    policies: Mapping[str, DriftPolicy]
     warehouse: Warehouse
     models: Mapping[str, Sequence[str]]
     schema: str
@@ -126,7 +123,7 @@ def preview_run(
     Raises: as ``run_once``.
     """
     with open_session(settings) as session:
-        plan = plan_run(session.catalog, configured_tables(settings), tables, importance=importance)
+        plan = choose_tables(session, tables, importance=importance).plan
         targets = _read_targets(session, plan, folder)
     now = datetime.now(UTC)
     listed = [preview_table(text, plan.rules[text.name], targets, now) for text in plan.tables]
@@ -142,7 +139,9 @@ def preview_table(text: TableText, rules: Rules, targets: _Targets, now: datetim
     ddl = create_replica(text.table, name=incoming_name(text.name), collations=targets.collations)
     identity = replica.identify(text, ddl, targets.versions)
     choice = choose_pass(rules, targets.known.get(text.name), identity, _NOBODY, now)
-    refusal = _find_refusal(text, rules, targets)
+    if choice.what is Pass.BUILD and not rules.rebuilds and _alters_replica(text, targets):
+        choice = Choice(Pass.FULL)
+    refusal = _find_refusal(text, targets)
     return TablePreview(
         text.name,
         rules.strategy,
@@ -159,21 +158,27 @@ def preview_table(text: TableText, rules: Rules, targets: _Targets, now: datetim
     )
 
 
-def _find_refusal(text: TableText, rules: Rules, targets: _Targets) -> SchemaError | None:
-    """Why the table in the warehouse would not be loaded; None where it would."""
-    raw = targets.raw.get(text.name)
-    if isinstance(raw, SchemaError) or raw is None:
-        return raw
-    columns = dict(raw.columns)
-    if rules.marks_deletes:  # a run adds it
-        columns.setdefault(DELETED_AT, "timestamp with time zone")
-    try:
-        refuse_other_columns(
-            text, targets.schema, columns, raw.key, marks_deletes=rules.marks_deletes
-        )
-    except SchemaError as error:
-        return error
-    return None
+def _alters_replica(text: TableText, targets: _Targets) -> bool:
+    """Whether the replica follows the source's schema by being altered."""
+    drift = targets.drift.get(text.name)
+    return isinstance(drift, ReplicaDrift) and not drift.steps.is_rebuilt
+
+
+def _find_refusal(text: TableText, targets: _Targets) -> SchemaError | None:
+    """Why the table would not be brought; None where it would."""
+    raw, drift = targets.raw.get(text.name), targets.drift.get(text.name)
+    for found in (raw, drift):
+        if isinstance(found, SchemaError):
+            return found
+    policy = targets.policies.get(text.name, FOLLOW)
+    if not policy.refuses:
+        return None
+    changes = [
+        *(drift.changes if isinstance(drift, ReplicaDrift) else ()),
+        *(raw.changes if isinstance(raw, RawDrift) else ()),
+    ]
+    events = decide(text.name, [(c, ()) for c in changes], [], policy)
+    return refuse_frozen(text.name, events) if events else None
 
 
 def _list_ddl(
@@ -183,8 +188,12 @@ def _list_ddl(
     if choice.what is Pass.BUILD:
         swap = swap_replica(text.name, exists=text.name in targets.replicas)
         statements += [("replication", one) for one in (ddl.create, *ddl.indexes, swap)]
+    elif _alters_replica(text, targets):
+        drift = targets.drift[text.name]
+        if isinstance(drift, ReplicaDrift):
+            statements += [("replication", one) for one in drift.steps.statements]
     raw = targets.raw.get(text.name)
-    if isinstance(raw, _Raw) and rules.marks_deletes and DELETED_AT not in raw.columns:
+    if isinstance(raw, RawDrift) and rules.marks_deletes and not raw.has_marks:
         statements.append(("analytics", add_marks(quote_postgres(targets.schema, text.name))))
     if raw is None:
         key = add_raw_key(targets.schema, text.table)
@@ -194,6 +203,9 @@ def _list_ddl(
             *comment_raw(targets.schema, text.table, text.columns),
         ]
         statements += [("analytics", one) for one in made]
+    elif isinstance(raw, RawDrift) and raw.steps:
+        evolving = dict.fromkeys(one for of_one in raw.steps.of_change for one in of_one)
+        statements += [("analytics", one) for one in evolving]
     return statements
 
 
@@ -202,40 +214,68 @@ def _read_targets(session: Session, plan: RunPlan, folder: Path) -> _Targets:
     databases = session.databases
     with lend_mysql(databases.source, session.stop) as source:
         versions = _ask_version(source)
+    collations = read_collations(databases)
     with lend_mysql(databases.replication, session.stop) as connection:
         with connection.cursor() as cursor:
             cursor.execute("START TRANSACTION READ ONLY")
             cursor.execute("SHOW TABLES")
             replicas = frozenset(str(name) for (name,) in cursor.fetchall())
         known = _read_known(connection, plan)
+        drift = _find_replicas(connection, plan, replicas, collations)
         ours = _ask_version(connection)
         connection.rollback()
     with lend_postgres(databases.analytics, session.stop) as connection:
         connection.read_only = True
         try:
             warehouse = read_warehouse(connection, databases.schema)
-            raw = {text.name: _read_raw(connection, databases.schema, text) for text in plan.tables}
+            raw = {
+                text.name: _read_raw(connection, databases.schema, text, plan)
+                for text in plan.tables
+            }
         finally:
             connection.rollback()
             connection.read_only = None
     return _Targets(
         (versions, ours),
-        read_collations(databases),
+        collations,
         replicas,
         known,
         {name: found for name, found in raw.items() if found},
+        drift,
+        plan.drift,
         warehouse,
         read_models(folder, databases.schema),
         databases.schema,
     )
 
 
-def _read_raw(connection: Any, schema: str, text: TableText) -> _Raw | SchemaError | None:
+def _find_replicas(
+    connection: Any, plan: RunPlan, replicas: frozenset[str], collations: frozenset[str]
+) -> dict[str, ReplicaDrift | SchemaError]:
+    """What each replica has still to follow."""
+    found: dict[str, ReplicaDrift | SchemaError] = {}
+    if not {"_etl_table", "_etl_schema", "_etl_alter"} <= replicas:
+        return found
+    for text in plan.tables:
+        policy = plan.drift.get(text.name, FOLLOW)
+        try:
+            drift = find_replica_drift(connection, text.table, policy, collations)
+        except SchemaError as error:
+            found[text.name] = error
+            continue
+        if drift:
+            found[text.name] = drift
+    return found
+
+
+def _read_raw(
+    connection: Any, schema: str, text: TableText, plan: RunPlan
+) -> RawDrift | SchemaError | None:
+    policy, rules = plan.drift.get(text.name, FOLLOW), plan.rules[text.name]
     try:
-        columns = read_relation(connection, schema, text.name)
+        return find_raw_drift(connection, schema, text, policy, marks_deletes=rules.marks_deletes)
     except SchemaError as error:
         return error
-    return _Raw(columns, read_key(connection, schema, text.name)) if columns else None
 
 
 def _ask_version(connection: Any) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from etl_pipeline.config import Settings
-from etl_pipeline.pipeline.plan import RunPlan, plan_run
-from etl_pipeline.pipeline.session import configured_tables, open_session, open_warehouse
+from etl_pipeline.pipeline.plan import RunPlan
+from etl_pipeline.pipeline.session import choose_tables, open_session, open_warehouse
 from etl_pipeline.sync import history
 from etl_pipeline.sync.databases import lend_mysql, lend_postgres
 from etl_pipeline.sync.history import RunRecord, TableRecord
@@ -54,7 +54,7 @@ def read_status(settings: Settings, tables: Sequence[str]) -> Status:
     Raises: as ``run_once``; EtlError where nothing was run yet.
     """
     with open_session(settings) as session:
-        plan = plan_run(session.catalog, configured_tables(settings), tables)
+        plan = choose_tables(session, tables).plan
         with lend_postgres(session.databases.analytics, session.stop) as analytics:
             last = history.read_last(analytics, with_failures=True)
             good = history.read_last(analytics, with_failures=False)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass
 from typing import TypeVar
 
+import psycopg
+from sqlalchemy.exc import SQLAlchemyError
+
 from etl_pipeline.core.faults import is_passing, is_too_long
 from etl_pipeline.core.peace import Peace
 from etl_pipeline.core.stop import Stop
-from etl_pipeline.errors import EtlError, StoppedError
+from etl_pipeline.errors import DriftError, EtlError, StoppedError
 from etl_pipeline.pipeline.events import (
     ChunkDone,
     Listener,
@@ -23,8 +27,10 @@ from etl_pipeline.pipeline.events import (
 )
 from etl_pipeline.pipeline.explain import explained
 from etl_pipeline.pipeline.plan import RunPlan
+from etl_pipeline.schema.drift import FOLLOW
 from etl_pipeline.sync.compare import Comparison, Scope
 from etl_pipeline.sync.databases import Databases, lend_mysql, lend_postgres
+from etl_pipeline.sync.drift_log import TableDrift
 from etl_pipeline.sync.lanes import Lanes
 from etl_pipeline.sync.load import Loaded, load_table
 from etl_pipeline.sync.mended import describe_mended
@@ -36,6 +42,8 @@ from etl_pipeline.sync.runs import Started
 from etl_pipeline.sync.verdict import Verdict
 from etl_pipeline.sync.verify import Findings, verify_table
 from etl_pipeline.transfer.select import TableText
+
+log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -133,14 +141,20 @@ def _copy_table(text: TableText, plan: RunPlan, work: Work, copying: Copying) ->
         outcome = before
     else:
         outcome = TableOutcome(text.name, rules.strategy)
+        drift = TableDrift(plan.drift.get(text.name, FOLLOW))
         try:
             work.peace.check_open(text.name, "not begun")
-            _retrying(text.name, work, lambda: _copy_once(text, rules, work, copying, outcome))
+            _retrying(
+                text.name, work, lambda: _copy_once(text, rules, work, copying, outcome, drift)
+            )
         except StoppedError:
             raise
         except Exception as error:
+            if isinstance(error, DriftError):
+                _record_refused(drift, work, copying)
             failure = _failure(error, text.name, work)
             outcome.error, outcome.fix = failure.what, failure.fix
+        outcome.drift = drift.events
         outcome.seconds = time.monotonic() - started
     seconds = time.monotonic() - started
     work.listen(TableFinished(text.name, outcome.rows, seconds, outcome.error))
@@ -148,17 +162,29 @@ def _copy_table(text: TableText, plan: RunPlan, work: Work, copying: Copying) ->
 
 
 def _copy_once(
-    text: TableText, rules: Rules, work: Work, copying: Copying, outcome: TableOutcome
+    text: TableText,
+    rules: Rules,
+    work: Work,
+    copying: Copying,
+    outcome: TableOutcome,
+    drift: TableDrift,
 ) -> None:
     def report(hop: str) -> Callable[[int, int], None]:
         return lambda rows, size: work.listen(ChunkDone(text.name, hop, rows, size))
 
     claim = copying.started.claim
+    _find_drift(text, rules, work, copying, drift)
     if copying.only == "load":
         replicated = recall_table(text, copying.lanes, copying.replication)
     else:
         replicated = replicate_table(
-            text, copying.lanes, copying.replication, rules, claim, report=report("replicate")
+            text,
+            copying.lanes,
+            copying.replication,
+            rules,
+            claim,
+            report=report("replicate"),
+            drift=drift.policy,
         )
     if copying.only == "replicate":
         _fill_in(outcome, text, replicated, Loaded())
@@ -174,6 +200,7 @@ def _copy_once(
             rules,
             claim,
             report=report("load"),
+            drift=drift,
         )
     _fill_in(outcome, text, replicated, loaded)
     if copying.only:
@@ -206,6 +233,33 @@ def _fill_in(
     outcome.mended = describe_mended([*replicated.mended, *loaded.mended])
     for (position, kind), count in replicated.altered.items():
         outcome.altered[text.columns[position].name, kind] += count
+
+
+def _find_drift(
+    text: TableText, rules: Rules, work: Work, copying: Copying, drift: TableDrift
+) -> None:
+    """Compare the source's schema with those that the targets were loaded with."""
+    with lend_postgres(work.databases.analytics, work.stop) as analytics:
+        copying.lanes.call(
+            lambda lane: drift.find(
+                text,
+                lane.replication,
+                analytics,
+                schema=work.databases.schema,
+                collations=copying.replication.collations,
+                run_id=copying.started.claim.run_id,
+                marks_deletes=rules.marks_deletes,
+            )
+        )
+
+
+def _record_refused(drift: TableDrift, work: Work, copying: Copying) -> None:
+    """Record that changes were not followed; the table's own error is shown in any case."""
+    try:
+        with lend_postgres(work.databases.analytics, work.stop) as analytics:
+            drift.refuse(analytics, copying.started.claim.run_id)
+    except (psycopg.Error, SQLAlchemyError) as error:
+        log.warning("a refused change could not be recorded: %s", explained(error, "analytics"))
 
 
 def _verify_table(text: TableText, plan: RunPlan, work: Work, scope: Scope) -> Findings:

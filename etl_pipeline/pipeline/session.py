@@ -34,8 +34,14 @@ from etl_pipeline.errors import (
 )
 from etl_pipeline.pipeline.control import Control
 from etl_pipeline.pipeline.events import Listener
-from etl_pipeline.pipeline.plan import RunPlan, plan_run
 from etl_pipeline.pipeline.runner import Copying, Work, run_tables
+from etl_pipeline.pipeline.selection import (
+    Carried,
+    Wishes,
+    carry_tables,
+    record_carried,
+    with_dependents,
+)
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.schema.catalog import Table, read_catalog
 from etl_pipeline.schema.names import is_ours, quote_mysql
@@ -46,6 +52,7 @@ from etl_pipeline.sync.lanes import Lanes
 from etl_pipeline.sync.proof import TableOutcome
 from etl_pipeline.sync.replicate import Replication
 from etl_pipeline.sync.runs import Selection, Started
+from etl_pipeline.sync.source_tables import read_known_tables
 
 log = logging.getLogger(__name__)
 
@@ -148,6 +155,8 @@ def run_once(
     importance: Sequence[str] = (),
     only: str | None = None,
     outside_window: bool = False,
+    accept_drift: bool = False,
+    adopt: bool = False,
     listen: Listener,
     keep_trace: KeepTrace | None = None,
     now: Callable[[], datetime] = utc_now,
@@ -165,6 +174,8 @@ def run_once(
         importance: Only tables of one of these; empty for all.
         only: The hop that is made, ``replicate`` or ``load``; None for both.
         outside_window: Whether the source may be read outside of its window, too.
+        accept_drift: Whether changes of the source's schema are followed in any case.
+        adopt: Whether tables of ``raw`` that are not as we made them are taken over.
         listen: Told what goes on.
         keep_trace: Told of each error, for ``--debug``.
         now: Tells the instant.
@@ -177,14 +188,15 @@ def run_once(
     """
     started_at, clock = datetime.now(UTC), time.monotonic()
     with open_session(settings, outside_window=outside_window, now=now) as session:
-        plan = plan_run(
-            session.catalog,
-            configured_tables(settings),
+        carried = choose_tables(
+            session,
             tables,
             full=full,
             allow_deletes=allow_deletes,
             importance=importance,
             by_servers=settings.pipeline.source.digests_by == "servers",
+            accepts=accept_drift,
+            adopts=adopt,
         )
         selection = Selection(tuple(tables), full, tuple(importance), only)
         with Control(session.databases) as control:
@@ -193,9 +205,9 @@ def run_once(
             log.debug("run %d: %s", started.claim.run_id, session.width)
             work = Work(session.databases, session.stop, listen, session.peace, keep_trace)
             with runs.beating(lambda: control.connection, started.claim.run_id):
-                outcomes = _run(session, plan, work, control, started, only)
+                outcomes = _run(session, carried, work, control, started, only)
             runs.forget_old_runs(control.connection, settings.pipeline.general.history_days)
-    notes = list(plan.notes)
+    notes = list(carried.plan.notes)
     if started.continues:
         notes.insert(0, f"run {started.continues} was cut off, and this one went on with it")
     seconds = time.monotonic() - clock
@@ -209,22 +221,24 @@ def run_once(
         notes,
         only,
         session.peace.ledger.read(),
+        came_and_went=carried.events,
     )
 
 
 def _run(
     session: Session,
-    plan: RunPlan,
+    carried: Carried,
     work: Work,
     control: Control,
     started: Started,
     only: str | None,
 ) -> list[TableOutcome]:
-    """What became of each table of *plan*; each is recorded, and so is how the run ended."""
+    """What became of each table of *carried*; each is recorded, and so is how the run ended."""
     run_id = started.claim.run_id
     outcome = "stopped"
     outcomes: list[TableOutcome] = []
     try:
+        record_carried(control.connection, run_id, carried)
         replication = open_replication(session, started.claim)
         with (
             ThreadPoolExecutor(session.width.lanes) as threads,
@@ -232,7 +246,7 @@ def _run(
         ):
             lanes = Lanes(session.databases, threads, session.width.lanes, session.stop)
             copying = Copying(lanes, replication, started, only)
-            with contextlib.closing(run_tables(plan, work, copying, executor)) as known:
+            with contextlib.closing(run_tables(carried.plan, work, copying, executor)) as known:
                 for table in known:
                     state.record_table(control.keep(), run_id, table)
                     outcomes.append(table)
@@ -245,6 +259,22 @@ def _run(
         state.record_burden(control.keep(), run_id, session.peace.ledger.read())
         runs.finish_run(control.keep(), run_id, outcome)
     return outcomes
+
+
+def choose_tables(session: Session, requested: Sequence[str], **wishes: Any) -> Carried:
+    """What is carried, as far as configuration, source and what is remembered of it say."""
+    settings, databases = session.settings, session.databases
+    wanted = Wishes(
+        configured_tables(settings),
+        settings.pipeline.drift,
+        settings.includes_new_tables,
+        requested,
+        schema=databases.schema,
+        **wishes,
+    )
+    with lend_postgres(databases.analytics, session.stop) as analytics:
+        carried = carry_tables(session.catalog, read_known_tables(analytics), wanted)
+        return with_dependents(carried, analytics, databases.schema)
 
 
 def configured_tables(settings: Settings) -> dict[str, TableConfig]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from etl_pipeline.core.burden import Burden
+from etl_pipeline.schema.decision import DriftEvent
 from etl_pipeline.sync.compare import Scope
 from etl_pipeline.sync.proof import TableOutcome
 from etl_pipeline.sync.verdict import Verdict
@@ -22,6 +23,7 @@ class RunSummary:
         notes: Sentences about the run as a whole.
         only: The hop that was made, ``replicate`` or ``load``; None for both.
         burden: What the source had to bear.
+        came_and_went: Tables that the source has since the last run, and has no more.
     """
 
     run_id: int
@@ -32,6 +34,7 @@ class RunSummary:
     notes: Sequence[str] = ()
     only: str | None = None
     burden: Burden = field(default_factory=Burden)
+    came_and_went: Sequence[DriftEvent] = ()
 
     @property
     def failed(self) -> list[TableOutcome]:
@@ -42,6 +45,12 @@ class RunSummary:
     def is_success(self) -> bool:
         """Whether every table reached the grade that was asked for."""
         return not self.failed
+
+    @property
+    def drift(self) -> list[DriftEvent]:
+        """Changes of the source's schema, by table."""
+        of_tables = (event for outcome in self.outcomes for event in outcome.drift)
+        return sorted([*self.came_and_went, *of_tables], key=lambda event: event.table)
 
     def total(self, field: str) -> int:
         """The sum of an integer *field* over all tables."""

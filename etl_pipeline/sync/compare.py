@@ -14,7 +14,7 @@ from etl_pipeline.schema.names import DELETED_AT, quote_postgres
 from etl_pipeline.sync.extract import end_read
 from etl_pipeline.sync.pages import read_pages
 from etl_pipeline.sync.raw_sql import PINNED_SETTINGS, live_rows
-from etl_pipeline.sync.raw_table import read_relation
+from etl_pipeline.sync.raw_table import read_standing_table
 from etl_pipeline.sync.rules import Rules
 from etl_pipeline.sync.verdict import Place
 from etl_pipeline.sync.written import Report
@@ -82,8 +82,10 @@ def find_live(job: Comparison) -> str | None:
 
     None where there is no such table.
     """
-    columns = read_relation(job.analytics, job.schema, job.text.name)
-    return None if columns is None else live_rows(job.target, has_marks=DELETED_AT in columns)
+    standing = read_standing_table(job.analytics, job.schema, job.text.name)
+    if standing is None:
+        return None
+    return live_rows(job.target, has_marks=DELETED_AT in standing.columns)
 
 
 @contextlib.contextmanager

@@ -18,10 +18,12 @@ import psycopg
 
 from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.ddl import add_raw_key, comment_raw, create_incoming, create_raw
-from etl_pipeline.schema.names import DELETED_AT, postgres_name, quote_postgres
+from etl_pipeline.schema.names import postgres_name, quote_postgres
 from etl_pipeline.sync import replica, state
 from etl_pipeline.sync.chunks import has_wide_rows
 from etl_pipeline.sync.claim import Claim, check_warehouse
+from etl_pipeline.sync.drift_log import TableDrift
+from etl_pipeline.sync.evolve_raw import EvolvingRaw, evolve_raw
 from etl_pipeline.sync.extract import end_read
 from etl_pipeline.sync.guard import judge_deletes
 from etl_pipeline.sync.lanes import Lane, Lanes
@@ -39,7 +41,6 @@ from etl_pipeline.sync.raw_sql import (
     live_rows,
     replace_rows,
 )
-from etl_pipeline.sync.raw_table import read_key, read_relation, refuse_other_columns
 from etl_pipeline.sync.refused import explain_refusal, refuse_altered_key
 from etl_pipeline.sync.replicate import Replicated
 from etl_pipeline.sync.rules import Rules
@@ -101,6 +102,7 @@ def load_table(
     claim: Claim,
     *,
     report: Report,
+    drift: TableDrift | None = None,
 ) -> Loaded:
     """Make the table in *schema* equal to the replica, prove it, and commit.
 
@@ -117,11 +119,12 @@ def load_table(
         rules: How the table is kept equal.
         claim: The run that the proofs are stored under.
         report: Told of each chunk.
+        drift: What is done where the source's schema changed, and the record of it.
 
     Raises:
         TransferError: The replica does not hold what the source sent, or PostgreSQL does not
             hold what it was sent.
-        SchemaError: The target exists with other columns.
+        SchemaError: The target is a table that we did not make, or cannot follow the source.
         GuardError: More rows would be deleted than the rules allow.
         DatabaseError: Another run has taken over.
         psycopg.Error: PostgreSQL refused or was lost.
@@ -129,24 +132,14 @@ def load_table(
     with analytics.transaction():
         check_warehouse(analytics, claim)
         analytics.execute(PINNED_SETTINGS.encode())
-        columns = read_relation(analytics, schema, text.name)
+        drift = drift or TableDrift()
+        raw = evolve_raw(analytics, schema, text, drift.policy, marks_deletes=rules.marks_deletes)
         target = quote_postgres(schema, text.name)
-        job = _Load(text, target, lanes, analytics, rules, claim, report)
-        if columns is None:
-            return _load_new(job, schema, replicated.proofs)
-        if rules.marks_deletes and DELETED_AT not in columns:
-            analytics.execute(add_marks(target).encode())
-            columns[DELETED_AT] = "timestamp with time zone"
-        key = read_key(analytics, schema, text.name)
-        refuse_other_columns(text, schema, columns, key, marks_deletes=rules.marks_deletes)
-        rows = _count(job)
-        everything = _Stale(replicated.proofs, {}, {})
-        stale = everything if rules.rebuilds else _find_stale(job, replicated, rows)
-        if not stale:
-            return Loaded()
-        # Looked at before anything is written; a table that is rebuilt is not asked for.
-        mended = () if rules.rebuilds else _find_foreign(job, stale, rows)
-        return replace(_load_stale(job, replicated.proofs, stale, rows), mended=mended)
+        job = _Load(text, target, lanes, analytics, rules, claim, report, raw)
+        loaded = _bring(job, schema, replicated)
+        raw.settle(claim.run_id)
+        drift.record_done(analytics, claim.run_id, raw)
+        return loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +153,31 @@ class _Load:
     rules: Rules
     claim: Claim
     report: Report
+    raw: EvolvingRaw
 
     @property
     def live(self) -> str:
         """What the target's rows are read as."""
         return live_rows(self.target, has_marks=self.rules.marks_deletes)
+
+
+def _bring(job: _Load, schema: str, replicated: Replicated) -> Loaded:
+    """Bring what the table lacks; where its columns change, after what is brought was read."""
+    if job.raw.is_new:
+        job.raw.alter()
+        return _load_new(job, schema, replicated.proofs)
+    if not job.raw.is_void:
+        job.raw.alter()
+    rows = _count(job)
+    is_whole = job.rules.rebuilds or job.raw.is_void
+    everything = _Stale(replicated.proofs, {}, {})
+    stale = everything if is_whole else _find_stale(job, replicated, rows)
+    if not stale:
+        return Loaded()
+    # Looked at before anything is written; a table that is rebuilt, or whose columns are others
+    # than those that were digested, is not asked for.
+    mended = () if is_whole or job.raw.is_evolving else _find_foreign(job, stale, rows)
+    return replace(_load_stale(job, replicated.proofs, stale, rows), mended=mended)
 
 
 def _count(job: _Load) -> int:
@@ -254,6 +267,7 @@ def _load_stale(job: _Load, proofs: Sequence[ChunkProof], stale: _Stale, rows: i
     whole = [proof.chunk for proof in stale.whole]
     brought = _digests(job, incoming, whole, proofs)
     _expect_rows(text.name, brought, stale.whole)
+    job.raw.alter()
     sent = {chunk.ordinal: digest for chunk, digest in zip(whole, brought, strict=True)}
     if text.table.primary_key:
         sent |= _bring_changes(job, proofs, stale)
@@ -261,7 +275,9 @@ def _load_stale(job: _Load, proofs: Sequence[ChunkProof], stale: _Stale, rows: i
         analytics.execute(f"ALTER TABLE {incoming} ADD PRIMARY KEY ({keys})".encode())
         analytics.execute(f"ANALYZE {incoming}".encode())
         has_marks = job.rules.marks_deletes
-        statements = apply_differences(job.target, text, whole, has_marks=has_marks)
+        statements = apply_differences(
+            job.target, text, whole, has_marks=has_marks, kept=job.raw.kept
+        )
         gone, missing, updated, inserted = _execute(job, statements)
         loaded = Loaded(inserted, updated, gone + missing)
     elif _digests(job, job.target, whole, proofs) != brought:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from etl_pipeline.schema.decision import DriftEvent
 from etl_pipeline.transfer.select import Chunk
 
 Altered = Counter[tuple[int, str]]
@@ -63,6 +65,7 @@ class TableOutcome:
         notes: Sentences for the summary, on what was mapped or degraded.
         mended: Sentences on rows of our copies that were wrong, and are not any more.
         finished_in: The run that did all this before it was cut off; None for this one.
+        drift: Changes of the source's schema, and what was done about them.
     """
 
     table: str
@@ -82,6 +85,7 @@ class TableOutcome:
     altered: Counter[tuple[str, str]] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     mended: list[str] = field(default_factory=list)
+    drift: Sequence[DriftEvent] = ()
     error: str | None = None
     fix: str | None = None
     finished_in: int | None = None

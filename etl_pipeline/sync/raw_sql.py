@@ -148,7 +148,12 @@ def create_gone(text: TableText) -> str:
 
 
 def apply_differences(
-    target: str, text: TableText, whole: Sequence[Chunk], *, has_marks: bool
+    target: str,
+    text: TableText,
+    whole: Sequence[Chunk],
+    *,
+    has_marks: bool,
+    kept: Sequence[str] = (),
 ) -> tuple[str, str, str, str]:
     """The statements that make *target* equal to what was brought: two deletes, update, insert.
 
@@ -160,6 +165,8 @@ def apply_differences(
         whole: Chunks that were brought as a whole: a row of theirs that was not is deleted, as
             one is whose key is in ``GONE``.
         has_marks: Whether rows are marked instead of deleted; one that comes again loses its mark.
+        kept: Columns that the source has no more: a row that is written has NULL in them, since
+            what stood there belongs to what the row was.
     """
     names = ", ".join(quote_postgres(name) for name in text.column_names)
     theirs = ", ".join("n." + quote_postgres(name) for name in text.column_names)
@@ -179,6 +186,7 @@ def apply_differences(
     delete = f"{remove} WHERE ({in_chunks(text, whole, 'h')}) AND {not_brought}"
     columns = [name for name in text.column_names if name not in text.table.primary_key]
     changes = [f"{quote_postgres(name)} = n.{quote_postgres(name)}" for name in columns]
+    changes += [f"{quote_postgres(name)} = NULL" for name in kept]
     changes.append(f"{quote_postgres(LOADED_AT)} = now()")
     differs = unlike_rows(text, "h", "n")
     if has_marks:

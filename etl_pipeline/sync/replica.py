@@ -105,9 +105,12 @@ class Remembered:
 def identify(text: TableText, ddl: ReplicaDdl, versions: Sequence[str]) -> Identity:
     """The identity of a replica made by *ddl*, between servers of *versions*."""
     selects = [f"{carried.select} {carried.mode:d}" for carried in text.columns]
-    return Identity(
-        _digest([ddl.create, *ddl.indexes]), _digest([str(RENDERING), *versions, *selects])
-    )
+    return Identity(define(ddl), _digest([str(RENDERING), *versions, *selects]))
+
+
+def define(ddl: ReplicaDdl) -> bytes:
+    """The digest of a replica's definition."""
+    return _digest([ddl.create, *ddl.indexes])
 
 
 def open_replicas(connection: Any) -> None:
@@ -188,15 +191,23 @@ class Standing:
 
 def read_standing(connection: Any, table: str) -> Standing | None:
     """What the replica of *table* is now; None where there is none."""
+    definition = read_definition(connection, table)
+    if definition is None:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT COUNT(*) FROM {quote_mysql(table)}")
+        return Standing(definition, int(cursor.fetchone()[0]))
+
+
+def read_definition(connection: Any, table: str) -> bytes | None:
+    """Digest of the definition of *table*, its name apart; None where there is none."""
     with connection.cursor() as cursor:
         try:
-            definition = _definition(cursor, table)
+            return _definition(cursor, table)
         except err.ProgrammingError as error:
             if error.args[0] != ER.NO_SUCH_TABLE:
                 raise
             return None
-        cursor.execute(f"SELECT COUNT(*) FROM {quote_mysql(table)}")
-        return Standing(definition, int(cursor.fetchone()[0]))
 
 
 def _definition(cursor: Any, table: str) -> bytes:
@@ -229,6 +240,11 @@ def retile(
 def _unread(chunk: Chunk, rows: int = 0) -> KnownChunk:
     proof = ChunkProof(chunk, rows, UNKNOWN, datetime.now(UTC), is_text=False)
     return KnownChunk(proof, None, _NOBODY)
+
+
+def void_chunks(connection: Any, table: str, chunks: Iterable[KnownChunk]) -> None:
+    """Remember of *chunks* no more than how many rows they have: their values may be others."""
+    _write_chunks(connection, table, [_unread(k.proof.chunk, k.proof.rows) for k in chunks])
 
 
 def forget(connection: Any, table: str) -> None:

@@ -31,3 +31,20 @@ CREATE TABLE IF NOT EXISTS _etl_chunk (
     run_token       binary(16) NOT NULL COMMENT 'the run that read it; etl.run.token',
     PRIMARY KEY (table_name, ordinal)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT 'The key ranges of each replica.';
+
+CREATE TABLE IF NOT EXISTS _etl_schema (
+    table_name   varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    definition   binary(32) NOT NULL COMMENT 'as in _etl_table',
+    source       longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'JSON; the table of the source that it was made for',
+    PRIMARY KEY (table_name, definition)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT 'What each definition stands for.';
+
+CREATE TABLE IF NOT EXISTS _etl_alter (
+    table_name   varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    ordinal      int NOT NULL,
+    made_from    binary(32) NOT NULL COMMENT 'definition that the replica had before',
+    definition   binary(32) NOT NULL COMMENT 'definition that it has when all is done',
+    statement    longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    stands_as    binary(32) NOT NULL COMMENT 'as in _etl_table, after the statement',
+    PRIMARY KEY (table_name, ordinal)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT 'Alterations of replicas that are under way.';

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from etl_pipeline.schema.ddl import ReplicaDdl, create_replica
+from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
 from etl_pipeline.schema.names import incoming_name
 from etl_pipeline.sync import replica
 from etl_pipeline.sync.build import build_replica, settle_swap
 from etl_pipeline.sync.claim import Claim
+from etl_pipeline.sync.evolve_replica import evolve_replica
 from etl_pipeline.sync.extract import end_read
 from etl_pipeline.sync.follow import TooManyError, follow_stamps
 from etl_pipeline.sync.lanes import Lane, Lanes
@@ -92,6 +94,7 @@ def replicate_table(
     claim: Claim,
     *,
     report: Report,
+    drift: DriftPolicy = FOLLOW,
 ) -> Replicated:
     """Make the replica of a table equal to the source.
 
@@ -105,6 +108,7 @@ def replicate_table(
         rules: How the table is kept equal.
         claim: The run.
         report: Told of each chunk.
+        drift: What is done where the source's schema changed.
 
     Raises:
         TransferError: The replication server did not take every row as it was sent.
@@ -119,6 +123,7 @@ def replicate_table(
     )
     identity = replica.identify(text, ddl, replication.versions)
     job = WriteJob(text, lanes, replication.takes_infile, identity, claim, rules, report)
+    evolve_replica(job, drift, replication.collations)
     known = lanes.call(functools.partial(_look, text))
     choice = choose_pass(rules, known, identity, claim, began_at)
     instant = lanes.call(functools.partial(_ask_instant, text, rules))

@@ -87,3 +87,38 @@ COMMENT ON TABLE etl.chunk IS 'The key ranges of each loaded table, with the pro
 COMMENT ON COLUMN etl.chunk.text_digest IS 'SHA-256 of the row text that the source sent.';
 COMMENT ON COLUMN etl.chunk.is_text_digest IS 'False where rows were written since all of the text was read.';
 COMMENT ON COLUMN etl.chunk.raw_digest IS 'Sum of hash_record_extended over the rows of raw.';
+
+CREATE TABLE IF NOT EXISTS etl.table_schema (
+    table_name   text PRIMARY KEY,
+    source       jsonb NOT NULL,
+    types        jsonb NOT NULL,
+    kept         jsonb NOT NULL DEFAULT '{}',
+    run_id       bigint NOT NULL,
+    loaded_at    timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE etl.table_schema IS 'The schema that each table of raw was last loaded with.';
+COMMENT ON COLUMN etl.table_schema.types IS 'Type in raw of each column, by name.';
+COMMENT ON COLUMN etl.table_schema.kept IS 'Columns of raw that the source has no more, with their types.';
+
+CREATE TABLE IF NOT EXISTS etl.source_table (
+    table_name    text PRIMARY KEY,
+    first_run_id  bigint NOT NULL,
+    gone_run_id   bigint
+);
+COMMENT ON TABLE etl.source_table IS 'Every table that the source has had; gone_run_id is the run that missed it.';
+
+CREATE TABLE IF NOT EXISTS etl.drift_event (
+    run_id           bigint NOT NULL REFERENCES etl.run ON DELETE CASCADE,
+    table_name       text NOT NULL,
+    kind             text NOT NULL,
+    subject          text NOT NULL DEFAULT '',
+    detail           text NOT NULL,
+    verdict          text NOT NULL CHECK (verdict IN ('follow', 'refuse', 'reload', 'report')),
+    replication_ddl  text[] NOT NULL DEFAULT '{}',
+    raw_ddl          text[] NOT NULL DEFAULT '{}',
+    dependents       text[] NOT NULL DEFAULT '{}',
+    done_at          timestamptz,
+    PRIMARY KEY (run_id, table_name, kind, subject)
+);
+COMMENT ON TABLE etl.drift_event IS 'Changes of the source''s schema, in the run that met them.';
+COMMENT ON COLUMN etl.drift_event.done_at IS 'NULL while it is only meant to be done, and where it was refused.';

@@ -16,6 +16,7 @@ from etl_pipeline.cli import demo, screens
 from etl_pipeline.cli.output import printable
 from etl_pipeline.core.burden import Burden
 from etl_pipeline.pipeline.summary import RunSummary
+from etl_pipeline.schema.decision import DriftEvent
 from etl_pipeline.sync.proof import TableOutcome
 from etl_pipeline.transfer.twin import NUL_CHARACTERS, ZERO_DATES
 from tests.cli.conftest import COMMAND, ROOT
@@ -90,7 +91,7 @@ FAILED = _outcome(
     "codes",
     grade=None,
     error="the table exists with other columns: mine is not at the source",
-    fix='ALTER TABLE "raw"."codes" RENAME TO "codes_old", then etl run codes',
+    fix="etl run codes --adopt",
 )
 REFUSED = _outcome("shapes", grade=None, error="column outline: type geometry is not supported")
 NOTE = (
@@ -125,8 +126,54 @@ BURDENS = {
     "success": Burden(1_234, 12.34, 1_001_523, 187_000_000, 0.412, "procedurelog"),
     "window_ended": Burden(99, 3.2, 1_700, 330_000, 0.02, "", waited_seconds=1_234.56),
 }
+DRIFTED = _outcome(
+    "patient",
+    rows=1_500,
+    text_bytes=330_114,
+    seconds=0.3,
+    updated=41,
+    drift=[
+        DriftEvent(
+            "patient",
+            "column_added",
+            "Colour",
+            "int(11)",
+            "follow",
+            ("ALTER TABLE `patient`\n  ADD COLUMN `Colour` int(11) NOT NULL",),
+            ('ALTER TABLE "raw"."patient" ADD COLUMN "Colour" integer',),
+            ("marts.people",),
+        ),
+        DriftEvent("patient", "column_retyped", "Age", "text → int(11)", "reload"),
+    ],
+)
+FROZEN = _outcome(
+    "codes",
+    grade=None,
+    error="the source's schema changed, and drift is frozen: Price column retyped: "
+    "double → decimal(10,2)",
+    fix="etl run codes --accept-drift",
+    drift=[
+        DriftEvent(
+            "codes",
+            "column_retyped",
+            "Price",
+            "double → decimal(10,2)",
+            "refuse",
+            ("ALTER TABLE `codes`\n  CHANGE COLUMN `Price` `Price` decimal(10,2) NOT NULL",),
+            (
+                'ALTER TABLE "raw"."codes"\n'
+                '  ALTER COLUMN "Price" TYPE numeric(10,2) USING "Price"::numeric(10,2)',
+            ),
+        )
+    ],
+)
+CAME_AND_WENT = [
+    DriftEvent("task", "table_dropped", "", "its copies stay as they are", "follow"),
+    DriftEvent("tasknote", "table_added", "", "5 columns; tables.yml does not name it", "report"),
+]
 
 RUNS = {
+    "drift": [DRIFTED, FROZEN],
     "success": [PATIENT, PROCEDURES],
     "failure": [PROCEDURES, REFUSED, PATIENT, FAILED],
     "nothing_done": [FAILED],
@@ -140,7 +187,18 @@ RUNS = {
 def _run(name: str) -> RunSummary:
     notes = [NOTE] if name == "altered_and_notes" else []
     burden = BURDENS.get(name, Burden())
-    return RunSummary(7, "production", STARTED, 14.5, RUNS[name], notes, burden=burden)
+    tables = CAME_AND_WENT if name == "drift" else []
+    outcomes = RUNS[name]
+    return RunSummary(
+        7,
+        "production",
+        STARTED,
+        14.5,
+        outcomes,
+        notes,
+        burden=burden,
+        came_and_went=tables,
+    )
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -148,11 +206,11 @@ def test_the_screen_of_a_run(expected: Expected, name: str) -> None:
     expected.check(f"run_{name}.txt", screens.run_screen(_run(name)) + "\n")
 
 
-@pytest.mark.parametrize("name", ["success", "failure", "altered_and_notes"])
+@pytest.mark.parametrize("name", ["success", "failure", "altered_and_notes", "drift"])
 def test_the_json_of_a_run(expected: Expected, name: str) -> None:
     text = screens.run_json(_run(name))
     assert text.isascii()
-    assert json.loads(text)["outcome"] == ("failed" if name == "failure" else "succeeded")
+    assert json.loads(text)["outcome"] == ("succeeded" if _run(name).is_success else "failed")
     expected.check(f"run_{name}.json", text + "\n")
 
 

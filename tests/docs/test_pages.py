@@ -19,6 +19,7 @@ from etl_pipeline.config.models import PipelineConfig, TablesConfig
 from etl_pipeline.config.yaml_file import parse_yaml
 from etl_pipeline.pipeline.preview import Preview, TablePreview
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
+from etl_pipeline.schema.decision import DriftEvent
 from etl_pipeline.sync.compare import Scope
 from etl_pipeline.sync.proof import TableOutcome
 from etl_pipeline.sync.verdict import (
@@ -123,6 +124,7 @@ def paths_of(value: Any, prefix: str = "") -> set[str]:
 def test_every_json_key_has_a_line_and_no_other() -> None:
     outcome = TableOutcome("t", "full_table")
     outcome.altered["d", "zero dates"] = 1
+    outcome.drift = [DriftEvent("t", "column_added", "c", "int", "follow")]
     run = run_json(RunSummary(1, "test", NOW, 1.0, [outcome]))
     row = RowDifference("1", "missing", (), SideBySide((), (), None))
     verdict = Verdict("t", discrepancies=[Discrepancy("raw", "x", (row,))])

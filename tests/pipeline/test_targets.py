@@ -164,13 +164,3 @@ def test_as_many_tables_at_once_as_connections_is_refused(lab: Lab, run: Run) ->
     }
     with pytest.raises(ValueError, match=r"connections\.source"):
         run(pipeline=pipeline)
-
-
-def test_another_primary_key_at_the_source_is_named(lab: Lab, run: Run) -> None:
-    make_table(lab.source, WORDS, WORD_ROWS)
-    assert run().is_success
-    run_sql(lab.source, "ALTER TABLE words DROP PRIMARY KEY, ADD PRIMARY KEY (word, id)")
-    (failed,) = run().failed
-    assert "the primary key is id, expected word, id" in (failed.error or "")
-    lab.analytics.execute("ALTER TABLE raw.words RENAME TO words_old")
-    assert run().is_success

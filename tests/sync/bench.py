@@ -9,9 +9,11 @@ from typing import Any
 from etl_pipeline.core import ConnectionFactory
 from etl_pipeline.core.stop import Stop
 from etl_pipeline.schema.catalog import read_catalog
+from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
 from etl_pipeline.sync import runs, state
 from etl_pipeline.sync.claim import take_replicas
 from etl_pipeline.sync.databases import Databases, lend_mysql, lend_postgres
+from etl_pipeline.sync.drift_log import TableDrift
 from etl_pipeline.sync.lanes import Lanes
 from etl_pipeline.sync.load import Loaded, load_table
 from etl_pipeline.sync.replica import open_replicas
@@ -63,7 +65,9 @@ class Bench:
         with lend_mysql(self.databases.source, self.stop) as source, source.cursor() as cursor:
             return render_table(self._read_catalog(cursor)[table])
 
-    def replicate(self, text: TableText, rules: Rules = FINGERPRINT) -> Replicated:
+    def replicate(
+        self, text: TableText, rules: Rules = FINGERPRINT, *, drift: DriftPolicy = FOLLOW
+    ) -> Replicated:
         """The first hop, as a run of its own that goes on with none."""
         self.begin()
         return replicate_table(
@@ -73,9 +77,17 @@ class Bench:
             rules,
             self.claim,
             report=lambda rows, size: None,
+            drift=drift,
         )
 
-    def load(self, text: TableText, replicated: Replicated, rules: Rules = FINGERPRINT) -> Loaded:
+    def load(
+        self,
+        text: TableText,
+        replicated: Replicated,
+        rules: Rules = FINGERPRINT,
+        *,
+        drift: TableDrift | None = None,
+    ) -> Loaded:
         with lend_postgres(self.databases.analytics, self.stop) as analytics:
             return load_table(
                 text,
@@ -86,6 +98,7 @@ class Bench:
                 rules,
                 self.claim,
                 report=lambda rows, size: None,
+                drift=drift,
             )
 
     def copy(self, table: str, rules: Rules = FINGERPRINT) -> Loaded:

@@ -1,0 +1,262 @@
+"""Which tables a run carries, now that the source may have others than it had."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import psycopg
+
+from etl_pipeline.config.models import Drift, TableConfig
+from etl_pipeline.errors import DriftError, SchemaError
+from etl_pipeline.pipeline.plan import Refusal, RunPlan, plan_run
+from etl_pipeline.schema.catalog import Table
+from etl_pipeline.schema.ddl import add_raw_key, create_raw, create_replica
+from etl_pipeline.schema.decision import DriftEvent
+from etl_pipeline.schema.drift import DriftPolicy, Kind
+from etl_pipeline.schema.names import quote_postgres
+from etl_pipeline.sync.dependents import name_dependents
+from etl_pipeline.sync.drift_log import mark_done, write_events
+from etl_pipeline.sync.source_tables import KnownTables, record_tables
+from etl_pipeline.transfer.select import render_table
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What configuration and command line say.
+
+    Attributes:
+        configured: What ``tables.yml`` says, by name; empty selects every table of the source.
+        drift: What ``pipeline.yml`` says of changes.
+        includes_new: Whether a table that comes later is carried without being named.
+        requested: Names from the command line; empty selects what is configured.
+        full: Whether every table is rebuilt.
+        allow_deletes: Tables of which as many rows may go as will.
+        importance: Only tables of one of these; empty for all.
+        by_servers: Whether the servers compute the digests.
+        accepts: Whether changes are followed in any case.
+        adopts: Whether tables of ``raw`` that are not ours are taken over.
+        schema: The schema that is loaded.
+    """
+
+    configured: Mapping[str, TableConfig]
+    drift: Drift = field(default_factory=Drift)
+    includes_new: bool = False
+    requested: Sequence[str] = ()
+    full: bool = False
+    allow_deletes: Sequence[str] = ()
+    importance: Sequence[str] = ()
+    by_servers: bool = False
+    accepts: bool = False
+    adopts: bool = False
+    schema: str = "raw"
+
+    def policy(self, table: str) -> DriftPolicy:
+        """What is done with changes of *table*."""
+        config = self.configured.get(table, TableConfig())
+        word = config.drift.policy or self.drift.policy or "follow"
+        dropped = config.drift.dropped or self.drift.dropped or "keep"
+        return DriftPolicy(
+            is_frozen=word == "freeze",
+            drops=dropped == "drop",
+            renamed={n: c.renamed_from for n, c in config.columns.items() if c.renamed_from},
+            excluded=frozenset(n for n, c in config.columns.items() if c.exclude),
+            accepts=self.accepts and table in self.requested,
+            adopts=self.adopts and table in self.requested,
+        )
+
+    def asks_for(self, table: str) -> bool:
+        """Whether the command line names *table*, or none."""
+        return not self.requested or table in self.requested
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What a run carries.
+
+    Attributes:
+        events: Tables that came and went.
+        seen: Tables that are remembered as being at the source.
+        gone: Tables that are remembered as gone from now on.
+    """
+
+    plan: RunPlan
+    events: tuple[DriftEvent, ...] = ()
+    seen: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+
+
+def carry_tables(catalog: Mapping[str, Table], known: KnownTables, wishes: Wishes) -> Carried:
+    """The plan of a run, with what became of the source's tables since the last one.
+
+    A table that was at the source once and is not there now is no error: its copies are kept. One
+    that came later is carried where none are named, or ``new_tables`` says so.
+
+    Raises:
+        ConfigurationError: As ``plan_run``.
+    """
+    missing = [name for name in known.first_runs if name not in catalog]
+    came = [name for name in catalog if known.first_runs and name not in known.first_runs]
+    later = [name for name in dict.fromkeys([*known.later, *came]) if name in catalog]
+    configured = _configure(catalog, known, wishes, later)
+    plan = _plan(catalog, configured, missing, wishes)
+    carried = set(configured if wishes.configured else catalog)
+    frozen = [
+        name
+        for name in later
+        if name not in known.columns
+        and name in carried
+        and wishes.asks_for(name)
+        and wishes.policy(name).refuses
+    ]
+    went = [n for n in missing if n not in known.gone and _concerns(n, known, wishes)]
+    held = [name for name in went if wishes.policy(name).refuses]
+    plan = _refusing(plan, frozen, [name for name in held if wishes.asks_for(name)])
+    events = [
+        _event_of_new(catalog[name], wishes, name in carried, name in frozen)
+        for name in dict.fromkeys([*came, *frozen])
+    ]
+    back = (name for name in catalog if name in known.gone)
+    events += [DriftEvent(name, Kind.TABLE_ADDED, "", "it is back", "follow") for name in back]
+    events += [
+        _event_of_gone(name, is_frozen=name in held)
+        for name in went
+        if name not in held or wishes.asks_for(name)
+    ]
+    gone = (name for name in missing if name not in known.gone and name not in held)
+    return Carried(plan, tuple(events), tuple(catalog), tuple(gone))
+
+
+def _configure(
+    catalog: Mapping[str, Table], known: KnownTables, wishes: Wishes, later: Sequence[str]
+) -> dict[str, TableConfig]:
+    """What ``tables.yml`` says of tables that are there, and of those that it includes unnamed."""
+    configured = {
+        name: _without_lost_choices(config, catalog.get(name), known.columns.get(name))
+        for name, config in wishes.configured.items()
+        if name in catalog or name not in known.first_runs
+    }
+    if wishes.configured and wishes.includes_new:
+        configured |= {name: TableConfig() for name in later if name not in configured}
+    return configured
+
+
+def _plan(
+    catalog: Mapping[str, Table],
+    configured: Mapping[str, TableConfig],
+    missing: Sequence[str],
+    wishes: Wishes,
+) -> RunPlan:
+    """The plan of what is there, with a note on what was asked for and is not."""
+    requested = [name for name in wishes.requested if name not in missing]
+    has_nothing_left = (wishes.requested and not requested) or (
+        wishes.configured and not configured
+    )
+    if catalog and has_nothing_left:
+        plan = RunPlan(())  # to none of them would mean to all
+    else:
+        plan = plan_run(
+            catalog,
+            configured,
+            requested,
+            full=wishes.full,
+            allow_deletes=wishes.allow_deletes,
+            importance=wishes.importance,
+            by_servers=wishes.by_servers,
+        )
+    notes = (
+        f"{name}: the source has it no more; its copies stay as they are"
+        for name in wishes.requested
+        if name in missing
+    )
+    policies = {text.name: wishes.policy(text.name) for text in plan.tables}
+    return replace(plan, drift=policies, notes=(*plan.notes, *notes))
+
+
+def _without_lost_choices(
+    config: TableConfig, table: Table | None, loaded: frozenset[str] | None
+) -> TableConfig:
+    """*config* without choices for columns that the source has no more, or not yet.
+
+    A choice for a column that never was stays, and is refused: it may be a slip of the pen.
+    """
+    if table is None:
+        return config
+    here = {column.name for column in table.columns}
+    columns = {
+        name: choice
+        for name, choice in config.columns.items()
+        if name in here or not (name in (loaded or ()) or choice.renamed_from)
+    }
+    return config.model_copy(update={"columns": columns})
+
+
+def _concerns(name: str, known: KnownTables, wishes: Wishes) -> bool:
+    return name in known.columns or name in wishes.configured
+
+
+def _event_of_new(table: Table, wishes: Wishes, is_carried: bool, is_frozen: bool) -> DriftEvent:
+    count = len(table.columns)
+    detail = f"{count} column{'' if count == 1 else 's'}"
+    if is_frozen:
+        replica, raw = _make_both(table, wishes.schema)
+        return DriftEvent(table.name, Kind.TABLE_ADDED, "", detail, "refuse", replica, raw)
+    if is_carried and wishes.asks_for(table.name):
+        return DriftEvent(table.name, Kind.TABLE_ADDED, "", detail, "follow")
+    why = "this run does not ask for it" if is_carried else "tables.yml does not name it"
+    return DriftEvent(table.name, Kind.TABLE_ADDED, "", f"{detail}; {why}", "report")
+
+
+def _make_both(table: Table, schema: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The statements that would make a replica and a table of ``raw``; none for what cannot be."""
+    try:
+        columns = render_table(table).columns
+    except SchemaError:
+        return (), ()
+    collations = {column.collation for column in table.columns if column.collation}
+    replica = create_replica(table, name=table.name, collations=collations)
+    key = add_raw_key(schema, table)
+    raw = [create_raw(schema, table, columns), *([key] if key else [])]
+    return (replica.create, *replica.indexes), tuple(raw)
+
+
+def _event_of_gone(name: str, *, is_frozen: bool) -> DriftEvent:
+    if is_frozen:
+        return DriftEvent(name, Kind.TABLE_DROPPED, "", "it would be marked as gone", "refuse")
+    return DriftEvent(name, Kind.TABLE_DROPPED, "", "its copies stay as they are", "follow")
+
+
+def _refusing(plan: RunPlan, added: Sequence[str], gone: Sequence[str]) -> RunPlan:
+    """*plan* with the tables refused whose coming or going is not followed."""
+    what = {
+        **dict.fromkeys(added, "the table is new at the source, and drift is frozen"),
+        **dict.fromkeys(gone, "the table is gone from the source, and drift is frozen"),
+    }
+    refusals = [
+        Refusal(name, DriftError(words, where=name, fix=f"etl run {name} --accept-drift"))
+        for name, words in what.items()
+    ]
+    others = [refusal for refusal in plan.refused if refusal.table not in what]
+    tables = tuple(text for text in plan.tables if text.name not in what)
+    return replace(plan, tables=tables, refused=(*others, *refusals))
+
+
+def with_dependents(carried: Carried, analytics: psycopg.Connection, schema: str) -> Carried:
+    """*carried* with the views on the tables of its events."""
+    events = (
+        replace(
+            event,
+            dependents=tuple(name_dependents(analytics, quote_postgres(schema, event.table))),
+        )
+        for event in carried.events
+    )
+    return replace(carried, events=tuple(events))
+
+
+def record_carried(control: psycopg.Connection, run_id: int, carried: Carried) -> None:
+    """Remember which tables came and went, and record it with the run."""
+    done = [event.table for event in carried.events if event.verdict == "follow"]
+    with control.transaction():
+        record_tables(control, run_id, seen=carried.seen, gone=carried.gone)
+        write_events(control, run_id, carried.events)
+        mark_done(control, run_id, done)

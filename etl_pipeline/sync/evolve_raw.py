@@ -1,0 +1,381 @@
+"""Makes a table of ``raw`` follow its source's schema, in the transaction that loads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import psycopg
+
+from etl_pipeline.errors import DriftError, SchemaError
+from etl_pipeline.schema.adopt import REPLACED_SUFFIX, Adoption, adopt_table
+from etl_pipeline.schema.alter_raw import (
+    RawSteps,
+    RawTarget,
+    alter_raw,
+    retype_columns,
+    retype_empty,
+    with_raw_changes,
+)
+from etl_pipeline.schema.drift import Change, DriftPolicy, Kind, find_changes
+from etl_pipeline.schema.loaded import LoadedTable, loaded_with, table_json
+from etl_pipeline.schema.names import DELETED_AT, postgres_name, quote_postgres
+from etl_pipeline.schema.saved_view import Access, grants_on
+from etl_pipeline.schema.standing import StandingTable, find_differences
+from etl_pipeline.sync.dependents import (
+    Dependents,
+    describe_others,
+    name_dependents,
+    read_access,
+    save_dependents,
+)
+from etl_pipeline.sync.raw_schema import read_loaded, write_loaded
+from etl_pipeline.sync.raw_sql import add_marks
+from etl_pipeline.sync.raw_table import read_standing_table
+from etl_pipeline.transfer.select import TableText
+
+LOCK_SECONDS = 20
+"""Queries that begin after an ALTER wait behind it, and it behind those at work: no longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawDrift:
+    """What a table of ``raw`` has still to follow.
+
+    Attributes:
+        steps: How it follows; None where it is adopted, or as it is to be.
+        adoption: How it is taken over; None where it is ours.
+        before: What it was loaded with; None where that is not known.
+        has_marks: Whether its rows can be marked as deleted.
+    """
+
+    changes: Sequence[Change] = ()
+    steps: RawSteps | None = None
+    adoption: Adoption | None = None
+    before: LoadedTable | None = None
+    has_marks: bool = False
+
+    @property
+    def kept(self) -> Mapping[str, str]:
+        """Columns of ``raw`` that the source has not, with their types, after it followed."""
+        found = self.steps or self.adoption
+        return found.kept if found else (self.before.kept if self.before else {})
+
+    @property
+    def is_swap(self) -> bool:
+        """Whether another table takes this one's place."""
+        return bool(self.adoption and self.adoption.misfits)
+
+    @property
+    def is_void(self) -> bool:
+        """Whether every row is compared."""
+        return self.adoption is not None or bool(self.steps and self.steps.is_void)
+
+
+def find_raw_drift(
+    analytics: psycopg.Connection,
+    schema: str,
+    text: TableText,
+    policy: DriftPolicy,
+    *,
+    marks_deletes: bool,
+) -> RawDrift | None:
+    """What the table of *text* in *schema* has still to follow; None where there is none yet.
+
+    Raises:
+        SchemaError: The relation is no table, or one that we did not make, or that others altered.
+    """
+    standing = read_standing_table(analytics, schema, text.name)
+    if standing is None:
+        return None
+    has_marks = DELETED_AT in standing.columns
+    if has_marks and not marks_deletes:
+        _refuse_marks(schema, text.name)
+    standing = replace(
+        standing,
+        columns={name: column for name, column in standing.columns.items() if name != DELETED_AT},
+    )
+    loaded = read_loaded(analytics, text.name)
+    if loaded:
+        # What is kept is for whoever wants it, who may also drop it.
+        kept = {n: standing.columns[n].type for n in loaded.kept if n in standing.columns}
+        loaded = replace(loaded, kept=kept)
+    before = loaded or loaded_with(text.table, text.columns, {})
+    differences = find_differences(
+        standing, before.raw_types, [postgres_name(name) for name in before.table.primary_key]
+    )
+    if differences:
+        if policy.adopts:
+            return _adopt(text, standing, schema, loaded, has_marks)
+        raise SchemaError(
+            "the table exists with other columns: " + "; ".join(differences),
+            where=f"{schema}.{text.name}",
+            fix=f"etl run {text.name} --adopt",
+        )
+    if loaded is None:
+        return RawDrift(has_marks=has_marks)
+    target = RawTarget(schema, text.table, text.columns, loaded, standing)
+    changes = with_raw_changes(find_changes(loaded.table, text.table, policy), target, policy)
+    return RawDrift(changes, alter_raw(changes, target, policy), None, loaded, has_marks)
+
+
+def _refuse_marks(schema: str, table: str) -> None:
+    target, column = quote_postgres(schema, table), quote_postgres(DELETED_AT)
+    raise SchemaError(
+        "rows of it are marked as deleted, and tables.yml does not say 'deletes: mark'",
+        where=f"{schema}.{table}",
+        fix=f"DELETE FROM {target} WHERE {column} IS NOT NULL; "
+        f"ALTER TABLE {target} DROP COLUMN {column};  or mark again",
+    )
+
+
+def _adopt(
+    text: TableText,
+    standing: StandingTable,
+    schema: str,
+    loaded: LoadedTable | None,
+    has_marks: bool,
+) -> RawDrift:
+    adoption = adopt_table(text.table, text.columns, standing, schema=schema)
+    detail = "taken over as it is"
+    if adoption.misfits:
+        kept = f"{schema}.{text.name}{REPLACED_SUFFIX}"
+        detail = f"loaded beside it, which stays as {kept}: {'; '.join(adoption.misfits)}"
+    change = Change(Kind.TABLE_ADOPTED, None, detail)
+    return RawDrift((change,), None, adoption, loaded, has_marks)
+
+
+@dataclass(slots=True)
+class EvolvingRaw:
+    """A table of ``raw`` on its way, in the load's transaction.
+
+    Attributes:
+        marks_deletes: Whether rows that are gone are to stay, marked.
+        drift: What it follows; None where the table is new.
+        done: Statements that ran, in their order, without those for views.
+        is_emptied: Whether old values did not fit and all rows are loaded anew.
+    """
+
+    analytics: psycopg.Connection
+    schema: str
+    text: TableText
+    policy: DriftPolicy
+    marks_deletes: bool
+    drift: RawDrift | None
+    done: list[str] = field(default_factory=list)
+    is_emptied: bool = False
+    _dependents: Dependents | None = None
+    _access: Access | None = None
+    _is_altered: bool = False
+
+    @property
+    def is_new(self) -> bool:
+        """Whether a table is to be made."""
+        return self.drift is None or self.drift.is_swap
+
+    @property
+    def is_void(self) -> bool:
+        """Whether every row is compared."""
+        return self.drift is not None and self.drift.is_void
+
+    @property
+    def is_evolving(self) -> bool:
+        """Whether anything about the table is not as it was loaded."""
+        return self.drift is not None and bool(self.drift.changes)
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Columns that the source has not: NULL in each row that is written."""
+        return tuple(self.drift.kept) if self.drift else ()
+
+    def alter(self) -> None:
+        """Make the table what the rows that come are to be written into; once.
+
+        From here to the end of the transaction nobody reads the table, so the rows are better
+        brought near before.
+
+        Raises:
+            SchemaError: Old values do not fit, or something is in the way.
+        """
+        if self._is_altered or self.drift is None:
+            return
+        self._is_altered = True
+        if self.marks_deletes and not self.drift.has_marks and not self.drift.is_swap:
+            self.analytics.execute(add_marks(self._target).encode())
+        if not self.drift.changes:
+            return
+        with _patience(self.analytics), self._explaining():
+            if self.drift.steps:
+                self._follow(self.drift.steps)
+            elif self.drift.adoption:
+                self._adopt(self.drift.adoption)
+
+    def settle(self, run_id: int) -> None:
+        """Fill the views that were put back, and remember what the table was loaded with."""
+        if self.drift and self.drift.is_swap:
+            self._take_place()
+        if self.is_void and not self.is_new:
+            self.analytics.execute(f"ANALYZE {self._target}".encode())
+        if self._dependents:
+            self._dependents.fill(self.analytics)
+        kept = self.drift.kept if self.drift and not self.drift.is_swap else {}
+        loaded = loaded_with(self.text.table, self.text.columns, kept)
+        before = self.drift.before if self.drift else None
+        if before is None or _schema_of(loaded) != _schema_of(before):
+            write_loaded(self.analytics, loaded, run_id)
+
+    @property
+    def _target(self) -> str:
+        return quote_postgres(self.schema, self.text.name)
+
+    def _follow(self, steps: RawSteps) -> None:
+        self._run(steps.renames)
+        if steps.retypes:
+            self._take_away(list(steps.retypes))
+        self._unkey(steps.unkey)
+        if steps.retypes:
+            self._retype(steps.retypes)
+        self._run(steps.others)
+        if steps.rekey:
+            self._rekey(steps.rekey)
+        if self._dependents:
+            self._dependents.put_back(self.analytics)
+
+    def _take_away(self, columns: Sequence[str] | None) -> None:
+        self._dependents = save_dependents(self.analytics, self._target, columns)
+        self._dependents.drop(self.analytics)
+
+    def _unkey(self, statements: Sequence[str]) -> None:
+        """Take the key away; a view that groups by it knows its other columns by it alone."""
+        try:
+            with self.analytics.transaction():
+                self._run(statements)
+        except psycopg.errors.DependentObjectsStillExist:
+            self.done = [one for one in self.done if one not in statements]
+            if self._dependents:
+                self._dependents.put_back(self.analytics)
+            self._take_away(None)
+            self._run(statements)
+
+    def _retype(self, retypes: Mapping[str, tuple[str, str]]) -> None:
+        statement = retype_columns(self._target, retypes)
+        try:
+            with self.analytics.transaction():
+                self._run([statement])
+        except (
+            psycopg.DataError,
+            psycopg.IntegrityError,
+            psycopg.errors.CannotCoerce,
+            psycopg.errors.DatatypeMismatch,
+            psycopg.errors.UndefinedFunction,
+        ) as error:
+            self.done.remove(statement)
+            if not self.policy.accepts:
+                raise DriftError(
+                    "old values in raw do not fit: "
+                    + ", ".join(f"{name} {old} → {new}" for name, (old, new) in retypes.items())
+                    + f" ({error.sqlstate})",
+                    where=self.text.name,
+                    fix=f"etl run {self.text.name} --accept-drift (loads the table anew)",
+                ) from error
+            self.is_emptied = True
+            self._run(retype_empty(self._target, retypes))
+
+    def _rekey(self, statement: str) -> None:
+        """Make the key over the rows that are there, or over none where they do not fit it."""
+        try:
+            with self.analytics.transaction():
+                self._run([statement])
+        except psycopg.IntegrityError as error:
+            self.done.remove(statement)
+            if self.marks_deletes and not self.policy.accepts:
+                raise DriftError(
+                    "rows in raw do not fit the new key, and some may be marked as deleted "
+                    f"({error.sqlstate})",
+                    where=self.text.name,
+                    fix=f"etl run {self.text.name} --accept-drift (loads the table anew)",
+                ) from error
+            self._run([f"DELETE FROM {self._target}", statement])
+
+    def _adopt(self, adoption: Adoption) -> None:
+        if adoption.misfits:
+            self._take_away(None)
+            self._access = read_access(self.analytics, self._target)
+        self._run(adoption.statements)
+        if adoption.rekey:
+            self._rekey(adoption.rekey)
+
+    def _take_place(self) -> None:
+        """Let the new table be used by those who might use the old one, and views show it."""
+        user = self.analytics.execute("SELECT current_user").fetchone()
+        columns = {postgres_name(name) for name in self.text.column_names}
+        if self._access and user:
+            grants = tuple(
+                grant
+                for grant in self._access.grants
+                if grant.role != user[0] and (grant.column is None or grant.column in columns)
+            )
+            self._run(grants_on(self._target, grants))
+        if self._dependents:
+            self._dependents.put_back(self.analytics)
+
+    def _run(self, statements: Sequence[str]) -> None:
+        for statement in statements:
+            self.done.append(statement)
+            self.analytics.execute(statement.encode())
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        """Say what keeps the table from being altered."""
+        where = f"{self.schema}.{self.text.name}"
+        try:
+            with self.analytics.transaction():
+                yield
+        except (psycopg.NotSupportedError, psycopg.errors.DependentObjectsStillExist) as error:
+            named = name_dependents(self.analytics, self._target)
+            named += describe_others(self.analytics, self._target, None)
+            raise DriftError(
+                f"what depends on the table is in the way ({error.sqlstate}): "
+                + ", ".join(named[:10]),
+                where=where,
+                fix=f"change or drop what uses the column, then etl run {self.text.name}",
+            ) from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            user = self.analytics.execute("SELECT current_user").fetchone()
+            name = quote_postgres(user[0]) if user else "…"
+            raise DriftError(
+                f"the table, or a view on it, cannot be altered by this user ({error.sqlstate})",
+                where=where,
+                fix=f"ALTER TABLE {self._target} OWNER TO {name}; owners of views need CREATE "
+                "on the schemas of their views",
+            ) from error
+
+
+def evolve_raw(
+    analytics: psycopg.Connection,
+    schema: str,
+    text: TableText,
+    policy: DriftPolicy,
+    *,
+    marks_deletes: bool,
+) -> EvolvingRaw:
+    """The table of *text* in *schema*, on its way to follow the source; nothing is changed yet.
+
+    Raises: as ``find_raw_drift``.
+    """
+    drift = find_raw_drift(analytics, schema, text, policy, marks_deletes=marks_deletes)
+    return EvolvingRaw(analytics, schema, text, policy, marks_deletes, drift)
+
+
+def _schema_of(loaded: LoadedTable) -> tuple[object, ...]:
+    return table_json(loaded.table), dict(loaded.types), dict(loaded.kept)
+
+
+@contextmanager
+def _patience(analytics: psycopg.Connection) -> Iterator[None]:
+    """Wait for a lock no longer than ``LOCK_SECONDS``."""
+    row = analytics.execute("SELECT current_setting('lock_timeout')").fetchone()
+    analytics.execute("SELECT set_config('lock_timeout', %s, true)", (f"{LOCK_SECONDS}s",))
+    yield
+    analytics.execute("SELECT set_config('lock_timeout', %s, true)", (row[0] if row else "0",))

@@ -1,0 +1,209 @@
+"""Makes a replica follow its source's schema, in an order that survives a kill between any steps.
+
+1. What is to be done is written down, and the digests of rows that it may change are voided, in
+   one transaction.
+2. The statements run, each committed by the server.
+3. What the replica is now is remembered, and what was written down is deleted, in one transaction.
+
+A run that finds step 2 half done goes on where it stands: it is known in advance what the table
+looks like after each statement, since they were rehearsed on an empty one. Where it looks like
+none of it, or a statement does not fit the rows, the replica is built anew, as it is whenever its
+definition is not the one that is remembered.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pymysql import err
+
+from etl_pipeline.schema.alter_replica import ReplicaSteps, alter_replica
+from etl_pipeline.schema.catalog import Table
+from etl_pipeline.schema.ddl import create_replica
+from etl_pipeline.schema.drift import Change, DriftPolicy, find_changes
+from etl_pipeline.schema.names import incoming_name, quote_mysql, rehearsed_name
+from etl_pipeline.sync import replica
+from etl_pipeline.sync.build import settle_swap
+from etl_pipeline.sync.claim import check_replicas
+from etl_pipeline.sync.lanes import Lane
+from etl_pipeline.sync.replica import Identity, Remembered
+from etl_pipeline.sync.replica_schema import (
+    forget_begun,
+    forget_other_schemas,
+    note_schema,
+    read_begun,
+    read_definition,
+    read_schema,
+    write_begun,
+)
+from etl_pipeline.sync.written import WriteJob
+
+# Rows do not fit what the column becomes: NULL, a duplicate key, out of range, cut, invalid.
+_MISFITS = frozenset({1048, 1062, 1138, 1264, 1265, 1292, 1366, 1406, 1411, 1416, 3140, 4025})
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaDrift:
+    """What the replica has still to follow; no changes where it is built anew for other reasons."""
+
+    changes: Sequence[Change]
+    steps: ReplicaSteps
+
+
+def find_replica_drift(
+    connection: Any, source: Table, policy: DriftPolicy, collations: Collection[str]
+) -> ReplicaDrift | None:
+    """The changes since the replica of *source* was made or altered; None where none are known.
+
+    An alteration that was begun counts as done: it is finished before anything else.
+
+    Raises:
+        SchemaError: ``renamed_from`` names what it cannot mean.
+    """
+    definition = read_definition(connection, source.name)
+    if definition is None:
+        return None
+    begun = read_begun(connection, source.name, definition)
+    definition = begun.definition if begun else definition
+    if definition == _define(source, collations):
+        return None
+    loaded = read_schema(connection, source.name, definition)
+    if loaded is None or _define(loaded, collations) != definition:
+        return None  # made by another version of this program, or for another server
+    changes = find_changes(loaded, source, policy)
+    steps = alter_replica(changes, source, name=source.name, collations=collations)
+    return ReplicaDrift(changes, steps)
+
+
+def _define(table: Table, collations: Collection[str]) -> bytes:
+    return replica.define(
+        create_replica(table, name=incoming_name(table.name), collations=collations)
+    )
+
+
+def evolve_replica(job: WriteJob, policy: DriftPolicy, collations: Collection[str]) -> None:
+    """Alter the replica where that makes it follow; the rest is for whoever renews or builds it.
+
+    Where the replica is made anew in each run, it is only noted what the next one is made for.
+
+    Raises:
+        DatabaseError: Another run has taken over.
+    """
+    job.lanes.call(functools.partial(_evolve, job, policy, collations))
+
+
+def _evolve(job: WriteJob, policy: DriftPolicy, collations: Collection[str], lane: Lane) -> None:
+    connection, source, wanted = lane.replication, job.text.table, job.identity.definition
+    known = None
+    if not job.rules.rebuilds and not _is_as_wanted(connection, source.name, wanted):
+        settle_swap(connection, source.name)
+        known = replica.read_replica(connection, source.name)
+    if known is not None:
+        known = _finish_begun(job, connection, known)
+    note_schema(connection, source, wanted)
+    if known is None or known.identity.definition == wanted:
+        connection.commit()
+        return
+    drift = find_replica_drift(connection, source, policy, collations)
+    stands_as = replica.read_definition(connection, source.name)
+    if drift is None or drift.steps.is_rebuilt or stands_as != known.stands_as:
+        connection.commit()
+        return
+    statements = drift.steps.statements
+    rehearsed = _rehearse(connection, source, drift.changes, collations)
+    check_replicas(connection, job.claim)
+    made_from = known.identity.definition
+    write_begun(connection, source.name, made_from, wanted, statements, rehearsed)
+    if drift.steps.is_void:
+        replica.void_chunks(connection, source.name, known.chunks)
+        known = replace(known, proven_at=None, watermark=None)
+        # A pass that follows stamps believes in a proof of every value, and there is none now.
+        _remember(connection, source.name, known, made_from)
+    connection.commit()
+    if _run(connection, source.name, statements):
+        _finish(job, connection, known, wanted)
+
+
+def _is_as_wanted(connection: Any, table: str, wanted: bytes) -> bool:
+    """Whether there is nothing to do; most runs of most tables learn no more."""
+    is_wanted = read_definition(connection, table) == wanted
+    return is_wanted and read_begun(connection, table, wanted) is None
+
+
+def _finish_begun(job: WriteJob, connection: Any, known: Remembered) -> Remembered | None:
+    """Do what is left of an alteration that was begun; what is remembered then, if anything is."""
+    table = job.text.name
+    begun = read_begun(connection, table, known.identity.definition)
+    if begun is None:
+        return known
+    now = replica.read_definition(connection, table)
+    stages = [known.stands_as, *begun.stands_as]
+    if now not in stages:
+        forget_begun(connection, table)
+        connection.commit()
+        return None
+    # A statement may change nothing that is shown: the last stage that looks like it is meant.
+    done = len(stages) - 1 - stages[::-1].index(now)
+    if not _run(connection, table, begun.statements[done:]):
+        return None
+    return _finish(job, connection, known, begun.definition)
+
+
+def _rehearse(
+    connection: Any, source: Table, changes: Sequence[Change], collations: Collection[str]
+) -> list[bytes]:
+    """What the replica will look like after each step, as seen at an empty table like it."""
+    name = rehearsed_name(source.name)
+    steps = alter_replica(changes, source, name=name, collations=collations)
+    drop = f"DROP TABLE IF EXISTS {quote_mysql(name)}"
+    seen = []
+    with connection.cursor() as cursor:
+        cursor.execute(drop)
+        cursor.execute(f"CREATE TABLE {quote_mysql(name)} LIKE {quote_mysql(source.name)}")
+        for statement in steps.statements:
+            cursor.execute(statement)
+            stands_as = replica.read_definition(connection, name)
+            seen.append(stands_as or b"")
+        cursor.execute(drop)
+    return seen
+
+
+def _run(connection: Any, table: str, statements: Sequence[str]) -> bool:
+    """Run *statements*; False where the rows do not fit, so that the replica is to be built."""
+    try:
+        with connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+    except err.MySQLError as error:
+        if not error.args or error.args[0] not in _MISFITS:
+            raise
+        replica.forget(connection, table)
+        forget_begun(connection, table)
+        connection.commit()
+        return False
+    return True
+
+
+def _finish(job: WriteJob, connection: Any, known: Remembered, definition: bytes) -> Remembered:
+    """The replica stands as *definition* says."""
+    table = job.text.name
+    check_replicas(connection, job.claim)
+    _remember(connection, table, known, definition)
+    forget_begun(connection, table)
+    forget_other_schemas(connection, table, [definition])
+    connection.commit()
+    return replace(known, identity=Identity(definition, known.identity.rendering))
+
+
+def _remember(connection: Any, table: str, known: Remembered, definition: bytes) -> None:
+    """Remember *known* of the table, which stands as it is now, as being of *definition*."""
+    replica.remember_table(
+        connection,
+        table,
+        Identity(definition, known.identity.rendering),
+        proven_at=known.proven_at,
+        watermark=known.watermark,
+    )

@@ -1,0 +1,107 @@
+"""Which tables a run carries when the source has others than it had: values in, values out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from etl_pipeline.config.models import Drift, TableConfig
+from etl_pipeline.errors import ConfigurationError
+from etl_pipeline.pipeline.selection import Carried, Wishes, carry_tables
+from etl_pipeline.schema.catalog import Column, Table
+from etl_pipeline.sync.source_tables import KnownTables
+
+KEY = Column("id", "int", "int", is_nullable=False)
+LOADED = frozenset({"id"})
+KNOWN = KnownTables({"a": 1, "b": 1, "old": 1}, frozenset(), {"a": LOADED, "old": LOADED})
+FROZEN = Drift(policy="freeze")
+
+
+def carry(names: str, known: KnownTables = KNOWN, **wishes: Any) -> Carried:
+    catalog = {name: Table(name, (KEY,), ("id",)) for name in names.split()}
+    configured = {name: TableConfig() for name in wishes.pop("named", "").split()}
+    return carry_tables(catalog, known, Wishes(configured, **wishes))
+
+
+def events(carried: Carried) -> list[tuple[str, str, str]]:
+    return [(event.table, event.kind, event.verdict) for event in carried.events]
+
+
+def tables(carried: Carried) -> set[str]:
+    return {text.name for text in carried.plan.tables}
+
+
+def test_the_first_run_of_all_finds_nothing_new() -> None:
+    first = carry("a b", KnownTables())
+    assert (tables(first), events(first), first.seen) == ({"a", "b"}, [], ("a", "b"))
+
+
+def test_a_table_that_came_is_carried_where_none_are_named() -> None:
+    carried = carry("a b old c")
+    assert tables(carried) == {"a", "b", "old", "c"}
+    assert events(carried) == [("c", "table_added", "follow")]
+
+
+@pytest.mark.parametrize("includes_new", [False, True])
+def test_where_tables_are_named_it_is_carried_if_that_is_chosen(includes_new: bool) -> None:
+    carried = carry("a b old c", named="a", includes_new=includes_new)
+    assert tables(carried) == ({"a", "c"} if includes_new else {"a"})
+    assert events(carried) == [("c", "table_added", "follow" if includes_new else "report")]
+    later = KnownTables({**KNOWN.first_runs, "c": 2}, frozenset(), KNOWN.columns)
+    again = carry("a b old c", later, named="a", includes_new=includes_new)
+    assert tables(again) == tables(carried)
+    assert events(again) == []
+
+
+def test_a_table_that_went_is_told_once_and_is_no_error() -> None:
+    carried = carry("a b", named="a old")
+    assert (tables(carried), events(carried)) == ({"a"}, [("old", "table_dropped", "follow")])
+    assert (carried.gone, carried.plan.refused) == (("old",), ())
+    later = KnownTables(KNOWN.first_runs, frozenset({"old"}), KNOWN.columns)
+    assert events(carry("a b", later, named="a old")) == []
+    assert events(carry("a b old", later)) == [("old", "table_added", "follow")]
+
+
+def test_what_is_gone_does_not_turn_into_everything() -> None:
+    assert tables(carry("a b", named="old")) == set()
+    asked = carry("a b", requested=["old"])
+    assert tables(asked) == set()
+    assert asked.plan.notes == ("old: the source has it no more; its copies stay as they are",)
+
+
+def test_a_name_that_never_was_is_an_error() -> None:
+    assert [r.table for r in carry("a b", named="a c").plan.refused] == ["c"]
+    with pytest.raises(ConfigurationError):
+        carry("a b", requested=["c"])
+
+
+def test_frozen_tables_neither_come_nor_go() -> None:
+    carried = carry("a b c", drift=FROZEN)
+    assert tables(carried) == {"a", "b"}
+    assert {r.table: r.error.fix for r in carried.plan.refused} == {
+        "c": "etl run c --accept-drift",
+        "old": "etl run old --accept-drift",
+    }
+    assert carried.gone == ()
+    assert {event.verdict for event in carried.events} == {"refuse"}
+    later = KnownTables({**KNOWN.first_runs, "c": 2}, frozenset(), KNOWN.columns)
+    assert {r.table for r in carry("a b c", later, drift=FROZEN).plan.refused} == {"c", "old"}
+
+
+def test_accepting_is_for_the_tables_that_are_named() -> None:
+    accepted = carry("a b c", drift=FROZEN, requested=["c"], accepts=True)
+    assert (tables(accepted), accepted.plan.refused, accepted.gone) == ({"c"}, (), ())
+    gone = carry("a b c", drift=FROZEN, requested=["old"], accepts=True)
+    assert (tables(gone), gone.gone) == (set(), ("old",))
+    other = carry("a b c", drift=FROZEN, requested=["a"])
+    assert (tables(other), other.plan.refused, other.gone) == ({"a"}, (), ())
+
+
+def test_choices_for_columns_that_went_are_no_fault_and_others_are() -> None:
+    config = TableConfig.model_validate({"columns": {"was": {"type": "text"}}})
+    catalog = {"a": Table("a", (KEY,), ("id",))}
+    wishes = Wishes({"a": config})
+    assert [r.table for r in carry_tables(catalog, KNOWN, wishes).plan.refused] == ["a"]
+    known = KnownTables(KNOWN.first_runs, frozenset(), {"a": frozenset({"id", "was"})})
+    assert carry_tables(catalog, known, wishes).plan.refused == ()
