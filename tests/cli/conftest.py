@@ -106,6 +106,7 @@ class Cli:
         text = re.sub(r"127\.0\.0\.1:\d+", "HOST:PORT", text)
         text = re.sub(r"(process \d+ on \S+)\)", "process N on HOST)", text)
         text = re.sub(r"[\d,]+ rows/s", "N rows/s", text)
+        text = re.sub(r"  source [\d,]+ statements, .*", "  source what it had to bear", text)
         return re.sub(r" +\d+\.\d s", " N.N s", text)
 
 
