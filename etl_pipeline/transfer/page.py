@@ -86,7 +86,7 @@ def where_page(text: TableText, page: Page) -> bytes:
 def _beyond(text: TableText, key: Key) -> bytes:
     """The condition that a row comes after *key*.
 
-    Equations and one inequality, joined by OR: measured on MariaDB 10.11 and MySQL 9, this makes
+    Equations and one inequality, joined by OR: measured on MariaDB 10.11, this makes
     ranges of the index, and comparing rows of values does not.
     """
     key_names = text.table.primary_key
