@@ -42,4 +42,8 @@ if ! can_compile; then
 fi
 "$python" -m venv "$venv"
 "$venv/bin/pip" install --quiet --disable-pip-version-check \
-    --constraint constraints.txt --editable '.[dev]'
+    --constraint constraints.txt --editable '.[dev,transform]'
+# mypy and dbt want versions of one library that exclude each other, so mypy lives apart.
+"$python" -m venv "$venv-lint"
+"$venv-lint/bin/pip" install --quiet --disable-pip-version-check \
+    --constraint constraints-lint.txt mypy

@@ -85,6 +85,7 @@ def _show(
     *,
     debug: bool,
 ) -> None:
+    from etl_pipeline.cli.demo_models import show_models
     from etl_pipeline.cli.progress import show_progress
     from etl_pipeline.cli.screens import run_screen
     from etl_pipeline.cli.verify_screen import verify_screen
@@ -126,8 +127,9 @@ def _show(
                 settings, [], Scope(deep=True), listen=listen, keep_trace=keep_trace
             )
         show(verify_screen(comparison))
+        are_built = run.is_success and show_models(settings)
         show(_next_steps(folder, settings.get_analytics_raw_connection_config()))
-    if not (run.is_success and comparison.is_success):
+    if not (run.is_success and comparison.is_success and are_built):
         raise typer.Exit(1)
 
 
@@ -145,6 +147,8 @@ def _next_steps(folder: Path, analytics: Mapping[str, object]) -> str:
         (f"{etl} demo --change{place}", "a day at the practice"),
         (f"{etl} run", "bring it over"),
         (f"{etl} verify --deep", "compare every value"),
+        (f"{etl} transform", "build and test the models again"),
+        (f"{etl} transform --docs", "their documentation, as a web page"),
         (f"{etl} demo --stop{place}", "stop; --remove: and delete"),
     ]
     width = max(len(command) for command, _ in steps)
@@ -159,7 +163,7 @@ And a look into the warehouse:
 
   PGPASSFILE={shlex.quote(str(folder / ".pgpass"))} psql -h {analytics["host"]} \\
     -p {analytics["port"]} -U {analytics["user"]} {analytics["database"]} \\
-    -c 'SELECT count(*) FROM raw.patient'"""
+    -c 'SELECT * FROM marts.collection_ratio_by_month ORDER BY 1 DESC LIMIT 6'"""
 
 
 def _program() -> str:

@@ -17,6 +17,7 @@ from etl_pipeline.cli import (
     plan,
     run,
     status,
+    transform,
     verify,
 )
 from etl_pipeline.cli.output import say, show
@@ -41,6 +42,9 @@ app.command("discover", short_help="Choose a strategy for each table: tables.yml
 app.command("plan", short_help="Show what a run would do; change nothing.")(plan.plan)
 app.command("run", short_help="Copy the practice's tables into the warehouse, with proof.")(run.run)
 app.command("verify", short_help="Compare source, replication and raw; repair.")(verify.verify)
+app.command("transform", short_help="Build and test the models: staging to marts.")(
+    transform.transform
+)
 app.command("status", short_help="Show how each table stands.")(status.status)
 app.command("history", short_help="Show the last runs.")(status.history)
 app.command("show", short_help="Show what a run did to each table.")(status.show_run)

@@ -31,8 +31,6 @@ _STEPS = {
     "tail": "read rows past the last key",
 }
 _NAMES_SHOWN = 3
-_DBT_FOLDER = "transform_target"
-"""Beside the configuration; dbt leaves its manifest there, for each environment."""
 
 
 def plan(
@@ -52,15 +50,15 @@ def plan(
     with exit_codes(debug=debug, stopped="nothing was changed"):
         from etl_pipeline.config import FileConfigProvider, Settings
         from etl_pipeline.pipeline.preview import preview_run
+        from etl_pipeline.transform.environment import find_folder
 
         stop_on_sigterm()
-        provider = FileConfigProvider()
-        settings = Settings(provider=provider)
+        settings = Settings(provider=FileConfigProvider())
         preview = preview_run(
             settings,
             tables or [],
             importance=[one.value for one in importance],
-            folder=provider.directory / _DBT_FOLDER / settings.environment,
+            folder=find_folder(settings),
         )
         if as_json:
             say(screen(preview, with_sql=sql))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -14,6 +15,9 @@ from etl_pipeline.cli.shell import (
     exit_codes,
     stop_on_sigterm,
 )
+
+if TYPE_CHECKING:
+    from etl_pipeline.config import Settings
 
 FULL_OPTION = typer.Option(False, "--full", help="Build both targets anew from the source.")
 ALLOW_DELETES_OPTION = typer.Option(
@@ -135,3 +139,16 @@ def run(
         show(run_json(summary) if as_json else run_screen(summary))
         if not summary.is_success:
             raise typer.Exit(1)
+        if settings.pipeline.transform.after_run and only is not Hop.REPLICATE:
+            transform_after(settings, as_json=as_json)
+
+
+def transform_after(settings: Settings, *, as_json: bool) -> None:
+    """Build the models from what has been brought; with JSON, the result goes to stderr."""
+    from etl_pipeline.cli.transform import build_models
+    from etl_pipeline.cli.transform_screens import transform_screen
+
+    summary = build_models(settings)
+    (say if as_json else show)(transform_screen(summary))
+    if not summary.is_success:
+        raise typer.Exit(1)

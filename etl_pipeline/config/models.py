@@ -290,6 +290,19 @@ DriftSection = Annotated[
 ]
 
 
+class Transform(_Model):
+    """How models are built in the warehouse."""
+
+    after_run: bool = key(
+        "`etl run` ends with `etl transform`, if every table is equal", example=True, default=False
+    )
+    folder: Text | None = key(
+        "where dbt works, with the SQL that was sent; beside this file unless the path is absolute",
+        otherwise="transform_target",
+        example="/var/lib/etl_pipeline",
+    )
+
+
 class PipelineConfig(_Model):
     """``pipeline.yml``."""
 
@@ -305,6 +318,9 @@ class PipelineConfig(_Model):
     )
     drift: DriftSection = Field(
         default=Drift(), description="what is done when the source's schema changed"
+    )
+    transform: Annotated[Transform, Section] = Field(
+        default=Transform(), description="how models are built in the warehouse"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -127,6 +128,7 @@ def change_day(folder: Path) -> ChangedPractice:
 def remove_demo(folder: Path) -> None:
     """Stop the servers and delete all that the demo made, the configuration included."""
     remove_servers(folder)
+    shutil.rmtree(folder / "transform_target", ignore_errors=True)
     for name in (_PRACTICE, ".env_test", ".pgpass", "pipeline.yml", "tables.yml"):
         (folder / name).unlink(missing_ok=True)
 

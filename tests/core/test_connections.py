@@ -79,7 +79,7 @@ def test_replication_sessions(lab: Lab) -> None:
     for _ in range(2):
         with engine.connect() as connection:
             mode, zone, checks, charset = connection.exec_driver_sql(sql).one()
-            assert set(mode.split(",")) == {
+            assert set(str(mode).split(",")) == {
                 "NO_AUTO_VALUE_ON_ZERO",
                 "STRICT_ALL_TABLES",
                 "ALLOW_INVALID_DATES",

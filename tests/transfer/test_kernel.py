@@ -143,7 +143,8 @@ def test_damaged_packets_are_rows_or_an_error(rows: list[packets.Row], data: st.
 
 @given(st.lists(st.binary(max_size=12), max_size=4), ANY_MODES)
 def test_any_values_in_any_mode(values: list[bytes], modes: list[Mode]) -> None:
-    row = (values * 5)[: len(modes)] if values else [None] * len(modes)
+    nothing: list[bytes | None] = [None]
+    row = [*values * 5][: len(modes)] if values else nothing * len(modes)
     rendered = render(packets.result([row]), modes)
     assert rendered.rows == 1
 

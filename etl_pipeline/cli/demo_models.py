@@ -1,0 +1,45 @@
+"""The end of ``etl demo``: the models, and three figures of the practice."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from etl_pipeline.cli.output import say, show
+
+if TYPE_CHECKING:
+    from etl_pipeline.config import Settings
+    from etl_pipeline.transform.figures import Figure
+
+
+def show_models(settings: Settings) -> bool:
+    """Build the models and show the figures; False where a model or a test failed."""
+    from etl_pipeline.cli.transform import build_models
+    from etl_pipeline.cli.transform_screens import transform_screen
+    from etl_pipeline.transform.figures import read_figures
+    from etl_pipeline.transform.session import has_dbt
+
+    if not has_dbt():
+        say(
+            "The models of staging, intermediate and marts are not built: dbt is not installed\n"
+            "  fix: pip install --constraint constraints.txt '.[transform]', then etl transform"
+        )
+        return True
+    say("Building the models: raw → staging → intermediate → marts ...")
+    summary = build_models(settings)
+    show(transform_screen(summary))
+    if summary.is_success:
+        show(figures_screen(read_figures(settings)))
+    return summary.is_success
+
+
+def figures_screen(figures: Sequence[Figure]) -> str:
+    """The figures, each with its query."""
+    width = max(len(figure.name) for figure in figures)
+    money = max(len(f"{figure.value:,.2f}") for figure in figures)
+    return "\n".join(
+        f"\n  {figure.name:<{width}}  {figure.value:>{money},.2f}\n"
+        + textwrap.indent(figure.query, "    ")
+        for figure in figures
+    )

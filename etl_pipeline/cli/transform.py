@@ -1,0 +1,101 @@
+"""``etl transform``: build and test the models, from raw to the marts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from etl_pipeline.cli.output import say, show
+from etl_pipeline.cli.shell import DEBUG_OPTION, JSON_OPTION, exit_codes, stop_on_sigterm
+
+if TYPE_CHECKING:
+    from etl_pipeline.config import Settings
+    from etl_pipeline.transform.events import TransformSummary
+
+SELECT = typer.Option(
+    None,
+    "--select",
+    metavar="MODEL",
+    help="Build only this model; +MODEL with what it is built from, MODEL+ with what is built "
+    "from it. May be given several times.",
+)
+FULL_REFRESH = typer.Option(
+    False, "--full-refresh", help="Make every row anew, and compare it with the one that is there."
+)
+SHOW_ROWS = typer.Option(
+    False, "--show-rows", help="Show the first ten rows that fail a test: values of patients."
+)
+DOCS = typer.Option(
+    False, "--docs", help="Write the documentation of the models as one HTML file; build nothing."
+)
+
+
+def transform(
+    select: list[str] | None = SELECT,
+    full_refresh: bool = FULL_REFRESH,
+    show_rows: bool = SHOW_ROWS,
+    docs: bool = DOCS,
+    as_json: bool = JSON_OPTION,
+    debug: bool = DEBUG_OPTION,
+) -> None:
+    """Build the models in staging, intermediate and marts from raw, and test them.
+
+    Large tables take over what changed in raw; all others are made anew and get the differences.
+    Views and grants of yours stay.
+
+    Example: etl transform --select +accounts_receivable
+    """
+    with exit_codes(debug=debug, stopped="every model is the old one or the new one"):
+        from etl_pipeline.config import get_settings
+
+        stop_on_sigterm()
+        if docs:
+            if select or full_refresh or show_rows or as_json:
+                raise typer.BadParameter("--docs builds nothing; choose it alone")
+            _write_docs(get_settings())
+            return
+        summary = build_models(
+            get_settings(), select=select or [], full_refresh=full_refresh, show_rows=show_rows
+        )
+        show_summary(summary, as_json=as_json)
+        if not summary.is_success:
+            raise typer.Exit(1)
+
+
+def build_models(
+    settings: Settings,
+    *,
+    select: list[str] | None = None,
+    full_refresh: bool = False,
+    show_rows: bool = False,
+) -> TransformSummary:
+    """Build models, with progress on stderr."""
+    from etl_pipeline.cli.transform_progress import show_progress
+    from etl_pipeline.transform.session import transform_once
+
+    with show_progress() as listen:
+        return transform_once(
+            settings,
+            select=select or [],
+            full_refresh=full_refresh,
+            show_rows=show_rows,
+            listen=listen,
+        )
+
+
+def show_summary(summary: TransformSummary, *, as_json: bool) -> None:
+    """Print what became of the models: on stdout, as text or as JSON."""
+    from etl_pipeline.cli.transform_screens import transform_json, transform_screen
+
+    if as_json:
+        say(transform_screen(summary))
+    show(transform_json(summary) if as_json else transform_screen(summary))
+
+
+def _write_docs(settings: Settings) -> None:
+    from etl_pipeline.transform.session import write_docs
+
+    say("Writing the documentation of the models ...")
+    site = write_docs(settings)
+    show(f"{site}\n  open it in a browser; lineage: the button at the lower right")

@@ -1,0 +1,104 @@
+"""The result of ``etl transform`` as text for people, and as JSON for programs; pure functions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from etl_pipeline.transform.events import Node, Rows, TransformSummary
+
+LINES_SHOWN = 20
+
+
+def transform_screen(summary: TransformSummary) -> str:
+    """What ``etl transform`` prints at its end."""
+    models, tests = summary.models, summary.tests
+    built = sum(n.status == "success" for n in models)
+    passed = sum(n.status in ("pass", "success", "warn") for n in tests)
+    lines = [
+        f"Transformation ({summary.environment}) "
+        f"{'succeeded' if summary.is_success else 'failed'}: "
+        f"{built} of {len(models)} models built, {passed} of {len(tests)} tests passed, "
+        f"in {summary.seconds:,.1f} s"
+    ]
+    lines += [f"  note   {note}" for note in summary.notes[:LINES_SHOWN]]
+    if len(summary.notes) > LINES_SHOWN:
+        lines.append(f"  … and {len(summary.notes) - LINES_SHOWN} more notes: --json has all")
+    if summary.not_built:
+        lines.append(f"  not built, for what raw lacks: {', '.join(summary.not_built)}")
+        lines.append("  what an earlier build left of them stays as it was")
+    for node in summary.warned:
+        lines.append(f"  worth knowing  {node.name}: {_count(node.failures or 0, 'row')}")
+    for node in summary.failed:
+        lines += _failure(node, summary)
+    skipped = [n.name for n in models if n.status == "skipped"]
+    if skipped:
+        lines.append(f"not built, since what they are built from failed: {', '.join(skipped)}")
+    for rows in summary.rows:
+        lines += _table(rows)
+    return "\n".join(lines)
+
+
+def _failure(node: Node, summary: TransformSummary) -> Iterable[str]:
+    """What failed, the file that says so, the SQL that was sent, and the fix."""
+    if node.status == "fail" and node.kind == "test":
+        about = f" of {', '.join(node.tested)}" if node.tested else ""
+        yield f"test {node.name}: {_count(node.failures or 0, 'row')}{about} should not be there"
+    elif node.kind == "unit_test":
+        yield f"unit test {node.name}: the example comes out otherwise"
+        yield from (f"  {line}" for line in (node.words or "").splitlines())
+    else:
+        yield f"{node.kind} {node.name}: {node.words or 'could not be built'}"
+    yield f"  file: {summary.project / node.file}"
+    if node.compiled:
+        yield f"  sent: {summary.folder / node.compiled}"
+    if node.status == "fail" and node.kind == "test":
+        yield f"  fix: see the rows: etl transform --select {node.name} --show-rows"
+    else:
+        yield f"  fix: mend the file, then etl transform --select {node.name}+"
+
+
+def _table(rows: Rows) -> Iterable[str]:
+    yield f"rows of {rows.test}:"
+    cells = [[_cell(value) for value in row] for row in rows.rows]
+    widths = [
+        max(len(name), *(len(row[i]) for row in cells)) if cells else len(name)
+        for i, name in enumerate(rows.columns)
+    ]
+    for line in [list(rows.columns), *cells]:
+        yield "  " + "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip()
+
+
+def _cell(value: object) -> str:
+    return "NULL" if value is None else str(value)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def transform_json(summary: TransformSummary) -> str:
+    """The summary of ``etl transform`` for programs; keys are only ever added."""
+    return json.dumps(
+        {
+            "environment": summary.environment,
+            "outcome": "succeeded" if summary.is_success else "failed",
+            "started_at": summary.started_at.isoformat(),
+            "seconds": round(summary.seconds, 3),
+            "notes": list(summary.notes),
+            "not_built": list(summary.not_built),
+            "nodes": [
+                {
+                    "name": n.name,
+                    "kind": n.kind,
+                    "status": n.status,
+                    "seconds": round(n.seconds, 3),
+                    "failures": n.failures,
+                    "error": n.words if n.is_failed and n.status != "fail" else None,
+                    "file": n.file,
+                }
+                for n in sorted(summary.nodes, key=lambda n: (n.kind, n.name))
+            ],
+        },
+        indent=2,
+    )

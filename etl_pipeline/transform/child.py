@@ -1,0 +1,154 @@
+"""dbt in a process of its own; what it did is told in lines of JSON on stdout.
+
+The request is one line of JSON on stdin, a list of dbt's arguments. When stdin ends, the parent is
+gone, and the work is stopped. Nothing of dbt's own output is let through: it quotes the server's
+words, and those quote values of rows. An error of the server is told by its number, and in words
+where they can only be about names (see ``_words``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+STOPPED = 130
+
+
+def main() -> int:
+    """Do what the request on stdin asks for; the exit code says only whether dbt could be run."""
+    request: list[str] = json.loads(sys.stdin.readline())
+    tell = _make_teller()
+    threading.Thread(target=_watch_parent, daemon=True).start()
+    # These import half of dbt: 2.5 s.
+    from dbt.adapters.postgres.connections import PostgresConnectionManager
+    from dbt.cli.main import dbtRunner
+
+    PostgresConnectionManager.exception_handler = _without_values  # type: ignore[method-assign, assignment]
+    lock = threading.Lock()
+
+    def listen(event: Any) -> None:
+        line = _progress(event)
+        if line:
+            with lock:
+                tell(line)
+
+    done = dbtRunner(callbacks=[listen]).invoke(request)
+    if isinstance(done.exception, KeyboardInterrupt):
+        return STOPPED
+    for result in getattr(done.result, "results", None) or ():
+        tell(_result(result))
+    if done.exception is not None:
+        tell({"event": "refused", "words": str(done.exception)})
+    tell({"event": "ended", "success": bool(done.success)})
+    return 0
+
+
+def _make_teller() -> Any:
+    """A function that writes a line of JSON to the real stdout, which nobody else has then."""
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+
+    def tell(line: dict[str, Any]) -> None:
+        channel.write(json.dumps(line) + "\n")
+        channel.flush()
+
+    return tell
+
+
+def _watch_parent() -> None:
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def _progress(event: Any) -> dict[str, Any] | None:
+    """What is worth telling while dbt is at work; None for the rest."""
+    name = event.info.name
+    if name == "ConcurrencyLine":
+        return {"event": "planned", "nodes": event.data.node_count}
+    if name in ("NodeStart", "NodeFinished"):
+        node = event.data.node_info
+        line = {"name": node.node_name, "kind": node.resource_type}
+        if name == "NodeStart":
+            return {"event": "started", **line}
+        result = event.data.run_result
+        return {
+            "event": "finished",
+            **line,
+            "status": result.status,
+            "seconds": result.execution_time,
+        }
+    return None
+
+
+def _result(result: Any) -> dict[str, Any]:
+    node = result.node
+    return {
+        "event": "result",
+        "name": node.name,
+        "kind": str(node.resource_type.value),
+        "status": str(result.status.value),
+        "seconds": result.execution_time,
+        "failures": result.failures,
+        "words": _words_on(result),
+        "file": node.original_file_path,
+        "compiled": getattr(node, "compiled_path", None),
+        "schema": node.schema,
+        "tested": sorted(
+            unique_id.split(".")[2]
+            for unique_id in getattr(getattr(node, "depends_on", None), "nodes", ())
+            if unique_id.startswith(("model.", "seed."))
+        ),
+    }
+
+
+def _words_on(result: Any) -> str | None:
+    """What dbt says of a node: one line, or of a unit test how its example came out.
+
+    An example is written in the project, and holds nothing of raw.
+    """
+    lines = [line.rstrip() for line in (result.message or "").splitlines() if line.strip()]
+    if result.node.resource_type.value == "unit_test":
+        return "\n".join(lines) or None
+    return next((line.strip() for line in lines if not re.match(r"\w+ Error in ", line)), None)
+
+
+@contextlib.contextmanager
+def _without_values(manager: Any, sql: str) -> Iterator[None]:  # noqa: ARG001 - dbt's signature
+    """Takes the place of the adapter's own way to report an error of the server."""
+    import psycopg2  # type: ignore[import-untyped]
+    from dbt_common.exceptions import DbtDatabaseError
+
+    try:
+        yield
+    except psycopg2.Error as error:
+        with contextlib.suppress(psycopg2.Error):
+            manager.rollback_if_open()
+        raise DbtDatabaseError(_words(error)) from None
+    except BaseException:
+        manager.rollback_if_open()
+        raise
+
+
+def _words(error: Any) -> str:
+    """An error of the server in words without values.
+
+    Class 42 is about the statement: names, types, syntax. Class ET is ours. Any other message may
+    quote a row, so only the name of its number is told.
+    """
+    code = error.pgcode or ""
+    if code[:2] in ("42", "ET"):
+        return f"{error.diag.message_primary} (SQLSTATE {code})"
+    name = re.sub(r"(?<!^)(?=[A-Z])", " ", type(error).__name__).lower()
+    return f"{name} (SQLSTATE {code})" if code else name
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""Where dbt works, and the environment of its process: all of it is made here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import etl_pipeline
+from etl_pipeline.config import Settings
+
+PROJECT = Path(__file__).parent / "project"
+FOLDER = "transform_target"
+"""Where dbt works, beside the configuration, unless pipeline.yml names another place."""
+LAYERS = ("staging", "intermediate", "marts")
+
+
+def make_environment(
+    raw_schema: str, layers: Mapping[str, Mapping[str, Any]], folder: Path, *, threads: int
+) -> dict[str, str]:
+    """The variables that ``profiles.yml`` and ``dbt_project.yml`` ask for, and no others.
+
+    Nothing of the caller's environment goes along, so neither a ``PG…`` nor a ``DBT_…`` variable
+    can lead models to another database.
+
+    Args:
+        raw_schema: Where the copied tables are.
+        layers: The connection's configuration of each schema of models; they differ in schema.
+        folder: What dbt takes for its home.
+        threads: Models that are built at once.
+    """
+    config = layers["staging"]
+    optional = {key: str(config.get(key) or "") for key in ("ssl_ca", "ssl_cert", "ssl_key")}
+    return {
+        "PATH": os.defpath,
+        "HOME": str(folder),
+        "LC_ALL": "C.UTF-8",
+        "PGTZ": "UTC",
+        "PGDATESTYLE": "ISO, MDY",
+        "PYTHONPATH": str(Path(etl_pipeline.__file__).parents[1]),
+        "ETL_HOST": str(config["host"]),
+        "ETL_PORT": str(config["port"]),
+        "ETL_DATABASE": str(config["database"]),
+        "ETL_USER": str(config["user"]),
+        # dbt keeps the value of such a name out of everything that it writes.
+        "DBT_ENV_SECRET_ETL_PASSWORD": str(config["password"]),
+        "ETL_CONNECT_TIMEOUT": str(config["connect_timeout"]),
+        "ETL_APPLICATION_NAME": str(config.get("application_name") or "etl_pipeline"),
+        "ETL_SSL_MODE": str(config["ssl_mode"]),
+        "ETL_SSL_CA": optional["ssl_ca"],
+        "ETL_SSL_CERT": optional["ssl_cert"],
+        "ETL_SSL_KEY": optional["ssl_key"],
+        "ETL_THREADS": str(threads),
+        "ETL_SCHEMA_RAW": raw_schema,
+        **{f"ETL_SCHEMA_{layer.upper()}": str(layers[layer]["schema"]) for layer in LAYERS},
+    }
+
+
+def find_folder(settings: Settings) -> Path:
+    """Where dbt works for the environment of *settings*, whether it is there yet or not."""
+    beside = getattr(settings.provider, "directory", None) or Path.cwd()
+    return Path(beside) / (settings.pipeline.transform.folder or FOLDER) / settings.environment

@@ -1,0 +1,312 @@
+"""Has the models built: looks at ``raw``, runs dbt, tidies up, and says what it came to."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import importlib.util
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from sqlalchemy.exc import SQLAlchemyError
+
+from etl_pipeline.config import DatabaseType, Settings
+from etl_pipeline.core import ConnectionFactory
+from etl_pipeline.core.faults import explain
+from etl_pipeline.errors import (
+    ConfigurationError,
+    DatabaseError,
+    EtlError,
+    FaultyConfigurationError,
+)
+from etl_pipeline.schema.names import quote_postgres
+from etl_pipeline.transform import warehouse
+from etl_pipeline.transform.environment import LAYERS, PROJECT, find_folder, make_environment
+from etl_pipeline.transform.events import Listener, Node, Rows, TransformSummary
+from etl_pipeline.transform.needs import Lacks, digest_models, find_lacks, read_needs
+from etl_pipeline.transform.process import run_dbt
+
+MOST_AT_ONCE = 8
+ROWS_SHOWN = 10
+
+
+def transform_once(
+    settings: Settings,
+    *,
+    select: Sequence[str] = (),
+    full_refresh: bool = False,
+    show_rows: bool = False,
+    listen: Listener,
+    project: Path = PROJECT,
+) -> TransformSummary:
+    """Build the models that *select* names (all, if empty), and test them.
+
+    Args:
+        settings: Where the warehouse is.
+        select: Names of models, or other selections in dbt's language.
+        full_refresh: Make every row of incremental models anew. That is also done when the models
+            are others than those that the rows were made by.
+        show_rows: Give the first rows that fail each test.
+        listen: Told of progress.
+        project: The dbt project.
+
+    Raises:
+        ConfigurationError: dbt is not installed, values are missing, nothing is called so.
+        DatabaseError: The warehouse cannot be used, or another transformation is at work.
+        KeyboardInterrupt: Somebody pressed Ctrl-C; every model is the old one or the new one.
+    """
+    started_at, started = datetime.now(UTC), time.monotonic()
+    with _opened(settings) as (connection, raw_schema):
+        lacks = find_lacks(read_needs(project), warehouse.read_columns(connection, raw_schema))
+        _refuse_empty_raw(lacks, read_needs(project), raw_schema)
+        layers = _layers(settings)
+        schemas = [str(config["schema"]) for config in layers.values()]
+        digest = digest_models(project, lacks)
+        notes = _notes_on(lacks)
+        built_by = warehouse.read_digest(connection, schemas[1])
+        if built_by not in (None, digest) and not full_refresh:
+            notes.append("the models are others than last time: every row is made anew")
+        with _folder(settings) as folder:
+            arguments = [
+                *_common(project, folder, lacks),
+                *(["--full-refresh"] if full_refresh or built_by != digest else []),
+                # Of the tests those that need no model which is not asked for.
+                *(["--indirect-selection=cautious", "--select", *select] if select else []),
+                *(
+                    ["--exclude", *(f"source:raw.{t}+" for t in lacks.unusable)]
+                    * bool(lacks.unusable)
+                ),
+            ]
+            environment = make_environment(raw_schema, layers, folder, threads=_threads())
+            outcome = run_dbt(["build", *arguments], environment, folder, listen)
+            if outcome.refusal:
+                raise _refused(outcome.refusal, folder)
+            if not outcome.nodes:
+                raise _nothing_selected(select, project)
+            summary = TransformSummary(
+                environment=settings.environment,
+                started_at=started_at,
+                seconds=time.monotonic() - started,
+                project=project,
+                folder=folder,
+                nodes=outcome.nodes,
+                not_built=_dependents(folder, lacks),
+                notes=[*notes, *_tidy_up(connection, schemas)],
+                rows=[*_failing_rows(connection, folder, outcome.nodes)] if show_rows else [],
+            )
+        if not select and not any(n.is_failed or n.status == "skipped" for n in summary.models):
+            warehouse.write_digest(connection, schemas[1], digest)
+        return summary
+
+
+def write_docs(settings: Settings, *, project: Path = PROJECT) -> Path:
+    """Write dbt's documentation of the models as one HTML file, and return it.
+
+    Raises: as ``transform_once``.
+    """
+    with _opened(settings) as (connection, raw_schema):
+        lacks = find_lacks(read_needs(project), warehouse.read_columns(connection, raw_schema))
+        with _folder(settings) as folder:
+            environment = make_environment(
+                raw_schema, _layers(settings), folder, threads=_threads()
+            )
+            arguments = ["docs", "generate", "--static", *_common(project, folder, lacks)]
+            outcome = run_dbt(arguments, environment, folder, lambda _: None)
+            if outcome.refusal:
+                raise _refused(outcome.refusal, folder)
+            site = folder / "docs" / "index.html"
+            site.parent.mkdir(exist_ok=True)
+            (folder / "static_index.html").replace(site)
+            return site
+
+
+@contextlib.contextmanager
+def _opened(settings: Settings) -> Iterator[tuple[psycopg.Connection, str]]:
+    """A connection that holds the lock, and the schema that the copied tables are in."""
+    _refuse_without_dbt()
+    faults = settings.find_faults(DatabaseType.ANALYTICS)
+    if faults:
+        raise FaultyConfigurationError(faults)
+    engine = ConnectionFactory.get_analytics_connection(settings)
+    place = f"analytics {engine.url.host}:{engine.url.port}/{engine.url.database}"
+    try:
+        try:
+            lent = engine.raw_connection()
+        except (SQLAlchemyError, psycopg.Error) as error:
+            raise explain(error, place) from error
+        connection: Any = lent.driver_connection
+        try:
+            connection.rollback()
+            connection.autocommit = True
+            warehouse.lock_transforms(connection)
+            schemas = [str(config["schema"]) for config in _layers(settings).values()]
+            warehouse.ensure_layers(connection, schemas)
+            yield connection, str(settings.get_analytics_connection_config()["schema"])
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise DatabaseError(
+                "the user may not create the schemas of the models, or not write there",
+                where=place,
+                fix=f"GRANT CREATE ON DATABASE {quote_postgres(engine.url.database or '')} "
+                f"TO {quote_postgres(engine.url.username or '')}",
+            ) from error
+        except psycopg.Error as error:
+            raise explain(error, place) from error
+        finally:
+            lent.invalidate()
+    finally:
+        engine.dispose()
+
+
+def has_dbt() -> bool:
+    """Whether dbt and its adapter are installed."""
+    try:
+        return None not in map(importlib.util.find_spec, ("dbt.cli", "dbt.adapters.postgres"))
+    except ModuleNotFoundError:
+        return False
+
+
+def _refuse_without_dbt() -> None:
+    if not has_dbt():
+        raise ConfigurationError(
+            "dbt is not installed",
+            where="etl transform",
+            fix="pip install --constraint constraints.txt '.[transform]'",
+        )
+
+
+def _refuse_empty_raw(lacks: Lacks, needs: Any, schema: str) -> None:
+    if len(lacks.tables) == len(needs):
+        raise EtlError(
+            "none of the tables that the models read is there",
+            where=f"schema {schema}",
+            fix="etl run, then etl transform",
+        )
+
+
+def _layers(settings: Settings) -> dict[str, dict[str, Any]]:
+    return dict(
+        zip(
+            LAYERS,
+            (
+                settings.get_analytics_staging_connection_config(),
+                settings.get_analytics_intermediate_connection_config(),
+                settings.get_analytics_marts_connection_config(),
+            ),
+            strict=True,
+        )
+    )
+
+
+def _threads() -> int:
+    return max(1, min(os.cpu_count() or 1, MOST_AT_ONCE))
+
+
+@contextlib.contextmanager
+def _folder(settings: Settings) -> Iterator[Path]:
+    """Where dbt works; only its owner may look into it. Kept, so that the next start is quicker."""
+    folder = find_folder(settings)
+    try:
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the folder cannot be made ({error.strerror})",
+            where=str(folder),
+            fix="name another one in pipeline.yml: transform: {folder: …}",
+        ) from error
+    yield folder.resolve()
+
+
+def _common(project: Path, folder: Path, lacks: Lacks) -> list[str]:
+    """Arguments of every command: where all is, what raw lacks, and no word to anybody else."""
+    variables = {
+        "missing_columns": {table: list(names) for table, names in lacks.missing.items()},
+        "marked_tables": list(lacks.marked),
+    }
+    return [
+        f"--project-dir={project}",
+        f"--profiles-dir={project}",
+        f"--target-path={folder}",
+        f"--log-path={folder}",
+        "--log-level-file=none",
+        "--no-send-anonymous-usage-stats",
+        "--no-version-check",
+        "--quiet",
+        "--no-use-colors",
+        f"--vars={json.dumps(variables)}",
+    ]
+
+
+def _notes_on(lacks: Lacks) -> list[str]:
+    notes = [f"raw has no table {table}" for table in lacks.tables]
+    notes += [
+        f"raw.{table} has no column {column}, which is needed"
+        for table, columns in lacks.needed.items()
+        for column in columns
+    ]
+    notes += [
+        f"raw.{table} has no column {column}: read as NULL"
+        for table, columns in lacks.missing.items()
+        for column in columns
+    ]
+    return notes
+
+
+def _dependents(folder: Path, lacks: Lacks) -> list[str]:
+    """The models that are built from what raw lacks, by dbt's own graph."""
+    if not lacks.unusable:
+        return []
+    children: dict[str, list[str]] = json.loads((folder / "manifest.json").read_text())["child_map"]
+    waiting = [key for t in lacks.unusable for key in children if key.endswith(f".raw.{t}")]
+    found: set[str] = set()
+    while waiting:
+        key = waiting.pop()
+        waiting += [child for child in children.get(key, ()) if child not in found]
+        found.update(children.get(key, ()))
+    return sorted(key.split(".")[2] for key in found if key.startswith("model."))
+
+
+def _refused(words: str, folder: Path) -> EtlError:
+    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    return ConfigurationError(
+        "dbt cannot work with the project: " + " ".join(lines[:6]),
+        where=str(folder),
+        fix="mend what it names, then run again",
+    )
+
+
+def _nothing_selected(select: Sequence[str], project: Path) -> ConfigurationError:
+    models = [path.stem for path in (project / "models").rglob("*.sql")]
+    near = difflib.get_close_matches(select[0].strip("+") if select else "", models, n=1)
+    return ConfigurationError(
+        "no model is called so" if select else "nothing could be built",
+        where=" ".join(select) or None,
+        fix=f"did you mean {near[0]}?" if near else "etl transform, which builds all",
+    )
+
+
+def _tidy_up(connection: psycopg.Connection, schemas: Sequence[str]) -> Iterator[str]:
+    for name, views in warehouse.drop_old(connection, schemas).items():
+        now = re.sub(f"{warehouse.BEFORE}[0-9]*", "", name)
+        yield (
+            f"{', '.join(views)} still read{'s' * (len(views) == 1)} {name}, as {now} was before "
+            f"its columns changed; make it anew on {now}, and the next etl transform drops the "
+            "old one"
+        )
+
+
+def _failing_rows(
+    connection: psycopg.Connection, folder: Path, nodes: Sequence[Node]
+) -> Iterator[Rows]:
+    for node in nodes:
+        if node.kind == "test" and node.status in ("fail", "warn") and node.compiled:
+            statement = (folder / node.compiled).read_text(encoding="utf-8")
+            columns, rows = warehouse.read_rows(connection, statement, ROWS_SHOWN)
+            yield Rows(node.name, columns, rows)

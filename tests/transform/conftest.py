@@ -1,0 +1,185 @@
+"""A warehouse with its models, in the states that the tests look at, one after the other.
+
+dbt takes seconds to start, so each state is built once, and what the tests want to know of it is
+kept. ``first`` is a first build. ``changed`` comes after a day at the practice and after what goes
+wrong in real books. ``anew`` has the incremental models made from nothing. ``odd`` has a project
+that was changed, and a ``raw`` that lacks tables and columns.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etl_pipeline.config import FileConfigProvider, Settings
+from etl_pipeline.demo.practice import build_practice, change_practice
+from etl_pipeline.demo.servers import Servers
+from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.transform.environment import PROJECT
+from etl_pipeline.transform.events import TransformSummary
+from etl_pipeline.transform.session import transform_once
+from tests.conftest import Lab, open_lab
+from tests.rows import run_sql
+from tests.transform.reconcile import Reconciled, age_families, read_receivables, reconcile
+
+PATIENTS = 120
+INCREMENTAL = (
+    "intermediate.int_ledger",
+    *(
+        f"marts.fact_{name}"
+        for name in (
+            "procedure",
+            "payment",
+            "adjustment",
+            "claim_procedure",
+            "appointment",
+            "communication",
+        )
+    ),
+)
+
+
+@dataclass
+class State:
+    """What is kept of a state of the warehouse."""
+
+    lab: Lab
+    settings: Settings
+    summary: TransformSummary
+    totals: dict[str, Reconciled] = field(default_factory=dict)
+    families: tuple[Any, Any] = ({}, {})
+    rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
+
+    @property
+    def config_folder(self) -> Path:
+        """Where the configuration is."""
+        return self.summary.folder.parents[1]
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        """Rows of a statement, as an administrator of the warehouse."""
+        return self.lab.analytics.execute(statement.encode()).fetchall()
+
+
+def build(lab: Lab, settings: Settings, **options: Any) -> State:
+    summary = transform_once(settings, listen=lambda _: None, **options)
+    state = State(lab, settings, summary)
+    state.totals = reconcile(lab.analytics)
+    state.families = age_families(lab.analytics), read_receivables(lab.analytics)
+    state.rows = {
+        name: sorted(
+            map(tuple, state.query(f"SELECT row_to_json(t)::text FROM {name} AS t")),
+        )
+        for name in INCREMENTAL
+    }
+    return state
+
+
+@pytest.fixture(scope="session")
+def first(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
+    """After the first build."""
+    with open_lab(servers) as lab:
+        build_practice(lab.source, patients=PATIENTS)
+        folder = lab.write_config(tmp_path_factory.mktemp("transform"))
+        settings = Settings("test", FileConfigProvider(folder))
+        assert run_once(settings, [], listen=lambda _: None).is_success
+        yield build(lab, settings)
+
+
+VIEWS = {
+    "mine.open": "SELECT guarantor_id, balance FROM marts.accounts_receivable",
+    "mine.carriers": "SELECT carrier_id, name FROM staging.stg_carrier",
+    "mine.made": "SELECT procedure_id, gross_production FROM marts.fact_procedure",
+}
+GRANTED = (
+    "marts.fact_procedure",
+    "staging.stg_carrier",
+    "marts.dim_clinic",
+    "intermediate.int_ledger",
+)
+
+
+@pytest.fixture(scope="session")
+def changed(first: State) -> State:
+    """After views and grants of others, a day at the practice, and what goes wrong in books."""
+    admin, lab = first.lab.analytics, first.lab
+    admin.execute(b"CREATE SCHEMA mine")
+    for name, query in VIEWS.items():
+        admin.execute(f"CREATE VIEW {name} AS {query}".encode())
+    for name in GRANTED:
+        admin.execute(f"GRANT SELECT ON {name} TO pg_monitor".encode())
+    change_practice(lab.source)
+    run_sql(
+        lab.source,
+        "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO'",
+        # Completed, then deleted; completed long ago, and priced otherwise now.
+        "UPDATE procedurelog SET ProcStatus = 6 WHERE ProcStatus = 2 AND ProcFee > 0 "
+        "ORDER BY ProcNum LIMIT 3",
+        "UPDATE procedurelog SET ProcFee = ProcFee + 0.335, DateTStamp = DateTStamp "
+        "WHERE ProcStatus = 2 AND ProcFee > 0 ORDER BY ProcNum LIMIT 2",
+        # Rows that point to rows which are not there, and codes that nobody knows.
+        "UPDATE procedurelog SET ProvNum = 999 WHERE ProcStatus = 2 ORDER BY ProcNum DESC LIMIT 2",
+        "UPDATE appointment SET AptStatus = 77 ORDER BY AptNum LIMIT 3",
+        "UPDATE patient SET Guarantor = 88888 ORDER BY PatNum DESC LIMIT 1",
+        # A payment of nothing that moves money within a family, a refund, a line that is gone.
+        "INSERT INTO payment (PayNum, PayType, PayDate, PayAmt, PayNote, PatNum, DateEntry, "
+        "Receipt, ExternalId) VALUES (900001, 0, '2024-06-28', 0, '', 1, '2024-06-28', '', ''), "
+        "(900002, 1006, '2024-06-28', -12.34, '', 1, '2024-06-28', '', '')",
+        "INSERT INTO paysplit (SplitNum, SplitAmt, PatNum, PayNum, DatePay, DateEntry, "
+        "SecurityHash) VALUES (900001, -50, 1, 900001, '2024-06-28', '2024-06-28', ''), "
+        "(900002, 50, 2, 900001, '2024-06-28', '2024-06-28', ''), "
+        "(900003, -12.34, 1, 900002, '2024-06-28', '2024-06-28', '')",
+        "DELETE FROM claimproc WHERE Status = 1 ORDER BY ClaimProcNum LIMIT 2",
+        "UPDATE claimproc SET ProcNum = ProcNum + 1 WHERE Status = 1 ORDER BY ClaimProcNum LIMIT 1",
+        # The office gives a kind of payment another name.
+        "UPDATE definition SET ItemName = 'Plastic' WHERE DefNum = 1003",
+    )
+    assert run_once(first.settings, [], listen=lambda _: None).is_success
+    return build(lab, first.settings)
+
+
+@pytest.fixture(scope="session")
+def anew(changed: State) -> State:
+    """After the incremental models were made again, from nothing."""
+    changed.lab.analytics.execute(f"TRUNCATE {', '.join(INCREMENTAL)}".encode())
+    return build(changed.lab, changed.settings, select=[n.split(".")[1] for n in INCREMENTAL])
+
+
+@pytest.fixture(scope="session")
+def odd(anew: State, tmp_path_factory: pytest.TempPathFactory) -> State:
+    """A project with other columns and mistakes, on a raw that lacks some of what it needs."""
+    admin = anew.lab.analytics
+    project = tmp_path_factory.mktemp("project") / "transform"
+    shutil.copytree(PROJECT, project, symlinks=False)
+    models = project / "models"
+    carrier = models / "staging" / "stg_carrier.sql"
+    carrier.write_text(carrier.read_text().replace("as name", "as carrier_name"))
+    for plan in ("dim_insurance_plan", "claims_by_age_and_carrier"):
+        file = models / "marts" / f"{plan}.sql"
+        file.write_text(
+            file.read_text().replace("c.name", "c.carrier_name").replace("k.name", "k.carrier_name")
+        )
+    file = models / "marts" / "dim_fee_schedule.sql"
+    file.write_text(file.read_text().replace("s.is_hidden,", "s.is_hidden, s.name::int as number,"))
+    (project / "tests" / "no_clinics.sql").write_text(
+        "select clinic_id, name from {{ ref('dim_clinic') }} where clinic_id > 0\n"
+    )
+    # Views of ours and of others stand on raw, and follow a table that is renamed.
+    for statement in (
+        "ALTER TABLE raw.refattach RENAME TO refattach_old",
+        'ALTER TABLE raw.commlog RENAME COLUMN "Mode_" TO "OtherMode"',
+        'ALTER TABLE raw.fee RENAME COLUMN "ProvNum" TO "OtherProvNum"',
+        "ALTER TABLE raw.zipcode ADD COLUMN _etl_deleted_at timestamptz",
+        "ALTER TABLE raw.recalltype ADD COLUMN _etl_deleted_at timestamptz",
+        'UPDATE raw.recalltype SET _etl_deleted_at = now() WHERE "RecallTypeNum" = 5',
+    ):
+        admin.execute(statement.encode())
+    return State(
+        anew.lab,
+        anew.settings,
+        transform_once(anew.settings, project=project, show_rows=True, listen=lambda _: None),
+    )

@@ -1,0 +1,281 @@
+"""What the marts say, and what queries on ``raw`` say that know nothing of the models."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from etl_pipeline.demo.server_databases import PostgresConnection
+
+COMPLETE = '"ProcStatus" = 2'
+RECEIVED = '"Status" IN (1, 4, 5, 7)'
+PRODUCED = f'(SELECT sum(round("ProcFee"::numeric, 2)) FROM raw.procedurelog WHERE {COMPLETE})'
+ADJUSTED = '(SELECT sum(round("AdjAmt"::numeric, 2)) FROM raw.adjustment)'
+WRITTEN_OFF = f'(SELECT sum(round("WriteOff"::numeric, 2)) FROM raw.claimproc WHERE {RECEIVED})'
+SPLIT = '(SELECT sum(round("SplitAmt"::numeric, 2)) FROM raw.paysplit)'
+INSURED = f'(SELECT sum(round("InsPayAmt"::numeric, 2)) FROM raw.claimproc WHERE {RECEIVED})'
+NET = f"{PRODUCED} + {ADJUSTED} - {WRITTEN_OFF}"
+TREATED = (
+    'SELECT p."PatNum", p."ProcDate" FROM raw.procedurelog p LEFT JOIN raw.procedurecode c '
+    f'USING ("CodeNum") WHERE p.{COMPLETE} AND p."PatNum" <> 0 '
+    "AND coalesce(c.\"ProcCode\", '') NOT IN ('D9986', 'D9987')"
+)
+DAY = (
+    '(SELECT greatest((SELECT max("DateEntryC") FROM raw.procedurelog), '
+    '(SELECT max("DateEntry") FROM raw.payment), (SELECT max("DateEntry") FROM raw.adjustment), '
+    '(SELECT max("DateEntry") FROM raw.claimproc), '
+    '(SELECT max("SecDateTEntry")::date FROM raw.appointment)))'
+)
+OPEN_CLAIMS = "FROM raw.claim WHERE \"ClaimStatus\" <> 'R' AND \"ClaimType\" <> 'PreAuth'"
+PLANNED = (
+    'FROM raw.procedurelog WHERE "ProcStatus" IN (1, 2, 5, 8) AND "DateTP" > \'1900-01-01\' '
+    'AND NOT ("ProcStatus" = 2 AND "ProcDate" <= "DateTP")'
+)
+NEW = (
+    f'SELECT v."PatNum", least(nullif(p."DateFirstVisit", \'0001-01-01\'), min(v."ProcDate")) AS d '
+    f'FROM ({TREATED}) v JOIN raw.patient p USING ("PatNum") '
+    'WHERE p."PatStatus" NOT IN (1, 4, 6) GROUP BY v."PatNum", p."DateFirstVisit"'
+)
+
+PAIRS: dict[str, tuple[str, str]] = {
+    "gross production by day": ("sum(gross_production) FROM marts.production_by_day", PRODUCED),
+    "adjustments by day": ("sum(adjustments) FROM marts.production_by_day", ADJUSTED),
+    "write-offs by day": ("sum(write_offs) FROM marts.production_by_day", WRITTEN_OFF),
+    "net production by day": ("sum(net_production) FROM marts.production_by_day", NET),
+    "procedures by day": (
+        "sum(procedures) FROM marts.production_by_day",
+        f"count(*) FROM raw.procedurelog WHERE {COMPLETE}",
+    ),
+    "patients by day": (
+        "sum(patients) FROM marts.production_by_day",
+        'count(DISTINCT ("PatNum", "ProcDate", "ProvNum", "ClinicNum")) '
+        f"FROM raw.procedurelog WHERE {COMPLETE}",
+    ),
+    "patients' payments": ("sum(patient_payments) FROM marts.collections_by_day", SPLIT),
+    "carriers' payments": ("sum(insurance_payments) FROM marts.collections_by_day", INSURED),
+    "collections": ("sum(collections) FROM marts.collections_by_day", f"{SPLIT} + {INSURED}"),
+    "collections by month": (
+        "sum(collections) FROM marts.collection_ratio_by_month",
+        f"{SPLIT} + {INSURED}",
+    ),
+    "net production by month": ("sum(net_production) FROM marts.collection_ratio_by_month", NET),
+    "gross production by month": (
+        "sum(gross_production) FROM marts.collection_ratio_by_month",
+        PRODUCED,
+    ),
+    "gross production of providers": (
+        "sum(gross_production) FROM marts.provider_performance",
+        PRODUCED,
+    ),
+    "net production of providers": ("sum(net_production) FROM marts.provider_performance", NET),
+    "collections of providers": (
+        "sum(collections) FROM marts.provider_performance",
+        f"{SPLIT} + {INSURED}",
+    ),
+    "visits kept by providers": (
+        "sum(kept) FROM marts.provider_performance",
+        'count(*) FROM raw.appointment WHERE "AptStatus" = 2',
+    ),
+    "hours of providers": (
+        "sum(offered_hours) FROM marts.provider_performance",
+        'sum(extract(epoch FROM "StopTime" - "StartTime")) / 3600 FROM raw.schedule '
+        f'WHERE "SchedType" = 1 AND "ProvNum" <> 0 AND "SchedDate" <= {DAY}',
+    ),
+    "receivables": (
+        "sum(balance) FROM marts.accounts_receivable",
+        f"{NET} - {SPLIT} - {INSURED}",
+    ),
+    "receivables, by age": (
+        "sum(balance_0_30 + balance_31_60 + balance_61_90 + balance_over_90 + credit) "
+        "FROM marts.accounts_receivable",
+        f"{NET} - {SPLIT} - {INSURED}",
+    ),
+    "receivables, as the practice aged them": (
+        "sum(balance) FROM marts.accounts_receivable",
+        'sum(round("BalTotal"::numeric, 2)) FROM raw.famaging',
+    ),
+    "expected from carriers, as the practice has it": (
+        "sum(insurance_portion) FROM marts.accounts_receivable",
+        'sum(round("InsEst"::numeric, 2)) FROM raw.famaging',
+    ),
+    "left for the patients": (
+        "sum(patient_portion) FROM marts.accounts_receivable",
+        'sum(round("BalTotal"::numeric, 2) - round("InsEst"::numeric, 2)) FROM raw.famaging',
+    ),
+    "left for the patients, by age": (
+        "sum(patient_0_30 + patient_31_60 + patient_61_90 + patient_over_90 + credit) "
+        "FROM marts.accounts_receivable",
+        'sum(round("BalTotal"::numeric, 2) - round("InsEst"::numeric, 2)) FROM raw.famaging',
+    ),
+    "visits kept": (
+        "sum(kept) FROM marts.appointments_by_day",
+        'count(*) FROM raw.appointment WHERE "AptStatus" = 2',
+    ),
+    "visits broken": (
+        "sum(broken) FROM marts.appointments_by_day",
+        'count(*) FROM raw.appointment WHERE "AptStatus" = 5',
+    ),
+    "visits cancelled": (
+        "sum(cancelled) FROM marts.appointments_by_day",
+        'count(*) FROM raw.appointment WHERE "AptStatus" = 3',
+    ),
+    "minutes kept": (
+        "sum(kept_minutes) FROM marts.appointments_by_day",
+        'sum(5 * length("Pattern")) FROM raw.appointment WHERE "AptStatus" = 2',
+    ),
+    "minutes offered": (
+        "sum(offered_minutes) FROM marts.appointments_by_day",
+        'sum(extract(epoch FROM "StopTime" - "StartTime")) / 60 FROM raw.schedule '
+        'WHERE "SchedType" = 1 AND "ProvNum" <> 0',
+    ),
+    "new patients": (
+        "sum(new_patients) FROM marts.new_patients_by_source",
+        f"count(*) FROM ({NEW}) AS n",
+    ),
+    "production of the first year": (
+        "sum(first_year_production) FROM marts.new_patients_by_source",
+        f'sum(round("ProcFee"::numeric, 2)) FROM raw.procedurelog JOIN ({NEW}) AS n '
+        f'USING ("PatNum") WHERE {COMPLETE} AND "ProcDate" < n.d + interval \'1 year\'',
+    ),
+    "recalls": (
+        "sum(recalls) FROM marts.recall_status",
+        'count(*) FROM raw.recall WHERE "RecallTypeNum" <> 0',
+    ),
+    "visits with treatment": (
+        "sum(visits) FROM marts.hygiene_by_month",
+        f"count(*) FROM (SELECT DISTINCT * FROM ({TREATED}) AS t) AS d",
+    ),
+    "patients who were here before": (
+        "sum(patients_before) FROM marts.hygiene_by_month WHERE month_start = "
+        f"date_trunc('month', {DAY})",
+        f'count(DISTINCT "PatNum") FROM ({TREATED}) AS t WHERE "ProcDate" >= date_trunc(\'month\', '
+        f"{DAY}) - interval '2 years' AND \"ProcDate\" < date_trunc('month', {DAY}) "
+        "- interval '1 year'",
+    ),
+    "open claims": (
+        "sum(claims) FROM marts.claims_by_age_and_carrier",
+        f"count(*) {OPEN_CLAIMS}",
+    ),
+    "billed on open claims": (
+        "sum(fee) FROM marts.claims_by_age_and_carrier",
+        f'sum(round("ClaimFee"::numeric, 2)) {OPEN_CLAIMS}',
+    ),
+    "planned treatment": ("sum(planned) FROM marts.treatment_acceptance", f"count(*) {PLANNED}"),
+    "price of planned treatment": (
+        "sum(planned_amount) FROM marts.treatment_acceptance",
+        f'sum(round("ProcFee"::numeric, 2)) {PLANNED}',
+    ),
+    "treatment done later than planned": (
+        "sum(completed) FROM marts.treatment_acceptance",
+        f'count(*) {PLANNED} AND "ProcStatus" = 2',
+    ),
+    **{
+        f"rows of {mart}": (f"count(*) FROM marts.{mart}", f"count(*) FROM raw.{table}")
+        for mart, table in {
+            "fact_procedure": "procedurelog",
+            "fact_payment": "paysplit",
+            "fact_adjustment": "adjustment",
+            "fact_claim": "claim",
+            "fact_claim_procedure": "claimproc",
+            "fact_appointment": "appointment",
+            "fact_communication": "commlog",
+            "dim_patient": "patient",
+            "dim_procedure_code": "procedurecode",
+            "dim_insurance_plan": "insplan",
+            "dim_fee_schedule": "feesched",
+        }.items()
+    },
+    "amounts of fact_payment": (
+        "sum(amount) FROM marts.fact_payment",
+        'sum(round("PayAmt"::numeric, 2)) FROM raw.payment',
+    ),
+    "amounts of fact_adjustment": ("sum(amount) FROM marts.fact_adjustment", ADJUSTED),
+    "production of fact_procedure": ("sum(gross_production) FROM marts.fact_procedure", PRODUCED),
+    "paid in fact_claim_procedure": (
+        "sum(insurance_paid) FROM marts.fact_claim_procedure",
+        INSURED,
+    ),
+    "billed in fact_claim": (
+        "sum(fee) FROM marts.fact_claim",
+        'sum(round("ClaimFee"::numeric, 2)) FROM raw.claim',
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Reconciled:
+    """A total of a mart, and the same of raw, both in cents or whole numbers."""
+
+    mart: Decimal
+    raw: Decimal
+
+
+def reconcile(analytics: PostgresConnection) -> dict[str, Reconciled]:
+    """Every pair, by its name."""
+    return {
+        name: Reconciled(_number(analytics, mart), _number(analytics, raw))
+        for name, (mart, raw) in PAIRS.items()
+    }
+
+
+def _number(analytics: PostgresConnection, query: str) -> Decimal:
+    ((value,),) = analytics.execute(f"SELECT {query}".encode()).fetchall()
+    return round(Decimal(str(0 if value is None else value)), 2)
+
+
+def age_families(analytics: PostgresConnection) -> dict[int, dict[str, Decimal]]:
+    """What each family owes by age, computed here from the rows of raw, oldest charges first."""
+    ((day,),) = analytics.execute(f"SELECT {DAY}".encode()).fetchall()
+    family: dict[int, int] = dict(
+        analytics.execute(b'SELECT "PatNum", "Guarantor" FROM raw.patient').fetchall()
+    )
+    moves: dict[int, list[tuple[int, Decimal]]] = defaultdict(list)
+    received = f"FROM raw.claimproc WHERE {RECEIVED}"
+    query = (
+        f'SELECT "PatNum", "ProcDate", "ProcFee" FROM raw.procedurelog WHERE {COMPLETE} '
+        'UNION ALL SELECT "PatNum", "AdjDate", "AdjAmt" FROM raw.adjustment '
+        'UNION ALL SELECT "PatNum", "DatePay", -"SplitAmt" FROM raw.paysplit '
+        f'UNION ALL SELECT "PatNum", "DateCP", -"InsPayAmt" {received} '
+        f'UNION ALL SELECT "PatNum", "DateCP", -"WriteOff" {received}'
+    )
+    for patient, date, amount in analytics.execute(query.encode()):
+        age = max(0, (day - date).days)
+        guarantor = family.get(patient, patient)
+        moves[guarantor if guarantor in family else patient].append((age, _cents(amount)))
+    return {guarantor: _settle(entries) for guarantor, entries in moves.items()}
+
+
+def _cents(amount: float) -> Decimal:
+    """The rule of the models: 15 significant digits, then halves away from zero."""
+    return Decimal(f"{amount:.15g}").quantize(Decimal("0.01"), ROUND_HALF_UP)
+
+
+def _settle(entries: list[tuple[int, Decimal]]) -> dict[str, Decimal]:
+    credit = -sum((amount for _, amount in entries if amount < 0), Decimal())
+    aged = {"0_30": Decimal(), "31_60": Decimal(), "61_90": Decimal(), "over_90": Decimal()}
+    for age, amount in sorted(entries, reverse=True):
+        if amount > 0:
+            paid = min(credit, amount)
+            credit -= paid
+            name = next(
+                (
+                    name
+                    for limit, name in ((30, "0_30"), (60, "31_60"), (90, "61_90"))
+                    if age <= limit
+                ),
+                "over_90",
+            )
+            aged[name] += amount - paid
+    return {**aged, "credit": -credit}
+
+
+def read_receivables(analytics: PostgresConnection) -> dict[int, dict[str, Decimal]]:
+    """The same as the mart has it."""
+    rows: list[tuple[Any, ...]] = analytics.execute(
+        b"SELECT guarantor_id, balance_0_30, balance_31_60, balance_61_90, balance_over_90, credit "
+        b"FROM marts.accounts_receivable"
+    ).fetchall()
+    names = ("0_30", "31_60", "61_90", "over_90", "credit")
+    return {row[0]: dict(zip(names, row[1:], strict=True)) for row in rows}

@@ -1,0 +1,174 @@
+"""``etl transform`` as a user calls it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from etl_pipeline.transform.process import run_dbt
+from tests.cli.conftest import COMMAND, ROOT, refuse_secrets
+from tests.transform.conftest import State
+
+
+def start(state: State, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, *words],
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "PYTHONWARNINGS": "error",
+            "LC_ALL": "C.UTF-8",
+            "ETL_ENVIRONMENT": "test",
+            "ETL_CONFIG_DIR": str(state.config_folder),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def call(state: State, *words: str) -> tuple[int, str, str]:
+    stdout, stderr = (process := start(state, *words)).communicate(timeout=120)
+    refuse_secrets(stdout + stderr)
+    return process.returncode, stdout, stderr
+
+
+def test_the_summary_as_json_and_a_line_a_model(first: State) -> None:
+    code, stdout, stderr = call(first, "transform", "--select", "dim_clinic", "--json")
+    assert code == 0, stderr
+    result = json.loads(stdout)
+    assert (result["environment"], result["outcome"]) == ("test", "succeeded")
+    assert {(n["name"], n["kind"], n["status"]) for n in result["nodes"]} == {
+        ("dim_clinic", "model", "success"),
+        ("grain_dim_clinic_clinic_id", "test", "pass"),
+    }
+    assert stderr.startswith("dim_clinic ")
+    assert "succeeded: 1 of 1 models built, 1 of 1 tests passed" in stderr
+
+
+def test_a_model_that_is_not_there_gives_the_nearest_name(first: State) -> None:
+    code, stdout, stderr = call(first, "transform", "--select", "dim_clinics")
+    assert (code, stdout) == (2, "")
+    assert stderr == (
+        "error: dim_clinics: no model is called so\n  fix: did you mean dim_clinic?\n"
+    )
+
+
+def test_docs_are_one_page_with_lineage_from_raw_to_the_marts(first: State) -> None:
+    code, stdout, stderr = call(first, "transform", "--docs")
+    assert code == 0, stderr
+    page = Path(stdout.splitlines()[0])
+    assert page.stat().st_size > 500_000
+    manifest = json.loads((page.parents[1] / "manifest.json").read_text())
+    seen, waiting = set(), ["source.practice.raw.paysplit"]
+    while waiting:
+        key = waiting.pop()
+        seen.add(key)
+        waiting += [k for k in manifest["child_map"][key] if k not in seen]
+    assert "model.practice.accounts_receivable" in seen
+    for key, node in manifest["nodes"].items():
+        if key.startswith("model."):
+            assert node["description"], key
+    assert "Credits settle the oldest charges first" in page.read_text(encoding="utf-8")
+
+
+def test_freshness_comes_from_our_state(first: State) -> None:
+    from etl_pipeline.config import PostgresSchema
+    from etl_pipeline.transform.environment import LAYERS, PROJECT, make_environment
+
+    settings, folder = first.settings, first.summary.folder
+    layers = {
+        layer: settings.get_analytics_connection_config(PostgresSchema(layer)) for layer in LAYERS
+    }
+    outcome = run_dbt(
+        ["source", "freshness", f"--project-dir={PROJECT}", f"--profiles-dir={PROJECT}",
+         f"--target-path={folder}", f"--log-path={folder}", "--log-level-file=none",
+         "--no-send-anonymous-usage-stats", "--quiet", "--select", "source:raw.patient"],
+        make_environment("raw", layers, folder, threads=1),
+        folder,
+        lambda _: None,
+    )  # fmt: skip
+    assert outcome.refusal is None
+    (result,) = json.loads((folder / "sources.json").read_text())["results"]
+    assert result["status"] == "pass"
+    ((started,),) = first.query("SELECT extract(epoch FROM max(started_at)) FROM etl.run")
+    assert abs(result["max_loaded_at_time_ago_in_s"] + float(started) - time.time()) < 60
+
+
+def test_a_stop_cancels_what_the_server_does_and_changes_nothing(first: State) -> None:
+    admin = first.lab.analytics
+    with admin.transaction():
+        admin.execute(b"LOCK TABLE marts.dim_clinic IN ACCESS EXCLUSIVE MODE")
+        process = start(first, "transform", "--select", "dim_clinic")
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+            "AND datname = current_database()"
+        )
+        deadline = time.monotonic() + 60
+        while first.query(waiting) == [(0,)] and time.monotonic() < deadline:
+            time.sleep(0.1)
+        # While one is at work, another one is refused.
+        code, _, stderr = call(first, "transform", "--select", "dim_clinic")
+        assert (code, stderr.splitlines()[0]) == (
+            1, "error: another transformation is at work on this warehouse",
+        )  # fmt: skip
+        process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=60)
+        assert process.returncode == 130, stderr
+        assert stderr.endswith("stopped: every model is the old one or the new one\n")
+        assert first.query(waiting) == [(0,)]
+    assert len(first.query("SELECT FROM marts.dim_clinic")) > 0
+
+
+def test_without_dbt_the_fix_is_named(first: State) -> None:
+    block = (
+        "import sys, importlib.util as u; real = u.find_spec; "
+        "u.find_spec = lambda n, *a: None if n.startswith('dbt') else real(n, *a); "
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", block + COMMAND[-1], "transform"],
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "ETL_ENVIRONMENT": "test",
+            "ETL_CONFIG_DIR": str(first.config_folder),
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: etl transform: dbt is not installed\n"
+        "  fix: pip install --constraint constraints.txt '.[transform]'\n",
+    )
+
+
+def test_a_run_ends_with_the_models_where_that_is_configured(
+    first: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The models themselves are tested elsewhere; this is about when they are built."""
+    from etl_pipeline.cli import main, transform
+    from etl_pipeline.config import reset_settings
+
+    folder = first.lab.write_config(tmp_path, pipeline={"transform": {"after_run": True}})
+    monkeypatch.setenv("ETL_ENVIRONMENT", "test")
+    monkeypatch.setenv("ETL_CONFIG_DIR", str(folder))
+    built: list[str] = []
+
+    def build(settings: object, **_: object) -> object:
+        built.append(str(settings))
+        return first.summary
+
+    monkeypatch.setattr(transform, "build_models", build)
+    reset_settings()
+    for words, count in ((["run", "clinic"], 1), (["run", "clinic", "--json"], 2)):
+        main.app(words, standalone_mode=False)
+        assert len(built) == count
+    reset_settings()

@@ -1,0 +1,153 @@
+"""The models on a practice: everything is built, passes, and reconciles with raw to the cent."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+import pytest
+
+from tests.docs.pages import find_blocks, read_page
+from tests.transform.conftest import GRANTED, INCREMENTAL, VIEWS, State
+from tests.transform.reconcile import PAIRS
+
+AS_THE_PRACTICE_AGED = [name for name in PAIRS if "famaging" in PAIRS[name][1]]
+
+
+def test_everything_is_built_and_passes(first: State) -> None:
+    assert first.summary.is_success, first.summary.failed
+    assert {n.status for n in first.summary.models} == {"success"}
+    assert {n.status for n in first.summary.tests} == {"pass"}
+    assert len(first.summary.models) > 70
+    assert len(first.summary.tests) > 80
+    assert (first.summary.not_built, first.summary.notes) == ([], [])
+
+
+def test_only_what_may_warn_warns_after_changes(changed: State) -> None:
+    assert changed.summary.is_success, changed.summary.failed
+    warned = {n.name: n.failures for n in changed.summary.warned}
+    assert warned == {"fact_procedure_without_orphans": 1, "known_codes": 1}
+    assert changed.query(
+        "SELECT provider_id, count(*) FROM marts.fact_procedure WHERE provider_id = 999 GROUP BY 1"
+    ) == [(999, 2)]
+    assert changed.query(
+        "SELECT status, outcome, count(*) FROM marts.fact_appointment "
+        "WHERE status LIKE 'unknown%' GROUP BY 1, 2"
+    ) == [("unknown 77", "not a visit", 3)]
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_a_first_build_reconciles(first: State, pair: str) -> None:
+    assert first.totals[pair].mart == first.totals[pair].raw != 0
+
+
+@pytest.mark.parametrize("pair", [name for name in PAIRS if name not in AS_THE_PRACTICE_AGED])
+def test_a_build_after_changes_reconciles(changed: State, pair: str) -> None:
+    assert changed.totals[pair].mart == changed.totals[pair].raw != 0
+
+
+def test_families_owe_what_an_independent_ageing_says(first: State, changed: State) -> None:
+    for state in (first, changed):
+        independent, mart = state.families
+        nothing = dict.fromkeys(("0_30", "31_60", "61_90", "over_90", "credit"), Decimal())
+        for guarantor in independent.keys() | mart.keys():
+            assert independent.get(guarantor, nothing) == mart.get(guarantor, nothing), guarantor
+        assert sum(aged["over_90"] for aged in mart.values()) > 0
+
+
+def test_a_transfer_moves_money_and_collects_none(changed: State) -> None:
+    assert changed.query(
+        "SELECT sum(amount), count(*), bool_and(is_transfer) FROM marts.fact_payment "
+        "WHERE payment_id = 900001"
+    ) == [(Decimal("0.00"), 2, True)]
+
+
+def test_a_name_that_the_office_changed_reaches_old_rows(changed: State) -> None:
+    assert changed.query(
+        "SELECT DISTINCT payment_type FROM marts.fact_payment WHERE payment_type_id = 1003"
+    ) == [("Plastic",)]
+
+
+def test_a_family_without_a_guarantor_who_lives_still_owes(first: State) -> None:
+    ((families, owed),) = first.query(
+        "SELECT count(*), sum(balance) FROM marts.accounts_receivable "
+        "WHERE NOT has_living_guarantor"
+    )
+    assert families > 0
+    assert owed != 0
+
+
+@pytest.mark.parametrize("name", INCREMENTAL)
+def test_incremental_equals_made_anew(first: State, changed: State, anew: State, name: str) -> None:
+    assert anew.summary.is_success
+    assert changed.rows[name] == anew.rows[name] != first.rows[name]
+
+
+def test_an_incremental_build_leaves_other_rows_alone(first: State, changed: State) -> None:
+    """Most rows are the very rows of the first build: nothing of theirs was written."""
+    before, after = (set(state.rows["marts.fact_procedure"]) for state in (first, changed))
+    assert 0 < len(before ^ after) < len(before) / 4
+
+
+def test_views_and_grants_of_others_stay(changed: State) -> None:
+    assert len(changed.query(f"SELECT FROM {next(iter(VIEWS))}")) > 0
+    for name in VIEWS:
+        assert changed.query(f"SELECT to_regclass('{name}') IS NOT NULL") == [(True,)]
+    for name in GRANTED:
+        assert changed.query(f"SELECT has_table_privilege('pg_monitor', '{name}', 'SELECT')") == [
+            (True,)
+        ]
+    assert changed.query("SELECT sum(balance) FROM mine.open") == changed.query(
+        "SELECT sum(balance) FROM marts.accounts_receivable"
+    )
+
+
+def test_sentinels_are_null(first: State) -> None:
+    assert first.query(
+        "SELECT count(*) FILTER (WHERE birth_date < '1901-01-01'), count(*) FILTER "
+        "(WHERE birth_date IS NULL) > 0 FROM staging.stg_patient WHERE patient_id <= 1000"
+    ) in ([(0, True)], [(0, False)])
+    assert first.query("SELECT count(*) FROM staging.stg_procedurelog WHERE provider_id = 0") == [
+        (0,)
+    ]
+    assert first.query(
+        "SELECT count(*) FROM staging.stg_procedurelog WHERE procedure_date = '0001-01-01'"
+    ) == [(0,)]
+
+
+def test_every_relation_is_described(first: State) -> None:
+    """In the database too: comments are what an analyst sees."""
+    assert (
+        first.query(
+            "SELECT c.relname FROM pg_class c WHERE c.relnamespace::regnamespace::text IN "
+            "('staging', 'intermediate', 'marts') AND c.relkind IN ('r', 'v') "
+            "AND obj_description(c.oid, 'pg_class') IS NULL AND c.relname <> '_etl_models'"
+        )
+        == []
+    )
+    assert (
+        first.query(
+            "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "
+            "WHERE c.relnamespace = 'marts'::regnamespace AND c.relkind = 'r' AND a.attnum > 0 "
+            "AND NOT a.attisdropped AND col_description(c.oid, a.attnum) IS NULL"
+        )
+        == []
+    )
+
+
+@pytest.mark.parametrize("query", find_blocks(read_page("docs/transform.md"), "sql"))
+def test_the_examples_of_the_page_answer_with_rows(first: State, query: str) -> None:
+    assert first.query(query)
+
+
+def test_the_page_names_every_mart_and_no_other(first: State) -> None:
+    named = set(re.findall(r"`((?:dim|fact)_\w+|\w+_by_\w+|\w+)`", read_page("docs/transform.md")))
+    marts = {
+        name
+        for (name,) in first.query(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'marts'::regnamespace "
+            "AND relkind = 'r'"
+        )
+    }
+    assert marts <= named
+    assert {name for name in named if name.startswith(("dim_", "fact_"))} <= marts

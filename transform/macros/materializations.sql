@@ -1,0 +1,173 @@
+{#-
+  How a model reaches the warehouse. dbt's own way replaces relations and drops what stands on
+  them; here a relation stays the same one as long as its columns allow, so views, grants and
+  comments of others stay, and readers see the old rows or the new ones.
+
+  - A view is replaced in place.
+  - A table gets the differences only: rows that are gone or changed are deleted, others inserted.
+  - A relation whose columns do not fit any more is renamed to <name>__before, and its grants are
+    given to the new one. What stood on it goes on reading the old one; `etl transform` drops those
+    on which nothing stands, and names the others.
+
+  One DO block a model, so one round trip and one transaction.
+-#}
+
+{% macro etl_set_aside(target) %}
+        {#- Ends with the old relation out of the way; grants_kept holds its grants. -#}
+        select coalesce(array_agg(format('grant %s on %s to %s%s', a.privilege_type, '{{ target }}',
+                   case when a.grantee = 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end,
+                   case when a.is_grantable then ' with grant option' else '' end)), '{}')
+          into grants_kept
+          from pg_class as c cross join lateral aclexplode(c.relacl) as a
+         where c.oid = '{{ target }}'::regclass and a.grantee <> c.relowner;
+        select relkind into kind from pg_class where oid = '{{ target }}'::regclass;
+        if kind not in ('v', 'r', 'p') then
+            raise exception '% is neither a view nor a table', '{{ target }}' using errcode = 'ET001';
+        end if;
+        aside := '{{ target.identifier }}__before';
+        while to_regclass('{{ target.include(identifier=False) }}.' || quote_ident(aside)) is not null loop
+            aside := '{{ target.identifier }}__before' || coalesce(nullif(substring(aside from '[0-9]*$'), '')::int + 1, 2);
+        end loop;
+        execute format('alter %s {{ target }} rename to %I',
+                       case when kind = 'v' then 'view' else 'table' end, aside);
+{% endmacro %}
+
+{% macro etl_give_grants() %}
+        foreach statement in array grants_kept loop execute statement; end loop;
+{% endmacro %}
+
+{% materialization view, adapter='postgres' %}
+    {%- set target = this.incorporate(type='view') -%}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {% call statement('main') -%}
+do $etl$
+declare
+    grants_kept text[]; statement text; kind "char"; aside text;
+begin
+    begin
+        execute $model$create or replace view {{ target }} as {{ sql }}$model$;
+    exception when invalid_table_definition or wrong_object_type then
+{{ etl_set_aside(target) }}
+        execute $model$create view {{ target }} as {{ sql }}$model$;
+{{ etl_give_grants() }}
+    end;
+end $etl$
+    {%- endcall %}
+    {% do persist_docs(target, model) %}
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {{ adapter.commit() }}
+    {{ return({'relations': [target]}) }}
+{% endmaterialization %}
+
+{% macro etl_table(target, sql, key, changes_from) %}
+{%- set key_list = key | join(', ') %}
+do $etl$
+declare
+    columns_old text[]; columns_new text[]; names text; names_n text; names_t text;
+    grants_kept text[]; statement text; kind "char"; aside text;
+begin
+    if to_regclass('{{ target }}') is null then
+        execute $model$create table {{ target }} as {{ sql }}$model$;
+        alter table {{ target }} add primary key ({{ key_list }});
+        analyze {{ target }};
+        return;
+    end if;
+    execute $model$create temporary table etl_new on commit drop as {{ sql }}$model$;
+    select array_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod) order by a.attnum)
+      into columns_old from pg_attribute as a
+     where a.attrelid = '{{ target }}'::regclass and a.attnum > 0 and not a.attisdropped;
+    select array_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod) order by a.attnum),
+           string_agg(quote_ident(a.attname), ', ' order by a.attnum),
+           string_agg('n.' || quote_ident(a.attname), ', ' order by a.attnum),
+           string_agg('t.' || quote_ident(a.attname), ', ' order by a.attnum)
+      into columns_new, names, names_n, names_t from pg_attribute as a
+     where a.attrelid = 'pg_temp.etl_new'::regclass and a.attnum > 0;
+    select relkind into kind from pg_class where oid = '{{ target }}'::regclass;
+    if kind not in ('r', 'p') or not columns_new @> columns_old
+       or (select array_agg(a.attname::text order by k.place) from pg_constraint as c
+             cross join unnest(c.conkey) with ordinality as k (attnum, place)
+             join pg_attribute as a on a.attrelid = c.conrelid and a.attnum = k.attnum
+            where c.conrelid = '{{ target }}'::regclass and c.contype = 'p')
+          is distinct from array[{% for column in key %}'{{ column }}'{{ ', ' if not loop.last }}{% endfor %}]::text[] then
+        {%- if changes_from %}
+        raise exception 'the columns of % are others: --full-refresh', '{{ target }}' using errcode = 'ET003';
+        {%- endif %}
+{{ etl_set_aside(target) }}
+        execute $model$create table {{ target }} as select * from pg_temp.etl_new$model$;
+        alter table {{ target }} add primary key ({{ key_list }});
+{{ etl_give_grants() }}
+        analyze {{ target }};
+        drop table pg_temp.etl_new;
+        return;
+    end if;
+    for statement in select unnest(columns_new) except select unnest(columns_old) loop
+        execute format('alter table {{ target }} add column %I %s',
+                       split_part(statement, ' ', 1), substr(statement, strpos(statement, ' ') + 1));
+    end loop;
+    {%- if changes_from %}
+    delete from {{ target }} as t
+     where not exists (select from {{ changes_from }} as s
+                        where {{ etl_same(key, 's', 't') }} and s._etl_version = t._etl_version);
+    {%- else %}
+    execute format('delete from {{ target }} as t where not exists (select from pg_temp.etl_new as n '
+                   'where {{ etl_same(key, "n", "t") }} and row(%s) is not distinct from row(%s))',
+                   names_n, names_t);
+    {%- endif %}
+    execute format('insert into {{ target }} (%s) select %s from pg_temp.etl_new as n '
+                   'where not exists (select from {{ target }} as t where {{ etl_same(key, "n", "t") }})',
+                   names, names_n);
+    drop table pg_temp.etl_new;
+end $etl$
+{% endmacro %}
+
+{% macro etl_same(key, one, other) -%}
+    {%- for column in key %}{{ one }}.{{ column }} = {{ other }}.{{ column }}{{ ' and ' if not loop.last }}{% endfor -%}
+{%- endmacro %}
+
+{% macro etl_key() -%}
+    {%- set key = config.get('unique_key') -%}
+    {%- if not key -%}{{ exceptions.raise_compiler_error(this ~ ' declares no unique_key, its grain') }}{%- endif -%}
+    {{ return([key] if key is string else key) }}
+{%- endmacro %}
+
+{% materialization table, adapter='postgres' %}
+    {%- set target = this.incorporate(type='table') -%}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {% call statement('main') %}{{ etl_table(target, sql, etl_key(), none) }}{% endcall %}
+    {% do persist_docs(target, model) %}
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {{ adapter.commit() }}
+    {{ return({'relations': [target]}) }}
+{% endmaterialization %}
+
+{#-
+  An incremental model selects the rows of another model, `changes_from`, whose column _etl_version
+  says which versions of rows of raw a row is made from. Rows of the same key and version are
+  taken as they are; others are made anew, and those that changes_from does not have go. With
+  --full-refresh every row is made anew and compared by value.
+-#}
+{% materialization incremental, adapter='postgres' %}
+    {%- set target = this.incorporate(type='table') -%}
+    {%- set changes_from = none -%}
+    {%- if is_incremental() -%}
+        {%- set changes_from = api.Relation.create(database=target.database,
+            schema=env_var('ETL_SCHEMA_INTERMEDIATE'), identifier=config.require('changes_from')) -%}
+    {%- endif -%}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {% call statement('main') %}{{ etl_table(target, sql, etl_key(), changes_from) }}{% endcall %}
+    {% do persist_docs(target, model) %}
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {{ adapter.commit() }}
+    {{ return({'relations': [target]}) }}
+{% endmaterialization %}
+
+{#- The body of an incremental model. -#}
+{% macro changed_rows(model_name, key) %}
+select s.* from {{ ref(model_name) }} as s
+{%- if is_incremental() %}
+where not exists (
+    select from {{ this }} as t
+    where {{ etl_same(key, 't', 's') }} and t._etl_version = s._etl_version
+)
+{%- endif %}
+{% endmacro %}

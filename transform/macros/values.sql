@@ -1,0 +1,97 @@
+{#-
+  How a column of raw is read. Each takes the name that OpenDental gave the column; a column that
+  this release does not have is NULL.
+-#}
+{% macro raw_column(table, column, type) -%}
+    {%- if column in var('missing_columns').get(table, []) -%} null::{{ type }}
+    {%- else -%} r."{{ column }}" {%- endif -%}
+{%- endmacro %}
+
+{#- Rows of a table of raw, without those that are only kept there as deleted. -#}
+{% macro raw_rows(table) -%}
+    {{ source('raw', table) }} as r
+    {%- if table in var('marked_tables') %}
+    where r."_etl_deleted_at" is null
+    {%- endif %}
+{%- endmacro %}
+
+{% macro as_key(table, column) -%} {{ raw_column(table, column, 'bigint') }}::bigint {%- endmacro %}
+
+{#- A reference: 0 means that there is no such row. -#}
+{% macro as_reference(table, column) -%}
+    nullif({{ raw_column(table, column, 'bigint') }}::bigint, 0)
+{%- endmacro %}
+
+{% macro as_text(table, column) -%}
+    nullif({{ raw_column(table, column, 'text') }}::text, '')
+{%- endmacro %}
+
+{% macro as_integer(table, column) -%}
+    {{ raw_column(table, column, 'integer') }}::integer
+{%- endmacro %}
+
+{% macro as_number(table, column) -%}
+    {{ raw_column(table, column, 'double precision') }}::double precision
+{%- endmacro %}
+
+{#-
+  Money: OpenDental keeps it as a double. PostgreSQL writes a double with 15 significant digits
+  when it makes it a numeric, so 0.1 + 0.2 is 0.3; then halves are rounded away from zero.
+-#}
+{% macro as_money(table, column) -%}
+    round({{ raw_column(table, column, 'numeric') }}::numeric, 2)::numeric(12, 2)
+{%- endmacro %}
+
+{#- Estimates hold -1 where none was made. -#}
+{% macro as_estimate(table, column) -%}
+    nullif({{ as_money(table, column) }}, -1.00)
+{%- endmacro %}
+
+{% macro as_flag(table, column) -%}
+    ({{ raw_column(table, column, 'integer') }}::integer <> 0)
+{%- endmacro %}
+
+{#- A date: 0001-01-01 and 1900-01-01 mean that there is none. -#}
+{% macro as_date(table, column) -%}
+    nullif(nullif({{ raw_column(table, column, 'date') }}::date, date '0001-01-01'), date '1900-01-01')
+{%- endmacro %}
+
+{#- Date and time on the practice's own clock, without a zone; the same two days mean none. -#}
+{% macro as_local_time(table, column) -%}
+    case when {{ raw_column(table, column, 'timestamp') }}::date
+              not in (date '0001-01-01', date '1900-01-01')
+         then {{ raw_column(table, column, 'timestamp') }}::timestamp end
+{%- endmacro %}
+
+{#- A stamp of the server: an instant. -#}
+{% macro as_instant(table, column) -%}
+    case when {{ raw_column(table, column, 'timestamptz') }} > timestamptz '1900-01-02 00:00:00+00'
+         then {{ raw_column(table, column, 'timestamptz') }}::timestamptz end
+{%- endmacro %}
+
+{#- A time of day; raw has it as an interval, as MySQL's type can be both. -#}
+{% macro as_time_of_day(table, column) -%}
+    {{ raw_column(table, column, 'interval') }}::interval::time
+{%- endmacro %}
+
+{#- A code whose meaning the program knows; enumeration_name gives its name. -#}
+{% macro as_code(table, column) -%} {{ raw_column(table, column, 'text') }}::text {%- endmacro %}
+
+{#-
+  The name of a code; a code that the seed does not know is kept as "unknown 17", and counted by
+  the test known_codes.
+-#}
+{% macro code_name(code, alias) -%}
+    case when {{ code }} is not null then coalesce({{ alias }}.name, 'unknown ' || {{ code }}) end
+{%- endmacro %}
+
+{% macro join_codes(enumeration, code, alias) -%}
+    left join {{ ref('enumeration') }} as {{ alias }}
+        on {{ alias }}.enumeration = '{{ enumeration }}' and {{ alias }}.code = {{ code }}
+{%- endmacro %}
+
+{#- Days between 0–30, 31–60, 61–90 and over 90, as receivables and claims are read. -#}
+{% macro age_bucket(days) -%}
+    case when {{ days }} <= 30 then '0-30' when {{ days }} <= 60 then '31-60'
+         when {{ days }} <= 90 then '61-90' else 'over 90' end
+{%- endmacro %}

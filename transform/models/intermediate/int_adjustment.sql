@@ -1,0 +1,14 @@
+-- Adjustments of accounts, with the name of their kind.
+select
+    a.adjustment_id,
+    a.patient_id,
+    a.provider_id,
+    a.clinic_id,
+    a.procedure_id,
+    a.adjustment_date,
+    a.adjustment_type_id,
+    coalesce(t.name, 'unknown ' || a.adjustment_type_id) as adjustment_type,
+    a.amount,
+    array[a._etl_loaded_at, t._etl_loaded_at]::text as _etl_version
+from {{ ref('stg_adjustment') }} as a
+left join {{ ref('stg_definition') }} as t on t.definition_id = a.adjustment_type_id

@@ -1,0 +1,23 @@
+-- What became of a visit. The provider is the hygienist where the visit is hygiene. A visit that
+-- was put off (unscheduled) counts as cancelled; planned visits have no day yet and are no visits.
+-- Each character of the pattern is five minutes.
+select
+    a.appointment_id,
+    a.patient_id,
+    case when a.is_hygiene then coalesce(a.hygienist_id, a.provider_id) else a.provider_id end as provider_id,
+    a.clinic_id,
+    a.operatory_id,
+    a.starts_at,
+    a.starts_at::date as appointment_date,
+    5 * coalesce(length(a.time_pattern), 0) as minutes,
+    a.status_code,
+    a.status,
+    case a.status_code when '2' then 'kept' when '5' then 'broken' when '3' then 'cancelled'
+        when '1' then 'scheduled' when '4' then 'scheduled' else 'not a visit' end as outcome,
+    a.is_new_patient,
+    a.is_hygiene,
+    t.name as appointment_type,
+    a.entered_at,
+    array[a._etl_loaded_at, t._etl_loaded_at]::text as _etl_version
+from {{ ref('stg_appointment') }} as a
+left join {{ ref('stg_appointmenttype') }} as t on t.appointment_type_id = a.appointment_type_id

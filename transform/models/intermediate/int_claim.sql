@@ -1,0 +1,23 @@
+-- Claims with their carrier. A preauthorization asks and claims nothing.
+select
+    c.claim_id,
+    c.patient_id,
+    c.provider_id,
+    c.clinic_id,
+    c.plan_id,
+    p.carrier_id,
+    c.service_date,
+    coalesce(c.first_sent_date, c.sent_date) as sent_date,
+    c.received_date,
+    c.status_code,
+    c.status,
+    c.claim_type_code,
+    c.claim_type,
+    c.claim_type_code = 'PreAuth' as is_preauthorization,
+    c.claim_type_code <> 'PreAuth' and c.status_code <> 'R' as is_outstanding,
+    c.fee,
+    c.insurance_estimate,
+    c.insurance_paid,
+    c.write_off
+from {{ ref('stg_claim') }} as c
+left join {{ ref('stg_insplan') }} as p on p.plan_id = c.plan_id

@@ -1,0 +1,28 @@
+-- What insurance pays for a procedure. Only lines that were received (1, 4, and capitation 5, 7)
+-- are paid or written off; only lines that a claim waits for (0) are expected. Estimates for work
+-- that is not claimed (6, 8), preauthorizations (2) and adjustments of benefits (3) are no money.
+select
+    c.claim_procedure_id,
+    c.claim_id,
+    c.procedure_id,
+    c.patient_id,
+    c.provider_id,
+    c.clinic_id,
+    c.plan_id,
+    c.claim_payment_id,
+    c.procedure_date,
+    c.payment_date,
+    c.status_code,
+    c.status,
+    c.fee_billed,
+    case when c.status_code in ('1', '4', '5', '7') then c.insurance_paid else 0 end::numeric(12, 2)
+        as insurance_paid,
+    case when c.status_code in ('1', '4', '5', '7') then c.write_off else 0 end::numeric(12, 2)
+        as write_off,
+    case when c.status_code = '0' then c.insurance_estimate else 0 end::numeric(12, 2)
+        as insurance_expected,
+    case when c.status_code = '0' then coalesce(c.write_off_estimate, 0) else 0 end::numeric(12, 2)
+        as write_off_expected,
+    c.insurance_estimate as estimate,
+    array[c._etl_loaded_at]::text as _etl_version
+from {{ ref('stg_claimproc') }} as c

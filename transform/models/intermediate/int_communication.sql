@@ -1,0 +1,13 @@
+-- Contacts with patients, without their text.
+select
+    c.communication_id,
+    c.patient_id,
+    c.contacted_at,
+    c.contacted_at::date as contact_date,
+    coalesce(t.name, 'unknown ' || c.communication_type_id) as communication_type,
+    c.mode,
+    c.direction,
+    c.user_id,
+    array[c._etl_loaded_at, t._etl_loaded_at]::text as _etl_version
+from {{ ref('stg_commlog') }} as c
+left join {{ ref('stg_definition') }} as t on t.definition_id = c.communication_type_id

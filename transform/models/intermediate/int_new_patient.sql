@@ -1,0 +1,25 @@
+-- When a patient was first treated here, and who sent them. The office's own date of the first
+-- visit counts, for it may be older than the books; without one, the first treatment does.
+-- A patient who was never treated is none yet.
+with source as (
+    select distinct on (r.patient_id) r.patient_id, r.referral_id
+    from {{ ref('stg_refattach') }} as r
+    where r.referral_type_code = '1' and r.referral_id is not null
+    order by r.patient_id, r.item_order, r.referral_link_id
+),
+
+first_visit as (
+    select patient_id, min(visit_date) as visit_date
+    from {{ ref('int_patient_visit') }}
+    group by patient_id
+)
+
+select
+    v.patient_id,
+    least(p.first_visit_date, v.visit_date) as first_visit_date,
+    coalesce(p.clinic_id, 0) as clinic_id,
+    coalesce(s.referral_id, 0) as referral_id
+from first_visit as v
+join {{ ref('stg_patient') }} as p on p.patient_id = v.patient_id
+left join source as s on s.patient_id = v.patient_id
+where p.status_code not in ('1', '4', '6')

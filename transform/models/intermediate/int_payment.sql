@@ -1,0 +1,23 @@
+-- Parts of patients' payments. A payment is split over patients, providers and procedures; money
+-- is counted here, by its parts, and never joined back to the payment's own amount.
+select
+    s.split_id,
+    s.payment_id,
+    s.patient_id,
+    p.patient_id as payer_id,
+    s.provider_id,
+    s.clinic_id,
+    s.procedure_id,
+    s.adjustment_id,
+    s.payment_date,
+    p.payment_type_id,
+    case when p.payment_id is null then null
+         when p.payment_type_id is null then 'transfer'
+         else coalesce(t.name, 'unknown ' || p.payment_type_id) end as payment_type,
+    s.unearned_type_id is not null as is_prepayment,
+    p.payment_type_id is null and p.payment_id is not null as is_transfer,
+    s.amount,
+    array[s._etl_loaded_at, p._etl_loaded_at, t._etl_loaded_at]::text as _etl_version
+from {{ ref('stg_paysplit') }} as s
+left join {{ ref('stg_payment') }} as p on p.payment_id = s.payment_id
+left join {{ ref('stg_definition') }} as t on t.definition_id = p.payment_type_id

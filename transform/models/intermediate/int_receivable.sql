@@ -1,0 +1,45 @@
+-- What families owe, by age. Credits settle the oldest charges of the family first; a charge that
+-- they settle in part keeps its age. Credit that is left over is younger than any debt.
+-- Charges of a later day than the practice's are 0 days old.
+with entry as (
+    select
+        coalesce(f.guarantor_id, l.patient_id, 0) as guarantor_id,
+        greatest(0, d.as_of_date - l.entry_date) as days,
+        l.entry_kind, l.source_id, l.amount
+    from {{ ref('int_ledger') }} as l
+    cross join {{ ref('int_practice_day') }} as d
+    left join {{ ref('int_family') }} as f on f.patient_id = l.patient_id
+),
+
+credit as (
+    select guarantor_id, -sum(amount) as amount
+    from entry where amount < 0 group by guarantor_id
+),
+
+charge as (
+    select
+        e.guarantor_id, e.days, e.amount,
+        sum(e.amount) over (
+            partition by e.guarantor_id order by e.days desc, e.entry_kind, e.source_id
+        ) as owed_so_far
+    from entry as e
+    where e.amount > 0
+),
+
+open as (
+    select
+        c.guarantor_id, c.days,
+        least(c.amount, greatest(0, c.owed_so_far - coalesce(k.amount, 0))) as amount
+    from charge as c
+    left join credit as k on k.guarantor_id = c.guarantor_id
+)
+
+select o.guarantor_id, {{ age_bucket('o.days') }} as age_bucket, sum(o.amount)::numeric(12, 2) as balance
+from open as o
+group by o.guarantor_id, {{ age_bucket('o.days') }}
+union all
+select k.guarantor_id, 'credit', (coalesce(c.amount, 0) - k.amount)::numeric(12, 2)
+from credit as k
+left join (select guarantor_id, sum(amount) as amount from charge group by guarantor_id) as c
+    on c.guarantor_id = k.guarantor_id
+where k.amount > coalesce(c.amount, 0)

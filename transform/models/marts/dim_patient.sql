@@ -1,0 +1,25 @@
+{{ config(unique_key='patient_id') }}
+select
+    p.patient_id, p.last_name, p.first_name, p.status, p.status_code = '4' as is_deleted,
+    p.gender, p.birth_date,
+    extract(year from age(d.as_of_date, p.birth_date))::integer as age,
+    f.guarantor_id, f.has_living_guarantor,
+    p.primary_provider_id, p.hygienist_id, p.clinic_id, p.postal_code,
+    coalesce(b.name, 'unknown ' || p.billing_type_id) as billing_type,
+    n.first_visit_date, v.last_visit_date,
+    i.plan_id as primary_plan_id
+from {{ ref('stg_patient') }} as p
+cross join {{ ref('int_practice_day') }} as d
+join {{ ref('int_family') }} as f on f.patient_id = p.patient_id
+left join {{ ref('stg_definition') }} as b on b.definition_id = p.billing_type_id
+left join {{ ref('int_new_patient') }} as n on n.patient_id = p.patient_id
+left join (
+    select patient_id, max(visit_date) as last_visit_date
+    from {{ ref('int_patient_visit') }} group by patient_id
+) as v on v.patient_id = p.patient_id
+left join (
+    select distinct on (c.patient_id) c.patient_id, s.plan_id
+    from {{ ref('stg_patplan') }} as c
+    join {{ ref('stg_inssub') }} as s on s.subscription_id = c.subscription_id
+    order by c.patient_id, c.ordinal, c.patient_plan_id
+) as i on i.patient_id = p.patient_id

@@ -1,0 +1,9 @@
+{{ config(unique_key='provider_id') }}
+select
+    p.provider_id, p.abbreviation, p.last_name, p.first_name, p.is_hygienist, p.is_not_person,
+    coalesce(s.name, 'unknown ' || p.specialty_id) as specialty,
+    p.hourly_goal, p.is_hidden or p.term_date is not null as has_left
+from {{ ref('stg_provider') }} as p
+left join {{ ref('stg_definition') }} as s on s.definition_id = p.specialty_id
+union all
+select 0, 'none', 'no provider', null, false, true, null, null, false

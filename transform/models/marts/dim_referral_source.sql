@@ -1,0 +1,8 @@
+{{ config(unique_key='referral_id') }}
+select
+    referral_id, concat_ws(', ', last_name, first_name) as name,
+    case when is_doctor then 'doctor' when is_not_person then 'other' else 'person' end as kind,
+    is_hidden
+from {{ ref('stg_referral') }}
+union all
+select 0, 'not recorded', 'none', false

@@ -1,0 +1,2 @@
+{{ config(materialized='incremental', unique_key='appointment_id', changes_from='int_appointment') }}
+{{ changed_rows('int_appointment', ['appointment_id']) }}

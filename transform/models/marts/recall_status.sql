@@ -1,0 +1,8 @@
+{{ config(unique_key=['clinic_id', 'recall_type_id', 'recall_state']) }}
+select
+    r.clinic_id, r.recall_type_id, min(r.recall_type) as recall_type, r.recall_state,
+    count(*) as recalls, count(distinct r.patient_id) as patients,
+    min(r.due_date) as oldest_due_date
+from {{ ref('int_recall') }} as r
+where r.recall_type_id is not null
+group by r.clinic_id, r.recall_type_id, r.recall_state
