@@ -92,7 +92,8 @@ class ConnectionFactory:
         manners = read_manners(settings)
         args = make_source_args(config, manners)
         place = {key: config[key] for key in ("host", "port", "user", "database")}
-        return SourceConnection(peace=Peace(manners), **place, **args)
+        peace = Peace(manners, watches_load=False)
+        return SourceConnection(peace=peace, **place, **args)
 
     @staticmethod
     def get_replication_connection(settings: Settings) -> Engine:

@@ -86,6 +86,8 @@ class Peace:
         clock: Monotonic seconds.
         wait: Waits for so many seconds; may raise to end the run.
         now: The instant, aware.
+        watches_load: Whether the server is asked how busy it is; not worth it for a handful of
+            statements.
     """
 
     def __init__(
@@ -95,7 +97,9 @@ class Peace:
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], None] = time.sleep,
         now: Callable[[], datetime] = utc_now,
+        watches_load: bool = True,
     ) -> None:
+        self._watches_load = watches_load
         self.manners = manners or Manners()
         self.ledger = Ledger()
         self.clock, self.wait, self._now = clock, wait, now
@@ -171,6 +175,8 @@ class Peace:
             rest = read_at + self.manners.pause_seconds - self.clock()
             if rest > 0:
                 self.wait(rest)
+        if not self._watches_load:
+            return
         # One of them asks, and all wait for the same answer.
         with self._turn:
             if self._calm_until is None or self.clock() >= self._calm_until:

@@ -191,7 +191,6 @@ def test_session_is_handed_back_as_it_was(lab: Lab) -> None:
 def test_default_practice_is_large_and_agrees_with_itself(lab: Lab) -> None:
     built = build_practice(lab.source)
     assert 300_000 <= built.total_rows <= 400_000
-    assert built.seconds < 20
     assert [table for table, rows in built.rows.items() if rows == 0] == []
     check_agreement(lab.source)
     check_shape(lab.source)
