@@ -7,8 +7,6 @@ called, so that it is known whatever the call does to the process.
 from __future__ import annotations
 
 import ctypes
-import importlib.machinery
-import importlib.util
 import os
 import sys
 import time
@@ -21,6 +19,7 @@ from etl_pipeline.schema.types import Mode
 from etl_pipeline.transfer import kernel, twin
 from etl_pipeline.transfer.twin import Rendered, ServerErrorPacket
 from tests.fuzz.cases import SMALL_PACKET, Case, Cases
+from tests.fuzz.sanitized import load_module
 from tests.transfer import packets
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ _SLACK = 16  # small buffers of ctypes lie inside an object, where nothing watch
 def main(arguments: list[str]) -> int:
     """Try cases of a seed until the time is over; see ``fuzzer.py`` for the arguments."""
     real, small, seed, first, last, seconds, number_file = arguments
-    modules = {False: load_module(real), True: load_module(small)}
+    modules = {False: load_module("_kernel", real), True: load_module("_kernel", small)}
     cases = Cases(int(seed))
     deadline = time.monotonic() + float(seconds)
     number = int(first)
@@ -50,17 +49,6 @@ def main(arguments: list[str]) -> int:
             number += 1
     print(number - int(first))
     return 0
-
-
-def load_module(path: str) -> Any:
-    """The compiled module in the file *path*, whatever the file is called."""
-    name = "etl_pipeline.transfer._kernel"
-    loader = importlib.machinery.ExtensionFileLoader(name, path)
-    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
 
 
 def try_case(case: Case, module: Any) -> str | None:

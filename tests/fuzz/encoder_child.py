@@ -7,12 +7,11 @@ Prints how many texts were tried, and how many of them were encoded.
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import random
 import sys
 import time
-from typing import Any
+
+from tests.fuzz.sanitized import load_module
 
 KINDS = 11
 FIELDS = [
@@ -30,7 +29,7 @@ PIECES = ["\t", "\t", "\n", "\n", "\\", "\\N", "\xff", "-", ".", ":", " ", *"012
 def main(arguments: list[str]) -> int:
     """Try texts of a seed until the time is over."""
     path, seed, seconds = arguments
-    encode = _load(path).encode
+    encode = load_module("_binary", path).encode
     choose = random.Random(int(seed))
     deadline = time.monotonic() + float(seconds)
     tried = encoded = 0
@@ -49,16 +48,6 @@ def main(arguments: list[str]) -> int:
             assert len(tuples) <= 8 * len(lines)
     print(tried, encoded)
     return 0
-
-
-def _load(path: str) -> Any:
-    name = "etl_pipeline.transfer._binary"
-    loader = importlib.machinery.ExtensionFileLoader(name, path)
-    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
 
 
 if __name__ == "__main__":

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.machinery
+import importlib.util
 import os
 import shutil
 import subprocess
 import sysconfig
 from pathlib import Path
+from typing import Any
 
 SOURCE = Path(__file__).parents[2] / "etl_pipeline" / "transfer" / "_kernel.c"
 SANITIZER_EXIT = 77
@@ -64,6 +67,17 @@ def build_sanitized(folder: Path, *, source: Path = SOURCE, full_packet: int | N
     if done.returncode:
         raise CannotBuildError(f"the compiler refused:\n{done.stderr}")
     return target
+
+
+def load_module(name: str, path: str) -> Any:
+    """The compiled module *name* of the transfer package from the file *path*."""
+    name = f"etl_pipeline.transfer.{name}"
+    loader = importlib.machinery.ExtensionFileLoader(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
 
 
 def sanitizer_environment(library: Path) -> dict[str, str]:
