@@ -41,6 +41,7 @@ from etl_pipeline.sync.claim import Claim
 from etl_pipeline.sync.databases import lend_mysql, lend_postgres
 from etl_pipeline.sync.evolve_raw import RawDrift, find_raw_drift
 from etl_pipeline.sync.evolve_replica import ReplicaDrift, find_replica_drift
+from etl_pipeline.sync.foreign import refuse_foreign
 from etl_pipeline.sync.raw_sql import add_marks
 from etl_pipeline.sync.rules import Choice, Known, Pass, Rules, choose_pass
 from etl_pipeline.transfer.select import Chunk, TableText, select_chunk
@@ -222,6 +223,7 @@ def _read_targets(session: Session, plan: RunPlan, folder: Path) -> _Targets:
             replicas = frozenset(str(name) for (name,) in cursor.fetchall())
         known = _read_known(connection, plan)
         drift = _find_replicas(connection, plan, replicas, collations)
+        drift |= _find_foreign(connection, plan, replicas, known)
         ours = _ask_version(connection)
         connection.rollback()
     with lend_postgres(databases.analytics, session.stop) as connection:
@@ -265,6 +267,19 @@ def _find_replicas(
             continue
         if drift:
             found[text.name] = drift
+    return found
+
+
+def _find_foreign(
+    connection: Any, plan: RunPlan, replicas: frozenset[str], known: Mapping[str, Known]
+) -> dict[str, SchemaError]:
+    """Why replicas cannot be made whose names others use."""
+    found = {}
+    for name in replicas.intersection(text.name for text in plan.tables):
+        try:
+            refuse_foreign(connection, name, known.get(name))
+        except SchemaError as error:
+            found[name] = error
     return found
 
 

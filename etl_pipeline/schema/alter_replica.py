@@ -6,7 +6,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from etl_pipeline.schema.catalog import INTEGER_TYPES, Column, Index, Table
-from etl_pipeline.schema.ddl import add_indexes, create_replica, replica_collation, replica_column
+from etl_pipeline.schema.ddl import (
+    add_indexes,
+    create_replica,
+    replica_collation,
+    replica_column,
+    replica_comment,
+)
 from etl_pipeline.schema.drift import VOIDING, Change, Kind
 from etl_pipeline.schema.names import incoming_name, quote_mysql, quote_mysql_text, replaced_name
 
@@ -49,7 +55,7 @@ def alter_replica(
     clauses = (_clause(change, collations) for change in changes)
     distinct = sorted(dict.fromkeys(one for one in clauses if one), key=lambda one: one[0])
     if any(c.kind is Kind.COMMENT_CHANGED and c.subject is None for c in changes):
-        distinct.append((4, f"COMMENT={quote_mysql_text(source.comment)}"))
+        distinct.append((4, f"COMMENT={quote_mysql_text(replica_comment(source))}"))
     target = quote_mysql(name)
     altering = f"ALTER TABLE {target}\n  " + ",\n  ".join(clause for _, clause in distinct)
     added = [c.after for c in changes if c.kind is Kind.INDEX_ADDED and isinstance(c.after, Index)]

@@ -18,6 +18,12 @@ from etl_pipeline.schema.names import (
 )
 from etl_pipeline.schema.types import CarriedColumn
 
+REPLICA_MARK = "[made by etl_pipeline]"
+"""Ends the comment of every replica: a table without it was made by somebody else."""
+
+_COMMENT_CHARACTERS = 2048
+"""What MySQL takes as the comment of a table."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReplicaDdl:
@@ -63,11 +69,16 @@ def create_replica(table: Table, *, name: str, collations: Collection[str]) -> R
     body = ",\n  ".join(lines)
     create = (
         f"CREATE TABLE {quote_mysql(name)} (\n  {body}\n) "
-        "ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4"
+        "ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 "
+        f"COMMENT={quote_mysql_text(replica_comment(table))}"
     )
-    if table.comment:
-        create += f" COMMENT={quote_mysql_text(table.comment)}"
     return ReplicaDdl(create, tuple(add_indexes(table.indexes, name)), tuple(mapped))
+
+
+def replica_comment(table: Table) -> str:
+    """The comment of *table*'s replica: the source's, as far as there is room, and our mark."""
+    room = _COMMENT_CHARACTERS - len(REPLICA_MARK) - 1
+    return f"{(table.comment or '')[:room]} {REPLICA_MARK}".lstrip()
 
 
 def swap_replica(table: str, *, exists: bool) -> str:

@@ -25,6 +25,7 @@ from etl_pipeline.sync.extract import (
     read_columns,
     refuse_altered,
 )
+from etl_pipeline.sync.foreign import refuse_foreign
 from etl_pipeline.sync.guard import judge_deletes
 from etl_pipeline.sync.lanes import Lane
 from etl_pipeline.sync.proof import ChunkProof
@@ -65,9 +66,10 @@ def build_replica(
         watermark: What is committed when the replica is; asked before its first chunk.
 
     Raises:
+        SchemaError: A table that is not ours bears the replica's name.
         GuardError: The new replica has so many rows less than the table's rules do not allow.
     """
-    start = job.lanes.call(functools.partial(_begin, job, ddl))
+    start = job.lanes.call(functools.partial(_begin, job, ddl, known))
     copy = functools.partial(_copy_chunk, job, start.finished)
     singly = has_wide_rows(job.text.table)
     written = list(job.lanes.each(copy, start.chunks, singly=singly))
@@ -77,15 +79,17 @@ def build_replica(
 
     def finish(lane: Lane) -> None:
         refuse_altered(job.text, lane.source, start.columns)
-        _complete(job, ddl, watermark, [one.proof for one in written], lane.replication)
+        proofs = [one.proof for one in written]
+        _complete(job, ddl, known, watermark, proofs, lane.replication)
 
     job.lanes.call(finish)
     return written
 
 
-def _begin(job: WriteJob, ddl: ReplicaDdl, lane: Lane) -> _Start:
+def _begin(job: WriteJob, ddl: ReplicaDdl, known: Known | None, lane: Lane) -> _Start:
     """Go on with the incoming table of a run that was cut off, or make an empty one."""
     text, incoming = job.text, incoming_name(job.text.name)
+    refuse_foreign(lane.replication, text.name, known)
     columns = read_columns(text, lane.source)
     left = replica.read_replica(lane.replication, incoming)
     finished = left.finished_by(job.claim) if left else {}
@@ -122,6 +126,7 @@ def _copy_chunk(
 def _complete(
     job: WriteJob,
     ddl: ReplicaDdl,
+    known: Known | None,
     watermark: Watermark | None,
     proofs: Sequence[ChunkProof],
     replication: Any,
@@ -134,6 +139,7 @@ def _complete(
         replication, incoming, job.identity, proven_at=proven_at, watermark=watermark
     )
     replication.commit()
+    refuse_foreign(replication, table, known)  # made meanwhile
     _run(replication, [swap_replica(table, exists=_exists(replication, table))])
     settle_swap(replication, table)
 

@@ -201,19 +201,30 @@ def read_standing(connection: Any, table: str) -> Standing | None:
 
 def read_definition(connection: Any, table: str) -> bytes | None:
     """Digest of the definition of *table*, its name apart; None where there is none."""
+    shown = show_definition(connection, table)
+    return None if shown is None else digest_definition(shown)
+
+
+def show_definition(connection: Any, table: str) -> str | None:
+    """The definition of *table*, its name apart; None where there is none."""
     with connection.cursor() as cursor:
         try:
-            return _definition(cursor, table)
+            return _show(cursor, table)
         except err.ProgrammingError as error:
             if error.args[0] != ER.NO_SUCH_TABLE:
                 raise
             return None
 
 
-def _definition(cursor: Any, table: str) -> bytes:
-    """Digest of a table's definition, its name apart: it is renamed when it is complete."""
+def _show(cursor: Any, table: str) -> str:
+    """A table's definition without its name: it is renamed when it is complete."""
     cursor.execute(f"SHOW CREATE TABLE {quote_mysql(table)}")
-    return _digest([cursor.fetchone()[1].replace(quote_mysql(table), "", 1)])
+    return str(cursor.fetchone()[1]).replace(quote_mysql(table), "", 1)
+
+
+def digest_definition(shown: str) -> bytes:
+    """The digest of what ``show_definition`` gives."""
+    return _digest([shown])
 
 
 def retile(
@@ -278,7 +289,7 @@ def remember_table(
 ) -> None:
     """Replace what is remembered of *table* as a whole, which stands as it is now."""
     with connection.cursor() as cursor:
-        stands_as = _definition(cursor, table)
+        stands_as = digest_definition(_show(cursor, table))
         cursor.execute(
             "REPLACE INTO _etl_table (table_name, definition, stands_as, rendering, proven_at, "
             "watermark_column, watermark) VALUES (%s, %s, %s, %s, %s, %s, %s)",

@@ -13,6 +13,7 @@ from etl_pipeline.schema.ddl import (
     create_incoming,
     create_raw,
     create_replica,
+    replica_comment,
 )
 from etl_pipeline.schema.names import (
     incoming_name,
@@ -150,6 +151,14 @@ def test_the_finest_collation_stands_in(
     ddl = create_replica(Table("t", (column,)), name="x", collations=set(known.split()))
     assert f"{used} NOT NULL" in ddl.create
     assert bool(ddl.mapped) is is_said
+
+
+@pytest.mark.parametrize("comment", ["", "people", "x" * 2048])
+def test_the_comment_of_a_replica_says_whose_it_is(comment: str) -> None:
+    said = replica_comment(Table("t", (), comment=comment))
+    assert said.endswith("[made by etl_pipeline]")
+    assert said.startswith((comment[:2000] or "[").rstrip())
+    assert len(said) <= 2048  # of MySQL
 
 
 def test_text_in_a_key_has_an_order_of_its_own_on_each_server() -> None:

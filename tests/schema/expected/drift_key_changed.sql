@@ -8,7 +8,7 @@ CREATE TABLE `_etl_incoming_patient` (
   `Fee` double NOT NULL,
   `Code` int(11) NOT NULL,
   PRIMARY KEY (`Code`, `PatNum`)
-) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COMMENT='people';
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COMMENT='people [made by etl_pipeline]';
 ALTER TABLE `_etl_incoming_patient`
   ADD KEY `names` (`LName`(20)),
   ADD KEY `codes` (`Code`);

@@ -11,7 +11,7 @@ CREATE TABLE `_etl_incoming_adjustment` (
   `Price` decimal(10,2) NOT NULL,
   `Big` bigint(20) unsigned NOT NULL,
   PRIMARY KEY (`AdjNum`)
-) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COMMENT='What was charged or forgiven';
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COMMENT='What was charged or forgiven [made by etl_pipeline]';
 
 ALTER TABLE `_etl_incoming_adjustment`
   ADD KEY `indexPatNum` (`Units`),

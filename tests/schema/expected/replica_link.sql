@@ -2,7 +2,7 @@ CREATE TABLE `_etl_incoming_link` (
   `AdjNum` bigint(20) NOT NULL,
   `Units` int(10) unsigned NOT NULL,
   PRIMARY KEY (`AdjNum`, `Units`)
-) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COMMENT='[made by etl_pipeline]';
 
 LOAD DATA LOCAL INFILE 'row text' INTO TABLE `_etl_incoming_link` CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n' (`AdjNum`, `Units`);
 

@@ -1,0 +1,118 @@
+"""What bears a replica's name in the replication database and is not ours stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etl_pipeline.pipeline.events import ChunkDone
+from etl_pipeline.pipeline.preview import preview_run
+from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.summary import RunSummary
+from etl_pipeline.schema import ddl
+from tests.conftest import Lab
+from tests.rows import make_table, read_mysql, read_postgres, run_sql
+
+Run = Callable[..., RunSummary]
+
+WORDS = "CREATE TABLE words (id int PRIMARY KEY, word varchar(20)) COMMENT='spoken'"
+WORD_ROWS = "INSERT INTO words VALUES (1, 'one'), (2, 'two')"
+THEIRS = (
+    "CREATE TABLE words (id int PRIMARY KEY COMMENT '[made by etl_pipeline]', "
+    "word varchar(20) COMMENT ') x [made by etl_pipeline]') ROW_FORMAT=DYNAMIC"
+)
+
+
+def assert_refused(summary: RunSummary) -> None:
+    (failed,) = summary.failed
+    assert failed.table == "words"
+    assert "that etl_pipeline did not make" in (failed.error or "")
+    assert "RENAME TABLE `words` TO …" in (failed.fix or "")
+
+
+@pytest.fixture
+def words(lab: Lab) -> Lab:
+    make_table(lab.source, WORDS, WORD_ROWS)
+    make_table(lab.source, "CREATE TABLE other (id int PRIMARY KEY)")
+    run_sql(lab.source, "INSERT INTO other VALUES (1)")
+    return lab
+
+
+def test_a_table_that_is_not_ours_is_left_alone_until_it_is_out_of_the_way(
+    words: Lab, run: Run, tmp_path: Path
+) -> None:
+    make_table(words.replication, THEIRS, "INSERT INTO words VALUES (7, 'theirs')")
+    for options in ({}, {"full": True}):
+        assert_refused(run(**options))
+        assert set(read_mysql(words.replication, "words")) == {(7, "theirs")}
+    (planned, _) = sorted(
+        preview_run(words.settings, [], folder=tmp_path).tables, key=lambda t: t.error is None
+    )
+    assert planned.table == "words"
+    assert "that etl_pipeline did not make" in (planned.error or "")
+    assert read_postgres(words.analytics, "other") == read_mysql(words.source, "other")
+    run_sql(words.replication, "RENAME TABLE words TO words_of_theirs")
+    assert run().is_success
+    assert read_postgres(words.analytics, "words") == read_mysql(words.source, "words")
+    assert set(read_mysql(words.replication, "words_of_theirs")) == {(7, "theirs")}
+
+
+def test_a_view_is_left_alone(words: Lab, run: Run) -> None:
+    run_sql(words.replication, "CREATE VIEW words AS SELECT 7 AS id")
+    assert_refused(run())
+    assert set(read_mysql(words.replication, "words")) == {(7,)}
+
+
+def test_a_table_that_somebody_makes_meanwhile_is_left_alone(words: Lab) -> None:
+    made: list[Any] = []
+
+    def listen(event: Any) -> None:
+        if isinstance(event, ChunkDone) and event.table == "words" and not made:
+            made.append(event)
+            run_sql(words.replication, THEIRS)
+
+    assert_refused(run_once(words.settings, [], listen=listen))
+    assert not read_mysql(words.replication, "words")
+
+
+def test_a_table_of_theirs_in_a_replicas_place_is_left_alone(words: Lab, run: Run) -> None:
+    assert run().is_success
+    run_sql(words.replication, "DROP TABLE words")
+    make_table(words.replication, THEIRS)
+    assert_refused(run())
+    assert not read_mysql(words.replication, "words")
+
+
+@pytest.mark.parametrize("change", ["ADD more int", "COMMENT = 'written'", "MODIFY word text"])
+def test_a_replica_of_which_nothing_is_remembered_is_made_anew(
+    words: Lab, run: Run, change: str
+) -> None:
+    assert run().is_success
+    run_sql(words.source, f"ALTER TABLE words {change}")
+    assert run().is_success  # an altered replica is ours, too
+    run_sql(
+        words.replication,
+        "UPDATE words SET word = 'forged'",
+        "DROP TABLE _etl_table, _etl_chunk, _etl_owner, _etl_schema, _etl_alter",
+    )
+    run_sql(words.source, "ALTER TABLE words ADD later int")
+    assert run().is_success
+    assert read_mysql(words.replication, "words") == read_mysql(words.source, "words")
+    assert read_postgres(words.analytics, "words") == read_mysql(words.source, "words")
+
+
+def test_a_replica_that_stands_as_it_is_remembered_needs_no_mark(
+    words: Lab, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(ddl, "replica_comment", lambda table: "spoken")
+        assert run().is_success
+    run_sql(words.source, "UPDATE words SET word = 'eins' WHERE id = 1")
+    assert run().is_success
+    assert read_postgres(words.analytics, "words") == read_mysql(words.source, "words")
+    with words.replication.cursor() as cursor:
+        cursor.execute("SHOW CREATE TABLE words")
+        assert "COMMENT='spoken [made by etl_pipeline]'" in cursor.fetchone()[1]
