@@ -10,6 +10,8 @@ a replica that is there into ``raw``, which must not have the table.
 from __future__ import annotations
 
 import argparse
+import atexit
+import gc
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -37,6 +39,10 @@ def main() -> None:
 
 
 def _hop(hop: str, table: str, lanes: int) -> None:
+    from etl_pipeline.cli.main import NEW_OBJECTS
+
+    gc.set_threshold(NEW_OBJECTS)  # as the command does it
+    atexit.register(gc.freeze)
     from etl_pipeline.config import get_settings
     from etl_pipeline.pipeline.control import Control
     from etl_pipeline.pipeline.session import open_replication, open_session

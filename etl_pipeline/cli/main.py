@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from io import TextIOWrapper
 from typing import Any, NoReturn
@@ -24,6 +26,9 @@ from etl_pipeline.cli.output import say, show
 from etl_pipeline.cli.shell import INTERRUPTED, CommandLineError
 
 PROGRAM = "etl"
+
+NEW_OBJECTS = 50_000
+"""Garbage is looked for when so many objects were made: nearly all that a start makes stay."""
 
 app = typer.Typer(
     name=PROGRAM,
@@ -95,6 +100,8 @@ def main() -> NoReturn:
     if isinstance(sys.stdout, TextIOWrapper):
         # What a terminal of another encoding lacks (→, names) is escaped, as on stderr.
         sys.stdout.reconfigure(errors="backslashreplace")
+    gc.set_threshold(NEW_OBJECTS)
+    atexit.register(gc.freeze)  # else the interpreter looks through all of them to end
     try:
         code = app(prog_name=PROGRAM, standalone_mode=False)
     except CommandLineError as error:
