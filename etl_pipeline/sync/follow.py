@@ -10,7 +10,7 @@ import bisect
 import functools
 import os
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -33,6 +33,7 @@ from etl_pipeline.sync.written import Change, WriteJob, Written
 from etl_pipeline.transfer.reader import read_text
 from etl_pipeline.transfer.select import (
     StampRange,
+    TableText,
     select_chunk,
     select_next_stamp,
     select_rows,
@@ -174,7 +175,7 @@ def _follow(
             progress.bytes_read += sent.text_bytes
         keys = [text.key_of(line) for line in lines]
         held = _read_rows(job, keys, lane.replication)
-        _write_by_chunk(job, find_difference(lines, held), progress, lane.replication)
+        _write(job, find_difference(lines, held), progress, lane.replication)
         moved = next_watermark(watermark.column, instant)
         if one.upper is not None:
             reached = max(watermark.value, one.upper)
@@ -226,43 +227,74 @@ def _read_rows(job: WriteJob, keys: Sequence[bytes], connection: Any) -> list[by
     return lines
 
 
-def _write_by_chunk(
-    job: WriteJob, difference: Difference, progress: _Progress, replication: Any
-) -> None:
-    """Write *difference*, and remember of each chunk that rows of its were written."""
-    text = job.text
-    parts: dict[int, tuple[list[bytes], list[bytes]]] = defaultdict(lambda: ([], []))
-    for place, lines in enumerate((difference.gone, difference.new)):
-        for line in lines:
-            parts[progress.find(text.key_of(line))][place].append(line)
-    for ordinal, (gone, new) in parts.items():
-        known = progress.chunks[ordinal]
-        has_same_keys = {*map(text.key_of, gone)} == {*map(text.key_of, new)}
-        keys = known.key_digest if has_same_keys else None
-        _write_to_chunk(
-            job, Difference(tuple(gone), tuple(new)), known, keys, progress, replication
-        )
-
-
-def _write_to_chunk(
+def _write(
     job: WriteJob,
     difference: Difference,
-    known: KnownChunk,
-    key_digest: bytes | None,
     progress: _Progress,
     replication: Any,
+    keys: Mapping[int, bytes | None] | None = None,
 ) -> None:
-    change = write_few(job.text, difference, known.proof.text_digest, replication)
-    proof = replace(
-        known.proof,
-        rows=known.proof.rows - len(difference.gone) + len(difference.new),
-        text_digest=os.urandom(32),
-        is_text=False,
-        read_at=datetime.now(UTC),
+    """Write *difference*, and remember of each chunk that rows of its were written.
+
+    Args:
+        job: The table.
+        difference: Rows of any chunks.
+        progress: Is told of the change.
+        replication: PyMySQL connection; the caller commits.
+        keys: By ordinal, digests of the keys that chunks have now; others keep theirs where only
+            rows of the same keys came and went.
+    """
+    if not len(difference):
+        return
+    change = write_few(job.text, difference, b"", replication)
+    parts = _split(job.text, change, progress)
+    now = []
+    for ordinal, part in parts.items():
+        known = progress.chunks[ordinal]
+        proof = replace(
+            known.proof,
+            rows=known.proof.rows - len(part.gone) + len(part.new),
+            text_digest=os.urandom(32),
+            is_text=False,
+            read_at=datetime.now(UTC),
+        )
+        digest = (keys or {}).get(ordinal)
+        if keys is None and _has_same_keys(job.text, part):
+            digest = known.key_digest
+        now.append(KnownChunk(proof, digest, job.claim.token))
+        progress.note(ordinal, part, now[-1])
+    replica.remember_chunks(
+        replication,
+        job.text.name,
+        job.claim,
+        [one.proof for one in now],
+        {one.proof.chunk.ordinal: one.key_digest for one in now},
     )
-    replica.remember_chunks(replication, job.text.name, job.claim, [proof], key_digest=key_digest)
-    now = KnownChunk(proof, key_digest, job.claim.token)
-    progress.note(proof.chunk.ordinal, change, now)
+
+
+def _split(text: TableText, change: Change, progress: _Progress) -> dict[int, Change]:
+    """The parts of *change*, by the chunks that their rows belong to."""
+    gone: dict[int, list[bytes]] = defaultdict(list)
+    new: dict[int, dict[bytes, bytes]] = defaultdict(dict)
+    for line in change.gone:
+        gone[progress.find(text.key_of(line))].append(line)
+    for line, copy in change.new.items():
+        new[progress.find(text.key_of(line))][line] = copy
+    # Altered values are only ever summed up over the table.
+    altered = iter([change.altered])
+    return {
+        ordinal: Change(
+            progress.chunks[ordinal].proof.text_digest,
+            tuple(gone[ordinal]),
+            new[ordinal],
+            next(altered, Counter()),
+        )
+        for ordinal in sorted(gone.keys() | new.keys())
+    }
+
+
+def _has_same_keys(text: TableText, change: Change) -> bool:
+    return {*map(text.key_of, change.gone)} == {*map(text.key_of, change.new)}
 
 
 def _compare_keys(job: WriteJob, lane: Lane, known: KnownChunk) -> _Keys:
@@ -286,6 +318,7 @@ def _compare_keys(job: WriteJob, lane: Lane, known: KnownChunk) -> _Keys:
 def _mend_keys(job: WriteJob, compared: Sequence[_Keys], progress: _Progress, lane: Lane) -> None:
     """Bring over rows that came, delete those that went; a transaction a chunk."""
     text = job.text
+    unchanged: dict[int, bytes | None] = {}
     for one in compared:
         known = progress.chunks[one.ordinal]
         if known.key_digest == one.digest:
@@ -296,14 +329,16 @@ def _mend_keys(job: WriteJob, compared: Sequence[_Keys], progress: _Progress, la
         digest = one.digest if len(new) == len(one.missing) else None
         if new or gone:
             difference = Difference(tuple(gone), tuple(new))
-            _write_to_chunk(job, difference, known, digest, progress, lane.replication)
+            _write(job, difference, progress, lane.replication, {one.ordinal: digest})
+            lane.replication.commit()
             progress.rows_read += len(new)
             progress.bytes_read += sum(map(len, new)) + len(new)
         else:
-            replica.remember_chunks(
-                lane.replication, text.name, job.claim, [known.proof], key_digest=digest
-            )
+            unchanged[one.ordinal] = digest
             progress.chunks[one.ordinal] = replace(known, key_digest=digest)
+    if unchanged:
+        proofs = [progress.chunks[ordinal].proof for ordinal in unchanged]
+        replica.remember_chunks(lane.replication, text.name, job.claim, proofs, unchanged)
         lane.replication.commit()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
@@ -337,16 +337,23 @@ def remember_chunks(
     table: str,
     claim: Claim,
     proofs: Iterable[ChunkProof],
-    *,
-    key_digest: bytes | None = None,
+    key_digests: Mapping[int, bytes | None] | None = None,
 ) -> None:
     """Replace what is remembered of the chunks of *proofs*, which *claim*'s run has finished.
+
+    Args:
+        connection: PyMySQL connection; the caller commits.
+        table: The table.
+        claim: The run.
+        proofs: Of the chunks.
+        key_digests: By ordinal, the digest of a chunk's keys where it is known.
 
     Raises:
         DatabaseError: Another run has taken over.
     """
     check_replicas(connection, claim)
-    known = [KnownChunk(proof, key_digest, claim.token) for proof in proofs]
+    keys = key_digests or {}
+    known = [KnownChunk(one, keys.get(one.chunk.ordinal), claim.token) for one in proofs]
     _write_chunks(connection, table, known)
 
 

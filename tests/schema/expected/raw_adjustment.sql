@@ -65,7 +65,7 @@ UPDATE "raw"."adjustment" AS h SET "AdjDate" = n."AdjDate", "AdjAmt" = n."AdjAmt
 
 INSERT INTO "raw"."adjustment" ("AdjNum", "AdjDate", "AdjAmt", "Rate", "AdjNote", "Weird `%""name", "SecDateTEdit", "Units", "Length", "Price", "Big") SELECT n."AdjNum", n."AdjDate", n."AdjAmt", n."Rate", n."AdjNote", n."Weird `%""name", n."SecDateTEdit", n."Units", n."Length", n."Price", n."Big" FROM "_etl_incoming" AS n WHERE NOT EXISTS (SELECT FROM "raw"."adjustment" AS h WHERE h."AdjNum" = n."AdjNum");
 
-SELECT width_bucket(t."AdjNum"::numeric, ARRAY[10,20]::numeric[]) AS ordinal, count(*) AS rows, sum(hash_record_extended(ROW(t."AdjNum", t."AdjDate", float8send(t."AdjAmt"), float4send(t."Rate"), t."AdjNote", t."Weird `%""name", t."SecDateTEdit", t."Units", t."Length", t."Price", t."Big"), 0)) AS digest FROM "raw"."adjustment" AS t WHERE (t."AdjNum" >= 20) GROUP BY 1;
+SELECT width_bucket(t."AdjNum"::bigint, ARRAY[10,20]::bigint[]) AS ordinal, count(*) AS rows, sum(hash_record_extended(ROW(t."AdjNum", t."AdjDate", float8send(t."AdjAmt"), float4send(t."Rate"), t."AdjNote", t."Weird `%""name", t."SecDateTEdit", t."Units", t."Length", t."Price", t."Big"), 0)) AS digest FROM "raw"."adjustment" AS t WHERE (t."AdjNum" >= 20) GROUP BY 1;
 
 CREATE TEMPORARY TABLE "_etl_incoming" (
   "AdjNum" bigint,

@@ -27,7 +27,7 @@ UPDATE "raw"."link" AS h SET "_etl_loaded_at" = now() FROM "_etl_incoming" AS n 
 
 INSERT INTO "raw"."link" ("AdjNum", "Units") SELECT n."AdjNum", n."Units" FROM "_etl_incoming" AS n WHERE NOT EXISTS (SELECT FROM "raw"."link" AS h WHERE h."AdjNum" = n."AdjNum" AND h."Units" = n."Units");
 
-SELECT width_bucket(t."AdjNum"::numeric, ARRAY[10,20]::numeric[]) AS ordinal, count(*) AS rows, sum(hash_record_extended(ROW(t."AdjNum", t."Units"), 0)) AS digest FROM "raw"."link" AS t WHERE (t."AdjNum" >= 20) GROUP BY 1;
+SELECT width_bucket(t."AdjNum"::bigint, ARRAY[10,20]::bigint[]) AS ordinal, count(*) AS rows, sum(hash_record_extended(ROW(t."AdjNum", t."Units"), 0)) AS digest FROM "raw"."link" AS t WHERE (t."AdjNum" >= 20) GROUP BY 1;
 
 CREATE TEMPORARY TABLE "_etl_incoming" (
   "AdjNum" bigint,
