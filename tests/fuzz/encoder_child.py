@@ -41,11 +41,11 @@ def main(arguments: list[str]) -> int:
             rows = (choose.choices(FIELDS, k=len(kinds)) for _ in range(choose.randrange(4)))
             text = "".join("\t".join(row) + "\n" for row in rows)
         lines = text.encode("latin1")
-        tuples = encode(lines, kinds)
+        found = encode(lines, kinds)
         tried += 1
-        if tuples is not None:
+        if found is not None:
             encoded += 1
-            assert len(tuples) <= 8 * len(lines)
+            assert len(found[0]) <= 8 * len(lines)
     print(tried, encoded)
     return 0
 

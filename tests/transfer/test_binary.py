@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from etl_pipeline.schema.catalog import Column, Table
+from etl_pipeline.sync.raw_sql import digest_raw
 from etl_pipeline.transfer import binary
 from etl_pipeline.transfer.binary import Encoder, framed
 from etl_pipeline.transfer.copy import copy_text
-from etl_pipeline.transfer.select import render_table
+from etl_pipeline.transfer.select import Chunk, render_table
 from tests.conftest import Lab
 
 COLUMNS = {
@@ -89,7 +90,7 @@ def test_binary_rows_are_those_of_the_text(tables: Any, request: pytest.FixtureR
         nonlocal encoded
         lines = lines_of(rows)
         encoder = Encoder(text)
-        tuples = encoder.encode(lines) if lines else b""
+        tuples, hashes = encoder.encode(lines)
         if not encoder.can_encode():
             assert tuples == b""
             return
@@ -102,6 +103,9 @@ def test_binary_rows_are_those_of_the_text(tables: Any, request: pytest.FixtureR
             "(SELECT t::text, float8send(fee) FROM by_binary t)"
         ).fetchall()
         assert differing == []
+        digest = digest_raw("by_binary", text, [Chunk(0)], [Chunk(0)])
+        found = tables.execute(digest.encode()).fetchall()
+        assert found == ([(0, len(rows), hashes)] if rows else [])
         counts = "SELECT (SELECT count(*) FROM by_text), (SELECT count(*) FROM by_binary)"
         assert tables.execute(counts).fetchone() == (len(rows), len(rows))
 
@@ -133,7 +137,7 @@ def test_binary_rows_are_those_of_the_text(tables: Any, request: pytest.FixtureR
 def test_what_has_no_form_known_here_goes_as_text(column: str, value: str) -> None:
     row = "\t".join(value.translate(SPECIAL) if name == column else "\\N" for name in COLUMNS)
     encoder = Encoder(render_table(TABLE))
-    assert encoder.encode(lines_of([row])) == b""
+    assert encoder.encode(lines_of([row])) == (b"", 0)
     assert not encoder.can_encode()
 
 
@@ -145,8 +149,8 @@ def test_a_type_that_is_not_known_here_goes_as_text() -> None:
 @needs_encoder
 @given(st.binary(max_size=300), st.lists(st.integers(0, 10), min_size=1, max_size=5))
 def test_any_bytes_are_refused_or_fit_the_bound(lines: bytes, kinds: list[int]) -> None:
-    tuples = binary._compiled.encode(lines, bytes(kinds))
-    assert tuples is None or len(tuples) <= 8 * len(lines)
+    encoded = binary._compiled.encode(lines, bytes(kinds))
+    assert encoded is None or len(encoded[0]) <= 8 * len(lines)
 
 
 def test_the_encoder_is_compiled_where_a_compiler_is_at_hand() -> None:
