@@ -18,10 +18,17 @@
  * which a numeric makes 16 (two for the line, four of length, eight of header, two of digits). An
  * interval's 22 bytes come of nine at least, and an empty text's six of one.
  */
+#define _GNU_SOURCE /* strtod_l */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <locale.h>
+#ifdef __APPLE__
+#include <xlocale.h>
+#endif
 #include <limits.h>
+#include <math.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum kind { TEXT = 0, INT2, INT4, INT8, FLOAT8, NUMERIC, DATE, TIMESTAMP, INTERVAL, BYTEA, BOOLEAN,
@@ -31,6 +38,8 @@ enum kind { TEXT = 0, INT2, INT4, INT8, FLOAT8, NUMERIC, DATE, TIMESTAMP, INTERV
 #define MAX_COLUMNS 1600
 #define DAY_MICROSECONDS 86400000000LL
 #define EPOCH_DAYS 730425 /* of 2000-01-01, where days are counted as in days_of() */
+
+static locale_t plain_locale; /* "C"; never freed, since modules are not unloaded */
 
 typedef struct {
     const unsigned char *at, *end;
@@ -251,9 +260,9 @@ read_time(Field field, int64_t *value)
 
 /* A decimal of up to 15 digits and 22 decimals is one exact division of two exact doubles, so it
  * is rounded once, as the standard wants it (Clinger, "How to read floating point numbers
- * accurately"). A longer one, or one with an exponent, is refused. */
+ * accurately"); 0 for a longer one, or one with an exponent. */
 static int
-read_double(Field field, double *value)
+read_short_double(Field field, double *value)
 {
     static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                     1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
@@ -281,6 +290,26 @@ read_double(Field field, double *value)
     if (negative)
         *value = -*value;
     return 1;
+}
+
+/* Any other as the C library reads it, as PostgreSQL would, whatever the process's locale; 0 if it
+ * is no finite number. */
+static int
+read_double(Field field, double *value)
+{
+    char number[64], *stop;
+    size_t size = (size_t)(field.end - field.at);
+    if (read_short_double(field, value))
+        return 1;
+    if (!size || size >= sizeof number || !plain_locale)
+        return 0;
+    for (size_t i = 0; i < size; i++) /* no hexadecimal, no space, no "inf" */
+        if (!is_digit(field.at[i]) && !memchr("+-.eE", field.at[i], 5))
+            return 0;
+    memcpy(number, field.at, size);
+    number[size] = '\0';
+    *value = strtod_l(number, &stop, plain_locale);
+    return stop == number + size && isfinite(*value);
 }
 
 /* A decimal as PostgreSQL's digits to the base of 10000; NULL if the field is none. */
@@ -556,5 +585,7 @@ static struct PyModuleDef module = {
 PyMODINIT_FUNC
 PyInit__binary(void)
 {
+    if (!plain_locale)
+        plain_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     return PyModule_Create(&module);
 }
