@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from etl_pipeline.sync import build, chunks, load
+from etl_pipeline.sync import build, chunks, load, state
+from etl_pipeline.sync.raw_sql import PINNED_SETTINGS
 from etl_pipeline.sync.raw_table import read_standing_table
+from etl_pipeline.transfer import binary
+from etl_pipeline.transfer.binary import Encoder
 from tests.conftest import Lab
 from tests.rows import make_table, read_mysql, read_postgres
 from tests.sync.bench import FINGERPRINT, Bench
@@ -55,6 +59,42 @@ def test_indexes_and_the_key_of_raw_are_built_over_the_rows(
     bench.close()
     assert read_mysql(lab.replication, "t") == read_mysql(lab.source, "t")
     assert read_postgres(lab.analytics, "t") == read_mysql(lab.source, "t")
+
+
+VALUES = "(k int PRIMARY KEY, w varchar(9), n decimal(9,2), f double, d datetime)"
+
+
+@pytest.mark.parametrize("hashes_alike", [True, False])
+def test_the_digests_of_a_first_load_are_those_of_postgresql(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, hashes_alike: bool
+) -> None:
+    """Made while the rows are encoded, or asked of a server that hashes otherwise."""
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 20)
+    caplog.set_level(logging.INFO, logger="etl_pipeline.sync.load")
+    rows = ", ".join(f"({k}, 'w{k}', {k}.5, {k}e-3, '2026-01-01')" for k in range(1, 70))
+    make_table(lab.source, f"CREATE TABLE t {VALUES}", f"INSERT INTO t VALUES {rows}")
+    if not hashes_alike:
+        real_encode = Encoder.encode
+
+        def encode(encoder: Encoder, lines: bytes) -> tuple[bytes, int]:
+            tuples, hashes = real_encode(encoder, lines)
+            return tuples, hashes + 1
+
+        monkeypatch.setattr(Encoder, "encode", encode)
+    bench = Bench(lab)
+    bench.copy("t")
+    text = bench.read_text("t")
+    bench.close()
+    recorded = state.read_chunks(lab.analytics, "t")
+    assert len(recorded) == 4
+    with lab.analytics.transaction():
+        lab.analytics.execute(PINNED_SETTINGS.encode())
+        held = load.read_digests(
+            lab.analytics, "raw.t", text, [proof.chunk for proof, _ in recorded]
+        )
+    assert [digest for _, digest in recorded] == held
+    asked_for_all = "this server hashes rows in a way of its own" in caplog.text
+    assert asked_for_all is (binary.IS_COMPILED and not hashes_alike)
 
 
 def read_indexes(connection: Any, table: str) -> set[str]:
