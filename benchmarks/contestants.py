@@ -58,35 +58,34 @@ class Contestant:
 def all_contestants(
     stage: Stage, text: TableText, rows: int, collations: frozenset[str], peers: Path
 ) -> list[Contestant]:
-    """Every contestant, ours first; what the references run is written to the stage's folder."""
+    """Every contestant, those that are compared side by side.
+
+    What the references run is written to the stage's folder.
+    """
     streams = cut_table(text, rows // 2 + 1)
     tables, script = replication_pair(stage, streams, collations)
     raw_tables, raw_script = analytics_pair(stage, streams)
     to_postgres, to_mysql = _peers_to_postgres(stage, peers.resolve()), _peers_to_mysql(stage)
+    pair = "reference pair"
     return [
-        *_ours(),
-        Contestant("reference pair", POSTGRES, raw_script, before=tuple(raw_tables)),
+        *to_mysql,
+        Contestant(pair, MYSQL, script, before=tuple(tables)),
+        Contestant(OURS, MYSQL, f"{HOP} replicate {TABLE}"),
+        Contestant(OURS, POSTGRES, f"{HOP} load {TABLE}", keeps_replica=True),
+        Contestant(pair, POSTGRES, raw_script, before=tuple(raw_tables)),
         *to_postgres,
         Contestant("mariadb --quick, SELECT *", SELECT, plain_select(stage, text.table)),
-        Contestant("reference pair", MYSQL, script, before=tuple(tables)),
-        *to_mysql,
+        Contestant(OURS, BOTH, f"{HOP} run {TABLE}"),
         *_our_variants(),
     ]
 
 
-def _ours() -> list[Contestant]:
-    """The hops as a run does them, and whole; the second finds what the first has left."""
-    return [
-        Contestant(OURS, MYSQL, f"{HOP} replicate {TABLE}"),
-        Contestant(OURS, POSTGRES, f"{HOP} load {TABLE}", keeps_replica=True),
-        Contestant(f"{OURS}, nothing compiled", POSTGRES, f"{HOP} load {TABLE} --twin",
-                   keeps_replica=True),
-        Contestant(OURS, BOTH, f"{HOP} run {TABLE}"),
-    ]  # fmt: skip
-
-
 def _our_variants() -> list[Contestant]:
+    """A load finds what the contestant before it has left, where that is a replica of ours."""
     return [
+        Contestant(
+            f"{OURS}, nothing compiled", POSTGRES, f"{HOP} load {TABLE} --twin", keeps_replica=True
+        ),
         Contestant(f"{OURS}, nothing compiled", MYSQL, f"{HOP} replicate {TABLE} --twin"),
         Contestant(f"{OURS}, nothing compiled", BOTH, f"{HOP} run {TABLE} --twin"),
         *(
