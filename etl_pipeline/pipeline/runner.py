@@ -32,7 +32,8 @@ from etl_pipeline.sync.compare import Comparison, Scope
 from etl_pipeline.sync.databases import Databases, lend_mysql, lend_postgres
 from etl_pipeline.sync.drift_log import TableDrift
 from etl_pipeline.sync.lanes import Lanes
-from etl_pipeline.sync.load import Loaded, load_table
+from etl_pipeline.sync.load import load_table
+from etl_pipeline.sync.load_job import Loaded
 from etl_pipeline.sync.mended import describe_mended
 from etl_pipeline.sync.proof import TableOutcome
 from etl_pipeline.sync.remembered import recall_table

@@ -18,8 +18,8 @@ from etl_pipeline.sync.compare import (
 )
 from etl_pipeline.sync.extract import end_read
 from etl_pipeline.sync.lines import compare_lines, count_lines
-from etl_pipeline.sync.load import read_digests
 from etl_pipeline.sync.proof import RawDigest
+from etl_pipeline.sync.raw_digests import read_digests
 from etl_pipeline.sync.raw_rows import RawKey, RawRows, UnlikeLine
 from etl_pipeline.sync.recorded import (
     LoadedChunk,

@@ -19,9 +19,9 @@ from etl_pipeline.sync.compare import Comparison, find_live, read_chunk, read_ro
 from etl_pipeline.sync.compare_sql import KEYS
 from etl_pipeline.sync.difference import Difference
 from etl_pipeline.sync.extract import extract_rows
-from etl_pipeline.sync.load import read_digests
 from etl_pipeline.sync.mend import batches, write_few
 from etl_pipeline.sync.proof import ChunkProof
+from etl_pipeline.sync.raw_digests import read_digests
 from etl_pipeline.sync.raw_rows import RawRows
 from etl_pipeline.sync.raw_sql import GONE, PINNED_SETTINGS, apply_differences, create_gone
 from etl_pipeline.sync.recorded import LoadedChunk

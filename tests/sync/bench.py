@@ -15,7 +15,8 @@ from etl_pipeline.sync.claim import take_replicas
 from etl_pipeline.sync.databases import Databases, lend_mysql, lend_postgres
 from etl_pipeline.sync.drift_log import TableDrift
 from etl_pipeline.sync.lanes import Lanes
-from etl_pipeline.sync.load import Loaded, load_table
+from etl_pipeline.sync.load import load_table
+from etl_pipeline.sync.load_job import Loaded
 from etl_pipeline.sync.replica import open_replicas
 from etl_pipeline.sync.replicate import Replicated, Replication, replicate_table
 from etl_pipeline.sync.rules import Rules

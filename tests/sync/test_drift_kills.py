@@ -14,7 +14,7 @@ import pytest
 
 from etl_pipeline.schema.drift import DriftPolicy
 from etl_pipeline.sync.drift_log import TableDrift
-from etl_pipeline.sync.load import Loaded
+from etl_pipeline.sync.load_job import Loaded
 from tests.conftest import Lab
 from tests.rows import make_table, run_sql
 from tests.sync.bench import Bench

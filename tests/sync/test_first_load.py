@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from etl_pipeline.sync import build, chunks, load, state
+from etl_pipeline.sync import build, chunks, shipment, state
+from etl_pipeline.sync.raw_digests import read_digests
 from etl_pipeline.sync.raw_sql import PINNED_SETTINGS
 from etl_pipeline.sync.raw_table import read_standing_table
 from etl_pipeline.transfer import binary
@@ -42,10 +43,10 @@ def test_indexes_and_the_key_of_raw_are_built_over_the_rows(
         seen.append(read_key(connection))
         return int(real_copy_text(connection, *arguments))
 
-    hops: Any = (build, load)
+    hops: Any = (build, shipment)
     real_write_rows, real_copy_text = hops[0].write_rows, hops[1].copy_text
     monkeypatch.setattr(build, "write_rows", write_rows)
-    monkeypatch.setattr(load, "copy_text", copy_text)
+    monkeypatch.setattr(shipment, "copy_text", copy_text)
     text = bench.read_text("t")
     replicated = bench.replicate(text, replace(FINGERPRINT, strategy="full_table"))
     assert seen == [{"PRIMARY"}] * 3
@@ -70,7 +71,7 @@ def test_the_digests_of_a_first_load_are_those_of_postgresql(
 ) -> None:
     """Made while the rows are encoded, or asked of a server that hashes otherwise."""
     monkeypatch.setattr(chunks, "CHUNK_ROWS", 20)
-    caplog.set_level(logging.INFO, logger="etl_pipeline.sync.load")
+    caplog.set_level(logging.INFO, logger="etl_pipeline.sync.load_new")
     rows = ", ".join(f"({k}, 'w{k}', {k}.5, {k}e-3, '2026-01-01')" for k in range(1, 70))
     make_table(lab.source, f"CREATE TABLE t {VALUES}", f"INSERT INTO t VALUES {rows}")
     if not hashes_alike:
@@ -89,9 +90,7 @@ def test_the_digests_of_a_first_load_are_those_of_postgresql(
     assert len(recorded) == 4
     with lab.analytics.transaction():
         lab.analytics.execute(PINNED_SETTINGS.encode())
-        held = load.read_digests(
-            lab.analytics, "raw.t", text, [proof.chunk for proof, _ in recorded]
-        )
+        held = read_digests(lab.analytics, "raw.t", text, [proof.chunk for proof, _ in recorded])
     assert [digest for _, digest in recorded] == held
     asked_for_all = "this server hashes rows in a way of its own" in caplog.text
     assert asked_for_all is (binary.IS_COMPILED and not hashes_alike)

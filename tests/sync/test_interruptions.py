@@ -20,7 +20,7 @@ from etl_pipeline.pipeline import runner
 from etl_pipeline.pipeline.events import ChunkDone, TableFinished, TableRetried
 from etl_pipeline.pipeline.session import run_once
 from etl_pipeline.pipeline.summary import RunSummary
-from etl_pipeline.sync import build, chunks, load, pages
+from etl_pipeline.sync import build, chunks, pages, shipment
 from etl_pipeline.transfer.reader import read_text
 from etl_pipeline.transfer.select import Chunk, select_chunk
 from tests.conftest import Lab
@@ -96,7 +96,7 @@ def before_third(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, deed: 
     monkeypatch.setattr(module, name, call_and_count)
 
 
-@pytest.mark.parametrize("hop", [build, load], ids=["replicate", "load"])
+@pytest.mark.parametrize("hop", [build, shipment], ids=["replicate", "load"])
 def test_replication_sessions_killed_in_the_middle_are_retried(
     notes: Lab, monkeypatch: pytest.MonkeyPatch, hop: Any
 ) -> None:

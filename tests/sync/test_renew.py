@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from etl_pipeline.sync import chunks, renew, replica, replicate
-from etl_pipeline.sync.load import Loaded
+from etl_pipeline.sync.load_job import Loaded
 from tests.conftest import Lab
 from tests.rows import make_table, read_mysql, read_postgres, run_sql
 from tests.sync.bench import Bench

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from etl_pipeline.errors import TransferError
-from etl_pipeline.sync import load, written
+from etl_pipeline.sync import shipment, written
 from tests.conftest import Lab
 from tests.rows import make_table
 from tests.sync.bench import FINGERPRINT, Bench
@@ -52,7 +52,7 @@ def test_a_row_that_raw_did_not_take_is_missed(
     text = bench.read_text("t")
     anew = replace(FINGERPRINT, strategy="full_table")
     replicated = bench.replicate(text, anew)
-    lose_one(monkeypatch, load, "copy_text")
+    lose_one(monkeypatch, shipment, "copy_text")
     with pytest.raises(TransferError, match="sent 3 rows, PostgreSQL took 2"):
         bench.load(text, replicated, anew)
     found = bench.lab.analytics.execute("SELECT to_regclass('raw.t') IS NOT NULL").fetchone()

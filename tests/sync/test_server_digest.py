@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from etl_pipeline.sync import chunks, server_digest
-from etl_pipeline.sync.load import Loaded
+from etl_pipeline.sync.load_job import Loaded
 from tests.rows import make_table, read_exactly, run_sql
 from tests.sync.bench import FINGERPRINT, Bench
 

@@ -1,0 +1,139 @@
+"""Chunks of the replica on their way to PostgreSQL: read and proven ahead, then copied."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import psycopg
+
+from etl_pipeline.errors import TransferError
+from etl_pipeline.sync import replica
+from etl_pipeline.sync.chunks import has_wide_rows
+from etl_pipeline.sync.extract import end_read
+from etl_pipeline.sync.lanes import Lane
+from etl_pipeline.sync.load_job import LoadJob
+from etl_pipeline.sync.proof import ChunkProof, RawDigest
+from etl_pipeline.sync.refused import explain_refusal, refuse_altered_key
+from etl_pipeline.transfer.binary import Encoder, framed
+from etl_pipeline.transfer.copy import copy_text, locate_refusal
+from etl_pipeline.transfer.reader import read_text
+from etl_pipeline.transfer.select import TableText, select_chunk
+from etl_pipeline.transfer.spool import Spool, for_copy, lossless
+from etl_pipeline.transfer.twin import Rendered
+
+
+def copy_chunks(
+    job: LoadJob,
+    proofs: Sequence[ChunkProof],
+    destination: str,
+    relation: str,
+    options: Sequence[str] = (),
+) -> list[RawDigest | None]:
+    """Copy chunks of the replica, which are read and proven ahead, into *destination*.
+
+    Returns:
+        What the digest of each must be in PostgreSQL, where that is known.
+    """
+    text = job.text
+    digests: list[RawDigest | None] = []
+    is_wide = has_wide_rows(text.table)
+    # Of a row that takes much memory one form is enough.
+    read = functools.partial(_read_chunk, text, None if is_wide else Encoder(text))
+    for proof, sent in zip(proofs, job.lanes.each(read, proofs, singly=is_wide), strict=True):
+        blocks = framed(sent.spool.blocks()) if sent.is_binary else sent.spool.blocks()
+        form = ["FORMAT binary"] if sent.is_binary else []
+        reread = functools.partial(_reread, job, proof)
+        with sent.spool, explaining(job, relation, reread, is_binary=sent.is_binary):
+            copied = copy_text(
+                job.analytics, destination, text.column_names, blocks, [*form, *options]
+            )
+        if copied != proof.rows:
+            raise TransferError(
+                f"sent {proof.rows} rows, PostgreSQL took {copied}", where=text.name
+            )
+        job.report(proof.rows, 0)
+        digests.append(sent.digest)
+    return digests
+
+
+@contextlib.contextmanager
+def explaining(
+    job: LoadJob,
+    relation: str,
+    read_lines: Callable[[], Iterable[bytes]],
+    *,
+    is_binary: bool = False,
+) -> Iterator[None]:
+    """Name the row by its key, from the lines that were sent, where PostgreSQL refuses one."""
+    try:
+        yield
+    except psycopg.Error as error:
+        refusal = locate_refusal(error, job.text, relation, is_binary=is_binary)
+        if refusal is None:
+            raise
+        raise explain_refusal(job.text, read_lines(), refusal) from error
+
+
+def _reread(job: LoadJob, proof: ChunkProof) -> Iterator[bytes]:
+    with job.lanes.call(lambda lane: _read_proven(job.text, lane, proof, lossless)) as spool:
+        yield from spool.lines()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A chunk on its way: tuples of binary COPY, or text.
+
+    Attributes:
+        digest: What PostgreSQL must hold of it afterwards; None where it goes as text.
+    """
+
+    spool: Spool
+    digest: RawDigest | None = None
+
+    @property
+    def is_binary(self) -> bool:
+        return self.digest is not None
+
+
+def _read_chunk(text: TableText, encoder: Encoder | None, lane: Lane, proof: ChunkProof) -> _Sent:
+    """The replica's rows of a chunk, proven; as text if there is no binary form of them all."""
+    if encoder and encoder.can_encode():
+        hashes = 0
+
+        def keep(block: Rendered) -> bytes:
+            nonlocal hashes
+            tuples, more = encoder.encode(block.copy_text)
+            hashes += more
+            return tuples
+
+        spool = _read_proven(text, lane, proof, keep)
+        if encoder.can_encode():
+            return _Sent(spool, RawDigest(spool.rows, Decimal(hashes)))
+        spool.close()
+    return _Sent(_read_proven(text, lane, proof, for_copy))
+
+
+def _read_proven(
+    text: TableText, lane: Lane, proof: ChunkProof, keep: Callable[[Rendered], bytes]
+) -> Spool:
+    """What *keep* makes of the replica's rows of a chunk; raises if they are not the source's."""
+    spool = Spool(ordered=text.is_ordered)
+    statement = select_chunk(text, proof.chunk)
+    blocks = read_text(lane.replication, statement, text.modes, with_copy=True)
+    spool.fill(blocks, lane.stop.check, keep)
+    end_read(lane.replication)
+    refuse_altered_key(text, spool.altered)
+    if spool.rows != proof.rows or (proof.is_text and spool.digest() != proof.text_digest):
+        # Somebody else wrote there: the next run builds the replica anew.
+        replica.forget(lane.replication, text.name)
+        lane.replication.commit()
+        raise TransferError(
+            "the replica does not hold what the source sent",
+            where=text.name,
+            fix=f"etl run {text.name}",
+        )
+    return spool
