@@ -8,8 +8,9 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
+from etl_pipeline.cli.drift_screen import recorded_json, recorded_lines
 from etl_pipeline.pipeline.report import Status, TableStatus
-from etl_pipeline.sync.history import RunRecord, TableRecord
+from etl_pipeline.sync.history import DriftRecord, RunRecord, TableRecord
 
 
 def status_screen(status: Status) -> str:
@@ -93,7 +94,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 def history_screen(runs: Sequence[RunRecord]) -> str:
     """What ``etl history`` prints."""
     head = (
-        "run", "started (UTC)", "took", "outcome", "tables", "failed", "rows",
+        "run", "started (UTC)", "took", "outcome", "tables", "failed", "drift", "rows",
         "inserted", "updated", "deleted",
     )  # fmt: skip
     lines = [
@@ -104,6 +105,7 @@ def history_screen(runs: Sequence[RunRecord]) -> str:
             _outcome(run),
             str(run.tables),
             str(run.failed),
+            _number(run.drift_events),
             _number(run.rows),
             _number(run.inserted),
             _number(run.updated),
@@ -124,7 +126,9 @@ def _outcome(run: RunRecord) -> str:
     return f"{words}, after {run.continues}" if run.continues else words
 
 
-def run_record_screen(run: RunRecord, tables: Sequence[TableRecord]) -> str:
+def run_record_screen(
+    run: RunRecord, tables: Sequence[TableRecord], drift: Sequence[DriftRecord]
+) -> str:
     """What ``etl show`` prints."""
     lines = [
         f"Run {run.run_id}: {run.outcome or 'not ended'}",
@@ -142,6 +146,7 @@ def run_record_screen(run: RunRecord, tables: Sequence[TableRecord]) -> str:
         lines += _aligned([head, *map(_table_line, tables)])
     for table in tables:
         lines += _remarks(table)
+    lines += recorded_lines(drift)
     return "\n".join(lines)
 
 
@@ -193,9 +198,17 @@ def history_json(runs: Sequence[RunRecord]) -> str:
     return _json({"runs": [asdict(run) for run in runs]})
 
 
-def run_record_json(run: RunRecord, tables: Sequence[TableRecord]) -> str:
+def run_record_json(
+    run: RunRecord, tables: Sequence[TableRecord], drift: Sequence[DriftRecord]
+) -> str:
     """``etl show`` for programs; keys are only ever added."""
-    return _json({**asdict(run), "tables_done": [asdict(table) for table in tables]})
+    return _json(
+        {
+            **asdict(run),
+            "tables_done": [asdict(table) for table in tables],
+            "drift": recorded_json(drift),
+        }
+    )
 
 
 def _json(value: Any) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from etl_pipeline.cli.drift_screen import drift_json, drift_lines
 from etl_pipeline.core.burden import Burden
 from etl_pipeline.pipeline.summary import RunSummary
-from etl_pipeline.schema.decision import DriftEvent
 from etl_pipeline.sync.proof import TableOutcome
 from etl_pipeline.transfer.twin import NUL_CHARACTERS, ZERO_DATES
 
@@ -57,7 +56,7 @@ def run_screen(summary: RunSummary) -> str:
         for (table, column, kind), count in sorted(summary.altered.items())
     )
     outcomes = sorted(summary.outcomes, key=lambda o: o.table)
-    lines += first_lines(_drift_lines(summary.drift))
+    lines += first_lines(drift_lines(summary.drift))
     notes = [*summary.notes, *(note for outcome in outcomes for note in outcome.notes)]
     lines += first_lines(f"  mended {o.table}: {one}" for o in outcomes for one in o.mended)
     lines += first_lines(f"  note   {note}" for note in notes)
@@ -112,21 +111,6 @@ def _failures(failed: Sequence[TableOutcome]) -> Iterable[str]:
         yield from failure_lines(f"{', '.join(names[:ALIKE_SHOWN])} and {rest:,} more", error, fix)
 
 
-def _drift_lines(events: Sequence[DriftEvent]) -> Iterable[str]:
-    """Changes of the source's schema, by table; under those that were refused, what they want."""
-    ends = {"refuse": "; refused", "reload": "; loaded anew"}
-    for _, of_table in itertools.groupby(events, key=lambda event: event.table):
-        plan: dict[str, None] = {}
-        for event in of_table:
-            yield f"  drift  {event.where}: {event.words}{ends.get(event.verdict, '')}"
-            if event.verdict == "refuse":
-                for place, statements in (("replication", event.replication), ("raw", event.raw)):
-                    plan |= {f"{place}: {' '.join(s.split())}": None for s in statements}
-        yield from (
-            f"    plan {one}" for one in sorted(plan, key=lambda one: one.startswith("raw"))
-        )
-
-
 def first_lines(lines: Iterable[str]) -> list[str]:
     """The first of *lines*, and how many more there are: the rest is for ``--json``."""
     every = list(lines)
@@ -177,19 +161,7 @@ def run_json(summary: RunSummary) -> str:
                 "longest_of": summary.burden.longest_of or None,
                 "waited_seconds": round(summary.burden.waited_seconds, 3),
             },
-            "drift": [
-                {
-                    "table": event.table,
-                    "kind": event.kind,
-                    "subject": event.subject,
-                    "detail": event.detail,
-                    "verdict": event.verdict,
-                    "replication_ddl": list(event.replication),
-                    "raw_ddl": list(event.raw),
-                    "dependents": list(event.dependents),
-                }
-                for event in summary.drift
-            ],
+            "drift": drift_json(summary.drift),
             "tables": [
                 {
                     "table": o.table,

@@ -17,7 +17,7 @@ from pymysql.constants import ER
 
 from etl_pipeline.config import Settings
 from etl_pipeline.errors import EtlError, SchemaError
-from etl_pipeline.pipeline.plan import RunPlan
+from etl_pipeline.pipeline.plan import Refusal, RunPlan
 from etl_pipeline.pipeline.session import (
     Session,
     choose_tables,
@@ -33,12 +33,13 @@ from etl_pipeline.schema.ddl import (
     create_replica,
     swap_replica,
 )
-from etl_pipeline.schema.decision import decide, refuse_frozen
+from etl_pipeline.schema.decision import DriftEvent, refuse_frozen
 from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
 from etl_pipeline.schema.names import incoming_name, quote_postgres
 from etl_pipeline.sync import replica
 from etl_pipeline.sync.claim import Claim
 from etl_pipeline.sync.databases import lend_mysql, lend_postgres
+from etl_pipeline.sync.drift_log import decide_both
 from etl_pipeline.sync.evolve_raw import RawDrift, find_raw_drift
 from etl_pipeline.sync.evolve_replica import ReplicaDrift, find_replica_drift
 from etl_pipeline.sync.foreign import refuse_foreign
@@ -63,6 +64,7 @@ class TablePreview:
         reads: The statement that reads the table, without its range of keys.
         ddl: Statements that would be executed, with the database concerned.
         dependents: Views and models of dbt that need the table in the warehouse.
+        drift: How its schema differs from the one that was loaded, and what would be done.
         error: Why the table would fail; None where it would not, as far as can be seen.
     """
 
@@ -76,22 +78,34 @@ class TablePreview:
     reads: str = ""
     ddl: tuple[tuple[str, str], ...] = ()
     dependents: tuple[str, ...] = ()
+    drift: tuple[DriftEvent, ...] = ()
     error: str | None = None
     fix: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a run would do, a table each, in the order in which they would be begun."""
+    """What a run would do, a table each, in the order in which they would be begun.
+
+    Attributes:
+        came_and_went: Tables that the source has since the last run, and has no more.
+    """
 
     environment: str
     tables: tuple[TablePreview, ...]
     notes: tuple[str, ...] = ()
+    came_and_went: tuple[DriftEvent, ...] = ()
 
     @property
     def failing(self) -> list[TablePreview]:
         """Tables that would fail."""
         return [one for one in self.tables if one.error]
+
+    @property
+    def drift(self) -> list[DriftEvent]:
+        """Changes of the source's schema, by table, as a run would record them."""
+        of_tables = (event for one in self.tables for event in one.drift)
+        return sorted([*self.came_and_went, *of_tables], key=lambda event: event.table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +138,33 @@ def preview_run(
     Raises: as ``run_once``.
     """
     with open_session(settings) as session:
-        plan = choose_tables(session, tables, importance=importance).plan
+        carried = choose_tables(session, tables, importance=importance)
+        plan = carried.plan
         targets = _read_targets(session, plan, folder)
     now = datetime.now(UTC)
     listed = [preview_table(text, plan.rules[text.name], targets, now) for text in plan.tables]
-    listed += [
-        TablePreview(refusal.table, "", None, error=refusal.error.what, fix=refusal.error.fix)
-        for refusal in plan.refused
+    listed += [_preview_refused(refusal, carried.events) for refusal in plan.refused]
+    return Preview(settings.environment, tuple(listed), plan.notes, carried.events)
+
+
+def _preview_refused(refusal: Refusal, events: Sequence[DriftEvent]) -> TablePreview:
+    """A table that is not carried, with what would make it if it were."""
+    meant = [event for event in events if event.table == refusal.table]
+    ddl = [
+        (place, statement)
+        for event in meant
+        for place, statements in (("replication", event.replication), ("analytics", event.raw))
+        for statement in statements
     ]
-    return Preview(settings.environment, tuple(listed), plan.notes)
+    return TablePreview(
+        refusal.table,
+        "",
+        None,
+        ddl=tuple(ddl),
+        dependents=tuple(dict.fromkeys(name for event in meant for name in event.dependents)),
+        error=refusal.error.what,
+        fix=refusal.error.fix,
+    )
 
 
 def preview_table(text: TableText, rules: Rules, targets: _Targets, now: datetime) -> TablePreview:
@@ -142,7 +174,8 @@ def preview_table(text: TableText, rules: Rules, targets: _Targets, now: datetim
     choice = choose_pass(rules, targets.known.get(text.name), identity, _NOBODY, now)
     if choice.what is Pass.BUILD and not rules.rebuilds and _alters_replica(text, targets):
         choice = Choice(Pass.FULL)
-    refusal = _find_refusal(text, targets)
+    events = _find_events(text, targets)
+    refusal = _find_refusal(text, targets, events)
     return TablePreview(
         text.name,
         rules.strategy,
@@ -154,6 +187,7 @@ def preview_table(text: TableText, rules: Rules, targets: _Targets, now: datetim
         select_chunk(text, _WHOLE),
         tuple(_list_ddl(text, ddl, choice, rules, targets)),
         (*targets.warehouse.views_of(text.name), *targets.models.get(text.name, ())),
+        events,
         refusal.what if refusal else None,
         refusal.fix if refusal else None,
     )
@@ -165,21 +199,24 @@ def _alters_replica(text: TableText, targets: _Targets) -> bool:
     return isinstance(drift, ReplicaDrift) and not drift.steps.is_rebuilt
 
 
-def _find_refusal(text: TableText, targets: _Targets) -> SchemaError | None:
-    """Why the table would not be brought; None where it would."""
+def _find_events(text: TableText, targets: _Targets) -> tuple[DriftEvent, ...]:
+    """How the table's schema differs from the one that was loaded."""
     raw, drift = targets.raw.get(text.name), targets.drift.get(text.name)
-    for found in (raw, drift):
+    if isinstance(raw, SchemaError) or isinstance(drift, SchemaError):
+        return ()
+    policy = targets.policies.get(text.name, FOLLOW)
+    return decide_both(text.name, drift, raw, policy, targets.warehouse.views_of(text.name))
+
+
+def _find_refusal(
+    text: TableText, targets: _Targets, events: Sequence[DriftEvent]
+) -> SchemaError | None:
+    """Why the table would not be brought; None where it would."""
+    for found in (targets.raw.get(text.name), targets.drift.get(text.name)):
         if isinstance(found, SchemaError):
             return found
-    policy = targets.policies.get(text.name, FOLLOW)
-    if not policy.refuses:
-        return None
-    changes = [
-        *(drift.changes if isinstance(drift, ReplicaDrift) else ()),
-        *(raw.changes if isinstance(raw, RawDrift) else ()),
-    ]
-    events = decide(text.name, [(c, ()) for c in changes], [], policy)
-    return refuse_frozen(text.name, events) if events else None
+    is_refused = targets.policies.get(text.name, FOLLOW).refuses
+    return refuse_frozen(text.name, events) if is_refused and events else None
 
 
 def _list_ddl(

@@ -11,7 +11,7 @@ from etl_pipeline.pipeline.plan import RunPlan
 from etl_pipeline.pipeline.session import choose_tables, open_session, open_warehouse
 from etl_pipeline.sync import history
 from etl_pipeline.sync.databases import lend_mysql, lend_postgres
-from etl_pipeline.sync.history import RunRecord, TableRecord
+from etl_pipeline.sync.history import DriftRecord, RunRecord, TableRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,13 @@ def read_history(settings: Settings, limit: int) -> list[RunRecord]:
         return history.read_runs(connection, limit)
 
 
-def read_run(settings: Settings, run_id: int) -> tuple[RunRecord, list[TableRecord]]:
-    """A run and its tables; raises EtlError where there is no such run."""
+def read_run(
+    settings: Settings, run_id: int
+) -> tuple[RunRecord, list[TableRecord], list[DriftRecord]]:
+    """A run, its tables, and the changes of schemas that it met.
+
+    Raises:
+        EtlError: There is no such run.
+    """
     with open_warehouse(settings) as connection:
         return history.read_run(connection, run_id)

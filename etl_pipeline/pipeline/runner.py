@@ -187,7 +187,9 @@ def _copy_once(
             report=report("replicate"),
             drift=drift.policy,
         )
+        drift.note_replicated()
     if copying.only == "replicate":
+        _record_replicated(drift, work, copying)
         _fill_in(outcome, text, replicated, Loaded())
         _take_back_proof(outcome)
         return
@@ -254,6 +256,13 @@ def _find_drift(
         )
 
 
+def _record_replicated(drift: TableDrift, work: Work, copying: Copying) -> None:
+    """Record that replication has followed, and ``raw`` is left to another run."""
+    if drift.events:
+        with lend_postgres(work.databases.analytics, work.stop) as analytics:
+            drift.record(analytics, copying.started.claim.run_id)
+
+
 def _record_refused(drift: TableDrift, work: Work, copying: Copying) -> None:
     """Record that changes were not followed; the table's own error is shown in any case."""
     try:
@@ -305,6 +314,7 @@ def open_comparison(
             scope,
             stop,
             lambda rows, size: work.listen(ChunkDone(text.name, "verify", rows, size)),
+            plan.drift.get(text.name, FOLLOW),
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from etl_pipeline.errors import DriftError
-from etl_pipeline.schema.drift import Change, DriftPolicy
+from etl_pipeline.schema.drift import FOLLOW, Change, DriftPolicy
 
 Verdict = Literal["follow", "refuse", "reload", "report"]
 
@@ -25,6 +25,7 @@ class DriftEvent:
         replication: Statements in the replication database, in their order.
         raw: Statements in the analytics database, in their order.
         dependents: Views that show the table, directly or by way of others.
+        is_replicated: Whether the statements in the replication database have run.
     """
 
     table: str
@@ -35,6 +36,7 @@ class DriftEvent:
     replication: tuple[str, ...] = ()
     raw: tuple[str, ...] = ()
     dependents: tuple[str, ...] = ()
+    is_replicated: bool = False
 
     @property
     def where(self) -> str:
@@ -86,11 +88,24 @@ def decide(
     return tuple(events.values())
 
 
+_CHANGES_NAMED = 5
+
+
+def list_changes(table: str, changes: Sequence[Change]) -> str:
+    """*changes* in one line, the first of many: ``colour column added: int(11); …``."""
+    events = decide(table, [(change, ()) for change in changes[:_CHANGES_NAMED]], [], FOLLOW)
+    rest = len(changes) - _CHANGES_NAMED
+    return _list_events(events) + (f"; and {rest} more" if rest > 0 else "")
+
+
+def _list_events(events: Iterable[DriftEvent]) -> str:
+    return "; ".join(f"{event.subject} {event.words}".strip() for event in events)
+
+
 def refuse_frozen(table: str, events: Iterable[DriftEvent]) -> DriftError:
     """The error for changes of a table that is frozen."""
-    what = "; ".join(f"{event.subject} {event.words}".strip() for event in events)
     return DriftError(
-        f"the source's schema changed, and drift is frozen: {what}",
+        f"the source's schema changed, and drift is frozen: {_list_events(events)}",
         where=table,
         fix=f"etl run {table} --accept-drift",
     )
@@ -106,6 +121,7 @@ def merge(before: Iterable[DriftEvent], after: Iterable[DriftEvent]) -> list[Dri
                 event,
                 replication=event.replication or known.replication,
                 raw=event.raw or known.raw,
+                is_replicated=known.is_replicated and not event.replication,
             )
         merged[event.kind, event.subject] = event
     return list(merged.values())

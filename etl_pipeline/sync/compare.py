@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 
 from etl_pipeline.core.stop import Stop
+from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
 from etl_pipeline.schema.names import DELETED_AT, quote_postgres
 from etl_pipeline.sync.extract import end_read
 from etl_pipeline.sync.pages import read_pages
@@ -59,6 +60,7 @@ class Comparison:
         replication: PyMySQL connection.
         analytics: psycopg connection without an open transaction.
         rules: How the table is kept equal.
+        drift: What is done where its schema changed.
     """
 
     text: TableText
@@ -70,6 +72,7 @@ class Comparison:
     scope: Scope
     stop: Stop
     report: Report
+    drift: DriftPolicy = FOLLOW
 
     @property
     def target(self) -> str:

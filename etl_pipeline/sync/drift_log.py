@@ -62,11 +62,23 @@ class TableDrift:
             if not _pairs(replica) and not _raw_pairs(raw):
                 return
             dependents = name_dependents(analytics, quote_postgres(schema, text.name))
-            found = decide(text.name, _pairs(replica), _raw_pairs(raw), self.policy, dependents)
+            found = decide_both(text.name, replica, raw, self.policy, dependents)
             self.events = merge(self.events, found)
             write_events(analytics, run_id, self.events)
         if self.policy.refuses:
             raise refuse_frozen(text.name, found)
+
+    def note_replicated(self) -> None:
+        """Replication has followed; it is recorded with what comes next."""
+        self.events = [
+            replace(event, is_replicated=True) if event.replication else event
+            for event in self.events
+        ]
+
+    def record(self, analytics: psycopg.Connection, run_id: int) -> None:
+        """Record how far the copies have followed; commits."""
+        with analytics.transaction():
+            write_events(analytics, run_id, self.events)
 
     def record_done(self, analytics: psycopg.Connection, run_id: int, raw: EvolvingRaw) -> None:
         """Mark what was found as done, in the transaction that loads the table."""
@@ -85,8 +97,18 @@ class TableDrift:
         self.events = [
             replace(event, verdict="refuse") if event.raw else event for event in self.events
         ]
-        with analytics.transaction():
-            write_events(analytics, run_id, self.events)
+        self.record(analytics, run_id)
+
+
+def decide_both(
+    table: str,
+    replica: ReplicaDrift | None,
+    raw: RawDrift | None,
+    policy: DriftPolicy,
+    dependents: Sequence[str],
+) -> tuple[DriftEvent, ...]:
+    """What both copies of *table* have still to follow, as events."""
+    return decide(table, _pairs(replica), _raw_pairs(raw), policy, dependents)
 
 
 def _pairs(drift: ReplicaDrift | None) -> list[Any]:
@@ -115,11 +137,13 @@ def write_events(analytics: psycopg.Connection, run_id: int, events: Iterable[Dr
     with analytics.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO etl.drift_event (run_id, table_name, kind, subject, detail, verdict, "
-            "replication_ddl, raw_ddl, dependents) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) "
+            "replication_ddl, raw_ddl, dependents, replicated_at) VALUES (%s, %s, %s, %s, %s, %s, "
+            "%s, %s, %s, CASE WHEN %s THEN clock_timestamp() END) "
             "ON CONFLICT (run_id, table_name, kind, subject) DO UPDATE SET "
             "detail = excluded.detail, verdict = excluded.verdict, "
             "replication_ddl = excluded.replication_ddl, raw_ddl = excluded.raw_ddl, "
-            "dependents = excluded.dependents",
+            "dependents = excluded.dependents, replicated_at = "
+            "coalesce(etl.drift_event.replicated_at, excluded.replicated_at)",
             [
                 (
                     run_id,
@@ -131,6 +155,7 @@ def write_events(analytics: psycopg.Connection, run_id: int, events: Iterable[Dr
                     list(event.replication),
                     list(event.raw),
                     list(event.dependents),
+                    event.is_replicated,
                 )
                 for event in events
             ],

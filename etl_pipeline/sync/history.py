@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
-from psycopg.rows import class_row
+from psycopg.rows import class_row, namedtuple_row
 
 from etl_pipeline.errors import EtlError
+from etl_pipeline.schema.decision import DriftEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class RunRecord:
             and after a kill until the next run begins.
         seen_at: Its last sign of life.
         continues: The run that it went on with; None for none.
+        drift_events: Changes of the source's schema that it met.
         tables: Tables that it has finished, failed ones included.
     """
 
@@ -30,6 +32,7 @@ class RunRecord:
     finished_at: datetime | None
     seen_at: datetime | None
     outcome: str | None
+    drift_events: int
     etl_version: str
     host: str
     process_id: int
@@ -70,8 +73,23 @@ class TableRecord:
     finished_in: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class DriftRecord:
+    """A change of the source's schema that a run met.
+
+    Attributes:
+        replicated_at: When replication had followed; None where it has not, or nothing was to do.
+        done_at: When ``raw`` had; None where it has not.
+    """
+
+    event: DriftEvent
+    replicated_at: datetime | None
+    done_at: datetime | None
+
+
 _RUNS = """
 SELECT r.run_id, r.started_at, r.finished_at, h.seen_at, r.outcome, r.etl_version, r.host,
+       (SELECT count(*) FROM etl.drift_event d WHERE d.run_id = r.run_id) AS drift_events,
        r.process_id, r.os_user, r.continues, count(t.table_name) AS tables,
        count(t.error) AS failed, coalesce(sum(t.rows), 0)::bigint AS rows,
        coalesce(sum(t.text_bytes), 0)::bigint AS text_bytes,
@@ -90,6 +108,11 @@ _FIELDS = ", ".join(f"t.{name}" for name in TableRecord.__slots__)  # names of o
 
 _TABLES = f"SELECT {_FIELDS} FROM etl.table_run t WHERE run_id = %s ORDER BY table_name"
 
+_DRIFT = """
+SELECT table_name, kind, subject, detail, verdict, replication_ddl, raw_ddl, dependents,
+       replicated_at, done_at
+FROM etl.drift_event WHERE run_id = %s ORDER BY table_name, kind, subject"""
+
 _LAST = f"""
 SELECT DISTINCT ON (t.table_name) {_FIELDS} FROM etl.table_run t
 WHERE (%s OR t.grade IS NOT NULL) AND t.strategy NOT IN ('repair', 'backfill')
@@ -103,8 +126,10 @@ def read_runs(connection: psycopg.Connection, limit: int) -> list[RunRecord]:
     return _read_runs(connection, None, limit)
 
 
-def read_run(connection: psycopg.Connection, run_id: int) -> tuple[RunRecord, list[TableRecord]]:
-    """A run and its tables by name.
+def read_run(
+    connection: psycopg.Connection, run_id: int
+) -> tuple[RunRecord, list[TableRecord], list[DriftRecord]]:
+    """A run, its tables by name, and the changes of their schemas that it met.
 
     Raises:
         EtlError: There is no such run, or it was taken out of the history.
@@ -113,7 +138,28 @@ def read_run(connection: psycopg.Connection, run_id: int) -> tuple[RunRecord, li
     if not runs:
         raise EtlError("no such run", where=f"run {run_id}", fix="etl history    names them")
     with connection.cursor(row_factory=class_row(TableRecord)) as cursor:
-        return runs[0], cursor.execute(_TABLES.encode(), (run_id,)).fetchall()
+        tables = cursor.execute(_TABLES.encode(), (run_id,)).fetchall()
+    return runs[0], tables, _read_drift(connection, run_id)
+
+
+def _read_drift(connection: psycopg.Connection, run_id: int) -> list[DriftRecord]:
+    with connection.cursor(row_factory=namedtuple_row) as cursor:
+        rows: list[Any] = list(cursor.execute(_DRIFT, (run_id,)).fetchall())
+    return [DriftRecord(_event(row), row.replicated_at, row.done_at) for row in rows]
+
+
+def _event(row: Any) -> DriftEvent:
+    return DriftEvent(
+        row.table_name,
+        row.kind,
+        row.subject,
+        row.detail,
+        row.verdict,
+        tuple(row.replication_ddl),
+        tuple(row.raw_ddl),
+        tuple(row.dependents),
+        is_replicated=row.replicated_at is not None,
+    )
 
 
 def _read_runs(connection: psycopg.Connection, run_id: int | None, limit: int) -> list[RunRecord]:
@@ -147,6 +193,15 @@ def read_replica_rows(connection: Any) -> dict[str, int]:
 
 def refuse_no_state(connection: psycopg.Connection) -> None:
     """Raise EtlError if nothing was ever recorded, or by an older version."""
-    row: Sequence[Any] | None = connection.execute("SELECT to_regclass('etl.heartbeat')").fetchone()
-    if row is None or row[0] is None:
+    row: Sequence[Any] | None = connection.execute(
+        "SELECT to_regclass('etl.heartbeat') IS NOT NULL, EXISTS (SELECT FROM pg_attribute "
+        "WHERE attrelid = to_regclass('etl.drift_event') AND attname = 'replicated_at')"
+    ).fetchone()
+    if row is None or not row[0]:
         raise EtlError("nothing was run yet", where="schema etl", fix="etl run")
+    if not row[1]:
+        raise EtlError(
+            "the state was written by an older version",
+            where="schema etl",
+            fix="etl run    brings it to this one",
+        )

@@ -120,5 +120,7 @@ CREATE TABLE IF NOT EXISTS etl.drift_event (
     done_at          timestamptz,
     PRIMARY KEY (run_id, table_name, kind, subject)
 );
+ALTER TABLE etl.drift_event ADD COLUMN IF NOT EXISTS replicated_at timestamptz;
+COMMENT ON COLUMN etl.drift_event.replicated_at IS 'When replication had followed; NULL where nothing was to be done there.';
 COMMENT ON TABLE etl.drift_event IS 'Changes of the source''s schema, in the run that met them.';
 COMMENT ON COLUMN etl.drift_event.done_at IS 'NULL while it is only meant to be done, and where it was refused.';

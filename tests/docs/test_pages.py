@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from etl_pipeline.cli.plan import plan_json
+from etl_pipeline.cli.plan_screen import plan_json
 from etl_pipeline.cli.screens import run_json
 from etl_pipeline.cli.verify_screen import verify_json
 from etl_pipeline.config.checking import check_data

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from etl_pipeline.cli.plan import plan_json, screen
+from etl_pipeline.cli.plan_screen import plan_json, plan_screen
 from etl_pipeline.errors import ConfigurationError, EtlError
 from etl_pipeline.pipeline.preview import preview_run, read_models
 from etl_pipeline.pipeline.session import run_once
@@ -227,7 +227,7 @@ def test_a_table_that_would_fail_is_said_to(lab: Lab, tmp_path: Path, expected: 
     make_table(lab.source, "CREATE TABLE bad (id int PRIMARY KEY, _etl_loaded_at int)")
     found = preview_run(lab.settings, [], folder=tmp_path)
     assert [one.table for one in found.failing] == ["bad"]
-    expected.check("plan_new.txt", screen(found, with_sql=False) + "\n")
+    expected.check("plan_new.txt", plan_screen(found, with_sql=False) + "\n")
     with pytest.raises(ConfigurationError, match="no such table"):
         preview(lab, tmp_path, "patiens")
 
@@ -264,7 +264,7 @@ def test_the_statements_are_shown_when_asked_for(
 ) -> None:
     fill(lab)
     found = preview_run(lab.settings, ["patient"], folder=tmp_path)
-    shown = screen(found, with_sql=True)
+    shown = plan_screen(found, with_sql=True)
     expected.check("plan_sql.txt", re.sub(r"\d+\.\d MB", "N MB", shown) + "\n")
     assert json.loads(plan_json(found))["tables"][0]["step"] == "build"
 
