@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,9 +12,10 @@ from etl_pipeline.errors import ConfigurationError, StoppedError
 from etl_pipeline.pipeline.control import Control
 from etl_pipeline.pipeline.events import Listener, RunStarted, TableFinished, TableStarted
 from etl_pipeline.pipeline.explain import explained
-from etl_pipeline.pipeline.plan import RunPlan, plan_run
+from etl_pipeline.pipeline.plan import RunPlan
 from etl_pipeline.pipeline.runner import Work, open_comparison
-from etl_pipeline.pipeline.session import KeepTrace, configured_tables, open_session
+from etl_pipeline.pipeline.selection import refuse_absent
+from etl_pipeline.pipeline.session import KeepTrace, choose_tables, open_session
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.sync import runs, state
 from etl_pipeline.sync.backfill import backfill_table
@@ -60,10 +61,7 @@ def backfill_once(
     started_at, clock = datetime.now(UTC), time.monotonic()
     outcomes: list[TableOutcome] = []
     with open_session(settings, outside_window=outside_window) as session:
-        configured = configured_tables(settings)
-        plan = plan_run(session.catalog, configured, tables, allow_deletes=allow_deletes)
-        for refusal in plan.refused:
-            raise refusal.error
+        plan = refuse_absent(choose_tables(session, tables, allow_deletes=allow_deletes))
         ranges = {
             text.name: find_range(
                 text, plan.rules[text.name].stamp, asked.start, asked.end, asked.by
@@ -71,7 +69,8 @@ def backfill_once(
             for text in plan.tables
         }
         work = Work(session.databases, session.stop, listen, session.peace, keep_trace)
-        listen(RunStarted(len(plan.tables), sum(t.table.rows_estimate for t in plan.tables)))
+        count = len(plan.tables) + len(plan.refused)
+        listen(RunStarted(count, sum(t.table.rows_estimate for t in plan.tables)))
         with Control(session.databases) as control:
             runs.lock_runs(control.connection)
             selection = Selection(tuple(tables))
@@ -81,8 +80,7 @@ def backfill_once(
                 with lend_mysql(session.databases.replication, session.stop) as replication:
                     take_replicas(replication, claim)
                 with runs.beating(lambda: control.connection, claim.run_id):
-                    for text in plan.tables:
-                        done = _backfill(text, plan, work, claim, ranges[text.name])
+                    for done in _backfill_each(plan, work, claim, ranges):
                         state.record_table(control.keep(), claim.run_id, done)
                         outcomes.append(done)
                 outcome = "failed" if any(one.error for one in outcomes) else "succeeded"
@@ -92,6 +90,16 @@ def backfill_once(
     return RunSummary(
         claim.run_id, settings.environment, started_at, seconds, outcomes, only=BACKFILL
     )
+
+
+def _backfill_each(
+    plan: RunPlan, work: Work, claim: Claim, ranges: Mapping[str, RowRange]
+) -> Iterator[TableOutcome]:
+    for table, error in ((refusal.table, refusal.error) for refusal in plan.refused):
+        work.listen(TableFinished(table, 0, 0.0, error.what))
+        yield TableOutcome(table, BACKFILL, error=error.what, fix=error.fix)
+    for text in plan.tables:
+        yield _backfill(text, plan, work, claim, ranges[text.name])
 
 
 def _backfill(

@@ -16,6 +16,7 @@ from etl_pipeline.pipeline.events import Listener
 from etl_pipeline.pipeline.explain import explained
 from etl_pipeline.pipeline.plan import RunPlan
 from etl_pipeline.pipeline.runner import Work, open_comparison, verify_tables
+from etl_pipeline.pipeline.selection import refuse_absent
 from etl_pipeline.pipeline.session import KeepTrace, Session, choose_tables, open_session
 from etl_pipeline.pipeline.summary import VerifySummary
 from etl_pipeline.sync import runs, state
@@ -49,7 +50,7 @@ def verify_once(
     """
     started_at, started = datetime.now(UTC), time.monotonic()
     with open_session(settings) as session, contextlib.ExitStack() as controls:
-        plan = choose_tables(session, tables).plan
+        plan = refuse_absent(choose_tables(session, tables))
         work = Work(session.databases, session.stop, listen, session.peace, keep_trace)
         control = None
         if scope.repair:

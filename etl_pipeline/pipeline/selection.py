@@ -12,7 +12,7 @@ from etl_pipeline.errors import DriftError, SchemaError
 from etl_pipeline.pipeline.plan import Refusal, RunPlan, plan_run
 from etl_pipeline.schema.catalog import Table
 from etl_pipeline.schema.ddl import add_raw_key, create_raw, create_replica
-from etl_pipeline.schema.decision import DriftEvent
+from etl_pipeline.schema.decision import DriftEvent, Verdict
 from etl_pipeline.schema.drift import DriftPolicy, Kind
 from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.sync.dependents import name_dependents
@@ -78,12 +78,14 @@ class Carried:
         events: Tables that came and went.
         seen: Tables that are remembered as being at the source.
         gone: Tables that are remembered as gone from now on.
+        absent: Tables that are asked for, and that the source has no more, with what to do.
     """
 
     plan: RunPlan
     events: tuple[DriftEvent, ...] = ()
     seen: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
+    absent: Mapping[str, str] = field(default_factory=dict)
 
 
 def carry_tables(catalog: Mapping[str, Table], known: KnownTables, wishes: Wishes) -> Carried:
@@ -101,30 +103,56 @@ def carry_tables(catalog: Mapping[str, Table], known: KnownTables, wishes: Wishe
     configured = _configure(catalog, known, wishes, later)
     plan = _plan(catalog, configured, missing, wishes)
     carried = set(configured if wishes.configured else catalog)
-    frozen = [
-        name
-        for name in later
-        if name not in known.columns
-        and name in carried
-        and wishes.asks_for(name)
-        and wishes.policy(name).refuses
-    ]
+    back = [name for name in catalog if name in known.gone]
+    new = [name for name in later if name not in known.columns and name not in back]
+    frozen = [n for n in (*new, *back) if n in carried and wishes.policy(n).refuses]
     went = [n for n in missing if n not in known.gone and _concerns(n, known, wishes)]
     held = [name for name in went if wishes.policy(name).refuses]
-    plan = _refusing(plan, frozen, [name for name in held if wishes.asks_for(name)])
+    plan = _refusing(plan, *([n for n in names if wishes.asks_for(n)] for names in (frozen, held)))
     events = [
         _event_of_new(catalog[name], wishes, name in carried, name in frozen)
-        for name in dict.fromkeys([*came, *frozen])
+        for name in dict.fromkeys([*came, *(name for name in frozen if name in new)])
+        if name not in frozen or wishes.asks_for(name)
     ]
-    back = (name for name in catalog if name in known.gone)
-    events += [DriftEvent(name, Kind.TABLE_ADDED, "", "it is back", "follow") for name in back]
+    events += [
+        _event_of_back(name, is_frozen=name in frozen)
+        for name in back
+        if name not in frozen or wishes.asks_for(name)
+    ]
     events += [
         _event_of_gone(name, is_frozen=name in held)
         for name in went
         if name not in held or wishes.asks_for(name)
     ]
-    gone = (name for name in missing if name not in known.gone and name not in held)
-    return Carried(plan, tuple(events), tuple(catalog), tuple(gone))
+    gone = tuple(name for name in missing if name not in known.gone and name not in held)
+    absent = {
+        name: _take_leave(name, known, wishes)
+        for name in missing
+        if name in wishes.requested or (name in gone and name in went and wishes.asks_for(name))
+    }
+    seen = tuple(name for name in catalog if name not in frozen)
+    return Carried(plan, tuple(events), seen, gone, absent)
+
+
+def _take_leave(name: str, known: KnownTables, wishes: Wishes) -> str:
+    """What is to be done so that nobody asks for a table that is gone."""
+    if name not in known.gone:
+        return f"etl run {name}    takes note of it"
+    if name in wishes.configured:
+        return f"take {name} out of tables.yml"
+    return "etl status    names the tables that the source has"
+
+
+def refuse_absent(carried: Carried) -> RunPlan:
+    """The plan for a command that reads the source's rows: tables that it has no more fail."""
+    words = "the source has it no more, so there is nothing to compare with; its copies stay"
+    said = {refusal.table for refusal in carried.plan.refused}
+    refusals = [
+        Refusal(name, SchemaError(words, where=name, fix=fix))
+        for name, fix in carried.absent.items()
+        if name not in said
+    ]
+    return replace(carried.plan, refused=(*carried.plan.refused, *refusals))
 
 
 def _configure(
@@ -218,6 +246,11 @@ def _make_both(table: Table, schema: str) -> tuple[tuple[str, ...], tuple[str, .
     key = add_raw_key(schema, table)
     raw = [create_raw(schema, table, columns), *([key] if key else [])]
     return (replica.create, *replica.indexes), tuple(raw)
+
+
+def _event_of_back(name: str, *, is_frozen: bool) -> DriftEvent:
+    verdict: Verdict = "refuse" if is_frozen else "follow"
+    return DriftEvent(name, Kind.TABLE_ADDED, "", "it is back", verdict)
 
 
 def _event_of_gone(name: str, *, is_frozen: bool) -> DriftEvent:

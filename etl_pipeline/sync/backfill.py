@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from etl_pipeline.errors import SchemaError, TransferError
 from etl_pipeline.sync.claim import Claim
+from etl_pipeline.sync.comparable import refuse_drifted
 from etl_pipeline.sync.compare import (
     Comparison,
     Row,
@@ -54,7 +55,7 @@ def backfill_table(job: Comparison, claim: Claim, wanted: RowRange) -> Backfille
     A row that was in the range when it was copied, and is not any more, is read again as well.
 
     Raises:
-        SchemaError: The table has no key, or was never loaded.
+        SchemaError: The table has no key, was never loaded, or with another schema.
         GuardError: More rows would go than the table's rules allow.
         TransferError: A target does not hold what it should.
     """
@@ -65,6 +66,7 @@ def backfill_table(job: Comparison, claim: Claim, wanted: RowRange) -> Backfille
             where=text.name,
             fix=f"etl run {text.name}",
         )
+    refuse_drifted(job)
     with reading_raw(job.analytics):
         loaded = read_loaded(job.analytics, text.name)
         if not loaded or find_live(job) is None:

@@ -341,6 +341,14 @@ class EvolvingRaw:
                 where=where,
                 fix=f"change or drop what uses the column, then etl run {self.text.name}",
             ) from error
+        except psycopg.errors.DuplicateTable as error:
+            kept = quote_postgres(self.schema, self.text.name + REPLACED_SUFFIX)
+            raise DriftError(
+                "it would stay under the name of a relation that is there already "
+                f"({error.sqlstate}): {self.text.name}{REPLACED_SUFFIX}",
+                where=where,
+                fix=f"DROP TABLE {kept}, or rename it; then etl run {self.text.name} --adopt",
+            ) from error
         except psycopg.errors.InsufficientPrivilege as error:
             user = self.analytics.execute("SELECT current_user").fetchone()
             name = quote_postgres(user[0]) if user else "…"

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from etl_pipeline.sync.comparable import refuse_drifted
 from etl_pipeline.sync.compare import Comparison
 from etl_pipeline.sync.first_look import MOST_SUSPECTS, ChunkLook, FirstLook, look_at_table
 from etl_pipeline.sync.recorded import LoadedChunk
@@ -52,8 +53,10 @@ def verify_table(job: Comparison) -> Findings:
     themselves, and those that are not what was loaded are looked at again.
 
     Raises:
+        SchemaError: The table's schema is another than it was loaded with.
         pymysql.err.MySQLError, psycopg.Error: A server refused or was lost.
     """
+    refuse_drifted(job)
     verdict = Verdict(job.text.name)
     first = look_at_table(job)
     if not first.chunks:

@@ -8,7 +8,7 @@ import pytest
 
 from etl_pipeline.config.models import Drift, TableConfig
 from etl_pipeline.errors import ConfigurationError
-from etl_pipeline.pipeline.selection import Carried, Wishes, carry_tables
+from etl_pipeline.pipeline.selection import Carried, Wishes, carry_tables, refuse_absent
 from etl_pipeline.schema.catalog import Column, Table
 from etl_pipeline.sync.source_tables import KnownTables
 
@@ -96,6 +96,35 @@ def test_accepting_is_for_the_tables_that_are_named() -> None:
     assert (tables(gone), gone.gone) == (set(), ("old",))
     other = carry("a b c", drift=FROZEN, requested=["a"])
     assert (tables(other), other.plan.refused, other.gone) == ({"a"}, (), ())
+    assert other.events == ()
+
+
+def test_what_is_refused_is_not_remembered() -> None:
+    for requested in ([], ["a"]):
+        assert carry("a b c", drift=FROZEN, requested=requested).seen == ("a", "b")
+    assert carry("a b old c", drift=FROZEN, named="a").seen == ("a", "b", "old", "c")
+    back = carry(
+        "a b old", KnownTables(KNOWN.first_runs, frozenset({"old"}), KNOWN.columns), drift=FROZEN
+    )
+    assert (events(back), back.seen) == ([("old", "table_added", "refuse")], ("a", "b"))
+    assert tables(back) == {"a", "b"}
+
+
+def test_a_comparison_fails_for_a_table_that_is_gone() -> None:
+    def fixes(known: KnownTables = KNOWN, **wishes: Any) -> dict[str, str | None]:
+        refused = refuse_absent(carry("a b", known, **wishes)).refused
+        return {refusal.table: refusal.error.fix for refusal in refused}
+
+    assert fixes() == {"old": "etl run old    takes note of it"}
+    assert fixes(requested=["a"]) == {}
+    assert fixes(drift=FROZEN) == {"old": "etl run old --accept-drift"}
+    noted = KnownTables(KNOWN.first_runs, frozenset({"old"}), KNOWN.columns)
+    assert fixes(noted) == {}
+    assert fixes(noted, named="a old") == {}
+    assert fixes(noted, named="a old", requested=["old"]) == {"old": "take old out of tables.yml"}
+    assert fixes(noted, requested=["old"]) == {
+        "old": "etl status    names the tables that the source has"
+    }
 
 
 def test_choices_for_columns_that_went_are_no_fault_and_others_are() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
+from etl_pipeline.config.models import ColumnConfig
 from etl_pipeline.core import ConnectionFactory
 from etl_pipeline.core.stop import Stop
 from etl_pipeline.schema.catalog import read_catalog
@@ -61,10 +63,10 @@ class Bench:
         self._threads.shutdown()
         self.databases.dispose()
 
-    def read_text(self, table: str) -> TableText:
-        """The table as the source has it now."""
+    def read_text(self, table: str, choices: Mapping[str, ColumnConfig] | None = None) -> TableText:
+        """The table as the source has it now, and *choices* say of its columns."""
         with lend_mysql(self.databases.source, self.stop) as source, source.cursor() as cursor:
-            return render_table(self._read_catalog(cursor)[table])
+            return render_table(self._read_catalog(cursor)[table], choices)
 
     def replicate(
         self, text: TableText, rules: Rules = FINGERPRINT, *, drift: DriftPolicy = FOLLOW

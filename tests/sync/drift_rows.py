@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from etl_pipeline.schema.drift import DriftPolicy
+
 CREATE = (
     "CREATE TABLE {t} (id int NOT NULL, name varchar(20) CHARACTER SET utf8mb3 NOT NULL "
     "COMMENT 'who', age smallint NULL, price decimal(6,2) NOT NULL, day date NULL, "
@@ -28,6 +30,10 @@ class Row:
         in_raw: Whether ``raw`` is altered by more than a comment.
         columns: What ``tables.yml`` says of columns.
         shown: What a view over ``raw`` shows.
+        by_others: What somebody else does to the table of ``raw``.
+        drops: Whether columns that the source drops are dropped in ``raw``, too.
+        asks: What the command line says of the table: ``accepts`` or ``adopts``; empty for nothing.
+        verdict: What is done about it.
     """
 
     changes: tuple[str, ...]
@@ -35,6 +41,27 @@ class Row:
     in_raw: bool = False
     columns: dict[str, Any] = field(default_factory=dict)
     shown: str = "id, name, age"
+    by_others: tuple[str, ...] = ()
+    drops: bool = False
+    asks: str = ""
+    verdict: str = "follow"
+
+    @property
+    def policy(self) -> DriftPolicy:
+        """What a run is to do about it."""
+        return DriftPolicy(
+            drops=self.drops,
+            renamed={n: c["renamed_from"] for n, c in self.columns.items() if "renamed_from" in c},
+            excluded=frozenset(n for n, c in self.columns.items() if c.get("exclude")),
+            accepts=self.asks == "accepts",
+            adopts=self.asks == "adopts",
+        )
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What ``tables.yml`` says of it."""
+        drift = {"drift": {"dropped": "drop"}} if self.drops else {}
+        return {"columns": self.columns, **drift}
 
 
 def row(*changes: str, kinds: str, **facts: Any) -> Row:
@@ -55,6 +82,15 @@ ROWS: dict[str, Row] = {
         in_raw=True,
     ),
     "column_dropped": row("ALTER TABLE {t} DROP note", kinds="column_dropped"),
+    "column_dropped_for_good": row(
+        "ALTER TABLE {t} DROP note",
+        kinds="column_dropped",
+        in_raw=True,
+        drops=True,
+    ),
+    "column_excluded": row(
+        kinds="column_excluded", in_raw=True, columns={"note": {"exclude": True}}
+    ),
     "column_loosened": row(
         "ALTER TABLE {t} MODIFY code int NULL",
         "UPDATE {t} SET code = NULL WHERE id = 2",
@@ -79,6 +115,15 @@ ROWS: dict[str, Row] = {
         "UPDATE {t} SET age = 'old' WHERE id = 5",
         kinds="column_retyped",
         in_raw=True,
+    ),
+    "values_do_not_fit": row(
+        "UPDATE {t} SET note = id",
+        "ALTER TABLE {t} MODIFY note int NULL",
+        kinds="column_retyped",
+        in_raw=True,
+        shown="id, name, note",
+        asks="accepts",
+        verdict="reload",
     ),
     "more_decimals": row(
         "ALTER TABLE {t} MODIFY price decimal(12,4) NOT NULL",
@@ -136,6 +181,18 @@ ROWS: dict[str, Row] = {
     "comments_changed": row(
         "ALTER TABLE {t} COMMENT='persons', MODIFY age smallint NULL COMMENT 'in years'",
         kinds="comment_changed",
+    ),
+    "adopted_as_it_is": row(
+        kinds="table_adopted",
+        in_raw=True,
+        by_others=("ALTER TABLE raw.{t} ADD mine int DEFAULT 7, DROP CONSTRAINT {t}_pkey",),
+        asks="adopts",
+    ),
+    "adopted_beside_it": row(
+        kinds="table_adopted",
+        in_raw=True,
+        by_others=("ALTER TABLE raw.{t} ALTER price TYPE text",),
+        asks="adopts",
     ),
     "much_at_once": row(
         "ALTER TABLE {t} DROP note, ADD b bigint NOT NULL, MODIFY age bigint NULL, "

@@ -12,7 +12,8 @@ import psycopg
 import pymysql
 import pytest
 
-from etl_pipeline.schema.drift import DriftPolicy
+from etl_pipeline.config.models import ColumnConfig
+from etl_pipeline.schema.adopt import REPLACED_SUFFIX
 from etl_pipeline.sync.drift_log import TableDrift
 from etl_pipeline.sync.load_job import Loaded
 from tests.conftest import Lab
@@ -84,36 +85,38 @@ class Target:
 
     def __init__(self, bench: Bench, name: str, row: Row) -> None:
         self.bench, self.name, self.row = bench, name, row
-        renamed = {n: c["renamed_from"] for n, c in row.columns.items()}
-        self.drift = TableDrift(DriftPolicy(renamed=renamed))
+        self.choices = {n: ColumnConfig.model_validate(c) for n, c in row.columns.items()}
 
     def make(self) -> None:
         lab, t = self.bench.lab, self.name
-        lab.analytics.execute(f"DROP TABLE IF EXISTS raw.{t} CASCADE".encode())
+        drop = f"DROP TABLE IF EXISTS raw.{t}, raw.{t}{REPLACED_SUFFIX} CASCADE"
+        lab.analytics.execute(drop.encode())
         lab.analytics.execute("DELETE FROM etl.table_schema WHERE table_name = %s", (t,))
         run_sql(lab.source, f"DROP TABLE IF EXISTS {t}")
         run_sql(lab.replication, f"DROP TABLE IF EXISTS {t}")
         make_table(lab.source, CREATE.format(t=t), FILL.format(t=t))
-        self.copy()
+        self.copy(is_before=True)
         user = lab.env["TEST_POSTGRES_ANALYTICS_USER"]
         for statement in (
             f"CREATE VIEW public.{t} AS SELECT {self.row.shown} FROM raw.{t}",
             f"ALTER VIEW public.{t} OWNER TO {user}",
             f"GRANT SELECT ON public.{t} TO PUBLIC",
+            *(change.format(t=t) for change in self.row.by_others),
         ):
             lab.analytics.execute(statement.encode())
         run_sql(lab.source, *(change.format(t=t) for change in self.row.changes))
 
-    def copy(self) -> Loaded:
-        text = self.bench.read_text(self.name)
-        policy = self.drift.policy
-        return self.bench.load(text, self.bench.replicate(text, drift=policy), drift=self.drift)
+    def copy(self, *, is_before: bool = False) -> Loaded:
+        drift = TableDrift() if is_before else TableDrift(self.row.policy)
+        text = self.bench.read_text(self.name, {} if is_before else self.choices)
+        replicated = self.bench.replicate(text, drift=drift.policy)
+        return self.bench.load(text, replicated, drift=drift)
 
     def assert_equal(self) -> None:
         lab = self.bench.lab
         with lab.source.cursor() as cursor:
             cursor.execute(f"SHOW COLUMNS FROM {self.name}")
-            names = [name for name, *_ in cursor.fetchall()]
+            names = [n for n, *_ in cursor.fetchall() if n not in self.row.policy.excluded]
         expected = self._rows(lab.source, self.name, names, "`")
         assert expected
         assert self._rows(lab.replication, self.name, names, "`") == expected
