@@ -102,6 +102,29 @@ def test_views_and_grants_of_others_stay(changed: State) -> None:
     )
 
 
+def test_views_of_ours_follow_a_column_of_another_type(changed: State) -> None:
+    altered = {"appointment": ("AptStatus", "int_appointment"), "procedurelog": ("ProcStatus", "")}
+    events = changed.query(
+        "SELECT table_name, subject, dependents FROM etl.drift_event "
+        "WHERE kind = 'column_retyped' AND verdict = 'follow' AND done_at IS NOT NULL"
+    )
+    assert {(table, column) for table, column, _ in events} == {
+        (table, column) for table, (column, _) in altered.items()
+    }
+    for table, column, dependents in events:
+        assert f"staging.stg_{table}" in dependents
+        assert changed.query(f'SELECT DISTINCT pg_typeof("{column}")::text FROM raw.{table}') == [
+            ("integer",)
+        ]
+        for view in dependents:
+            described = f"SELECT obj_description('{view}'::regclass) IS NOT NULL"
+            assert changed.query(described) == [(True,)], view
+        # They show the rows of now, before dbt makes them anew and afterwards.
+        assert changed.query(f"SELECT count(*) FROM staging.stg_{table}") == changed.query(
+            f"SELECT count(*) FROM raw.{table}"
+        )
+
+
 def test_sentinels_are_null(first: State) -> None:
     assert first.query(
         "SELECT count(*) FILTER (WHERE birth_date < '1901-01-01'), count(*) FILTER "
