@@ -113,7 +113,7 @@ def test_keys_indexes_names_and_comments_are_carried(lab: Lab, run: Run) -> None
         "KEY `names` (`LName`(20),`Birthdate`)",
         "KEY `stamp` (`DateTStamp`)",
         "COMMENT 'the key'",
-        "COMMENT='people'",
+        "COMMENT='people [made by etl_pipeline]'",
         "ENGINE=InnoDB",
     ):
         assert part in ddl
