@@ -124,3 +124,21 @@ def test_what_a_strategy_missed_is_found_and_mended(
     )
     assert mended(run(tables=tables)) == [expected]
     assert verify(tables=tables, deep=True).is_success
+
+
+def test_a_run_by_stamps_leaves_foreign_values_to_the_next_full_pass(
+    visits: Lab, run: Run, verify: Verify
+) -> None:
+    """It claims the keys alone; what it records tells the edit from what it wrote itself."""
+    tables: dict[str, Any] = {"tables": {"visits": STRATEGIES["incremental"]}}
+    run(tables=tables)
+    visits.analytics.execute(b"UPDATE raw.visits SET room = -1 WHERE id = 305")
+    run_sql(visits.source, "UPDATE visits SET room = 0 WHERE id IN (307, 507)")
+    assert mended(run(tables=tables)) == []
+    (verdict,) = verify(tables=tables).verdicts
+    assert [(d.place, d.keys) for d in verdict.discrepancies] == [("raw", ("305",))]
+    tables["tables"]["visits"] = {**STRATEGIES["incremental"], "verify_every": 1e-9}
+    assert mended(run(tables=tables)) == [
+        "raw was changed by somebody else in the keys from 301 to 400; mended"
+    ]
+    assert verify(tables=tables, deep=True).is_success
