@@ -116,7 +116,9 @@ def test_a_table_may_be_frozen_by_itself(lab: Lab) -> None:
     assert run(lab, tables=tables).is_success
     run_sql(lab.source, "ALTER TABLE words ADD n int", "ALTER TABLE other ADD n int")
     what, fix = failure(run(lab, tables=tables))
-    assert what == "the source's schema changed, and drift is frozen: n column added: int(11)"
+    assert what.removesuffix("(11)") == (
+        "the source's schema changed, and drift is frozen: n column added: int"
+    )
     assert fix == "etl run words --accept-drift"
     assert_equal(lab, "other")
     assert run(lab, ("words",), tables=tables, accept_drift=True).is_success

@@ -154,7 +154,8 @@ def test_nobody_in_the_practice_waits_for_a_run(lab: Lab, slow_line: Lab) -> Non
     prepared = list_session_statements(version, LIMIT_SECONDS)
     for statement, took in sent:
         assert took <= LIMIT_SECONDS + 0.1, statement[:200]
-        if statement not in prepared:
+        # MySQL logs the other commands of the protocol by their names.
+        if statement not in prepared and statement.upper() not in ("PING", "QUIT"):
             check_statement(statement)
     # What is recorded is what the server saw.
     burden = summary.burden

@@ -16,7 +16,10 @@ from tests.rows import make_table, numbers, run_sql
 
 WORDS = "CREATE TABLE words (id int PRIMARY KEY, word varchar(40)) ENGINE={engine}"
 WORD_ROWS = f"INSERT INTO words SELECT seq, left(sha2(seq, 256), 32) FROM {numbers(5000)}"
-REPLACE_WORDS = "DROP TABLE words", "CREATE TABLE words (id int PRIMARY KEY, word int)"
+REPLACE_WORDS = (
+    "CREATE TABLE other_words (id int PRIMARY KEY, word int)",
+    "RENAME TABLE words TO old_words, other_words TO words",
+)
 
 
 @pytest.fixture(autouse=True)
