@@ -273,8 +273,7 @@ def _forget_chunks(connection: Any, table: str) -> None:
 def remember_empty(
     connection: Any, table: str, identity: Identity, chunks: Iterable[Chunk]
 ) -> None:
-    """Remember a replica that was made just now and holds no rows yet."""
-    forget(connection, table)
+    """Remember a replica that was made just now, of which nothing is remembered: it is empty."""
     _write_chunks(connection, table, [_unread(chunk) for chunk in chunks])
     remember_table(connection, table, identity)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import ssl
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +117,22 @@ def test_analytics_sessions_keep_their_settings(lab: Lab, schema: PostgresSchema
         connection.exec_driver_sql("SET TimeZone = 'Asia/Tokyo'")
         connection.exec_driver_sql("RESET ALL")
         assert connection.exec_driver_sql(sql).one() == expected
+    engine.dispose()
+
+
+def test_a_half_open_connection_to_the_warehouse_is_noticed_in_a_minute(lab: Lab) -> None:
+    """It would keep the lock of a run for hours, as long as nobody sends anything."""
+    engine = ConnectionFactory.get_analytics_connection(lab.settings)
+    raw = engine.raw_connection()
+    driver: Any = raw.driver_connection
+    with socket.socket(fileno=os.dup(driver.fileno())) as sock:
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        idle, interval, count = (
+            sock.getsockopt(socket.IPPROTO_TCP, option)
+            for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        )
+    assert idle + interval * count <= 60
+    raw.close()
     engine.dispose()
 
 

@@ -11,7 +11,7 @@ from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.schema import types
 from tests.conftest import Lab
 from tests.pipeline.test_types import ALL_BYTES
-from tests.rows import is_mariadb, make_table, numbers, read_exactly
+from tests.rows import is_mariadb, make_table, numbers, read_exactly, run_sql
 
 Run = Callable[..., RunSummary]
 
@@ -104,6 +104,18 @@ def test_no_value_is_bent_to_fit_its_type(lab: Lab, run: Run) -> None:
     }
     shown = lab.analytics.execute("SELECT relname FROM pg_class WHERE relname LIKE 'of_%'")
     assert shown.fetchall() == []
+
+
+def test_a_date_of_no_calendar_is_replicated_and_refused_by_key(lab: Lab, run: Run) -> None:
+    make_table(lab.source, "CREATE TABLE t (k int PRIMARY KEY, d date)")
+    run_sql(
+        lab.source,
+        "SET SESSION sql_mode = 'ALLOW_INVALID_DATES'",
+        "INSERT INTO t VALUES (1, '2024-02-29'), (2, '2023-02-31')",
+    )
+    (failed,) = run().failed
+    assert failed.error == "column d cannot hold its value as date, in the row of key 2"
+    assert read_exactly(lab.replication, "t") == read_exactly(lab.source, "t")
 
 
 def test_a_type_that_is_not_in_the_table_is_carried_where_it_is_asked_for(
