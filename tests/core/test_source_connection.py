@@ -131,7 +131,8 @@ def read_session(engine: Engine) -> tuple[Any, ...]:
         access = connection.exec_driver_sql(
             "SHOW VARIABLES WHERE Variable_name IN ('tx_read_only', 'transaction_read_only')"
         ).all()
-        return (*row, float(limit[1]), {str(value) for _, value in access})
+        patience = connection.exec_driver_sql("SELECT @@net_write_timeout").scalar_one()
+        return (*row, float(limit[1]), {str(value) for _, value in access}, patience)
 
 
 def test_sessions_are_alike_also_after_the_pool_renewed_them(lab: Lab) -> None:
@@ -141,6 +142,7 @@ def test_sessions_are_alike_also_after_the_pool_renewed_them(lab: Lab) -> None:
     assert first[:4] == ("", "+00:00", "utf8mb4", "utf8mb4")
     assert first[4] in (7.5, 7500)
     assert first[5] == {"ON"}
+    assert first[6] == 8  # a reader that stalls, too, locks a MyISAM table for no longer
     assert read_session(engine) == first  # the same connection, reset
     engine.dispose()
     assert read_session(engine) == first  # another one
