@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -123,6 +124,32 @@ def test_views_of_ours_follow_a_column_of_another_type(changed: State) -> None:
         assert changed.query(f"SELECT count(*) FROM staging.stg_{table}") == changed.query(
             f"SELECT count(*) FROM raw.{table}"
         )
+
+
+def test_no_time_zone_has_a_say(first: State) -> None:
+    """Views are read in the zone of whoever reads them; ages and days are the practice's own."""
+    admin = first.lab.analytics
+    # The version of a row is a text that only builds compare, which set the zone.
+    views = first.query(
+        "SELECT c.relname, string_agg(quote_ident(a.attname), ', ') FROM pg_class c "
+        "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 "
+        "WHERE a.attname <> '_etl_version' AND c.relkind = 'v' "
+        "AND c.relnamespace = 'intermediate'::regnamespace GROUP BY 1"
+    )
+    found: dict[str, dict[str, set[Any]]] = {}
+    try:
+        for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):  # 25 hours apart
+            admin.execute(f"SET TimeZone TO '{zone}'".encode())
+            found[zone] = {
+                name: set(first.query(f"SELECT {columns} FROM intermediate.{name}"))
+                for name, columns in views
+            }
+    finally:
+        admin.execute(b"RESET TimeZone")
+    east, west = found.values()
+    assert sum(map(len, east.values())) > 1000
+    for name, _ in views:
+        assert east[name] == west[name], name
 
 
 def test_sentinels_are_null(first: State) -> None:

@@ -9,8 +9,34 @@
     given to the new one. What stood on it goes on reading the old one; `etl transform` drops those
     on which nothing stands, and names the others.
 
-  One DO block a model, so one round trip and one transaction.
+  One DO block a model, comments included, so one round trip and one transaction.
 -#}
+
+{% macro etl_say_in_comments(target) %}
+        {#- Only comments that are others: one that is written anew costs a lock and a dead row. -#}
+    {%- if config.persist_relation_docs() and model.description %}
+    if obj_description('{{ target }}'::regclass, 'pg_class') is distinct from {{ etl_words(model.description) }} then
+        execute format('comment on {{ target.type }} {{ target }} is %L', {{ etl_words(model.description) }});
+    end if;
+    {%- endif %}
+    {%- set described = [] %}
+    {%- for column in (model.columns.values() if config.persist_column_docs() else []) if column.description %}
+        {%- do described.append("('" ~ column.name ~ "', " ~ etl_words(column.description) ~ ")") %}
+    {%- endfor %}
+    {%- if described %}
+    for statement in
+        select format('comment on column {{ target }}.%I is %L', a.attname, said.words)
+          from pg_attribute as a join (values {{ described | join(', ') }}) as said (name, words) on said.name = a.attname
+         where a.attrelid = '{{ target }}'::regclass and a.attnum > 0
+           and col_description(a.attrelid, a.attnum) is distinct from said.words
+    loop execute statement; end loop;
+    {%- endif %}
+{% endmacro %}
+
+{% macro etl_words(text) -%}
+    {%- if '$words$' in text -%}{{ exceptions.raise_compiler_error('a description holds $words$') }}{%- endif -%}
+    $words${{ text | trim }}$words$
+{%- endmacro %}
 
 {% macro etl_set_aside(target) %}
         {#- Ends with the old relation out of the way; grants_kept holds its grants. -#}
@@ -51,9 +77,9 @@ begin
         execute $model$create view {{ target }} as {{ sql }}$model$;
 {{ etl_give_grants() }}
     end;
+{{ etl_say_in_comments(target) }}
 end $etl$
     {%- endcall %}
-    {% do persist_docs(target, model) %}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {{ adapter.commit() }}
     {{ return({'relations': [target]}) }}
@@ -66,11 +92,13 @@ declare
     columns_old text[]; columns_new text[]; names text; names_n text; names_t text;
     grants_kept text[]; statement text; kind "char"; aside text;
 begin
+  <<build>>
+  begin
     if to_regclass('{{ target }}') is null then
         execute $model$create table {{ target }} as {{ sql }}$model$;
         alter table {{ target }} add primary key ({{ key_list }});
         analyze {{ target }};
-        return;
+        exit build;
     end if;
     execute $model$create temporary table etl_new on commit drop as {{ sql }}$model$;
     select array_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod) order by a.attnum)
@@ -98,7 +126,7 @@ begin
 {{ etl_give_grants() }}
         analyze {{ target }};
         drop table pg_temp.etl_new;
-        return;
+        exit build;
     end if;
     for statement in select unnest(columns_new) except select unnest(columns_old) loop
         execute format('alter table {{ target }} add column %I %s',
@@ -117,6 +145,8 @@ begin
                    'where not exists (select from {{ target }} as t where {{ etl_same(key, "n", "t") }})',
                    names, names_n);
     drop table pg_temp.etl_new;
+  end build;
+{{ etl_say_in_comments(target) }}
 end $etl$
 {% endmacro %}
 
@@ -134,7 +164,6 @@ end $etl$
     {%- set target = this.incorporate(type='table') -%}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
     {% call statement('main') %}{{ etl_table(target, sql, etl_key(), none) }}{% endcall %}
-    {% do persist_docs(target, model) %}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {{ adapter.commit() }}
     {{ return({'relations': [target]}) }}
@@ -155,7 +184,6 @@ end $etl$
     {%- endif -%}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
     {% call statement('main') %}{{ etl_table(target, sql, etl_key(), changes_from) }}{% endcall %}
-    {% do persist_docs(target, model) %}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {{ adapter.commit() }}
     {{ return({'relations': [target]}) }}
