@@ -12,23 +12,27 @@ from typing import TYPE_CHECKING
 from etl_pipeline.cli.shell import is_stop
 
 if TYPE_CHECKING:
+    from etl_pipeline.cli.screens import Models
     from etl_pipeline.config import Settings
     from etl_pipeline.pipeline.summary import RunSummary
 
 
 @contextlib.contextmanager
-def told(settings: Settings) -> Iterator[Callable[[RunSummary], None]]:
-    """Give the block a function that tells of its summary; of an error it tells by itself."""
-    from etl_pipeline.cli.screens import run_json
+def told(settings: Settings) -> Iterator[Callable[[RunSummary, Models], None]]:
+    """Give the block a function that tells of its summary, and of the models that were built after.
+
+    Of an error it tells by itself.
+    """
+    from etl_pipeline.cli.screens import is_success, run_json
     from etl_pipeline.pipeline.explain import explained
     from etl_pipeline.pipeline.notify import notify
 
     config = settings.pipeline.notify
     started_at, started = datetime.now(UTC), time.monotonic()
 
-    def tell(summary: RunSummary) -> None:
-        outcome = "succeeded" if summary.is_success else "failed"
-        notify(config, outcome, run_json(summary), sleep=time.sleep)
+    def tell(summary: RunSummary, models: Models) -> None:
+        outcome = "succeeded" if is_success(summary, models) else "failed"
+        notify(config, outcome, run_json(summary, models), sleep=time.sleep)
 
     try:
         yield tell

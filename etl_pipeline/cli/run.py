@@ -18,6 +18,8 @@ from etl_pipeline.cli.shell import (
 
 if TYPE_CHECKING:
     from etl_pipeline.config import Settings
+    from etl_pipeline.errors import EtlError
+    from etl_pipeline.transform.summary import TransformSummary
 
 FULL_OPTION = typer.Option(False, "--full", help="Build both targets anew from the source.")
 ALLOW_DELETES_OPTION = typer.Option(
@@ -91,10 +93,10 @@ def run(
         # What talks to servers is imported here, so that --help needs none of it.
         from etl_pipeline.cli.notice import told
         from etl_pipeline.cli.progress import show_progress
-        from etl_pipeline.cli.screens import run_json, run_screen
+        from etl_pipeline.cli.screens import is_success, run_json, run_screen
         from etl_pipeline.cli.shell import show_trace
         from etl_pipeline.config import get_settings
-        from etl_pipeline.errors import ConfigurationError
+        from etl_pipeline.errors import ConfigurationError, EtlError
         from etl_pipeline.pipeline.backfilling import AskedRange, backfill_once
         from etl_pipeline.pipeline.session import run_once
 
@@ -133,22 +135,32 @@ def run(
                         listen=listen,
                         keep_trace=keep_trace,
                     )
-            tell(summary)
+            (say if as_json else show)(run_screen(summary))
+            is_due = settings.pipeline.transform.after_run and only is not Hop.REPLICATE
+            models = None
+            if is_due and summary.is_success:
+                models = transform_after(settings, as_json=as_json)
+            tell(summary, models)
         if as_json:
-            say(run_screen(summary))
-        show(run_json(summary) if as_json else run_screen(summary))
-        if not summary.is_success:
+            show(run_json(summary, models))
+        if isinstance(models, EtlError):
+            raise models
+        if not is_success(summary, models):
             raise typer.Exit(1)
-        if settings.pipeline.transform.after_run and only is not Hop.REPLICATE:
-            transform_after(settings, as_json=as_json)
 
 
-def transform_after(settings: Settings, *, as_json: bool) -> None:
-    """Build the models from what has been brought; with JSON, the result goes to stderr."""
+def transform_after(settings: Settings, *, as_json: bool) -> TransformSummary | EtlError:
+    """Build the models from what has been brought, and show what became of them.
+
+    With JSON, that goes to stderr. An error is given back, since the run itself has a result.
+    """
     from etl_pipeline.cli.transform import build_models
     from etl_pipeline.cli.transform_screens import transform_screen
+    from etl_pipeline.errors import EtlError
 
-    summary = build_models(settings)
+    try:
+        summary = build_models(settings)
+    except EtlError as error:
+        return error
     (say if as_json else show)(transform_screen(summary))
-    if not summary.is_success:
-        raise typer.Exit(1)
+    return summary

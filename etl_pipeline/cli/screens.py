@@ -9,10 +9,16 @@ from datetime import datetime
 from typing import Any
 
 from etl_pipeline.cli.drift_screen import drift_json, drift_lines
+from etl_pipeline.cli.transform_screens import transform_record
 from etl_pipeline.core.burden import Burden
+from etl_pipeline.errors import EtlError
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.sync.proof import TableOutcome
 from etl_pipeline.transfer.twin import NUL_CHARACTERS, ZERO_DATES
+from etl_pipeline.transform.summary import TransformSummary
+
+Models = TransformSummary | EtlError | None
+"""What became of the models after a run, why they could not be begun, or None: none were wanted."""
 
 _ALTERED = {
     ZERO_DATES: "zero date → NULL",
@@ -135,7 +141,14 @@ def failure_lines(table: str, what: str, fix: str | None) -> Iterable[str]:
         yield f"  fix: {fix}"
 
 
-def run_json(summary: RunSummary) -> str:
+def is_success(summary: RunSummary, models: Models) -> bool:
+    """Whether every table is equal, and every model that was wanted is built and passes."""
+    return summary.is_success and (
+        models is None or (isinstance(models, TransformSummary) and models.is_success)
+    )
+
+
+def run_json(summary: RunSummary, models: Models = None) -> str:
     """The summary of ``etl run`` for programs; keys are only ever added."""
     return as_json(
         {
@@ -152,6 +165,7 @@ def run_json(summary: RunSummary) -> str:
             "deleted": summary.total("deleted"),
             "discrepancies": len(summary.failed),
             "notes": list(summary.notes),
+            "transformation": _models_record(models),
             "source": {
                 "statements": summary.burden.statements,
                 "seconds": round(summary.burden.seconds, 3),
@@ -196,6 +210,12 @@ def run_json(summary: RunSummary) -> str:
 
 def _instant(value: datetime | None) -> str | None:
     return value.isoformat() if value else None
+
+
+def _models_record(models: Models) -> dict[str, Any] | None:
+    if isinstance(models, EtlError):
+        return {"outcome": "failed", "error": str(models).splitlines()[0], "fix": models.fix}
+    return None if models is None else transform_record(models)
 
 
 def as_json(value: Any) -> str:

@@ -11,7 +11,7 @@ from etl_pipeline.cli.shell import DEBUG_OPTION, JSON_OPTION, exit_codes, stop_o
 
 if TYPE_CHECKING:
     from etl_pipeline.config import Settings
-    from etl_pipeline.transform.events import TransformSummary
+    from etl_pipeline.transform.summary import TransformSummary
 
 SELECT = typer.Option(
     None,

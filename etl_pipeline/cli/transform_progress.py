@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from etl_pipeline.transform.events import (
-    MODEL_KINDS,
     Event,
     Listener,
     NodeFinished,
     NodeStarted,
     Planned,
 )
+from etl_pipeline.transform.summary import MODEL_KINDS
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
-from etl_pipeline.transform.events import Node, Rows, TransformSummary
+from etl_pipeline.transform.summary import Node, Rows, TransformSummary
 
 LINES_SHOWN = 20
 
@@ -79,26 +80,28 @@ def _count(number: int, noun: str) -> str:
 
 def transform_json(summary: TransformSummary) -> str:
     """The summary of ``etl transform`` for programs; keys are only ever added."""
-    return json.dumps(
-        {
-            "environment": summary.environment,
-            "outcome": "succeeded" if summary.is_success else "failed",
-            "started_at": summary.started_at.isoformat(),
-            "seconds": round(summary.seconds, 3),
-            "notes": list(summary.notes),
-            "not_built": list(summary.not_built),
-            "nodes": [
-                {
-                    "name": n.name,
-                    "kind": n.kind,
-                    "status": n.status,
-                    "seconds": round(n.seconds, 3),
-                    "failures": n.failures,
-                    "error": n.words if n.is_failed and n.status != "fail" else None,
-                    "file": n.file,
-                }
-                for n in sorted(summary.nodes, key=lambda n: (n.kind, n.name))
-            ],
-        },
-        indent=2,
-    )
+    return json.dumps(transform_record(summary), indent=2)
+
+
+def transform_record(summary: TransformSummary) -> dict[str, Any]:
+    """What the JSON holds."""
+    return {
+        "environment": summary.environment,
+        "outcome": "succeeded" if summary.is_success else "failed",
+        "started_at": summary.started_at.isoformat(),
+        "seconds": round(summary.seconds, 3),
+        "notes": list(summary.notes),
+        "not_built": list(summary.not_built),
+        "nodes": [
+            {
+                "name": n.name,
+                "kind": n.kind,
+                "status": n.status,
+                "seconds": round(n.seconds, 3),
+                "failures": n.failures,
+                "error": n.words if n.is_failed and n.status != "fail" else None,
+                "file": n.file,
+            }
+            for n in sorted(summary.nodes, key=lambda n: (n.kind, n.name))
+        ],
+    }

@@ -14,7 +14,8 @@ from typing import Any
 
 from etl_pipeline.errors import EtlError
 from etl_pipeline.transform.child import STOPPED
-from etl_pipeline.transform.events import Listener, Node, NodeFinished, NodeStarted, Planned
+from etl_pipeline.transform.events import Listener, NodeFinished, NodeStarted, Planned
+from etl_pipeline.transform.summary import Node
 
 PATIENCE_SECONDS = 15.0
 """How long dbt may take to cancel its statements when it is asked to stop."""

@@ -29,9 +29,10 @@ from etl_pipeline.errors import (
 from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.transform import warehouse
 from etl_pipeline.transform.environment import LAYERS, PROJECT, find_folder, make_environment
-from etl_pipeline.transform.events import Listener, Node, Rows, TransformSummary
+from etl_pipeline.transform.events import Listener
 from etl_pipeline.transform.needs import Lacks, digest_models, find_lacks, read_needs
 from etl_pipeline.transform.process import run_dbt
+from etl_pipeline.transform.summary import Node, Rows, TransformSummary
 
 MOST_AT_ONCE = 8
 ROWS_SHOWN = 10
@@ -64,8 +65,9 @@ def transform_once(
     """
     started_at, started = datetime.now(UTC), time.monotonic()
     with _opened(settings) as (connection, raw_schema):
-        lacks = find_lacks(read_needs(project), warehouse.read_columns(connection, raw_schema))
-        _refuse_empty_raw(lacks, read_needs(project), raw_schema)
+        needs = read_needs(project)
+        lacks = find_lacks(needs, warehouse.read_columns(connection, raw_schema))
+        _refuse_empty_raw(lacks, needs, raw_schema)
         layers = _layers(settings)
         schemas = [str(config["schema"]) for config in layers.values()]
         digest = digest_models(project, lacks)

@@ -21,8 +21,8 @@ from etl_pipeline.demo.practice import build_practice, change_practice
 from etl_pipeline.demo.servers import Servers
 from etl_pipeline.pipeline.session import run_once
 from etl_pipeline.transform.environment import PROJECT
-from etl_pipeline.transform.events import TransformSummary
 from etl_pipeline.transform.session import transform_once
+from etl_pipeline.transform.summary import TransformSummary
 from tests.conftest import Lab, open_lab
 from tests.rows import run_sql
 from tests.transform.reconcile import Reconciled, age_families, read_receivables, reconcile

@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from etl_pipeline.transform.process import run_dbt
+from etl_pipeline.transform.warehouse import _LOCK
 from tests.cli.conftest import COMMAND, ROOT, refuse_secrets
 from tests.transform.conftest import State
 
 
-def start(state: State, *words: str) -> subprocess.Popen[str]:
+def start(state: State, *words: str, folder: Path | None = None) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*COMMAND, *words],
         env={
@@ -27,7 +28,7 @@ def start(state: State, *words: str) -> subprocess.Popen[str]:
             "PYTHONWARNINGS": "error",
             "LC_ALL": "C.UTF-8",
             "ETL_ENVIRONMENT": "test",
-            "ETL_CONFIG_DIR": str(state.config_folder),
+            "ETL_CONFIG_DIR": str(folder or state.config_folder),
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -35,8 +36,8 @@ def start(state: State, *words: str) -> subprocess.Popen[str]:
     )
 
 
-def call(state: State, *words: str) -> tuple[int, str, str]:
-    stdout, stderr = (process := start(state, *words)).communicate(timeout=120)
+def call(state: State, *words: str, folder: Path | None = None) -> tuple[int, str, str]:
+    stdout, stderr = (process := start(state, *words, folder=folder)).communicate(timeout=120)
     refuse_secrets(stdout + stderr)
     return process.returncode, stdout, stderr
 
@@ -163,25 +164,67 @@ def test_without_dbt_the_fix_is_named(first: State) -> None:
     )
 
 
-def test_a_run_ends_with_the_models_where_that_is_configured(
-    first: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The models themselves are tested elsewhere; this is about when they are built."""
-    from etl_pipeline.cli import main, transform
-    from etl_pipeline.config import reset_settings
+@pytest.fixture
+def after_run(first: State, tmp_path: Path) -> Path:
+    """A configuration by which a run ends with the models; a run that fails leaves ``told``."""
+    keep = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text(sys.stdin.read())"
+    return first.lab.write_config(
+        tmp_path,
+        pipeline={
+            # What dbt knows of the project is there already.
+            "transform": {"after_run": True, "folder": str(first.summary.folder.parent)},
+            "notify": {"command": [sys.executable, "-c", keep, str(tmp_path / "told")]},
+        },
+    )
 
-    folder = first.lab.write_config(tmp_path, pipeline={"transform": {"after_run": True}})
-    monkeypatch.setenv("ETL_ENVIRONMENT", "test")
-    monkeypatch.setenv("ETL_CONFIG_DIR", str(folder))
-    built: list[str] = []
 
-    def build(settings: object, **_: object) -> object:
-        built.append(str(settings))
-        return first.summary
+def test_a_run_that_finds_nothing_to_do_ends_with_the_models(first: State, after_run: Path) -> None:
+    code, stdout, stderr = call(first, "run", "--json", folder=after_run)
+    assert code == 0, stderr
+    result = json.loads(stdout)
+    assert (result["outcome"], result["inserted"], result["updated"]) == ("succeeded", 0, 0)
+    models = result["transformation"]
+    assert (models["outcome"], models["not_built"]) == ("succeeded", [])
+    assert len(models["nodes"]) == len(first.summary.nodes)
+    assert "Transformation (test) succeeded: " in stderr
+    assert not (after_run / "told").exists()
 
-    monkeypatch.setattr(transform, "build_models", build)
-    reset_settings()
-    for words, count in ((["run", "clinic"], 1), (["run", "clinic", "--json"], 2)):
-        main.app(words, standalone_mode=False)
-        assert len(built) == count
-    reset_settings()
+
+def test_a_model_that_fails_after_a_run_fails_the_command(first: State, after_run: Path) -> None:
+    admin = first.lab.analytics
+    admin.execute(b"ALTER TABLE marts.dim_clinic RENAME TO dim_clinic_away")
+    admin.execute(b"CREATE SEQUENCE marts.dim_clinic")
+    try:
+        code, stdout, stderr = call(first, "run", "clinic", folder=after_run)
+    finally:
+        admin.execute(b"DROP SEQUENCE marts.dim_clinic")
+        admin.execute(b"ALTER TABLE marts.dim_clinic_away RENAME TO dim_clinic")
+    assert code == 1, stderr
+    run, models = stdout.split("Transformation (test) failed: ")
+    assert run.startswith("Run ")
+    assert "succeeded: 1 of 1 table equal to the source" in run
+    assert "\nmodel dim_clinic: " in models
+    assert "is neither a view nor a table (SQLSTATE ET001)\n" in models
+    told = json.loads((after_run / "told").read_text())
+    assert (told["outcome"], told["transformation"]["outcome"]) == ("succeeded", "failed")
+    assert first.query("SELECT outcome FROM etl.run ORDER BY run_id DESC LIMIT 1") == [
+        ("succeeded",)
+    ]
+
+
+def test_models_that_cannot_be_begun_after_a_run_are_told(first: State, after_run: Path) -> None:
+    first.query(f"SELECT pg_advisory_lock({_LOCK})")
+    try:
+        code, stdout, stderr = call(first, "run", "clinic", "--json", folder=after_run)
+    finally:
+        first.query(f"SELECT pg_advisory_unlock({_LOCK})")
+    assert code == 1
+    problem = "another transformation is at work on this warehouse"
+    assert stderr.splitlines()[-2] == f"error: {problem}"
+    for text in (stdout, (after_run / "told").read_text()):
+        result = json.loads(text)
+        assert result["outcome"] == "succeeded"
+        assert result["transformation"] == {
+            "outcome": "failed", "error": problem,
+            "fix": "wait until it has ended, or stop it, and run again",
+        }  # fmt: skip
