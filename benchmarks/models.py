@@ -1,68 +1,124 @@
 """How long the models take, and the same SQL sent through psql: ``python -m benchmarks.models``.
 
-Works on the warehouse of the environment in force, a demo for example, whose models are built. Both
-make every row of every model anew, compare it with the one that is there, and run every test.
+Both make every row of every model anew, compare it with the one that is there, set comments, fill
+the seed and run every test, as commands of their own, in turns. psql is sent what dbt sent for the
+seed, the models and the tests, in one session, in an order in which nothing waits. What dbt asks
+besides (which relations there are, columns of examples) is its own affair, and counts as its time.
 """
 
 from __future__ import annotations
 
+import argparse
+import csv
 import json
 import os
+import statistics
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from etl_pipeline.config import Settings
-from etl_pipeline.transform.events import TransformSummary
+from benchmarks.memory import environment, etl_run
+from etl_pipeline.config import FileConfigProvider, Settings
+from etl_pipeline.demo.servers import remove_servers, running_servers
+from etl_pipeline.demo.setting import Practice, prepare_practice
+from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.transform.environment import PROJECT
 from etl_pipeline.transform.session import transform_once
+from etl_pipeline.transform.summary import TransformSummary
+
+TRANSFORM = [*etl_run()[:-1], "transform", "--full-refresh"]
 
 
 def main() -> None:
-    """Print the two times."""
-    settings = Settings()
-    transform_once(settings, full_refresh=True, listen=lambda _: None)
-    started = time.monotonic()
-    summary = transform_once(settings, full_refresh=True, listen=lambda _: None)
-    transformed = time.monotonic() - started
-    statements = _sent_statements(summary)
-    sent = _send(settings, statements)
-    print(f"etl transform  {transformed:6.1f} s  {len(summary.nodes)} models and tests")  # noqa: T201
-    print(f"psql           {sent:6.1f} s  {len(statements)} statements")  # noqa: T201
-    print(f"ratio          {transformed / sent:6.2f}")  # noqa: T201
+    """Print each time, and the medians."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--patients", type=int, default=10_000, help="size of the practice")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--folder", type=Path, help="servers and practice of it stay")
+    choices = parser.parse_args()
+    with _practice(choices.folder, choices.patients) as (settings, folder):
+        summary = transform_once(settings, full_refresh=True, listen=lambda _: None)
+        script = folder / "models.sql"
+        statements = _sent_statements(settings, summary)
+        script.write_text("".join(f"BEGIN;\n{one}\nCOMMIT;\n" for one in statements))
+        psql = ["psql", "-Xqv", "ON_ERROR_STOP=1", "-o", os.devnull, "-f", str(script)]
+        transformed, sent = [], []
+        for _ in range(choices.repeats):
+            transformed.append(_take(TRANSFORM, environment(folder)))
+            sent.append(_take(psql, _where(settings)))
+        _show("etl transform", transformed, f"{len(summary.nodes)} models and tests")
+        _show("psql", sent, f"{len(statements)} transactions")
+        ratio = statistics.median(transformed) / statistics.median(sent)
+        print(f"{'ratio':<14} {ratio:7.2f}    {choices.patients:,} patients")  # noqa: T201
 
 
-def _sent_statements(summary: TransformSummary) -> list[str]:
-    """What dbt sent for models and tests, what is built from others after them."""
+@contextmanager
+def _practice(kept: Path | None, patients: int) -> Iterator[tuple[Settings, Path]]:
+    """A practice whose rows are in raw, on private servers; those of a folder that is kept stay."""
+    with tempfile.TemporaryDirectory() as passing:
+        folder = (kept or Path(passing)).resolve()
+        folder.mkdir(exist_ok=True)
+        try:
+            with running_servers(folder, stay=kept is not None) as servers:
+                prepare_practice(folder, servers, Practice(patients, 7, "InnoDB"))
+                settings = Settings("test", FileConfigProvider(folder))
+                if not run_once(settings, [], listen=lambda _: None).is_success:
+                    raise SystemExit("the practice could not be copied")
+                yield settings, folder
+        finally:
+            if kept is None:
+                remove_servers(folder)
+
+
+def _sent_statements(settings: Settings, summary: TransformSummary) -> list[str]:
+    """What dbt sent, what is built from others after them; examples first, which need nothing."""
     manifest = json.loads((summary.folder / "manifest.json").read_text())
-    order = TopologicalSorter(manifest["parent_map"]).static_order()
     sent = summary.folder / "run" / "practice"
-    files = [sent / manifest["nodes"][key]["path"] for key in order if key in manifest["nodes"]]
-    found = {path.name: path for path in sent.rglob("*.sql") if "seeds" not in path.parts}
-    return [found[f.name].read_text() for f in files if f.name in found]
+    found = {path.name: path for path in sent.rglob("*.sql")}
+    order = TopologicalSorter(manifest["parent_map"]).static_order()
+    names = [
+        *(f"{key.split('.')[-1]}.sql" for key in manifest["unit_tests"]),
+        *(Path(manifest["nodes"][key]["path"]).name for key in order if key in manifest["nodes"]),
+    ]
+    texts = [found.pop(name).read_text().strip().rstrip(";") for name in names if name in found]
+    if found:
+        raise SystemExit(f"not sent through psql: {', '.join(found)}")
+    staging = settings.get_analytics_staging_connection_config()["schema"]
+    return [_fill_seed(f"{staging}.enumeration"), *(f"{text};" for text in texts)]
 
 
-def _send(settings: Settings, statements: list[str]) -> float:
+def _fill_seed(table: str) -> str:
+    with (PROJECT / "seeds" / "enumeration.csv").open(newline="", encoding="utf-8") as file:
+        _, *rows = csv.reader(file)
+    lines = (", ".join("'" + value.replace("'", "''") + "'" for value in row) for row in rows)
+    return f"TRUNCATE {table};\nINSERT INTO {table} VALUES\n" + ",\n".join(
+        f"({line})" for line in lines
+    ) + ";"  # fmt: skip
+
+
+def _where(settings: Settings) -> dict[str, str]:
     config = settings.get_analytics_staging_connection_config()
-    script = Path(settings.environment + "_models.sql").resolve()
-    script.write_text(
-        "".join(f"BEGIN;\n{one.rstrip().rstrip(';')};\nCOMMIT;\n" for one in statements)
-    )
+    names = {"PGHOST": "host", "PGPORT": "port", "PGDATABASE": "database", "PGUSER": "user"}
+    return {
+        "PATH": os.environ["PATH"],
+        **{name: str(config[key]) for name, key in names.items()},
+        "PGPASSWORD": str(config["password"]),
+    }
+
+
+def _take(command: Sequence[str], env: Mapping[str, str]) -> float:
     started = time.monotonic()
-    subprocess.run(
-        ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-o", os.devnull, "-f", str(script)],
-        env={
-            "PATH": os.environ["PATH"],
-            "PGHOST": str(config["host"]),
-            "PGPORT": str(config["port"]),
-            "PGDATABASE": str(config["database"]),
-            "PGUSER": str(config["user"]),
-            "PGPASSWORD": str(config["password"]),
-        },
-        check=True,
-    )
-    script.unlink()
+    subprocess.run(command, env=dict(env), check=True, capture_output=True)
     return time.monotonic() - started
+
+
+def _show(name: str, seconds: Sequence[float], what: str) -> None:
+    each = ", ".join(f"{one:.1f}" for one in sorted(seconds))
+    print(f"{name:<14} {statistics.median(seconds):6.1f} s  {what} ({each})")  # noqa: T201
 
 
 if __name__ == "__main__":
