@@ -70,7 +70,7 @@ class Replicated:
         altered: Values that PostgreSQL cannot hold, of the rows that were compared.
         notes: Sentences on what was replaced, is slow, or took more than was asked for.
         changes: By ordinal, for chunks in which few rows differed.
-        mended: What was wrong with the replica.
+        mended: What was wrong with the replica, in the order of the chunks.
     """
 
     what: Pass
@@ -145,7 +145,7 @@ def replicate_table(
         proven_at,
         watermark,
         notes=tuple(notes),
-        mended=tuple(job.mended),
+        mended=tuple(sorted(job.mended, key=lambda one: one.chunk.ordinal)),
     )
     return _sum_up(done, written)
 

@@ -30,7 +30,7 @@ class WriteJob:
         identity: What the replica is to be remembered as.
         claim: The run that writes.
         rules: How the table is kept equal.
-        mended: Collects what was wrong with the replica, in the order of the work.
+        mended: Collects what was wrong with the replica, as the lanes find it.
     """
 
     text: TableText

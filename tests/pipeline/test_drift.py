@@ -234,7 +234,11 @@ def test_owners_grants_and_comments_stay(release: Release, table: str) -> None:
         (release.reader, *[f"raw.{table}"] * 3),
     ).fetchone()
     # Where another table takes this one's place, the old one keeps its comments.
-    assert granted == (True, "[int(11)]" if table == "adopted_beside_it" else "mine")
+    # Oracle's MySQL declares no width.
+    kept = ("[int(11)]", "[int]") if table == "adopted_beside_it" else ("mine",)
+    assert granted is not None
+    assert granted[0]
+    assert granted[1] in kept
 
 
 @pytest.mark.parametrize("table", ROWS)
