@@ -39,6 +39,9 @@ LOCK_SECONDS = 20
 """Queries that begin after an ALTER wait behind it, and it behind those at work: no longer."""
 
 
+_TAKING_VIEWS_AWAY = 4_418_902_276_135_550  # an arbitrary number that is ours: a lock
+
+
 @dataclass(frozen=True, slots=True)
 class RawDrift:
     """What a table of ``raw`` has still to follow.
@@ -66,6 +69,13 @@ class RawDrift:
     def is_swap(self) -> bool:
         """Whether another table takes this one's place."""
         return bool(self.adoption and self.adoption.misfits)
+
+    @property
+    def takes_views_away(self) -> bool:
+        """Whether views on the table may be dropped for a while."""
+        return self.adoption is not None or bool(
+            self.steps and (self.steps.retypes or self.steps.unkey)
+        )
 
     @property
     def is_void(self) -> bool:
@@ -201,6 +211,10 @@ class EvolvingRaw:
         if self._is_altered or self.drift is None:
             return
         self._is_altered = True
+        if self.drift.takes_views_away:
+            # Views may stand on several tables that change at a time. Waited for before this
+            # transaction locks anything that whoever holds it might need.
+            self.analytics.execute("SELECT pg_advisory_xact_lock(%s)", (_TAKING_VIEWS_AWAY,))
         if self.marks_deletes and not self.drift.has_marks and not self.drift.is_swap:
             self.analytics.execute(add_marks(self._target).encode())
         if not self.drift.changes:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from etl_pipeline.pipeline.events import TableRetried
 from etl_pipeline.pipeline.session import run_once
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.sync import chunks
@@ -441,3 +442,32 @@ def test_a_column_that_was_kept_may_be_dropped_by_whoever_wants(lab: Lab) -> Non
     run_sql(lab.source, "UPDATE words SET word = 'new' WHERE id = 1")
     assert run(lab).is_success
     assert_equal(lab, "words")
+
+
+def test_tables_under_the_same_views_change_side_by_side(lab: Lab) -> None:
+    """Their views are taken away and put back by one after the other."""
+    tables = [f"t{n}" for n in range(4)]
+    for table in tables:
+        make_table(
+            lab.source,
+            f"CREATE TABLE {table} (k int PRIMARY KEY, n tinyint)",
+            f"INSERT INTO {table} VALUES (1, 1), (2, 2)",
+        )
+    assert run(lab).is_success
+    joined = " ".join(f"JOIN raw.{table} USING (k)" for table in tables[1:])
+    columns = ", ".join(f"{table}.n AS {table}" for table in tables)
+    views = [f"SELECT k, {columns} FROM raw.t0 {joined}"]
+    views += [f"SELECT * FROM raw.v{n}" for n in range(7)]
+    owner = lab.env["TEST_POSTGRES_ANALYTICS_USER"]
+    for n, query in enumerate(views):
+        lab.analytics.execute(f"CREATE VIEW raw.v{n} AS {query}".encode())
+        lab.analytics.execute(f"ALTER VIEW raw.v{n} OWNER TO {owner}".encode())
+    events: list[Any] = []
+    for kind in ("int", "bigint", "decimal(20,0)"):
+        for table in tables:
+            run_sql(lab.source, f"ALTER TABLE {table} MODIFY n {kind}")
+        summary = run_once(lab.settings, [], listen=events.append)
+        assert [one.error for one in summary.outcomes] == [None] * 4
+    assert [event for event in events if isinstance(event, TableRetried)] == []
+    shown = lab.analytics.execute("SELECT * FROM raw.v7 ORDER BY k").fetchall()
+    assert shown == [(1, 1, 1, 1, 1), (2, 2, 2, 2, 2)]
