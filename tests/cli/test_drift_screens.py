@@ -11,6 +11,7 @@ from etl_pipeline.pipeline.preview import Preview, TablePreview
 from etl_pipeline.schema.decision import DriftEvent
 from etl_pipeline.sync.history import DriftRecord, RunRecord, TableRecord
 from etl_pipeline.sync.rules import Pass
+from tests.cli.test_screens import PRICE_REFUSED
 from tests.expected import Expected
 
 STARTED = datetime(2024, 6, 28, 2, 30, tzinfo=UTC)
@@ -29,18 +30,6 @@ ADDED = DriftEvent(
 RETYPED = ('ALTER TABLE "raw"."patient"\n  ALTER COLUMN "Age" TYPE integer USING "Age"::integer',)
 AGE = ("patient", "column_retyped", "Age", "text → int(11)")
 IN_REPLICA = ("ALTER TABLE `patient`\n  CHANGE COLUMN `Age` `Age` int(11) NULL",)
-FROZEN = DriftEvent(
-    "codes",
-    "column_retyped",
-    "Price",
-    "double → decimal(10,2)",
-    "refuse",
-    ("ALTER TABLE `codes`\n  CHANGE COLUMN `Price` `Price` decimal(10,2) NOT NULL",),
-    (
-        'ALTER TABLE "raw"."codes"\n'
-        '  ALTER COLUMN "Price" TYPE numeric(10,2) USING "Price"::numeric(10,2)',
-    ),
-)
 WHY = (
     "the source's schema changed, and drift is frozen: Price column retyped: double → decimal(10,2)"
 )
@@ -103,7 +92,7 @@ RUN = RunRecord(
     deleted=0,
 )
 RECORDED = [
-    DriftRecord(FROZEN, None, None),
+    DriftRecord(PRICE_REFUSED, None, None),
     DriftRecord(ADDED, STARTED, LATER),
     DriftRecord(DriftEvent(*AGE, "reload", IN_REPLICA, RETYPED, PEOPLE), STARTED, LATER),
     DriftRecord(CAME_AND_WENT[0], None, LATER),
@@ -133,8 +122,8 @@ def test_the_plan_says_what_changed_and_what_would_be_done(expected: Expected) -
             data_bytes=1_000,
             seconds=0.1,
             reads="SELECT `Code` FROM `codes`",
-            ddl=statements(FROZEN),
-            drift=(FROZEN,),
+            ddl=statements(PRICE_REFUSED),
+            drift=(PRICE_REFUSED,),
             error=WHY,
             fix="etl run codes --accept-drift",
         ),

@@ -146,26 +146,25 @@ DRIFTED = _outcome(
         DriftEvent("patient", "column_retyped", "Age", "text → int(11)", "reload"),
     ],
 )
+PRICE_REFUSED = DriftEvent(
+    "codes",
+    "column_retyped",
+    "Price",
+    "double → decimal(10,2)",
+    "refuse",
+    ("ALTER TABLE `codes`\n  CHANGE COLUMN `Price` `Price` decimal(10,2) NOT NULL",),
+    (
+        'ALTER TABLE "raw"."codes"\n'
+        '  ALTER COLUMN "Price" TYPE numeric(10,2) USING "Price"::numeric(10,2)',
+    ),
+)
 FROZEN = _outcome(
     "codes",
     grade=None,
     error="the source's schema changed, and drift is frozen: Price column retyped: "
     "double → decimal(10,2)",
     fix="etl run codes --accept-drift",
-    drift=[
-        DriftEvent(
-            "codes",
-            "column_retyped",
-            "Price",
-            "double → decimal(10,2)",
-            "refuse",
-            ("ALTER TABLE `codes`\n  CHANGE COLUMN `Price` `Price` decimal(10,2) NOT NULL",),
-            (
-                'ALTER TABLE "raw"."codes"\n'
-                '  ALTER COLUMN "Price" TYPE numeric(10,2) USING "Price"::numeric(10,2)',
-            ),
-        )
-    ],
+    drift=[PRICE_REFUSED],
 )
 CAME_AND_WENT = [
     DriftEvent("task", "table_dropped", "", "its copies stay as they are", "follow"),
