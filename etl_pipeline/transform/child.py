@@ -35,6 +35,7 @@ def main() -> int:
     from dbt.cli.main import dbtRunner
 
     PostgresConnectionManager.exception_handler = _without_values  # type: ignore[method-assign, assignment]
+    PostgresConnectionManager.release = _keep_session  # type: ignore[method-assign, assignment]
     lock = threading.Lock()
 
     def listen(event: Any) -> None:
@@ -141,6 +142,25 @@ def _without_values(manager: Any, sql: str) -> Iterator[None]:  # noqa: ARG001 -
         raise
 
 
+def _keep_session(manager: Any) -> None:
+    """Takes the place of the adapter's own way to end a node, which is to end its session.
+
+    Logging in for each of 160 nodes took a seventh of the time of the nodes of a small practice,
+    and a new process of the server has read nothing of its catalog. A broken session is ended.
+    """
+    connection = manager.get_if_exists()
+    if connection is None or connection.state != "open":
+        return
+    import psycopg2
+
+    try:
+        # A question about the catalog begins a transaction of which dbt knows nothing.
+        connection.handle.rollback()
+        connection.transaction_open = False
+    except psycopg2.Error:
+        manager.close(connection)
+
+
 def _words(error: Any) -> str:
     """An error of the server in words without values.
 
@@ -155,4 +175,7 @@ def _words(error: Any) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    # All is told and every session closed; taking dbt's objects apart one by one takes 0.7 s.
+    sys.stderr.flush()
+    os._exit(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -10,9 +11,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from etl_pipeline.transform.child import _keep_session
 from etl_pipeline.transform.process import run_dbt
 from etl_pipeline.transform.warehouse import _LOCK
 from tests.cli.conftest import COMMAND, ROOT, refuse_secrets
@@ -228,3 +231,24 @@ def test_models_that_cannot_be_begun_after_a_run_are_told(first: State, after_ru
             "outcome": "failed", "error": problem,
             "fix": "wait until it has ended, or stop it, and run again",
         }  # fmt: skip
+
+
+def test_a_session_is_kept_from_model_to_model_unless_it_is_broken(first: State) -> None:
+    import psycopg2  # type: ignore[import-untyped]
+
+    config = first.settings.get_analytics_connection_config()
+    login = {name: str(config[name]) for name in ("host", "port", "user", "password")}
+    with contextlib.closing(psycopg2.connect(**login, dbname=config["database"])) as session:
+        connection = SimpleNamespace(state="open", handle=session, transaction_open=True)
+        manager = SimpleNamespace(
+            get_if_exists=lambda: connection, close=lambda c: setattr(c, "state", "closed")
+        )
+        pid = session.info.backend_pid
+        session.cursor().execute("SELECT 1")
+        _keep_session(manager)
+        assert (connection.state, connection.transaction_open) == ("open", False)
+        assert session.info.transaction_status == psycopg2.extensions.TRANSACTION_STATUS_IDLE
+        session.cursor().execute("SELECT 1")
+        first.query(f"SELECT pg_terminate_backend({pid}, 10000)")
+        _keep_session(manager)
+        assert connection.state == "closed"
