@@ -31,6 +31,7 @@ from etl_pipeline.sync.lanes import Lane
 from etl_pipeline.sync.proof import ChunkProof
 from etl_pipeline.sync.replica import Watermark
 from etl_pipeline.sync.rules import Known
+from etl_pipeline.sync.strips import cut_strips
 from etl_pipeline.sync.written import WriteJob, Written, write_rows
 from etl_pipeline.transfer.select import Chunk
 from etl_pipeline.transfer.spool import Spool
@@ -118,6 +119,9 @@ def _copy_chunk(
         proof = extract_chunk(job.text, chunk, lane.source, spool, job.lanes.stop)
         write_rows(job, lane.replication, incoming, spool)
         replica.remember_chunks(lane.replication, incoming, job.claim, [proof])
+        if body := spool.body():
+            strips = cut_strips(job.text, chunk, body)
+            replica.remember_strips(lane.replication, incoming, chunk, proof.text_digest, strips)
         lane.replication.commit()
     job.report(proof.rows, proof.text_bytes)
     return Written.read(proof)

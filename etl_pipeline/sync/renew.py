@@ -21,7 +21,7 @@ from etl_pipeline.sync.chunks import (
     may_have_grown,
     plan_chunks,
 )
-from etl_pipeline.sync.difference import find_difference
+from etl_pipeline.sync.difference import Difference, find_difference
 from etl_pipeline.sync.extract import (
     ColumnState,
     end_read,
@@ -37,6 +37,7 @@ from etl_pipeline.sync.proof import ChunkProof
 from etl_pipeline.sync.replica import KnownChunk, Watermark
 from etl_pipeline.sync.rules import Known
 from etl_pipeline.sync.server_digest import ask_digest, servers_agree
+from etl_pipeline.sync.strips import Strip, cut_strips, find_other, lines_of, renew_strips
 from etl_pipeline.sync.written import Change, WriteJob, Written, write_rows
 from etl_pipeline.transfer.reader import read_text
 from etl_pipeline.transfer.select import Chunk, TableText, delete_chunk, select_chunk
@@ -273,26 +274,79 @@ def _mend_chunk(
     replication: Any,
 ) -> Change | _PutOff | None:
     """Make the replica's rows of *chunk* those of *sent*; what was changed, if it is little."""
-    text, stop = job.text, job.lanes.stop
-    with Spool(ordered=text.is_ordered) as held:
-        held.fill(read_text(replication, select_chunk(text, chunk), text.modes), stop.check)
-        if sent.is_small and held.is_small:
-            difference = find_difference(sent.lines(), held.lines())
-            gone = count_gone(text, difference)
-        else:
-            difference, gone = None, max(0, held.rows - sent.rows)
-        if guard and not guard.may_go(gone):
-            return _PutOff(chunk)
-        wrong = find_foreign(text, start.given.get(chunk), held.digest(), difference)
-        if not wrong and chunk in start.given and chunk != start.last:
-            wrong = find_missed(text, job.rules, start.committed, chunk, difference)
-        job.mended.extend(wrong)
-        if difference is not None and len(difference) <= FEW_ROWS:
-            return write_few(job.text, difference, held.digest(), replication)
+    text = job.text
+    found = _compare_strips(job, start, chunk, sent, replication)
+    found = found or _compare_rows(job, chunk, sent, replication)
+    if guard and not guard.may_go(found.gone):
+        return _PutOff(chunk)
+    difference = found.difference
+    wrong = find_foreign(text, start.given.get(chunk), found.held, difference)
+    if not wrong and chunk in start.given and chunk != start.last:
+        wrong = find_missed(text, job.rules, start.committed, chunk, difference)
+    job.mended.extend(wrong)
+    replica.remember_strips(replication, text.name, chunk, sent.digest(), found.strips)
+    if difference is not None and len(difference) <= FEW_ROWS:
+        return write_few(text, difference, found.held, replication)
     if text.table.integer_key is None:
         raise CannotRenewError
     _write_anew(job, chunk, sent, replication)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """A chunk of the replica beside the source's.
+
+    Attributes:
+        held: The digest of the text that the replica has.
+        difference: None where it is too much to be held in memory.
+        gone: Rows that the source does not have any more.
+        strips: Of the source's rows.
+    """
+
+    held: bytes
+    difference: Difference | None
+    gone: int
+    strips: Sequence[Strip]
+
+
+def _compare_strips(
+    job: WriteJob, start: _Start, chunk: Chunk, sent: Spool, replication: Any
+) -> _Compared | None:
+    """Read of the replica the strips alone in which rows changed.
+
+    None where they are not known, or too many to be worth it, or where the replica's are not what
+    it was given: then nothing else of the chunk need be, either.
+    """
+    text, believed, body = job.text, start.believed.get(chunk), sent.body()
+    if believed is None or not body:
+        return None
+    strips = replica.read_strips(replication, text.name, chunk, believed)
+    other = find_other(text, strips, body)
+    if not 0 < len(other) <= len(strips) // 2:
+        return None
+    statement = select_chunk(text, *(one.keys for one in other))
+    with Spool(ordered=text.is_ordered) as held:
+        held.fill(read_text(replication, statement, text.modes), job.lanes.stop.check)
+        held_body = held.body()
+    if held_body is None or find_other(text, other, held_body):
+        return None
+    difference = find_difference(lines_of(text, other, body), held_body.split(b"\n")[:-1])
+    renewed = renew_strips(text, chunk, strips, other, body)
+    return _Compared(believed, difference, count_gone(text, difference), renewed)
+
+
+def _compare_rows(job: WriteJob, chunk: Chunk, sent: Spool, replication: Any) -> _Compared:
+    """Read all of the replica's rows."""
+    text, body = job.text, sent.body()
+    strips = cut_strips(text, chunk, body) if body else []
+    with Spool(ordered=text.is_ordered) as held:
+        blocks = read_text(replication, select_chunk(text, chunk), text.modes)
+        held.fill(blocks, job.lanes.stop.check)
+        if not (sent.is_small and held.is_small):
+            return _Compared(held.digest(), None, max(0, held.rows - sent.rows), strips)
+        difference = find_difference(sent.lines(), held.lines())
+        return _Compared(held.digest(), difference, count_gone(text, difference), strips)
 
 
 def _write_anew(job: WriteJob, chunk: Chunk, sent: Spool, replication: Any) -> None:

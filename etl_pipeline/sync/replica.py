@@ -23,6 +23,7 @@ from etl_pipeline.schema.names import quote_mysql
 from etl_pipeline.sync.chunks import is_tiling
 from etl_pipeline.sync.claim import Claim, check_replicas
 from etl_pipeline.sync.proof import ChunkProof
+from etl_pipeline.sync.strips import Strip, pack, unpack
 from etl_pipeline.transfer.select import Chunk, TableText
 
 UNKNOWN = b"\xff" * 32
@@ -267,7 +268,8 @@ def forget(connection: Any, table: str) -> None:
 
 def _forget_chunks(connection: Any, table: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM _etl_chunk WHERE table_name = %s", (table,))
+        for state in ("_etl_chunk", "_etl_strip"):
+            cursor.execute(f"DELETE FROM {state} WHERE table_name = %s", (table,))
 
 
 def remember_empty(
@@ -319,7 +321,7 @@ def move(connection: Any, table: str, to: str) -> None:
     """Let what is remembered of *table* be remembered of *to*, in place of what was."""
     forget(connection, to)
     with connection.cursor() as cursor:
-        for state in ("_etl_table", "_etl_chunk"):
+        for state in ("_etl_table", "_etl_chunk", "_etl_strip"):
             cursor.execute(f"SHOW COLUMNS FROM {state}")
             names = [quote_mysql(name) for name, *_ in cursor.fetchall()]
             rest = ", ".join(name for name in names if name != "`table_name`")
@@ -380,6 +382,35 @@ def _write_chunks(connection: Any, table: str, chunks: Iterable[KnownChunk]) -> 
                 for known in chunks
             ],
         )
+
+
+def remember_strips(
+    connection: Any, table: str, chunk: Chunk, text_digest: bytes, strips: Sequence[Strip]
+) -> None:
+    """Replace what is remembered of the strips of *chunk*, if it has any.
+
+    They hold as long as the chunk is remembered with *text_digest*.
+    """
+    if not strips:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "REPLACE INTO _etl_strip (table_name, ordinal, text_digest, strips) "
+            "VALUES (%s, %s, %s, %s)",
+            (table, chunk.ordinal, text_digest, pack(strips)),
+        )
+
+
+def read_strips(connection: Any, table: str, chunk: Chunk, text_digest: bytes) -> list[Strip]:
+    """The strips of *chunk*, whose rows have *text_digest*; empty where they are not known."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT strips FROM _etl_strip "
+            "WHERE table_name = %s AND ordinal = %s AND text_digest = %s",
+            (table, chunk.ordinal, text_digest),
+        )
+        row = cursor.fetchone()
+    return unpack(row[0], chunk) if row else []
 
 
 def _naive(instant: datetime) -> datetime:

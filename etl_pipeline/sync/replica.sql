@@ -32,6 +32,14 @@ CREATE TABLE IF NOT EXISTS _etl_chunk (
     PRIMARY KEY (table_name, ordinal)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT 'The key ranges of each replica.';
 
+CREATE TABLE IF NOT EXISTS _etl_strip (
+    table_name   varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    ordinal      int NOT NULL COMMENT 'of the chunk',
+    text_digest  binary(32) NOT NULL COMMENT 'of the chunk whose strips they are; they are void where it has another',
+    strips       blob NOT NULL COMMENT 'for each strip: 9 bytes of its smallest key, 16 of the SHA-256 of its row text',
+    PRIMARY KEY (table_name, ordinal)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT 'Digests of parts of chunks: they tell where in a chunk rows changed.';
+
 CREATE TABLE IF NOT EXISTS _etl_schema (
     table_name   varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     definition   binary(32) NOT NULL COMMENT 'as in _etl_table',

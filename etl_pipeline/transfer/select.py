@@ -148,8 +148,8 @@ def _refuse_choices(table: Table, choices: Mapping[str, ColumnConfig]) -> None:
         )
 
 
-def select_chunk(text: TableText, chunk: Chunk) -> str:
-    """The SELECT of *chunk*: the plain list of columns, in the order of the key where there is one.
+def select_chunk(text: TableText, *chunks: Chunk) -> str:
+    """The SELECT of *chunks*: the plain list of columns, in the order of the key if there is one.
 
     Safe to put together from parts: names are quoted and bounds are integers.
     """
@@ -160,9 +160,11 @@ def select_chunk(text: TableText, chunk: Chunk) -> str:
         return f"SELECT {names} FROM {source}"
     # Without the hint MyISAM prefers to read the table through and sort it.
     statement = f"SELECT {names} FROM {source} FORCE INDEX (PRIMARY)"
-    conditions = _range_conditions(quote_mysql(key), chunk)
-    if conditions:
-        statement += " WHERE " + " AND ".join(conditions)
+    ranges = [_range_conditions(quote_mysql(key), chunk) for chunk in chunks]
+    if len(ranges) == 1 and ranges[0]:
+        statement += " WHERE " + " AND ".join(ranges[0])
+    elif len(ranges) > 1:
+        statement += " WHERE " + " OR ".join(f"({' AND '.join(one)})" for one in ranges)
     order = ", ".join(quote_mysql(name) for name in text.table.primary_key)
     return f"{statement} ORDER BY {order}"
 

@@ -124,6 +124,10 @@ class Spool(AbstractContextManager["Spool"]):
         """Whether all of it is in memory."""
         return self._file is None
 
+    def body(self) -> bytes | None:
+        """All of the text; None where it is not in memory."""
+        return b"".join(self._held) if self.is_small else None
+
     def blocks(self) -> Iterator[bytes]:
         """The text from its beginning, in blocks that may end within a line."""
         if self._file is None:

@@ -96,7 +96,7 @@ def test_a_replica_of_which_nothing_is_remembered_is_made_anew(
     run_sql(
         words.replication,
         "UPDATE words SET word = 'forged'",
-        "DROP TABLE _etl_table, _etl_chunk, _etl_owner, _etl_schema, _etl_alter",
+        "DROP TABLE _etl_table, _etl_chunk, _etl_strip, _etl_owner, _etl_schema, _etl_alter",
     )
     run_sql(words.source, "ALTER TABLE words ADD later int")
     assert run().is_success

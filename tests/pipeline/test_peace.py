@@ -209,9 +209,7 @@ def test_a_chunk_over_the_limit_is_cut_and_tried_again(
     assert summary.is_success, summary.failed
     assert_equal(lab, *TABLES)
     reads = [
-        took
-        for statement, took in sent
-        if statement.startswith("SELECT `k`, `words` FROM `code`")
+        took for statement, took in sent if statement.startswith("SELECT `k`, `words` FROM `code`")
     ]
     assert len(reads) > 1
     assert 0.01 <= max(reads) <= 0.5

@@ -14,7 +14,7 @@ import pytest
 from etl_pipeline.errors import EtlError
 from etl_pipeline.pipeline import runner
 from etl_pipeline.pipeline.session import run_once
-from etl_pipeline.sync import build, chunks, renew
+from etl_pipeline.sync import build, chunks, renew, strips
 from etl_pipeline.transfer.select import Chunk
 from tests.conftest import Lab
 from tests.killing import KilledError, killing
@@ -45,6 +45,7 @@ STRATEGIES: dict[str, dict[str, Any]] = {
 def notes(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """A table of three chunks and one of one, already copied."""
     monkeypatch.setattr(chunks, "CHUNK_ROWS", ROWS // 3)
+    monkeypatch.setattr(strips, "LEAST_BYTES", 16)
     monkeypatch.setattr(runner, "FIRST_WAIT_SECONDS", 0.01)
     monkeypatch.setattr(renew, "CHECKPOINT_SECONDS", 0)
     make_table(lab.source, NOTE, f"INSERT INTO note VALUES {OLD_ROWS}")

@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from typing import Any
+from unittest import mock
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from etl_pipeline.sync import chunks, renew, replica, replicate
+from etl_pipeline.sync import chunks, renew, replica, replicate, strips
 from etl_pipeline.sync.load_job import Loaded
 from tests.conftest import Lab
 from tests.rows import is_mariadb, make_table, read_mysql, read_postgres, run_sql
@@ -51,8 +52,9 @@ SWAP = (
 
 @pytest.fixture
 def bench(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Chunks of seven rows, and of three lines that may differ before one is written anew."""
+    """Chunks of seven rows in strips of one or two, three lines that may differ in a chunk."""
     monkeypatch.setattr(chunks, "CHUNK_ROWS", 7)
+    monkeypatch.setattr(strips, "LEAST_BYTES", 16)
     monkeypatch.setattr(renew, "FEW_ROWS", 3)
     made = Bench(lab)
     yield made
@@ -161,12 +163,38 @@ def test_only_rows_that_differ_are_written(bench: Bench, monkeypatch: pytest.Mon
     )
     assert bench.copy("plain") == Loaded(inserted=1, updated=2, deleted=1)
     # Two rows changed, one went, one came: by delete and insert in the replica. Three chunks are
-    # remembered anew, and whose the replicas are.
-    state = 3 + 1 if is_mariadb(bench.lab.replication) else 0
+    # remembered anew with their strips, and whose the replicas are.
+    state = 3 + 3 + 1 if is_mariadb(bench.lab.replication) else 0
     assert _written(bench) - before == Counter(deleted=3, written=3 + state)
     before = _written(bench)
     assert bench.copy("plain") == Loaded()
     assert _written(bench) - before == Counter(written=1 if state else 0)
+
+
+def test_of_the_replica_only_strips_that_differ_are_read(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = ", ".join(f"({k}, {k}, 'row {k}')" for k in range(KEYS))
+    make_table(bench.lab.source, TABLES["plain"], f"INSERT INTO plain VALUES {rows}")
+    bench.copy("plain")
+    compare_rows = mock.Mock(side_effect=renew._compare_rows)
+    monkeypatch.setattr(renew, "_compare_rows", compare_rows)
+    for round_ in range(3):  # what is remembered of strips after a change is as good
+        run_sql(
+            bench.lab.source,
+            f"UPDATE plain SET w = 'new {round_}' WHERE k IN (2, 30)",
+            f"DELETE FROM plain WHERE k = {40 + 7 * round_}",
+        )
+        assert bench.copy("plain") == Loaded(updated=2, deleted=1)
+        assert_equal(bench, "plain")
+    compare_rows.assert_not_called()
+    # Somebody writes into a strip that is read, so all of the chunk is; and what stands in the
+    # same strip as a row that changed is set right.
+    run_sql(bench.lab.replication, "UPDATE plain SET w = 'forged' WHERE k IN (2, 5)")
+    run_sql(bench.lab.source, "UPDATE plain SET w = 'newer' WHERE k = 2")
+    bench.copy("plain")
+    assert_equal(bench, "plain")
+    compare_rows.assert_called_once()
 
 
 def test_too_many_changes_to_hold_are_read_again(
