@@ -25,8 +25,9 @@ def load_new(job: LoadJob, schema: str, proofs: Sequence[ChunkProof]) -> Loaded:
     sent = copy_chunks(job, proofs, job.target, postgres_name(text.name), ["FREEZE"])
     key = add_raw_key(schema, text.table)
     comments = comment_raw(schema, text.table, text.columns)
-    for statement in comments if key is None else [key, *comments]:
-        analytics.execute(statement.encode())
+    if key is not None:
+        analytics.execute(key.encode())
+    analytics.execute("; ".join(comments).encode())  # in one message: they are as many as columns
     held = _digest_new(job, proofs, sent)
     expect_rows(text.name, held, proofs)
     analytics.execute(f"ANALYZE {job.target}".encode())
