@@ -8,23 +8,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from etl_pipeline.config import Settings
-from etl_pipeline.errors import ConfigurationError, StoppedError
+from etl_pipeline.errors import ConfigurationError
 from etl_pipeline.pipeline.control import Control
 from etl_pipeline.pipeline.events import Listener, RunStarted, TableFinished, TableStarted
-from etl_pipeline.pipeline.explain import explained
 from etl_pipeline.pipeline.plan import RunPlan
+from etl_pipeline.pipeline.recording import attempted, recorded_run
 from etl_pipeline.pipeline.runner import Work, open_comparison
 from etl_pipeline.pipeline.selection import refuse_absent
 from etl_pipeline.pipeline.session import KeepTrace, choose_tables, open_session
 from etl_pipeline.pipeline.summary import RunSummary
-from etl_pipeline.sync import runs, state
+from etl_pipeline.sync import runs
 from etl_pipeline.sync.backfill import backfill_table
-from etl_pipeline.sync.claim import Claim, take_replicas
+from etl_pipeline.sync.claim import Claim
 from etl_pipeline.sync.compare import Scope
-from etl_pipeline.sync.databases import lend_mysql
 from etl_pipeline.sync.key_range import RowRange, find_range
 from etl_pipeline.sync.proof import TableOutcome
-from etl_pipeline.sync.runs import Selection
 from etl_pipeline.transfer.select import TableText
 
 BACKFILL = "backfill"
@@ -73,22 +71,13 @@ def backfill_once(
         listen(RunStarted(count, sum(t.table.rows_estimate for t in plan.tables)))
         with Control(session.databases) as control:
             runs.lock_runs(control.connection)
-            selection = Selection(tuple(tables))
-            claim = runs.start_run(control.connection, selection, what=BACKFILL).claim
-            outcome = "stopped"
-            try:
-                with lend_mysql(session.databases.replication, session.stop) as replication:
-                    take_replicas(replication, claim)
-                with runs.beating(lambda: control.connection, claim.run_id):
-                    for done in _backfill_each(plan, work, claim, ranges):
-                        state.record_table(control.keep(), claim.run_id, done)
-                        outcomes.append(done)
-                outcome = "failed" if any(one.error for one in outcomes) else "succeeded"
-            finally:
-                runs.finish_run(control.keep(), claim.run_id, outcome)
+            with recorded_run(session, control, tables, BACKFILL) as record:
+                for done in _backfill_each(plan, work, record.claim, ranges):
+                    record.add(done)
+                    outcomes.append(done)
     seconds = time.monotonic() - clock
     return RunSummary(
-        claim.run_id, settings.environment, started_at, seconds, outcomes, only=BACKFILL
+        record.claim.run_id, settings.environment, started_at, seconds, outcomes, only=BACKFILL
     )
 
 
@@ -106,9 +95,8 @@ def _backfill(
     text: TableText, plan: RunPlan, work: Work, claim: Claim, wanted: RowRange
 ) -> TableOutcome:
     outcome = TableOutcome(text.name, BACKFILL)
-    started = time.monotonic()
     work.listen(TableStarted(text.name, text.table.rows_estimate))
-    try:
+    with attempted(outcome, work.keep_trace):
         with open_comparison(text, plan, work, Scope(repair=True)) as job:
             done = backfill_table(job, claim, wanted)
         outcome.rows = outcome.rows_read = done.rows
@@ -119,13 +107,5 @@ def _backfill(
             f"{text.name}: {wanted.column} {wanted}; {done.replica_rows:,} rows of replication "
             "were written anew"
         )
-    except StoppedError:
-        raise
-    except Exception as error:
-        if work.keep_trace:
-            work.keep_trace(error)
-        failure = explained(error, text.name)
-        outcome.error, outcome.fix = failure.what, failure.fix
-    outcome.seconds = time.monotonic() - started
     work.listen(TableFinished(text.name, outcome.rows, outcome.seconds, outcome.error))
     return outcome

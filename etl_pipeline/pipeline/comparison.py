@@ -10,22 +10,19 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from etl_pipeline.config import Settings
-from etl_pipeline.errors import StoppedError
 from etl_pipeline.pipeline.control import Control
 from etl_pipeline.pipeline.events import Listener
-from etl_pipeline.pipeline.explain import explained
 from etl_pipeline.pipeline.plan import RunPlan
+from etl_pipeline.pipeline.recording import attempted, recorded_run
 from etl_pipeline.pipeline.runner import Work, open_comparison, verify_tables
 from etl_pipeline.pipeline.selection import refuse_absent
 from etl_pipeline.pipeline.session import KeepTrace, Session, choose_tables, open_session
 from etl_pipeline.pipeline.summary import VerifySummary
-from etl_pipeline.sync import runs, state
-from etl_pipeline.sync.claim import Claim, take_replicas
+from etl_pipeline.sync import runs
+from etl_pipeline.sync.claim import Claim
 from etl_pipeline.sync.compare import Scope
-from etl_pipeline.sync.databases import lend_mysql
 from etl_pipeline.sync.proof import TableOutcome
 from etl_pipeline.sync.repair import Change, repair_table
-from etl_pipeline.sync.runs import Selection
 from etl_pipeline.sync.verdict import Verdict, count_words
 from etl_pipeline.sync.verify import Findings
 
@@ -61,7 +58,7 @@ def verify_once(
         with ThreadPoolExecutor(at_once) as executor:
             findings = list(verify_tables(plan, work, executor, scope))
         if control:
-            _repair(session, plan, work, control, scope, findings, Selection(tuple(tables)))
+            _repair(session, plan, work, control, scope, findings, tables)
     seconds = time.monotonic() - started
     verdicts = [one.verdict for one in findings]
     return VerifySummary(settings.environment, started_at, seconds, scope, verdicts)
@@ -74,7 +71,7 @@ def _repair(
     control: Control,
     scope: Scope,
     findings: Sequence[Findings],
-    selection: Selection,
+    tables: Sequence[str],
 ) -> None:
     """Mend what was found, table by table; each is recorded, and so is how the repair ended."""
     for one in findings:
@@ -83,18 +80,9 @@ def _repair(
     mendable = [one for one in findings if one.wrong]
     if not mendable:
         return
-    claim = runs.start_run(control.connection, selection, what=REPAIR).claim
-    outcome = "stopped"
-    try:
-        with lend_mysql(session.databases.replication, session.stop) as replication:
-            take_replicas(replication, claim)
-        with runs.beating(lambda: control.connection, claim.run_id):
-            for one in mendable:
-                done = _repair_table(plan, work, scope, claim, one)
-                state.record_table(control.keep(), claim.run_id, done)
-        outcome = "failed" if any(one.verdict.error for one in mendable) else "succeeded"
-    finally:
-        runs.finish_run(control.keep(), claim.run_id, outcome)
+    with recorded_run(session, control, tables, REPAIR) as record:
+        for one in mendable:
+            record.add(_repair_table(plan, work, scope, record.claim, one))
 
 
 def _repair_table(
@@ -102,21 +90,13 @@ def _repair_table(
 ) -> TableOutcome:
     verdict = found.verdict
     outcome = TableOutcome(verdict.table, REPAIR, rows=verdict.rows)
-    started = time.monotonic()
     text = next(text for text in plan.tables if text.name == verdict.table)
-    try:
+    with attempted(outcome, work.keep_trace):
         with open_comparison(text, plan, work, scope) as job:
             verdict.repaired, change = repair_table(job, claim, found.wrong)
         _fill_in(outcome, verdict, change)
-    except StoppedError:
-        raise
-    except Exception as error:
-        if work.keep_trace:
-            work.keep_trace(error)
-        failure = explained(error, verdict.table)
-        outcome.error, outcome.fix = failure.what, failure.fix
-        verdict.error, verdict.fix = failure.what, failure.fix
-    outcome.seconds = time.monotonic() - started
+    if outcome.error:
+        verdict.error, verdict.fix = outcome.error, outcome.fix
     return outcome
 
 

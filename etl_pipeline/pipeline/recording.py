@@ -1,0 +1,84 @@
+"""A repair or a backfill as a run in the history: one table after the other, each recorded."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from etl_pipeline.errors import StoppedError
+from etl_pipeline.pipeline.control import Control
+from etl_pipeline.pipeline.explain import explained
+from etl_pipeline.pipeline.session import KeepTrace, Session
+from etl_pipeline.sync import runs, state
+from etl_pipeline.sync.claim import Claim, take_replicas
+from etl_pipeline.sync.databases import lend_mysql
+from etl_pipeline.sync.proof import TableOutcome
+from etl_pipeline.sync.runs import Selection
+
+
+@dataclass(slots=True)
+class Record:
+    """The tables of a run that is under way.
+
+    Attributes:
+        has_failed: Whether one of them has.
+    """
+
+    control: Control
+    claim: Claim
+    has_failed: bool = False
+
+    def add(self, outcome: TableOutcome) -> None:
+        """Record what became of a table, and commit."""
+        state.record_table(self.control.keep(), self.claim.run_id, outcome)
+        self.has_failed = self.has_failed or outcome.error is not None
+
+
+@contextlib.contextmanager
+def recorded_run(
+    session: Session, control: Control, tables: Sequence[str], what: str
+) -> Iterator[Record]:
+    """A run of *what* that owns the replicas until it ends; how it ended is recorded, too.
+
+    Args:
+        session: The databases.
+        control: The connection of the run's records, which holds the lock of runs.
+        tables: What was asked for.
+        what: What the history says instead of a strategy.
+
+    Raises:
+        DatabaseError: Another run has taken over.
+    """
+    claim = runs.start_run(control.connection, Selection(tuple(tables)), what=what).claim
+    record = Record(control, claim)
+    outcome = "stopped"
+    try:
+        with lend_mysql(session.databases.replication, session.stop) as replication:
+            take_replicas(replication, claim)
+        with runs.beating(lambda: control.connection, claim.run_id):
+            yield record
+        outcome = "failed" if record.has_failed else "succeeded"
+    finally:
+        runs.finish_run(control.keep(), claim.run_id, outcome)
+
+
+@contextlib.contextmanager
+def attempted(outcome: TableOutcome, keep_trace: KeepTrace | None) -> Iterator[None]:
+    """Time what is done to a table; an error ends it, and *outcome* explains it.
+
+    Raises:
+        StoppedError: Somebody pressed Ctrl-C.
+    """
+    started = time.monotonic()
+    try:
+        yield
+    except StoppedError:
+        raise
+    except Exception as error:
+        if keep_trace:
+            keep_trace(error)
+        failure = explained(error, outcome.table)
+        outcome.error, outcome.fix = failure.what, failure.fix
+    outcome.seconds = time.monotonic() - started
