@@ -95,11 +95,15 @@ def _table(entries: Sequence[Entry], kind: str) -> str:
         seconds = median(one["seconds"])
         ratio = f"{seconds / ours:.2f}" if ours else ""
         lines.append(
-            f"| {one['name']} | {_spread(one['seconds'])} | {ratio} | {median(one['cpu']):.1f} "
+            f"| {_cell(one['name'])} | {_spread(one['seconds'])} | {ratio} | {median(one['cpu']):.1f} "
             f"| {median(one['peak_mb']):.0f} | {median(one['source_cpu']):.1f} |"
         )
-    lines += [f"| {one['name']} | {one['failed']} | | | | |" for one in rows if not one["seconds"]]
+    lines += [f"| {_cell(one['name'])} | {one['failed']} | | | | |" for one in rows if not one["seconds"]]
     return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -95,7 +95,7 @@ def _show(
     from etl_pipeline.demo.setting import Practice, prepare_practice, read_practice
     from etl_pipeline.pipeline.comparison import verify_once
     from etl_pipeline.pipeline.session import run_once
-    from etl_pipeline.sync.compare import Scope
+    from etl_pipeline.verify.compare import Scope
 
     stop_on_sigterm()
     keep_trace = show_trace if debug else None

@@ -81,7 +81,7 @@ def verify(
         from etl_pipeline.cli.verify_screen import verify_json, verify_screen
         from etl_pipeline.config import get_settings
         from etl_pipeline.pipeline.comparison import verify_once
-        from etl_pipeline.sync.compare import Scope
+        from etl_pipeline.verify.compare import Scope
 
         stop_on_sigterm()
         scope = Scope(

@@ -8,8 +8,8 @@ from typing import Any
 
 from etl_pipeline.cli.screens import as_json, count_tables, failure_lines, first_lines
 from etl_pipeline.pipeline.summary import VerifySummary
-from etl_pipeline.sync.compare import Scope
-from etl_pipeline.sync.verdict import (
+from etl_pipeline.verify.compare import Scope
+from etl_pipeline.verify.verdict import (
     Discrepancy,
     RowDifference,
     SideBySide,

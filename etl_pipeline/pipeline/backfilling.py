@@ -18,12 +18,12 @@ from etl_pipeline.pipeline.selection import refuse_absent
 from etl_pipeline.pipeline.session import KeepTrace, choose_tables, open_session
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.sync import runs
-from etl_pipeline.sync.backfill import backfill_table
 from etl_pipeline.sync.claim import Claim
-from etl_pipeline.sync.compare import Scope
-from etl_pipeline.sync.key_range import RowRange, find_range
 from etl_pipeline.sync.proof import TableOutcome
 from etl_pipeline.transfer.select import TableText
+from etl_pipeline.verify.backfill import backfill_table
+from etl_pipeline.verify.compare import Scope
+from etl_pipeline.verify.key_range import RowRange, find_range
 
 BACKFILL = "backfill"
 """What the history says of a table instead of a strategy."""

@@ -20,11 +20,11 @@ from etl_pipeline.pipeline.session import KeepTrace, Session, choose_tables, ope
 from etl_pipeline.pipeline.summary import VerifySummary
 from etl_pipeline.sync import runs
 from etl_pipeline.sync.claim import Claim
-from etl_pipeline.sync.compare import Scope
 from etl_pipeline.sync.proof import TableOutcome
-from etl_pipeline.sync.repair import Change, repair_table
-from etl_pipeline.sync.verdict import Verdict, count_words
-from etl_pipeline.sync.verify import Findings
+from etl_pipeline.verify.compare import Scope
+from etl_pipeline.verify.findings import Findings
+from etl_pipeline.verify.repair import Change, repair_table
+from etl_pipeline.verify.verdict import Verdict, count_words
 
 REPAIR = "repair"
 """What the history says of a table instead of a strategy."""

@@ -28,7 +28,6 @@ from etl_pipeline.pipeline.events import (
 from etl_pipeline.pipeline.explain import explained
 from etl_pipeline.pipeline.plan import RunPlan
 from etl_pipeline.schema.drift import FOLLOW
-from etl_pipeline.sync.compare import Comparison, Scope
 from etl_pipeline.sync.databases import Databases, lend_mysql, lend_postgres
 from etl_pipeline.sync.drift_log import TableDrift
 from etl_pipeline.sync.lanes import Lanes
@@ -40,9 +39,10 @@ from etl_pipeline.sync.remembered import recall_table
 from etl_pipeline.sync.replicate import Replicated, Replication, replicate_table
 from etl_pipeline.sync.rules import GRADES, Rules
 from etl_pipeline.sync.runs import Started
-from etl_pipeline.sync.verdict import Verdict
-from etl_pipeline.sync.verify import Findings, verify_table
 from etl_pipeline.transfer.select import TableText
+from etl_pipeline.verify.compare import Comparison, Scope
+from etl_pipeline.verify.findings import Findings, verify_table
+from etl_pipeline.verify.verdict import Verdict
 
 log = logging.getLogger(__name__)
 

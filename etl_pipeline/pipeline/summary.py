@@ -9,9 +9,9 @@ from datetime import datetime
 
 from etl_pipeline.core.burden import Burden
 from etl_pipeline.schema.decision import DriftEvent
-from etl_pipeline.sync.compare import Scope
 from etl_pipeline.sync.proof import TableOutcome
-from etl_pipeline.sync.verdict import Verdict
+from etl_pipeline.verify.compare import Scope
+from etl_pipeline.verify.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)

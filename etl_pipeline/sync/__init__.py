@@ -1,1 +1,1 @@
-"""How a table is brought to the targets, recorded, and compared."""
+"""How a table is brought to the targets, and recorded."""

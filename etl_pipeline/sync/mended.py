@@ -17,9 +17,12 @@ from etl_pipeline.sync.proof import ChunkProof
 from etl_pipeline.sync.replica import Watermark
 from etl_pipeline.sync.rules import Rules
 from etl_pipeline.sync.stamps import Instant, first_stamp
-from etl_pipeline.sync.verdict import KEYS_NAMED, Place
 from etl_pipeline.transfer.select import Chunk, TableText
 
+KEYS_NAMED = 10
+"""Rows that are named at most where something was wrong."""
+
+Place = Literal["replication", "raw"]
 Why = Literal["foreign", "missed"]
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from etl_pipeline.cli.verify_screen import verify_json, verify_screen
 from etl_pipeline.pipeline.summary import VerifySummary
-from etl_pipeline.sync.compare import Scope
-from etl_pipeline.sync.verdict import (
+from etl_pipeline.verify.compare import Scope
+from etl_pipeline.verify.verdict import (
     Discrepancy,
     Repaired,
     RowDifference,

@@ -14,8 +14,8 @@ from tests.docs.pages import read_page
 from tests.rows import make_table
 
 if TYPE_CHECKING:
-    from etl_pipeline.sync.compare import Scope
-from etl_pipeline.sync.compare import Scope
+    from etl_pipeline.verify.compare import Scope
+from etl_pipeline.verify.compare import Scope
 from tests.conftest import Lab
 
 HOW = " ".join(read_page("docs/how_it_works.md").split())

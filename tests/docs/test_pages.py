@@ -20,9 +20,9 @@ from etl_pipeline.config.yaml_file import parse_yaml
 from etl_pipeline.pipeline.preview import Preview, TablePreview
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.schema.decision import DriftEvent
-from etl_pipeline.sync.compare import Scope
 from etl_pipeline.sync.proof import TableOutcome
-from etl_pipeline.sync.verdict import (
+from etl_pipeline.verify.compare import Scope
+from etl_pipeline.verify.verdict import (
     Discrepancy,
     Repaired,
     RowDifference,

@@ -10,8 +10,7 @@ import pytest
 from etl_pipeline.pipeline.comparison import verify_once
 from etl_pipeline.pipeline.session import run_once
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
-from etl_pipeline.sync import verify as comparison
-from etl_pipeline.sync.compare import Scope
+from etl_pipeline.verify.compare import Scope
 from tests.conftest import Lab
 from tests.rows import make_table
 
@@ -83,7 +82,7 @@ def run(lab: Lab) -> Callable[..., RunSummary]:
 @pytest.fixture
 def verify(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Callable[..., VerifySummary]:
     """Compare the test's databases."""
-    monkeypatch.setattr(comparison, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(findings, "PAUSE_SECONDS", 0.01)
 
     def verify_(names: Sequence[str] = (), *, tables: Any = None, **scope: Any) -> VerifySummary:
         settings = lab.settings_with(tables=tables)

@@ -17,7 +17,7 @@ from etl_pipeline.pipeline.comparison import verify_once
 from etl_pipeline.pipeline.report import read_run
 from etl_pipeline.pipeline.session import run_once
 from etl_pipeline.pipeline.summary import RunSummary
-from etl_pipeline.sync.compare import Scope
+from etl_pipeline.verify.compare import Scope
 from tests.conftest import Lab, open_lab
 from tests.rows import make_table, run_sql
 from tests.sync.drift_rows import AFTER, CREATE, FILL, ROWS

@@ -26,7 +26,7 @@ from etl_pipeline.pipeline.events import ChunkDone
 from etl_pipeline.pipeline.session import run_once
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.sync import chunks, pages
-from etl_pipeline.sync.compare import Scope
+from etl_pipeline.verify.compare import Scope
 from tests.conftest import Lab
 from tests.rows import is_mariadb, make_table, numbers, read_mysql, read_postgres, run_sql
 from tests.transfer.proxy import proxy_to

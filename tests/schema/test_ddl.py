@@ -23,12 +23,6 @@ from etl_pipeline.schema.names import (
     replaced_name,
 )
 from etl_pipeline.sync.chunks import tile
-from etl_pipeline.sync.compare_sql import (
-    compare_chunk,
-    compare_keys,
-    count_unlike,
-    create_compared,
-)
 from etl_pipeline.sync.raw_sql import (
     apply_differences,
     create_gone,
@@ -43,6 +37,12 @@ from etl_pipeline.transfer.select import (
     select_bound,
     select_chunk,
     select_next_key,
+)
+from etl_pipeline.verify.compare_sql import (
+    compare_chunk,
+    compare_keys,
+    count_unlike,
+    create_compared,
 )
 from tests.expected import Expected
 

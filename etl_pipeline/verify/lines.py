@@ -9,8 +9,8 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 
-from etl_pipeline.sync.verdict import Kind
 from etl_pipeline.transfer.select import TableText
+from etl_pipeline.verify.verdict import Kind
 
 
 def compare_lines(

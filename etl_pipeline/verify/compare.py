@@ -13,11 +13,11 @@ from etl_pipeline.core.stop import Stop
 from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
 from etl_pipeline.schema.names import DELETED_AT, quote_postgres
 from etl_pipeline.sync.extract import end_read
+from etl_pipeline.sync.mended import Place
 from etl_pipeline.sync.pages import read_pages
 from etl_pipeline.sync.raw_sql import PINNED_SETTINGS, live_rows
 from etl_pipeline.sync.raw_table import read_standing_table
 from etl_pipeline.sync.rules import Rules
-from etl_pipeline.sync.verdict import Place
 from etl_pipeline.sync.written import Report
 from etl_pipeline.transfer.reader import read_text
 from etl_pipeline.transfer.select import Chunk, TableText, select_chunk, select_rows

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from etl_pipeline.sync.compare import Comparison
-from etl_pipeline.sync.recorded import LoadedChunk, Written
 from etl_pipeline.sync.stamps import Instant, first_stamp
-from etl_pipeline.sync.verdict import Kind
 from etl_pipeline.transfer.select import Chunk
 from etl_pipeline.transfer.spool import Spool
+from etl_pipeline.verify.compare import Comparison
+from etl_pipeline.verify.recorded import LoadedChunk, Written
+from etl_pipeline.verify.verdict import Kind
 
 
 def find_stale(

@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-KEYS_NAMED = 10
-"""Rows that a discrepancy names at most."""
+from etl_pipeline.sync.mended import Place
 
-Place = Literal["replication", "raw"]
 Kind = Literal["differs", "missing", "extra"]
 """What is the matter with a row of a place: another value, not there, or there and nowhere else."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from etl_pipeline.errors import DriftError
 from etl_pipeline.schema.decision import list_changes
 from etl_pipeline.schema.drift import Kind
-from etl_pipeline.sync.compare import Comparison, reading_raw
 from etl_pipeline.sync.evolve_raw import find_raw_drift
+from etl_pipeline.verify.compare import Comparison, reading_raw
 
 _HARMLESS = frozenset({Kind.INDEX_ADDED, Kind.INDEX_DROPPED, Kind.COMMENT_CHANGED})
 _ROOMIER = frozenset({Kind.COLUMN_LOOSENED, Kind.COLUMN_TIGHTENED, Kind.COLUMN_LENGTHENED})

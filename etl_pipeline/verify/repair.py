@@ -15,20 +15,21 @@ from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.sync import replica, state
 from etl_pipeline.sync.claim import Claim, check_warehouse
-from etl_pipeline.sync.compare import Comparison, find_live, read_chunk, read_rows
-from etl_pipeline.sync.compare_sql import KEYS
 from etl_pipeline.sync.difference import Difference
 from etl_pipeline.sync.extract import extract_rows
 from etl_pipeline.sync.mend import batches, write_few
+from etl_pipeline.sync.mended import Place
 from etl_pipeline.sync.proof import ChunkProof
 from etl_pipeline.sync.raw_digests import read_digests
-from etl_pipeline.sync.raw_rows import RawRows
 from etl_pipeline.sync.raw_sql import GONE, PINNED_SETTINGS, apply_differences, create_gone
-from etl_pipeline.sync.recorded import LoadedChunk
-from etl_pipeline.sync.second_look import WrongRow
-from etl_pipeline.sync.verdict import Kind, Place, Repaired
 from etl_pipeline.transfer.select import Chunk, select_rows, where_keys
 from etl_pipeline.transfer.spool import Spool, for_copy
+from etl_pipeline.verify.compare import Comparison, find_live, read_chunk, read_rows
+from etl_pipeline.verify.compare_sql import KEYS
+from etl_pipeline.verify.raw_rows import RawRows
+from etl_pipeline.verify.recorded import LoadedChunk
+from etl_pipeline.verify.second_look import WrongRow
+from etl_pipeline.verify.verdict import Kind, Repaired
 
 
 @dataclass(frozen=True, slots=True)

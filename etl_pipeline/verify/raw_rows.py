@@ -9,7 +9,10 @@ from typing import Any
 import psycopg
 
 from etl_pipeline.schema.names import quote_postgres
-from etl_pipeline.sync.compare_sql import (
+from etl_pipeline.sync.raw_sql import INCOMING
+from etl_pipeline.transfer.copy import copy_text
+from etl_pipeline.transfer.select import Chunk, TableText
+from etl_pipeline.verify.compare_sql import (
     KEYS,
     compare_chunk,
     compare_keys,
@@ -18,9 +21,6 @@ from etl_pipeline.sync.compare_sql import (
     drop_repeated_keys,
     show_rows,
 )
-from etl_pipeline.sync.raw_sql import INCOMING
-from etl_pipeline.transfer.copy import copy_text
-from etl_pipeline.transfer.select import Chunk, TableText
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from etl_pipeline.sync.ballot import Ballot, Judgement, Vouchers, judge
+from etl_pipeline.verify.ballot import Ballot, Judgement, Vouchers, judge
 
 NOTHING, RAW, MOVED = Judgement(), Judgement(raw=True), Judgement(moved=True)
 REPLICATION = Judgement(replication=True)

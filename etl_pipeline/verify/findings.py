@@ -11,13 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from etl_pipeline.sync.comparable import refuse_drifted
-from etl_pipeline.sync.compare import Comparison
-from etl_pipeline.sync.first_look import MOST_SUSPECTS, ChunkLook, FirstLook, look_at_table
-from etl_pipeline.sync.recorded import LoadedChunk
+from etl_pipeline.sync.mended import Place
 from etl_pipeline.sync.runs import is_at_work
-from etl_pipeline.sync.second_look import SecondLook, WrongRow, look_again
-from etl_pipeline.sync.verdict import Discrepancy, Kind, Place, Verdict, count_words
+from etl_pipeline.verify.comparable import refuse_drifted
+from etl_pipeline.verify.compare import Comparison
+from etl_pipeline.verify.first_look import MOST_SUSPECTS, ChunkLook, FirstLook, look_at_table
+from etl_pipeline.verify.recorded import LoadedChunk
+from etl_pipeline.verify.second_look import SecondLook, WrongRow, look_again
+from etl_pipeline.verify.verdict import Discrepancy, Kind, Verdict, count_words
 
 PAUSE_SECONDS = 2.0
 """How long after the first look at a suspect it is looked at again."""

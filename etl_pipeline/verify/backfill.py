@@ -7,29 +7,29 @@ from dataclasses import dataclass, field
 
 from etl_pipeline.errors import SchemaError, TransferError
 from etl_pipeline.sync.claim import Claim
-from etl_pipeline.sync.comparable import refuse_drifted
-from etl_pipeline.sync.compare import (
+from etl_pipeline.sync.extract import extract_rows
+from etl_pipeline.sync.guard import judge_deletes
+from etl_pipeline.transfer.reader import read_text
+from etl_pipeline.transfer.spool import Spool
+from etl_pipeline.verify.comparable import refuse_drifted
+from etl_pipeline.verify.compare import (
     Comparison,
     Row,
     find_live,
     reading_raw,
     reading_replica,
 )
-from etl_pipeline.sync.extract import extract_rows
-from etl_pipeline.sync.guard import judge_deletes
-from etl_pipeline.sync.key_range import RowRange, clip_chunks, select_range, where_range
-from etl_pipeline.sync.raw_rows import RawRows
-from etl_pipeline.sync.recorded import (
+from etl_pipeline.verify.key_range import RowRange, clip_chunks, select_range, where_range
+from etl_pipeline.verify.raw_rows import RawRows
+from etl_pipeline.verify.recorded import (
     LoadedChunk,
     is_behind,
     read_loaded,
     read_written,
     read_written_chunk,
 )
-from etl_pipeline.sync.repair import Change, repair_table
-from etl_pipeline.sync.second_look import WrongRow
-from etl_pipeline.transfer.reader import read_text
-from etl_pipeline.transfer.spool import Spool
+from etl_pipeline.verify.repair import Change, repair_table
+from etl_pipeline.verify.second_look import WrongRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,20 +8,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from etl_pipeline.sync.ballot import Ballot, Judgement, Vouchers, judge
-from etl_pipeline.sync.compare import (
+from etl_pipeline.sync.extract import end_read
+from etl_pipeline.sync.proof import RawDigest
+from etl_pipeline.sync.raw_digests import read_digests
+from etl_pipeline.transfer.select import Chunk
+from etl_pipeline.transfer.spool import Spool, for_copy, lossless
+from etl_pipeline.verify.ballot import Ballot, Judgement, Vouchers, judge
+from etl_pipeline.verify.compare import (
     Comparison,
     find_live,
     read_chunk,
     reading_raw,
     reading_replica,
 )
-from etl_pipeline.sync.extract import end_read
-from etl_pipeline.sync.lines import compare_lines, count_lines
-from etl_pipeline.sync.proof import RawDigest
-from etl_pipeline.sync.raw_digests import read_digests
-from etl_pipeline.sync.raw_rows import RawKey, RawRows, UnlikeLine
-from etl_pipeline.sync.recorded import (
+from etl_pipeline.verify.lines import compare_lines, count_lines
+from etl_pipeline.verify.raw_rows import RawKey, RawRows, UnlikeLine
+from etl_pipeline.verify.recorded import (
     LoadedChunk,
     WrittenChunk,
     is_behind,
@@ -29,10 +31,8 @@ from etl_pipeline.sync.recorded import (
     read_written,
     read_written_chunk,
 )
-from etl_pipeline.sync.stale import find_stale
-from etl_pipeline.sync.verdict import Kind
-from etl_pipeline.transfer.select import Chunk
-from etl_pipeline.transfer.spool import Spool, for_copy, lossless
+from etl_pipeline.verify.stale import find_stale
+from etl_pipeline.verify.verdict import Kind
 
 MOST_SUSPECTS = 100_000
 """Rows of a table that are looked at singly; where more differ, they are counted."""

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from etl_pipeline.sync.ballot import Ballot, Judgement, judge
-from etl_pipeline.sync.compare import (
+from etl_pipeline.sync.extract import end_read
+from etl_pipeline.sync.mended import KEYS_NAMED, Place
+from etl_pipeline.verify.ballot import Ballot, Judgement, judge
+from etl_pipeline.verify.compare import (
     Comparison,
     Row,
     find_live,
@@ -15,12 +17,11 @@ from etl_pipeline.sync.compare import (
     reading_raw,
     reading_replica,
 )
-from etl_pipeline.sync.extract import end_read
-from etl_pipeline.sync.first_look import ChunkLook
-from etl_pipeline.sync.lines import show_line, unlike_columns
-from etl_pipeline.sync.raw_rows import RawKey, RawRows, UnlikeKey
-from etl_pipeline.sync.recorded import is_behind, read_loaded, read_written, read_written_chunk
-from etl_pipeline.sync.verdict import KEYS_NAMED, Kind, Place, RowDifference, SideBySide
+from etl_pipeline.verify.first_look import ChunkLook
+from etl_pipeline.verify.lines import show_line, unlike_columns
+from etl_pipeline.verify.raw_rows import RawKey, RawRows, UnlikeKey
+from etl_pipeline.verify.recorded import is_behind, read_loaded, read_written, read_written_chunk
+from etl_pipeline.verify.verdict import Kind, RowDifference, SideBySide
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Compares what the three databases hold, and copies again what is wrong."""
