@@ -95,10 +95,12 @@ def _table(entries: Sequence[Entry], kind: str) -> str:
         seconds = median(one["seconds"])
         ratio = f"{seconds / ours:.2f}" if ours else ""
         lines.append(
-            f"| {_cell(one['name'])} | {_spread(one['seconds'])} | {ratio} | {median(one['cpu']):.1f} "
-            f"| {median(one['peak_mb']):.0f} | {median(one['source_cpu']):.1f} |"
+            f"| {_cell(one['name'])} | {_spread(one['seconds'])} | {ratio} "
+            f"| {median(one['cpu']):.1f} | {median(one['peak_mb']):.0f} "
+            f"| {median(one['source_cpu']):.1f} |"
         )
-    lines += [f"| {_cell(one['name'])} | {one['failed']} | | | | |" for one in rows if not one["seconds"]]
+    failed = (one for one in rows if not one["seconds"])
+    lines += [f"| {_cell(one['name'])} | {one['failed']} | | | | |" for one in failed]
     return "\n".join(lines)
 
 

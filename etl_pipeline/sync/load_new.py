@@ -27,7 +27,9 @@ def load_new(job: LoadJob, schema: str, proofs: Sequence[ChunkProof]) -> Loaded:
     comments = comment_raw(schema, text.table, text.columns)
     if key is not None:
         analytics.execute(key.encode())
-    analytics.execute("; ".join(comments).encode())  # in one message: they are as many as columns
+    with analytics.pipeline():  # they are as many as columns: sent without waiting for each
+        for statement in comments:
+            analytics.execute(statement.encode())
     held = _digest_new(job, proofs, sent)
     expect_rows(text.name, held, proofs)
     analytics.execute(f"ANALYZE {job.target}".encode())
