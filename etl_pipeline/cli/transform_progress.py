@@ -29,13 +29,18 @@ class Bar:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._task: TaskID | None = None
+        self._started = self._total = 0
 
     def listen(self, event: Event) -> None:
         """Show *event*."""
         if isinstance(event, Planned):
+            self._total = event.nodes
             self._task = self._progress.add_task("models and tests", total=event.nodes)
         elif self._task is not None and isinstance(event, NodeStarted):
-            self._progress.update(self._task, description=event.name)
+            # dbt counts before it adds the unit tests.
+            self._started += 1
+            total = max(self._total, self._started)
+            self._progress.update(self._task, description=event.name, total=total)
         elif self._task is not None and isinstance(event, NodeFinished):
             self._progress.advance(self._task)
         if not (isinstance(event, NodeFinished) and event.status in ("success", "pass")):

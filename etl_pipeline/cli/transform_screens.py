@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
+from etl_pipeline.core.faults import POSTGRES
 from etl_pipeline.transform.summary import Node, Rows, TransformSummary
 
 LINES_SHOWN = 20
@@ -56,7 +58,21 @@ def _failure(node: Node, summary: TransformSummary) -> Iterable[str]:
     if node.status == "fail" and node.kind == "test":
         yield f"  fix: see the rows: etl transform --select {node.name} --show-rows"
     else:
-        yield f"  fix: mend the file, then etl transform --select {node.name}+"
+        advice = _server_fix(node.words or "")
+        again = f"etl transform --select {node.name}+"
+        yield f"  fix: {advice}: {again}" if advice else f"  fix: mend the file, then {again}"
+
+
+def _server_fix(words: str) -> str | None:
+    """What to do where the server is at fault, not the file: it is full, or lost, or was told to.
+
+    Of class 42, which is about the statement, a missing privilege alone is not the file's.
+    """
+    state = re.search(r"\(SQLSTATE (\w{5})\)$", words)
+    if state is None or (state[1].startswith("42") and state[1] != "42501"):
+        return None
+    meaning = POSTGRES.get(state[1])
+    return meaning.fix if meaning else None
 
 
 def _table(rows: Rows) -> Iterable[str]:

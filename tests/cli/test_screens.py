@@ -14,11 +14,13 @@ import pytest
 
 from etl_pipeline.cli import demo, screens
 from etl_pipeline.cli.output import printable
+from etl_pipeline.cli.transform_screens import transform_screen
 from etl_pipeline.core.burden import Burden
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.schema.decision import DriftEvent
 from etl_pipeline.sync.proof import TableOutcome
 from etl_pipeline.transfer.twin import NUL_CHARACTERS, ZERO_DATES
+from etl_pipeline.transform.summary import Node, TransformSummary
 from tests.cli.conftest import COMMAND, ROOT
 from tests.docs.pages import list_commands
 from tests.expected import Expected
@@ -233,3 +235,22 @@ def test_the_demo_says_what_to_try_next(
     analytics = {"host": "127.0.0.1", "port": 5433, "user": "loader", "database": "analytics"}
     text = demo._next_steps(Path(folder), analytics)
     expected.check(f"demo_next_steps_{Path(folder).name.replace(' ', '_')}.txt", text + "\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [
+        ("column is not there (SQLSTATE 42703)", "mend the file, then etl"),
+        ("invalid text representation (SQLSTATE 22P02)", "mend the file, then etl"),
+        (None, "mend the file, then etl"),
+        ("disk full (SQLSTATE 53100)", "free space on the server: etl"),
+        ("permission denied (SQLSTATE 42501)", "GRANT what the statement needs: etl"),
+    ],
+)
+def test_a_model_that_the_server_let_down_is_not_said_to_be_wrong(
+    words: str | None, fix: str
+) -> None:
+    file = "models/dim_clinic.sql"
+    node = Node("dim_clinic", "model", "error", 0.1, None, words, file, None, "marts", ())
+    summary = TransformSummary("test", STARTED, 1.0, Path("project"), Path("folder"), [node])
+    assert f"  fix: {fix} transform --select dim_clinic+" in transform_screen(summary)
