@@ -27,7 +27,7 @@ from etl_pipeline.cli.shell import INTERRUPTED, CommandLineError
 
 PROGRAM = "etl"
 
-NEW_OBJECTS = 50_000
+NEW_OBJECTS = 200_000
 """Garbage is looked for when so many objects were made: nearly all that a start makes stay."""
 
 app = typer.Typer(

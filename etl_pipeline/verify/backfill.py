@@ -135,7 +135,9 @@ def _read_replica(job: Comparison, one: LoadedChunk, statement: bytes) -> dict[b
         chunk = read_written_chunk(job.replication, text.name, one.chunk)
         if is_behind(one, written, chunk):
             raise TransferError(
-                "raw has not got yet what replication has", where=text.name, fix="etl run"
+                "raw has not got yet what replication has",
+                where=text.name,
+                fix=f"etl run {text.name}",
             )
         for block in read_text(job.replication, statement, text.modes, with_copy=True):
             job.stop.check()

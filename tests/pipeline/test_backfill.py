@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from etl_pipeline.errors import ConfigurationError
+from etl_pipeline.errors import ConfigurationError, EtlError
 from etl_pipeline.pipeline.backfilling import AskedRange, backfill_once
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.sync import chunks
 from tests.conftest import Lab
+from tests.killing import KilledError, killing
 from tests.rows import make_table, numbers, read_mysql, read_postgres, run_sql
+from tests.sync.test_kill_points import wait_for_the_lock
 
 Run = Callable[..., RunSummary]
 Verify = Callable[..., VerifySummary]
@@ -84,3 +87,42 @@ def test_a_range_that_means_nothing_is_refused(
 ) -> None:
     with pytest.raises(ConfigurationError, match=what):
         backfill(visits, *asked)
+
+
+@pytest.mark.parametrize("after", [True, False], ids=["after it", "before it"])
+def test_killed_at_any_change_that_lasts_and_done_again(
+    visits: Lab, run: Run, verify: Verify, after: bool
+) -> None:
+    """The range is the source's, the rest is as it was, and what is recorded of both is true."""
+    run(tables=TABLES)
+    at, is_dead = 0, True
+    while is_dead:
+        at += 1
+        run_sql(
+            visits.source,
+            f"UPDATE visits SET room = -{at} WHERE id IN (119, 120, 250, 260)",
+            f"DELETE FROM visits WHERE id = 130 + {at}",
+        )
+        with killing(at, after=after) as killer, contextlib.suppress(KilledError, EtlError):
+            backfill(visits, "120", "250")
+        is_dead = killer.is_dead
+        wait_for_the_lock(visits)
+        (again,) = backfill(visits, "120", "250").outcomes
+        if again.error:  # killed between the two targets, which only a run brings together
+            assert again.fix == "etl run visits"
+            run(tables=TABLES)
+            (again,) = backfill(visits, "120", "250").outcomes
+        assert again.error is None
+        in_range = "SELECT id, room FROM {} WHERE id BETWEEN 120 AND 250 ORDER BY id"
+        with visits.source.cursor() as cursor:
+            cursor.execute(in_range.format("visits"))
+            expected = list(cursor.fetchall())
+        query = in_range.format("raw.visits").encode()
+        assert visits.analytics.execute(query).fetchall() == expected
+        rest = b"SELECT room FROM raw.visits WHERE id IN (119, 260) ORDER BY id"
+        assert visits.analytics.execute(rest).fetchall() == [(119,), (260,)]
+    assert at > 5
+    full: Any = {"tables": {"visits": {"extraction_strategy": "fingerprint"}}}
+    run(tables=full)
+    assert read_mysql(visits.source, "visits") == read_postgres(visits.analytics, "visits")
+    assert verify(deep=True, tables=full).is_success

@@ -264,6 +264,14 @@ def test_what_a_killed_run_left_is_cleaned_up(lab: Lab, run: Run) -> None:
         assert {name for (name,) in cursor.fetchall()} == {*TABLES, *ours}
 
 
+def test_state_of_before_there_were_strips_is_gone_on_with(lab: Lab, run: Run) -> None:
+    fill(lab)
+    assert run().is_success
+    run_sql(lab.replication, "DROP TABLE _etl_strip")
+    assert run().is_success
+    assert all(outcome.inserted == 0 for outcome in run().outcomes)
+
+
 def test_more_tables_at_once_than_a_pool_has_room_for_is_refused(lab: Lab, run: Run) -> None:
     fill(lab)
     pipeline = {
