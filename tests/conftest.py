@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -199,8 +200,10 @@ def _sweep(parent: Path) -> None:
         try:
             os.kill(int(folder.name), 0)
         except ProcessLookupError:
-            for record in folder.rglob("servers.json"):
-                remove_servers(record.parent)
-            shutil.rmtree(folder)
+            # The other worker of this session may be at it, too.
+            with contextlib.suppress(FileNotFoundError):
+                for record in folder.rglob("servers.json"):
+                    remove_servers(record.parent)
+            shutil.rmtree(folder, ignore_errors=True)
         except PermissionError:
             pass  # it is alive, and somebody else's
