@@ -78,6 +78,10 @@ _KEY_REQUIRED = Meaning(
     "the server takes no table without a primary key",
     "SET GLOBAL sql_require_primary_key = OFF at the replication server, or exclude the table",
 )
+_NO_PREPARED = Meaning(
+    "the server prepares no more statements, and rows are read by such",
+    "SET GLOBAL max_prepared_stmt_count = 16382 at the server, which is its default",
+)
 _TLS = Meaning("the encrypted connection could not be made", "check ssl_mode and certificates")
 _DOWN_OR_TLS = Meaning(
     "the server does not answer, or not with the encryption that is asked for",
@@ -116,6 +120,7 @@ MYSQL: Final[Mapping[int, Meaning]] = {
     **dict.fromkeys((1290, 1792, 1836), _READ_ONLY),
     **dict.fromkeys((1193,), _NO_VARIABLE),
     **dict.fromkeys((3750,), _KEY_REQUIRED),
+    **dict.fromkeys((1461,), _NO_PREPARED),
     **dict.fromkeys((2026, 3159), _TLS),
     **dict.fromkeys((1062, 1586), _TWICE),
     **dict.fromkeys((1048, 1264, 1265, 1292, 1366, 1406), _VALUE),

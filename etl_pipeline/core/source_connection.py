@@ -27,6 +27,16 @@ NO_LIMIT = 2**64 - 1
 FIRST_TO_KEEP_SIZES = 8
 """The version of MySQL."""
 
+_HARMLESS_COMMANDS = frozenset(
+    {
+        COMMAND.COM_PING,
+        COMMAND.COM_QUIT,
+        # Of statements that were checked when they were prepared.
+        COMMAND.COM_STMT_EXECUTE,
+        COMMAND.COM_STMT_CLOSE,
+    }
+)
+
 
 class SourceConnection(MysqlConnection):
     """A connection whose session is ``READ ONLY`` and whose statements are bounded and checked.
@@ -123,12 +133,12 @@ class SourceConnection(MysqlConnection):
         return [dict(zip(names, row, strict=True)) for row in self._result.rows]
 
     def _execute_command(self, command: int, sql: str | bytes) -> None:
-        if command == COMMAND.COM_QUERY:
+        if command in (COMMAND.COM_QUERY, COMMAND.COM_STMT_PREPARE):
             sql = sql.encode("utf-8") if isinstance(sql, str) else bytes(sql)
             check_statement(sql)
             self._wait_for_peace(sql[:8].lstrip(b"( \n").upper())
             self._begin_statement()
-        elif command not in (COMMAND.COM_PING, COMMAND.COM_QUIT):
+        elif command not in _HARMLESS_COMMANDS:
             raise StatementRefusedError(
                 f"command {command} of the protocol is not let through",
                 where="source",

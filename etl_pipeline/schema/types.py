@@ -83,8 +83,8 @@ TYPES: Final[Mapping[str, TypeRule]] = {
     "int": TypeRule("integer", Mode.PLAIN, postgres_unsigned="bigint"),
     "bigint": TypeRule("bigint", Mode.PLAIN, postgres_unsigned="numeric(20,0)"),
     "decimal": TypeRule("numeric{arguments}", Mode.PLAIN),
-    # MySQL prints a FLOAT with six digits, and a DOUBLE(M,D) with D decimals; as a plain DOUBLE it
-    # prints as many as it takes to read the same number back.
+    # Where it computes digests, MySQL prints a FLOAT with six digits, and a DOUBLE(M,D) with D
+    # decimals; a plain DOUBLE with as many as it takes to read the same number back.
     "float": TypeRule("real", Mode.PLAIN, select="CAST({} AS DOUBLE)", compare="float4send({})"),
     "double": TypeRule("double precision", Mode.PLAIN, compare="float8send({})"),
     "bit": TypeRule(

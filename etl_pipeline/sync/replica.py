@@ -29,7 +29,7 @@ from etl_pipeline.transfer.select import Chunk, TableText
 UNKNOWN = b"\xff" * 32
 """Stands for a digest that is not known; no text has it."""
 
-RENDERING = 1
+RENDERING = 2
 """Version of the row text; raised when the same rows would read otherwise."""
 
 _NOBODY = bytes(16)

@@ -4,28 +4,39 @@
  * counts and errors for every input; a property test and a fuzzer hold them together.
  *
  * The bytes come from the network, so nothing in them is believed: every length is compared with
- * what is left of the row before it is used. The output needs no such check, because its size is
- * bounded by the input's. A byte of a value becomes two at most (an escape, two digits). The one
- * byte of length that each value has becomes a tab and up to three more ("\N", or PostgreSQL's
- * prefix of hexadecimal digits), and a row's four bytes of header become a newline. So four bytes
- * of output for each byte of input are always enough.
+ * what is left of the row before it is used. Whether a row has room in the output is asked before
+ * it is written. A byte of a value with a length becomes two at most (an escape, two digits), and
+ * what any other value, a tab, "\\N" and PostgreSQL's prefix of hexadecimal digits take is known of
+ * each column: see most_bytes().
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum mode { PLAIN = 0, TEXT = 1, DATE = 2, BINARY = 3, GEOMETRY = 4, MODES };
-enum status { MORE = 0, END = 1, SERVER_ERROR = 2, MALFORMED = 3 };
+enum wire { BYTES = 0, INT1, UINT1, INT2, UINT2, INT4, UINT4, INT8, UINT8, FLOAT, DOUBLE,
+            DATE_ONLY, DATETIME, TIME, WIRES };
+enum status { MORE = 0, END = 1, SERVER_ERROR = 2, MALFORMED = 3, FULL = 4 };
+
+typedef struct {
+    unsigned char mode, wire, digits;
+} Column;
 
 #ifndef FULL_PACKET /* the fuzzer makes it small: then every block holds rows of many packets */
 #define FULL_PACKET 0xFFFFFF
 #endif
-#define OUTPUT_BYTES_PER_INPUT_BYTE 4
+#define NULL_BITS_OFFSET 2 /* of the bits that say which columns are NULL, the first is the third */
+#define MOST_DIGITS 255
 #define SRID_BYTES 4
 
 /* What a pass over a block has done so far. */
 typedef struct {
     unsigned char *out;
+    Py_ssize_t room; /* bytes that `out` holds */
     Py_ssize_t written;
     Py_ssize_t rows;
     Py_ssize_t consumed;
@@ -88,77 +99,366 @@ hexadecimal(unsigned char *out, const unsigned char *value, Py_ssize_t size, int
     return out;
 }
 
-/* The line of one row; 0 if its bytes are no row of `columns` columns. */
+static uint32_t
+word(const unsigned char *at)
+{
+    return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+static uint64_t
+little_endian(const unsigned char *at, int width)
+{
+    uint64_t value = 0;
+    if (width == 8) /* spelled out, it is one instruction */
+        return word(at) | (uint64_t)word(at + 4) << 32;
+    for (int i = 0; i < width; i++)
+        value |= (uint64_t)at[i] << (8 * i);
+    return value;
+}
+
+/* `value` in `digits` digits at least, which are MOST_DIGITS at most. */
+static unsigned char *
+put_number(unsigned char *out, uint64_t value, int digits)
+{
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233"
+                                "34353637383940414243444546474849505152535455565758596061626364656667"
+                                "6869707172737475767778798081828384858687888990919293949596979899";
+    unsigned char printed[20], *at = printed + sizeof printed;
+    if (value < 10 && digits < 2) {
+        *out++ = (unsigned char)('0' + value);
+        return out;
+    }
+    for (; value > 9; value /= 100)
+        memcpy(at -= 2, pairs + 2 * (value % 100), 2);
+    /* A number of an even number of digits above 9 has been printed to its last. */
+    if (value || at == printed + sizeof printed)
+        *--at = (unsigned char)('0' + value);
+    int size = (int)(printed + sizeof printed - at);
+    for (; digits > size; digits--)
+        *out++ = '0';
+    memcpy(out, at, (size_t)size);
+    return out + size;
+}
+
+/* The digits of a number with its point after the first, `exponent` to the power of ten. */
+static unsigned char *
+put_decimal(unsigned char *out, const unsigned char *digits, int count, int exponent)
+{
+    if (exponent < -8 || exponent > 14) {
+        *out++ = digits[0];
+        if (count > 1)
+            *out++ = '.';
+        memcpy(out, digits + 1, (size_t)(count - 1));
+        out += count - 1;
+        *out++ = 'e';
+        if (exponent < 0)
+            *out++ = '-';
+        return put_number(out, (uint64_t)abs(exponent), 1);
+    }
+    if (exponent < 0) {
+        *out++ = '0';
+        *out++ = '.';
+        for (int i = exponent + 1; i < 0; i++)
+            *out++ = '0';
+    }
+    for (int i = 0; i < count || i <= exponent; i++) {
+        if (i && i == exponent + 1)
+            *out++ = '.';
+        *out++ = i < count ? digits[i] : '0';
+    }
+    return out;
+}
+
+/* The first of 15, 16 and 17 digits that are read as the same number; NULL if it is no number. */
+static unsigned char *
+put_double(unsigned char *out, double value)
+{
+    unsigned char digits[20];
+    int count = 0, exponent = 0;
+    if (!isfinite(value))
+        return NULL;
+    if (signbit(value)) {
+        *out++ = '-';
+        value = -value;
+    }
+    /* Nearly all numbers that people write: a whole one of 15 digits at most, divided by a power of
+     * ten, of which both are exact. The fewest decimals are tried first. */
+    if (value < 1e15) {
+        double power = 1;
+        for (int decimals = 0; decimals <= 6 && value * power < 1e15; decimals++, power *= 10) {
+            uint64_t whole = (uint64_t)(value * power + 0.5);
+            if ((double)whole / power != value)
+                continue;
+            unsigned char *end = put_number(out, whole, decimals + 1);
+            if (!decimals)
+                return end;
+            memmove(end - decimals + 1, end - decimals, (size_t)decimals);
+            end[-decimals] = '.';
+            return end + 1;
+        }
+    }
+    for (int most = 15; most <= 17; most++) {
+        char printed[40], whole[40];
+        snprintf(printed, sizeof printed, "%.*e", most - 1, value);
+        /* Past the point, which another locale prints as something else. */
+        count = 0;
+        const char *at = printed;
+        for (; *at != 'e'; at++)
+            if (*at >= '0' && *at <= '9')
+                digits[count++] = (unsigned char)*at;
+        exponent = atoi(at + 1);
+        snprintf(whole, sizeof whole, "%.*se%d", count, (const char *)digits, exponent - count + 1);
+        if (strtod(whole, NULL) == value)
+            break;
+    }
+    while (count > 1 && digits[count - 1] == '0')
+        count--;
+    return put_decimal(out, digits, count, exponent);
+}
+
+/* "HH:MM:SS" of three bytes, and as many decimals as the column has, or as there must be. */
+static unsigned char *
+put_clock(unsigned char *out, uint64_t hours, const unsigned char *at, uint64_t microseconds,
+          int digits)
+{
+    static const unsigned powers[] = {1000000, 100000, 10000, 1000, 100, 10, 1};
+    if (at[0] > 99 || at[1] > 99 || microseconds > 999999)
+        return NULL;
+    if (digits > 6 || microseconds % powers[digits])
+        digits = 6;
+    out = put_number(out, hours, 2);
+    *out++ = ':';
+    out = put_number(out, at[0], 2);
+    *out++ = ':';
+    out = put_number(out, at[1], 2);
+    if (digits) {
+        *out++ = '.';
+        out = put_number(out, microseconds / powers[digits], digits);
+    }
+    return out;
+}
+
+/* A date, and a time of day where `is_timed`, of 0, 4, 7 or 11 bytes: what is left out is zero. */
+static unsigned char *
+put_date(unsigned char *out, const unsigned char *at, Py_ssize_t size, int is_timed, int digits)
+{
+    unsigned char whole[11] = {0};
+    if (size != 0 && size != 4 && !(is_timed && (size == 7 || size == 11)))
+        return NULL;
+    memcpy(whole, at, (size_t)size);
+    uint64_t year = little_endian(whole, 2);
+    if (year > 9999 || whole[2] > 99 || whole[3] > 99 || whole[4] > 99)
+        return NULL;
+    out = put_number(out, year, 4);
+    *out++ = '-';
+    out = put_number(out, whole[2], 2);
+    *out++ = '-';
+    out = put_number(out, whole[3], 2);
+    if (!is_timed)
+        return out;
+    *out++ = ' ';
+    return put_clock(out, whole[4], whole + 5, word(whole + 7), digits);
+}
+
+/* A time of 0, 8 or 12 bytes: whether it is negative, days, hours, minutes, seconds, millionths. */
+static unsigned char *
+put_time(unsigned char *out, const unsigned char *at, Py_ssize_t size, int digits)
+{
+    unsigned char whole[12] = {0};
+    if (size != 0 && size != 8 && size != 12)
+        return NULL;
+    memcpy(whole, at, (size_t)size);
+    uint64_t days = word(whole + 1);
+    if (whole[0] > 1 || days > 99 || whole[5] > 99)
+        return NULL;
+    if (whole[0])
+        *out++ = '-';
+    return put_clock(out, days * 24 + whole[5], whole + 6, word(whole + 8), digits);
+}
+
+/* Bytes of a value of fixed width; 0 for one whose length stands before it. */
 static int
-render_row(Pass *pass, const unsigned char *at, const unsigned char *end,
-           const unsigned char *modes, Py_ssize_t columns, int for_copy)
+width_of(unsigned char wire)
+{
+    static const unsigned char widths[WIRES] = {
+        [INT1] = 1, [UINT1] = 1, [INT2] = 2, [UINT2] = 2, [INT4] = 4, [UINT4] = 4, [INT8] = 8,
+        [UINT8] = 8, [FLOAT] = 4, [DOUBLE] = 8,
+    };
+    return widths[wire];
+}
+
+/* What a value without a length becomes at most: digits and a sign, or the longest time. */
+static Py_ssize_t
+most_printed(Column column)
+{
+    return column.wire == BYTES ? 0 : column.digits > 30 ? column.digits + 1 : 32;
+}
+
+/* What a row becomes at most beside twice its bytes: twice each value, since digits may be asked for
+ * of its bytes, a prefix of three and a tab. */
+static Py_ssize_t
+most_bytes(const Column *columns, Py_ssize_t count)
+{
+    Py_ssize_t total = 1;
+    for (Py_ssize_t i = 0; i < count; i++)
+        total += 2 * most_printed(columns[i]) + 4;
+    return total;
+}
+
+/* The text of a value that is no bytes, as the server would print it, and `*at` moved past it; NULL
+ * if it is none. */
+static unsigned char *
+put_value(unsigned char *out, Column column, const unsigned char **at, const unsigned char *end)
+{
+    const unsigned char *value = *at;
+    Py_ssize_t size = width_of(column.wire);
+    if (!size && value < end)
+        size = *value++;
+    else if (!size)
+        return NULL;
+    if (end - value < size)
+        return NULL;
+    *at = value + size;
+    switch (column.wire) {
+    case DATE_ONLY:
+    case DATETIME:
+        return put_date(out, value, size, column.wire == DATETIME, column.digits);
+    case TIME:
+        return put_time(out, value, size, column.digits);
+    }
+    uint64_t bits = little_endian(value, (int)size);
+    if (column.wire == DOUBLE) {
+        double number;
+        memcpy(&number, &bits, sizeof number);
+        return put_double(out, number);
+    }
+    if (column.wire == FLOAT) {
+        uint32_t half = word(value);
+        float number;
+        memcpy(&number, &half, sizeof number);
+        return put_double(out, (double)number);
+    }
+    int is_signed = column.wire == INT1 || column.wire == INT2 || column.wire == INT4 ||
+                    column.wire == INT8;
+    if (is_signed && bits >> (8 * size - 1)) {
+        *out++ = '-';
+        bits = (size < 8 ? (uint64_t)1 << (8 * size) : 0) - bits;
+    }
+    return put_number(out, bits, column.digits);
+}
+
+/* A value's length, and `*at` moved past it; 0 if it is not there, or too much for the row. */
+static int
+take_length(const unsigned char **at, const unsigned char *end, Py_ssize_t *length)
+{
+    if (*at == end)
+        return 0;
+    unsigned char first = *(*at)++;
+    uint64_t size = first;
+    if (first > 250) {
+        int width = first == 252 ? 2 : first == 253 ? 3 : first == 254 ? 8 : 0;
+        if (!width || end - *at < width)
+            return 0;
+        size = little_endian(*at, width);
+        *at += width;
+    }
+    *length = (Py_ssize_t)size;
+    return size <= (uint64_t)(end - *at);
+}
+
+/* A value that was printed at `out`, in its column's mode. */
+static unsigned char *
+render_printed(Pass *pass, unsigned char *out, unsigned char *stop, Column column, Py_ssize_t i,
+               int for_copy)
+{
+    if (column.mode == DATE && is_zero_date(out, stop - out)) {
+        if (for_copy) {
+            memcpy(out, "\\N", 2);
+            return out + 2;
+        }
+        pass->zero_dates[i]++;
+        pass->is_altered = 1;
+    } else if (column.mode >= BINARY) {
+        unsigned char printed[MOST_DIGITS + 1];
+        Py_ssize_t length = stop - out;
+        memcpy(printed, out, (size_t)length);
+        Py_ssize_t srid = column.mode == GEOMETRY && for_copy ? SRID_BYTES : 0;
+        srid = srid < length ? srid : length;
+        return hexadecimal(out, printed + srid, length - srid, for_copy);
+    }
+    return stop;
+}
+
+/* A value of bytes, in its column's mode. */
+static unsigned char *
+render_bytes(Pass *pass, unsigned char *out, const unsigned char *value, Py_ssize_t length,
+             Column column, Py_ssize_t i, int for_copy)
+{
+    switch (column.mode) {
+    case TEXT:
+        if (!for_copy) {
+            const unsigned char *nul = value;
+            while ((nul = memchr(nul, 0, (size_t)(value + length - nul)))) {
+                pass->nul_characters[i]++;
+                pass->is_altered = 1;
+                nul++;
+            }
+        }
+        return escape(out, value, length, for_copy);
+    case DATE:
+        if (is_zero_date(value, length)) {
+            if (for_copy) {
+                memcpy(out, "\\N", 2);
+                return out + 2;
+            }
+            pass->zero_dates[i]++;
+            pass->is_altered = 1;
+        }
+        /* fall through */
+    case PLAIN:
+        memcpy(out, value, (size_t)length);
+        return out + length;
+    case GEOMETRY:
+        if (for_copy) {
+            Py_ssize_t srid = length < SRID_BYTES ? length : SRID_BYTES;
+            return hexadecimal(out, value + srid, length - srid, 1);
+        }
+        /* fall through */
+    default: /* BINARY */
+        return hexadecimal(out, value, length, for_copy);
+    }
+}
+
+/* The line of one row; 0 if its bytes are no row of these columns. */
+static int
+render_row(Pass *pass, const unsigned char *at, const unsigned char *end, const Column *columns,
+           Py_ssize_t count, int for_copy)
 {
     unsigned char *out = pass->out + pass->written;
-    for (Py_ssize_t i = 0; i < columns; i++) {
-        unsigned long long size;
+    const unsigned char *nulls = at + 1;
+    Py_ssize_t null_bytes = (count + NULL_BITS_OFFSET + 7) / 8;
+    if (end - at < 1 + null_bytes || *at)
+        return 0;
+    at += 1 + null_bytes;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        Py_ssize_t bit = i + NULL_BITS_OFFSET;
         if (i)
             *out++ = '\t';
-        if (at == end)
-            return 0;
-        unsigned char first = *at++;
-        if (first == 251) {
-            *out++ = '\\';
-            *out++ = 'N';
-            continue;
-        }
-        if (first == 255)
-            return 0;
-        size = first;
-        if (first > 251) {
-            int width = first == 252 ? 2 : first == 253 ? 3 : 8;
-            if (end - at < width)
+        if (nulls[bit / 8] >> (bit % 8) & 1) {
+            memcpy(out, "\\N", 2);
+            out += 2;
+        } else if (columns[i].wire == BYTES) {
+            Py_ssize_t length;
+            if (!take_length(&at, end, &length))
                 return 0;
-            size = 0;
-            for (int k = 0; k < width; k++)
-                size |= (unsigned long long)at[k] << (8 * k);
-            at += width;
+            out = render_bytes(pass, out, at, length, columns[i], i, for_copy);
+            at += length;
+        } else {
+            unsigned char *stop = put_value(out, columns[i], &at, end);
+            if (!stop)
+                return 0;
+            out = render_printed(pass, out, stop, columns[i], i, for_copy);
         }
-        if (size > (unsigned long long)(end - at))
-            return 0;
-        Py_ssize_t length = (Py_ssize_t)size;
-        switch (modes[i]) {
-        case TEXT:
-            if (!for_copy) {
-                const unsigned char *nul = at;
-                while ((nul = memchr(nul, 0, (size_t)(at + length - nul)))) {
-                    pass->nul_characters[i]++;
-                    pass->is_altered = 1;
-                    nul++;
-                }
-            }
-            out = escape(out, at, length, for_copy);
-            break;
-        case DATE:
-            if (is_zero_date(at, length)) {
-                if (for_copy) {
-                    *out++ = '\\';
-                    *out++ = 'N';
-                    break;
-                }
-                pass->zero_dates[i]++;
-                pass->is_altered = 1;
-            }
-            /* fall through */
-        case PLAIN:
-            memcpy(out, at, (size_t)length);
-            out += length;
-            break;
-        case GEOMETRY:
-            if (for_copy) {
-                Py_ssize_t srid = length < SRID_BYTES ? length : SRID_BYTES;
-                out = hexadecimal(out, at + srid, length - srid, 1);
-                break;
-            }
-            /* fall through */
-        default: /* BINARY */
-            out = hexadecimal(out, at, length, for_copy);
-        }
-        at += length;
     }
     if (at != end)
         return 0;
@@ -198,11 +498,13 @@ join_packets(const unsigned char *block, Py_ssize_t size, Py_ssize_t position,
     }
 }
 
+/* Render rows from `pass->consumed` on, until they end or have no room. */
 static void
 render_block(Pass *pass, const unsigned char *block, Py_ssize_t size, unsigned char *joined,
-             const unsigned char *modes, Py_ssize_t columns, int for_copy)
+             const Column *columns, Py_ssize_t count, int for_copy)
 {
-    Py_ssize_t position = 0;
+    Py_ssize_t position = pass->consumed;
+    Py_ssize_t beside = most_bytes(columns, count);
     pass->status = MORE;
     while (size - position >= 4) {
         Py_ssize_t length = packet_length(block + position);
@@ -227,13 +529,45 @@ render_block(Pass *pass, const unsigned char *block, Py_ssize_t size, unsigned c
             pass->error_size = length;
             break;
         }
-        if (!render_row(pass, start, start + length, modes, columns, for_copy)) {
+        if (pass->room - pass->written < 2 * length + beside) {
+            pass->status = FULL;
+            break;
+        }
+        if (!render_row(pass, start, start + length, columns, count, for_copy)) {
             pass->status = MALFORMED;
             break;
         }
         position = next;
     }
     pass->consumed = position;
+}
+
+/* The lines of a block as bytes, NULL without memory. They are given room for as many bytes as the
+ * block has, and for twice as many whenever that is too little: small numbers and zero dates grow,
+ * most rows do not. */
+static PyObject *
+render_text(Pass *pass, const Py_buffer *block, unsigned char *joined, const Column *columns,
+            Py_ssize_t count, int for_copy)
+{
+    PyObject *text = NULL;
+    pass->room = block->len;
+    do {
+        if (pass->room > PY_SSIZE_T_MAX / 4)
+            return PyErr_NoMemory();
+        pass->room = pass->room * 2 + most_bytes(columns, count);
+        if (!text)
+            text = PyBytes_FromStringAndSize(NULL, pass->room);
+        else
+            _PyBytes_Resize(&text, pass->room);
+        if (!text)
+            return NULL;
+        pass->out = (unsigned char *)PyBytes_AS_STRING(text);
+        Py_BEGIN_ALLOW_THREADS
+        render_block(pass, block->buf, block->len, joined, columns, count, for_copy);
+        Py_END_ALLOW_THREADS
+    } while (pass->status == FULL);
+    _PyBytes_Resize(&text, pass->written);
+    return text;
 }
 
 /* ((column, kind, count), ...) of what PostgreSQL cannot hold; kind 0: zero dates, 1: NULs. */
@@ -256,8 +590,9 @@ altered_counts(const Pass *pass, Py_ssize_t columns)
 }
 
 PyDoc_STRVAR(render_doc,
-"render(block, modes, with_copy) -> (text, copy_text, rows, consumed, status, error, altered)\n"
+"render(block, columns, with_copy) -> (text, copy_text, rows, consumed, status, error, altered)\n"
 "\n"
+"columns: three bytes for each, mode, wire and digits.\n"
 "text: lossless lines. copy_text: lines for COPY, None where they are the same or where with_copy\n"
 "is false. status: 0 more rows may follow, 1 the result ended, 2 the server sent the error packet\n"
 "`error`, 3 the bytes are no rows. error: None but for status 2. altered: a list of (column, kind,\n"
@@ -267,54 +602,46 @@ PyDoc_STRVAR(render_doc,
 static PyObject *
 kernel_render(PyObject *Py_UNUSED(module), PyObject *args)
 {
-    Py_buffer block, modes;
+    Py_buffer block, packed;
     PyObject *text = NULL, *copy_text = NULL, *counts = NULL, *result = NULL;
     unsigned char *joined = NULL;
     Pass pass = {0};
     int with_copy, has_other_form = 0;
 
-    if (!PyArg_ParseTuple(args, "y*y*p", &block, &modes, &with_copy))
+    if (!PyArg_ParseTuple(args, "y*y*p", &block, &packed, &with_copy))
         return NULL;
-    for (Py_ssize_t i = 0; i < modes.len; i++) {
-        if (((const unsigned char *)modes.buf)[i] >= MODES) {
-            PyErr_SetString(PyExc_ValueError, "unknown mode");
-            goto done;
-        }
-        has_other_form |= ((const unsigned char *)modes.buf)[i] >= BINARY;
-    }
-    if (block.len > PY_SSIZE_T_MAX / OUTPUT_BYTES_PER_INPUT_BYTE) {
-        PyErr_NoMemory();
+    const Column *columns = packed.buf;
+    Py_ssize_t count = packed.len / (Py_ssize_t)sizeof *columns;
+    if (packed.len % (Py_ssize_t)sizeof *columns) {
+        PyErr_SetString(PyExc_ValueError, "a column has three bytes");
         goto done;
     }
-    text = PyBytes_FromStringAndSize(NULL, block.len * OUTPUT_BYTES_PER_INPUT_BYTE);
-    pass.zero_dates = PyMem_Calloc((size_t)modes.len * 2 + 1, sizeof *pass.zero_dates);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (columns[i].mode >= MODES || columns[i].wire >= WIRES) {
+            PyErr_SetString(PyExc_ValueError, "unknown mode or wire");
+            goto done;
+        }
+        has_other_form |= columns[i].mode >= BINARY;
+    }
+    pass.zero_dates = PyMem_Calloc((size_t)count * 2 + 1, sizeof *pass.zero_dates);
     /* Only a block that can hold a full packet needs room to join packets in. */
     if (block.len >= FULL_PACKET)
         joined = PyMem_Malloc((size_t)block.len);
-    if (!text || !pass.zero_dates || (block.len >= FULL_PACKET && !joined)) {
+    if (!pass.zero_dates || (block.len >= FULL_PACKET && !joined)) {
         PyErr_NoMemory();
         goto done;
     }
-    pass.nul_characters = pass.zero_dates + modes.len;
-    pass.out = (unsigned char *)PyBytes_AS_STRING(text);
-    Py_BEGIN_ALLOW_THREADS
-    render_block(&pass, block.buf, block.len, joined, modes.buf, modes.len, 0);
-    Py_END_ALLOW_THREADS
-    if (_PyBytes_Resize(&text, pass.written) < 0)
+    pass.nul_characters = pass.zero_dates + count;
+    text = render_text(&pass, &block, joined, columns, count, 0);
+    if (!text)
         goto done;
     if (with_copy && (pass.is_altered || has_other_form)) {
         Pass again = {.zero_dates = pass.zero_dates, .nul_characters = pass.nul_characters};
-        copy_text = PyBytes_FromStringAndSize(NULL, block.len * OUTPUT_BYTES_PER_INPUT_BYTE);
+        copy_text = render_text(&again, &block, joined, columns, count, 1);
         if (!copy_text)
             goto done;
-        again.out = (unsigned char *)PyBytes_AS_STRING(copy_text);
-        Py_BEGIN_ALLOW_THREADS
-        render_block(&again, block.buf, block.len, joined, modes.buf, modes.len, 1);
-        Py_END_ALLOW_THREADS
-        if (_PyBytes_Resize(&copy_text, again.written) < 0)
-            goto done;
     }
-    counts = altered_counts(&pass, modes.len);
+    counts = altered_counts(&pass, count);
     if (!counts)
         goto done;
     result = Py_BuildValue("(OOnniy#O)", text, copy_text ? copy_text : Py_None, pass.rows,
@@ -327,7 +654,7 @@ done:
     PyMem_Free(pass.zero_dates);
     PyMem_Free(joined);
     PyBuffer_Release(&block);
-    PyBuffer_Release(&modes);
+    PyBuffer_Release(&packed);
     return result;
 }
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 from etl_pipeline.errors import TransferError
-from etl_pipeline.schema.types import Mode
 from etl_pipeline.transfer import twin
+from etl_pipeline.transfer.layout import Layout
 from etl_pipeline.transfer.twin import NUL_CHARACTERS, ZERO_DATES, Rendered, ServerErrorPacket
 
 try:
@@ -22,12 +21,12 @@ _KINDS = (ZERO_DATES, NUL_CHARACTERS)
 _SERVER_ERROR, _MALFORMED = 2, 3
 
 
-def render(block: bytes | bytearray, modes: Sequence[Mode], *, with_copy: bool) -> Rendered:
+def render(block: bytes | bytearray, layout: Layout, *, with_copy: bool) -> Rendered:
     """The lines of the complete rows at the start of *block*; raises as ``twin.render`` does."""
     if _compiled is None:
-        return twin.render(block, modes, with_copy=with_copy)
+        return twin.render(block, layout, with_copy=with_copy)
     text, copy_text, rows, consumed, status, error, altered = _compiled.render(
-        block, bytes(modes), with_copy
+        block, layout.packed, with_copy
     )
     if status == _SERVER_ERROR:
         raise ServerErrorPacket(error)

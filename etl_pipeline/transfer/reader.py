@@ -11,6 +11,7 @@ from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.types import Mode
 from etl_pipeline.transfer import wire
 from etl_pipeline.transfer.kernel import render
+from etl_pipeline.transfer.layout import Layout
 from etl_pipeline.transfer.twin import Rendered, ServerErrorPacket, missing_bytes
 
 
@@ -32,17 +33,19 @@ def read_text(
         pymysql.err.MySQLError: The server refused the statement, broke it off, or was lost.
         TransferError: The server sent something else than rows of these columns.
     """
-    header = wire.send_query(connection, statement)
+    result = wire.open_result(connection, statement)
     done = False
     rows = received_bytes = 0
     try:
-        _skip_definitions(connection, header, len(modes))
+        if len(result.forms) != len(modes):
+            raise TransferError("the server's result has another number of columns")
+        layout = Layout(tuple(modes), result.forms)
         rest = b""
         while not done:
             block = wire.read_more(connection, rest, missing_bytes(rest))
             received_bytes += len(block) - len(rest)
             rest = b""  # it is in the block now, and may be nearly as large
-            rendered = render(block, modes, with_copy=with_copy)
+            rendered = render(block, layout, with_copy=with_copy)
             rest = bytes(memoryview(block)[rendered.consumed :])
             del block  # it may be as large as the largest row
             if rendered.is_end and rest:
@@ -51,24 +54,16 @@ def read_text(
             rows += rendered.rows
             if done:
                 wire.end_query(connection, rows, received_bytes)
+                wire.close_statement(connection, result.statement)
             if rendered.rows:
                 yield rendered
             del rendered  # like the block, before the next one is made
     except ServerErrorPacket as error:
         # The error ends the result: the connection is in order and can be used again.
         done = True
+        wire.close_statement(connection, result.statement)
         err.raise_mysql_exception(error.payload)
     finally:
         wire.end_query(connection, rows, received_bytes)
         if not done:
             wire.close_at_once(connection)
-
-
-def _skip_definitions(connection: Any, header: Any, columns: int) -> None:
-    """Read past the column definitions, after checking the number of columns."""
-    if header.is_ok_packet() or header.is_load_local_packet():
-        raise TransferError("the statement gave no rows")
-    if header.read_length_encoded_integer() != columns:
-        raise TransferError("the server's result has another number of columns")
-    for _ in range(columns + 1):
-        wire.read_packet(connection)

@@ -87,7 +87,9 @@ def test_other_commands_of_the_protocol_are_refused(engine: Engine) -> None:
         lambda: driver.select_db("mysql"),
         lambda: driver.kill(1),
         lambda: driver.set_character_set("latin1"),
-        lambda: driver._execute_command(COMMAND.COM_STMT_PREPARE, "SELECT 1"),
+        lambda: driver._execute_command(COMMAND.COM_STMT_PREPARE, "DELETE FROM patient"),
+        lambda: driver._execute_command(COMMAND.COM_STMT_PREPARE, "SET @x = 1"),
+        lambda: driver._execute_command(COMMAND.COM_STMT_SEND_LONG_DATA, b"\1\0\0\0\0\0x"),
         lambda: driver._execute_command(COMMAND.COM_SHUTDOWN, ""),
     ):
         refused: Any = call

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from etl_pipeline.schema.types import Mode
+from etl_pipeline.transfer.layout import Form, Layout, Wire
 from tests.transfer import packets
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -33,6 +34,7 @@ _VALUES = (
     b"18446744073709551615",
     b"\x01\x02\x03\x04\x01\x01\0\0\0",
 )
+_NUMBERS = (0.0, -0.0, 0.1, 5e-324, -1.7976931348623157e308, 0.30000000000000004, 1e15, 1e-9)
 _SIZES = (3, 4, 5, 56, 57, 58, 59, 61, 62, 122, 250, 251, 252, 300)
 _LARGE_SIZES = (65_535, 65_536)
 
@@ -42,25 +44,28 @@ class Case:
     """What one call of the kernel is given."""
 
     block: bytes
-    modes: tuple[Mode, ...]
+    layout: Layout
     with_copy: bool
     is_small_packet: bool
 
 
-def read_corpus(folder: Path = CORPUS) -> list[tuple[tuple[Mode, ...], bytes]]:
-    """Modes and packets of every recorded result: a byte of columns, their modes, the packets."""
+def read_corpus(folder: Path = CORPUS) -> list[tuple[Layout, bytes]]:
+    """Layout and packets of every recorded result: a byte of columns, they, the packets."""
     corpus = []
     for path in sorted(folder.glob("*.bin")):
         data = path.read_bytes()
-        columns = data[0]
-        corpus.append((tuple(Mode(n) for n in data[1 : 1 + columns]), data[1 + columns :]))
+        end = 1 + 3 * data[0]
+        columns = data[1:end]
+        modes = tuple(Mode(n) for n in columns[::3])
+        forms = (Form(Wire(wire), n) for wire, n in zip(columns[1::3], columns[2::3], strict=True))
+        corpus.append((Layout(modes, tuple(forms)), data[end:]))
     return corpus
 
 
-def write_corpus(name: str, modes: Sequence[Mode], block: bytes, folder: Path = CORPUS) -> None:
+def write_corpus(name: str, layout: Layout, block: bytes, folder: Path = CORPUS) -> None:
     """Keep the packets of a result as *name*, in the form that ``read_corpus`` reads."""
     folder.mkdir(exist_ok=True)
-    (folder / f"{name}.bin").write_bytes(bytes([len(modes), *modes]) + block)
+    (folder / f"{name}.bin").write_bytes(bytes([len(layout.modes)]) + layout.packed + block)
 
 
 class Cases:
@@ -74,19 +79,19 @@ class Cases:
         """Case *number*; the same one in every process."""
         chance = random.Random(f"{self._seed} {number}")
         is_small_packet = chance.random() < 0.5
-        modes, block = self._base(chance, is_small_packet)
+        layout, block = self._base(chance, is_small_packet)
         for _ in range(chance.choice((0, 1, 1, 2, 3, 8))):
             block = self._damage(chance, block)
         if chance.random() < 0.3:
-            modes = _other_modes(chance, modes)
-        return Case(block, modes, chance.random() < 0.7, is_small_packet)
+            layout = _other_layout(chance, layout)
+        return Case(block, layout, chance.random() < 0.7, is_small_packet)
 
-    def _base(self, chance: random.Random, is_small: bool) -> tuple[tuple[Mode, ...], bytes]:
+    def _base(self, chance: random.Random, is_small: bool) -> tuple[Layout, bytes]:
         kind = chance.random()
         if kind < 0.3 and not is_small and self._corpus:
             return chance.choice(self._corpus)
         if kind < 0.35:
-            return _some_modes(chance), chance.randbytes(chance.randrange(64))
+            return _some_layout(chance), chance.randbytes(chance.randrange(64))
         return _made(chance, SMALL_PACKET if is_small else packets.FULL)
 
     def _damage(self, chance: random.Random, block: bytes) -> bytes:
@@ -113,39 +118,81 @@ class Cases:
                 return block[:at] + other[chance.randrange(len(other) + 1) :]
 
 
-def _some_modes(chance: random.Random) -> tuple[Mode, ...]:
-    return tuple(chance.choice(list(Mode)) for _ in range(chance.choice((1, 1, 2, 3, 5, 12))))
+def _some_layout(chance: random.Random) -> Layout:
+    columns = chance.choice((1, 1, 2, 3, 5, 12))
+    return _layout([_some_mode(chance) for _ in range(columns)], chance)
 
 
-def _other_modes(chance: random.Random, modes: tuple[Mode, ...]) -> tuple[Mode, ...]:
-    match chance.randrange(3):
+def _layout(modes: list[Mode], chance: random.Random) -> Layout:
+    return Layout(tuple(modes), tuple(_some_form(chance) for _ in modes))
+
+
+def _some_mode(chance: random.Random) -> Mode:
+    return chance.choice(list(Mode))
+
+
+def _some_form(chance: random.Random) -> Form:
+    wire = Wire.BYTES if chance.random() < 0.5 else chance.choice(list(Wire))
+    if wire in (Wire.DATETIME, Wire.TIME):
+        return Form(wire, chance.randrange(8))
+    if Wire.INT1 <= wire <= Wire.UINT8:
+        return Form(wire, chance.choice((0, 0, 0, 4, 20, 255)))
+    return Form(wire)
+
+
+def _other_layout(chance: random.Random, layout: Layout) -> Layout:
+    match chance.randrange(4):
         case 0:
-            return modes[1:]
+            return Layout(layout.modes[1:], layout.forms[1:])
         case 1:
-            return (*modes, chance.choice(list(Mode)))
+            return Layout((*layout.modes, _some_mode(chance)), (*layout.forms, _some_form(chance)))
+        case 2:
+            return Layout(tuple(_some_mode(chance) for _ in layout.modes), layout.forms)
         case _:
-            return tuple(chance.choice(list(Mode)) for _ in modes)
+            return Layout(layout.modes, tuple(_some_form(chance) for _ in layout.forms))
 
 
-def _made(chance: random.Random, full: int) -> tuple[tuple[Mode, ...], bytes]:
+def _made(chance: random.Random, full: int) -> tuple[Layout, bytes]:
     """Packets as a server would send them, with an end, an error or nothing after the rows."""
-    modes = _some_modes(chance)
-    rows: list[list[bytes | None]]
+    layout = _some_layout(chance)
+    rows: list[list[Any]]
     if chance.random() < 0.05:  # the most output that there can be for a byte of input
-        modes = (chance.choice(list(Mode)),) * chance.randrange(1, 200)
-        rows = [[chance.choice((None, b"", b"\0"))] * len(modes)] * chance.randrange(1, 4)
+        columns = chance.randrange(1, 200)
+        form = chance.choice((Form(), Form(Wire.DATETIME, 6), Form(Wire.INT1, 255)))
+        layout = Layout((_some_mode(chance),) * columns, (form,) * columns)
+        one = {Wire.BYTES: (None, b"", b"\0"), Wire.INT1: (-1,)}.get(form.wire, ((0,) * 7,))
+        rows = [[chance.choice(one)] * columns] * chance.randrange(1, 4)
     else:
-        rows = [[_value(chance) for _ in modes] for _ in range(chance.randrange(5))]
+        rows = [[_value(chance, form) for form in layout.forms] for _ in range(chance.randrange(5))]
     ends = (packets.END, packets.END, b"", packets.packet(b"\xff\x15\x04#28000no"), b"\x05\0\0")
-    payloads = [b"".join(packets.field(value) for value in row) for row in rows]
+    payloads = [packets.row_payload(row, layout.forms) for row in rows]
     parts = [packets.packet(payload, i, full=full) for i, payload in enumerate(payloads)]
-    return modes, b"".join(parts) + chance.choice(ends)
+    return layout, b"".join(parts) + chance.choice(ends)
 
 
-def _value(chance: random.Random) -> bytes | None:
+def _value(chance: random.Random, form: Form) -> Any:
     kind = chance.random()
     if kind < 0.1:
         return None
+    match form.wire:
+        case Wire.BYTES:
+            return _bytes(chance, kind)
+        case Wire.FLOAT | Wire.DOUBLE:
+            number = chance.choice(_NUMBERS) if kind < 0.6 else chance.uniform(-1e9, 1e9)
+            return number if form.wire is Wire.DOUBLE else max(number, -1e38)
+        case Wire.DATE | Wire.DATETIME:
+            date = chance.choice(((0, 0, 0), (2022, 11, 0), (2022, 0, 3), (9999, 12, 31)))
+            clock = chance.choice(((0, 0, 0, 0), (23, 59, 59, 0), (1, 2, 3, 120_000)))
+            return (*date, *(clock if form.wire is Wire.DATETIME else (0, 0, 0, 0)))
+        case Wire.TIME:
+            return chance.choice(((0,) * 6, (1, 34, 22, 59, 59, 0), (0, 0, 1, 2, 3, 999_999)))
+    bits = 8 * len(packets.value(form, 0))
+    least = 0 if form.wire % 2 == 0 else -(1 << bits - 1)
+    most = least + (1 << bits) - 1
+    return chance.choice((least, most, 0, min(most, 7), chance.randint(least, most)))
+
+
+def _bytes(chance: random.Random, kind: float) -> bytes:
     if kind < 0.6:
         return chance.choice(_VALUES)
     if kind < 0.8:

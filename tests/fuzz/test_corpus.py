@@ -8,7 +8,8 @@ import pytest
 
 from etl_pipeline.schema.catalog import Column
 from etl_pipeline.schema.types import carry
-from etl_pipeline.transfer import reader, twin, wire
+from etl_pipeline.transfer import twin, wire
+from etl_pipeline.transfer.layout import Layout
 from etl_pipeline.transfer.twin import ServerErrorPacket
 from tests.conftest import Lab
 from tests.fuzz.cases import read_corpus, write_corpus
@@ -68,18 +69,18 @@ def _record(
         for name, kind in columns.items()
     ]
     statement = f"SELECT {', '.join(c.select for c in carried)} FROM {source}"
-    modes = [c.mode for c in carried]
-    header = wire.send_query(lab.source, statement)
-    reader._skip_definitions(lab.source, header, len(modes))
+    result = wire.open_result(lab.source, statement)
+    layout = Layout(tuple(c.mode for c in carried), result.forms)
     block: bytes | bytearray = b""
     is_end = False
     while not is_end:
         block = wire.read_more(lab.source, bytes(block), 0)
         try:
-            is_end = twin.render(block, modes, with_copy=False).is_end
+            is_end = twin.render(block, layout, with_copy=False).is_end
         except ServerErrorPacket:
             is_end = True
-    write_corpus(as_name or table, modes, bytes(block))
+    wire.close_statement(lab.source, result.statement)
+    write_corpus(as_name or table, layout, bytes(block))
 
 
 @pytest.mark.usefixtures("recorded")
@@ -87,9 +88,9 @@ def test_the_corpus_holds_whole_results() -> None:
     corpus = read_corpus()
     assert len(corpus) == 2 * len(TABLES) + 1
     errors = rows = 0
-    for modes, block in corpus:
+    for layout, block in corpus:
         with contextlib.suppress(ServerErrorPacket):
-            rendered = twin.render(block, modes, with_copy=True)
+            rendered = twin.render(block, layout, with_copy=True)
             assert rendered.is_end
             assert rendered.consumed == len(block) < 4096
             rows += rendered.rows

@@ -17,10 +17,13 @@ SECONDS_LONG = 600.0
 
 PLANTED = {
     "a value may end a byte late": (
-        "if (size > (unsigned long long)(end - at))",
-        "if (size > (unsigned long long)(end - at) + 1)",
+        "return size <= (uint64_t)(end - *at);",
+        "return size <= (uint64_t)(end - *at) + 1;",
     ),
-    "the width of a length is not checked": ("if (end - at < width)", "if (end < at)"),
+    "the width of a length is not checked": (
+        "if (!width || end - *at < width)",
+        "if (!width || end < *at)",
+    ),
     "a packet may end a byte late": (
         "if (length > size - position - 4)\n            break;",
         "if (length > size - position - 3)\n            break;",
@@ -30,12 +33,26 @@ PLANTED = {
         "PyMem_Malloc((size_t)block.len / 2 + 1)",
     ),
     "the output gets too little room": (
-        "#define OUTPUT_BYTES_PER_INPUT_BYTE 4",
-        "#define OUTPUT_BYTES_PER_INPUT_BYTE 2",
+        "pass->room - pass->written < 2 * length + beside",
+        "pass->room - pass->written < length + beside",
     ),
+    "a printed value gets too little room": (
+        "total += 2 * most_printed(columns[i]) + 4;",
+        "total += most_printed(columns[i]) + 4;",
+    ),
+    "a number may end past its row": ("if (end - value < size)", "if (end < value)"),
+    "the bits of NULL may end past the row": ("if (end - at < 1 + null_bytes || *at)", "if (*at)"),
+    "a date may be of any size": (
+        "if (size != 0 && size != 4 && !(is_timed && (size == 7 || size == 11)))",
+        "if (0)",
+    ),
+    "hours of days are left out": ("days * 24 + whole[5]", "whole[5]"),
     "a short date is read past its end": ("size >= 8 && memcmp", "size >= 5 && memcmp"),
     "a carriage return is not escaped": ("['\\r'] = 'r', ", ""),
-    "zero dates are counted twice": ("pass->zero_dates[i]++;", "pass->zero_dates[i] += 2;"),
+    "zero dates are counted twice": (
+        "pass->zero_dates[i]++;\n            pass->is_altered = 1;\n        }\n        /* fall",
+        "pass->zero_dates[i] += 2;\n            pass->is_altered = 1;\n        }\n        /* fall",
+    ),
 }
 
 

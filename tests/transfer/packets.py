@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
+from typing import Any
+
+from etl_pipeline.transfer.layout import Form, Wire
 
 END = b"\x05\x00\x00\x00\xfe\x00\x00\x02\x00"
 FULL = 0xFFFFFF
 
 Row = Sequence[bytes | None]
+"""A row of columns that are all sent as bytes."""
 
 
 def packet(payload: bytes, sequence: int = 0, *, full: int = FULL) -> bytes:
@@ -20,9 +25,7 @@ def packet(payload: bytes, sequence: int = 0, *, full: int = FULL) -> bytes:
             return b"".join(parts)
 
 
-def field(value: bytes | None) -> bytes:
-    if value is None:
-        return b"\xfb"
+def field(value: bytes) -> bytes:
     size = len(value)
     if size < 251:
         return bytes([size]) + value
@@ -33,12 +36,35 @@ def field(value: bytes | None) -> bytes:
     return b"\xfe" + size.to_bytes(8, "little") + value
 
 
-def row_packet(row: Row, sequence: int = 0) -> bytes:
-    return packet(b"".join(field(value) for value in row), sequence)
+NUMBERS = dict(zip(list(Wire)[Wire.INT1 : Wire.DATE], "bBhHiIqQfd", strict=True))
 
 
-def result(rows: Sequence[Row]) -> bytes:
-    return b"".join(row_packet(row, i) for i, row in enumerate(rows)) + END
+def value(form: Form, given: Any) -> bytes:
+    """A value as a server sends it: bytes, a number, or the parts of a date or a time."""
+    if form.wire is Wire.BYTES:
+        return field(given)
+    if form.wire in NUMBERS:
+        return struct.pack("<" + NUMBERS[form.wire], given)
+    parts = struct.pack("<BIBBBI" if form.wire is Wire.TIME else "<HBBBBBI", *given)
+    sizes = {Wire.DATE: (0, 4), Wire.DATETIME: (0, 4, 7, 11), Wire.TIME: (0, 8, 12)}[form.wire]
+    size = next(size for size in sizes if not any(parts[size:]))
+    return bytes([size]) + parts[:size]
+
+
+def row_payload(row: Sequence[Any], forms: Sequence[Form] | None = None) -> bytes:
+    """What a row's packet holds; None is NULL, and without *forms* all columns are bytes."""
+    forms = forms or [Form()] * len(row)
+    nulls = sum(1 << i + 2 for i, one in enumerate(row) if one is None)
+    values = [value(form, one) for form, one in zip(forms, row, strict=True) if one is not None]
+    return b"\0" + nulls.to_bytes((len(row) + 9) // 8, "little") + b"".join(values)
+
+
+def row_packet(row: Sequence[Any], sequence: int = 0, forms: Sequence[Form] | None = None) -> bytes:
+    return packet(row_payload(row, forms), sequence)
+
+
+def result(rows: Sequence[Sequence[Any]], forms: Sequence[Form] | None = None) -> bytes:
+    return b"".join(row_packet(row, i, forms) for i, row in enumerate(rows)) + END
 
 
 UNESCAPED = {b"t": b"\t", b"n": b"\n", b"r": b"\r", b"\\": b"\\", b"0": b"\0"}

@@ -17,6 +17,7 @@ from etl_pipeline.core.faults import explain
 from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.types import Mode
 from etl_pipeline.transfer import twin
+from etl_pipeline.transfer.layout import layout_of_bytes
 from etl_pipeline.transfer.load_data import insert_rows, insert_statements, load_data
 from tests.conftest import Lab
 from tests.rows import make_table, read_exactly, run_sql
@@ -272,7 +273,7 @@ def some_lines(draw: st.DrawFn) -> list[bytes]:
     for key in range(draw(st.integers(0, 8))):
         row = [value if isinstance(value, bytes) else value.encode() for value in draw(values)]
         rows.append([b"%d" % key, *(draw(st.sampled_from([value, value, None])) for value in row)])
-    text = twin.render(packets.result(rows), modes, with_copy=False).text
+    text = twin.render(packets.result(rows), layout_of_bytes(modes), with_copy=False).text
     return text.split(b"\n")[:-1]
 
 

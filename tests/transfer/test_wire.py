@@ -15,10 +15,11 @@ from typing import Any
 import pymysql
 import pytest
 from pymysql.constants import CLIENT
-from pymysql.protocol import LoadLocalPacketWrapper, MysqlPacket, OKPacketWrapper
+from pymysql.protocol import LoadLocalPacketWrapper, OKPacketWrapper
 
 from etl_pipeline.core.faults import is_passing
 from etl_pipeline.transfer import wire
+from etl_pipeline.transfer.layout import Form, Wire
 from tests.transfer.proxy import Proxy
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
@@ -32,28 +33,23 @@ def test_the_minor_version_is_the_one_the_adapter_was_written_for() -> None:
     assert pymysql.VERSION[:2] == (major, minor)
 
 
-def test_a_query_gives_the_header_and_leaves_the_rest_to_us(replication: Any) -> None:
-    header = wire.send_query(replication, "SELECT 1 AS a, NULL AS b, 'xyz' AS c")
-    assert isinstance(header, MysqlPacket)
-    assert not header.is_ok_packet()
-    assert not header.is_load_local_packet()
-    assert header.read_length_encoded_integer() == 3
-    names = []
-    for _ in range(3):
-        definition: Any = wire.read_packet(replication)
-        for _ in range(4):  # catalog, database, table, original table
-            definition.read_length_coded_string()
-        names.append(definition.read_length_coded_string())
-    assert names == [b"a", b"b", b"c"]
+def test_a_result_is_opened_and_its_rows_are_left_to_us(replication: Any) -> None:
+    cursor = replication.cursor()
+    cursor.execute("CREATE TEMPORARY TABLE t (a bigint, b int, c varchar(9), d date)")
+    cursor.execute("INSERT INTO t VALUES (1, NULL, 'xyz', '2024-02-29')")
+    result = wire.open_result(replication, "SELECT * FROM t")
+    assert result.forms == (Form(Wire.INT8), Form(Wire.INT4), Form(), Form(Wire.DATE))
     # Without CLIENT.DEPRECATE_EOF the definitions end in an EOF packet, and so do the rows.
-    assert wire.read_packet(replication).is_eof_packet()
     assert isinstance(replication._rfile, io.BufferedReader)
-    expected = b"\x07\x00\x00\x06\x011\xfb\x03xyz" + b"\x05\x00\x00\x07\xfe\x00\x00"
+    row = b"\0\x08" + (1).to_bytes(8, "little") + b"\x03xyz" + b"\x04\xe8\x07\x02\x1d"
+    expected = bytes([len(row), 0, 0, 7]) + row + b"\x05\x00\x00\x08\xfe\x00\x00"
     block = wire.read_more(replication, b"", 0)
     while len(block) < len(expected) + 2:
         block = wire.read_more(replication, bytes(block), 0)
     assert block.startswith(expected)
     assert len(block) == len(expected) + 2
+    wire.close_statement(replication, result.statement)
+    assert OKPacketWrapper(wire.send_query(replication, "DO 1")).affected_rows == 0
 
 
 def test_pymysql_does_not_ask_for_another_end_of_rows_or_for_compression(replication: Any) -> None:
