@@ -13,10 +13,11 @@ from etl_pipeline.pipeline.control import Control
 from etl_pipeline.pipeline.events import Listener, RunStarted, TableFinished, TableStarted
 from etl_pipeline.pipeline.plan import RunPlan
 from etl_pipeline.pipeline.recording import attempted, recorded_run
-from etl_pipeline.pipeline.runner import Work, open_comparison
 from etl_pipeline.pipeline.selection import refuse_absent
 from etl_pipeline.pipeline.session import KeepTrace, choose_tables, open_session
 from etl_pipeline.pipeline.summary import RunSummary
+from etl_pipeline.pipeline.verifier import open_comparison
+from etl_pipeline.pipeline.work import Work
 from etl_pipeline.sync import runs
 from etl_pipeline.sync.claim import Claim
 from etl_pipeline.sync.proof import TableOutcome

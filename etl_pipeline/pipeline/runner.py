@@ -1,34 +1,27 @@
-"""Does what the plan says: tables side by side, retries, records."""
+"""Copies the tables of a plan, side by side, and records what became of them."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Executor, Future, as_completed
+from collections.abc import Callable, Generator
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import TypeVar
 
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
-from etl_pipeline.core.faults import is_passing, is_too_long
-from etl_pipeline.core.peace import Peace
-from etl_pipeline.core.stop import Stop
-from etl_pipeline.errors import DriftError, EtlError, StoppedError
+from etl_pipeline.errors import DriftError, StoppedError
 from etl_pipeline.pipeline.events import (
     ChunkDone,
-    Listener,
-    RunStarted,
     TableFinished,
-    TableRetried,
     TableStarted,
 )
 from etl_pipeline.pipeline.explain import explained
-from etl_pipeline.pipeline.plan import RunPlan
+from etl_pipeline.pipeline.plan import Refusal, RunPlan
+from etl_pipeline.pipeline.work import Work, explain_failure, retrying, work_on_tables
 from etl_pipeline.schema.drift import FOLLOW
-from etl_pipeline.sync.databases import Databases, lend_mysql, lend_postgres
+from etl_pipeline.sync.databases import lend_postgres
 from etl_pipeline.sync.drift_log import TableDrift
 from etl_pipeline.sync.lanes import Lanes
 from etl_pipeline.sync.load import load_table
@@ -40,32 +33,8 @@ from etl_pipeline.sync.replicate import Replicated, Replication, replicate_table
 from etl_pipeline.sync.rules import GRADES, Rules
 from etl_pipeline.sync.runs import Started
 from etl_pipeline.transfer.select import TableText
-from etl_pipeline.verify.compare import Comparison, Scope
-from etl_pipeline.verify.findings import Findings, verify_table
-from etl_pipeline.verify.verdict import Verdict
 
 log = logging.getLogger(__name__)
-
-Result = TypeVar("Result")
-
-ATTEMPTS = 3
-FIRST_WAIT_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What every table is worked on with.
-
-    Attributes:
-        peace: What the source is spared.
-        keep_trace: Told of each error with its traceback, for ``--debug``; None for nobody.
-    """
-
-    databases: Databases
-    stop: Stop
-    listen: Listener
-    peace: Peace
-    keep_trace: Callable[[BaseException], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,48 +57,15 @@ class Copying:
 def run_tables(
     plan: RunPlan, work: Work, copying: Copying, executor: Executor
 ) -> Generator[TableOutcome]:
-    """Copy every table of *plan*, each outcome as soon as it is known; no failure stops the others.
+    """Copy every table of *plan*; as ``work_on_tables``."""
 
-    On Ctrl-C, or when the caller closes the iterator, the tables at work are stopped and their
-    servers' statements cancelled, and no thread is at work any more when it goes on.
-    """
-    _announce(plan, work)
-    for refusal in plan.refused:
-        work.listen(TableFinished(refusal.table, 0, 0.0, refusal.error.what))
+    def refuse(refusal: Refusal) -> TableOutcome:
         error = refusal.error
-        yield TableOutcome(refusal.table, "none", error=error.what, fix=error.fix)
-    yield from _as_known(plan, work, executor, lambda text: _copy_table(text, plan, work, copying))
+        return TableOutcome(refusal.table, "none", error=error.what, fix=error.fix)
 
-
-def verify_tables(
-    plan: RunPlan, work: Work, executor: Executor, scope: Scope
-) -> Generator[Findings]:
-    """Compare every table of *plan* in the three databases; the rest is as for ``run_tables``."""
-    _announce(plan, work)
-    for refusal in plan.refused:
-        work.listen(TableFinished(refusal.table, 0, 0.0, refusal.error.what))
-        error = refusal.error
-        yield Findings(Verdict(refusal.table, error=error.what, fix=error.fix))
-    yield from _as_known(plan, work, executor, lambda text: _verify_table(text, plan, work, scope))
-
-
-def _announce(plan: RunPlan, work: Work) -> None:
-    estimate = sum(text.table.rows_estimate for text in plan.tables)
-    work.listen(RunStarted(len(plan.tables) + len(plan.refused), estimate))
-
-
-def _as_known(
-    plan: RunPlan, work: Work, executor: Executor, do: Callable[[TableText], Result]
-) -> Generator[Result]:
-    futures: list[Future[Result]] = [executor.submit(do, text) for text in plan.tables]
-    try:
-        for future in as_completed(futures):
-            yield future.result()
-    except BaseException:
-        executor.shutdown(wait=False, cancel_futures=True)
-        work.stop.request()
-        executor.shutdown(wait=True)
-        raise
+    return work_on_tables(
+        plan, work, executor, lambda text: _copy_table(text, plan, work, copying), refuse
+    )
 
 
 def _copy_table(text: TableText, plan: RunPlan, work: Work, copying: Copying) -> TableOutcome:
@@ -145,7 +81,7 @@ def _copy_table(text: TableText, plan: RunPlan, work: Work, copying: Copying) ->
         drift = TableDrift(plan.drift.get(text.name, FOLLOW))
         try:
             work.peace.check_open(text.name, "not begun")
-            _retrying(
+            retrying(
                 text.name, work, lambda: _copy_once(text, rules, work, copying, outcome, drift)
             )
         except StoppedError:
@@ -153,7 +89,7 @@ def _copy_table(text: TableText, plan: RunPlan, work: Work, copying: Copying) ->
         except Exception as error:
             if isinstance(error, DriftError):
                 _record_refused(drift, work, copying)
-            failure = _failure(error, text.name, work)
+            failure = explain_failure(error, text.name, work)
             outcome.error, outcome.fix = failure.what, failure.fix
         outcome.drift = drift.events
         outcome.seconds = time.monotonic() - started
@@ -270,73 +206,3 @@ def _record_refused(drift: TableDrift, work: Work, copying: Copying) -> None:
             drift.refuse(analytics, copying.started.claim.run_id)
     except (psycopg.Error, SQLAlchemyError) as error:
         log.warning("a refused change could not be recorded: %s", explained(error, "analytics"))
-
-
-def _verify_table(text: TableText, plan: RunPlan, work: Work, scope: Scope) -> Findings:
-    started = time.monotonic()
-    work.listen(TableStarted(text.name, text.table.rows_estimate))
-
-    def compare() -> Findings:
-        with open_comparison(text, plan, work, scope) as job:
-            return verify_table(job)
-
-    try:
-        found = _retrying(text.name, work, compare)
-    except StoppedError:
-        raise
-    except Exception as error:
-        failure = _failure(error, text.name, work)
-        found = Findings(Verdict(text.name, error=failure.what, fix=failure.fix))
-    verdict = found.verdict
-    problem = verdict.error or "; ".join(d.what for d in verdict.discrepancies) or None
-    work.listen(TableFinished(text.name, verdict.rows, time.monotonic() - started, problem))
-    return found
-
-
-@contextlib.contextmanager
-def open_comparison(
-    text: TableText, plan: RunPlan, work: Work, scope: Scope
-) -> Iterator[Comparison]:
-    """A table of *plan* with connections to compare it by, which are lent for the block."""
-    databases, stop = work.databases, work.stop
-    with (
-        lend_mysql(databases.source, stop) as source,
-        lend_mysql(databases.replication, stop) as replication,
-        lend_postgres(databases.analytics, stop) as analytics,
-    ):
-        yield Comparison(
-            text,
-            databases.schema,
-            source,
-            replication,
-            analytics,
-            plan.rules[text.name],
-            scope,
-            stop,
-            lambda rows, size: work.listen(ChunkDone(text.name, "verify", rows, size)),
-            plan.drift.get(text.name, FOLLOW),
-        )
-
-
-def _failure(error: Exception, table: str, work: Work) -> EtlError:
-    """*error* in our words, after it was shown to whoever keeps traces."""
-    if work.keep_trace:
-        work.keep_trace(error)
-    return explained(error, table)
-
-
-def _retrying(table: str, work: Work, attempt: Callable[[], Result]) -> Result:
-    """Call *attempt* up to ``ATTEMPTS`` times, with doubling waits after faults that can pass."""
-    wait_seconds = FIRST_WAIT_SECONDS
-    for _ in range(ATTEMPTS - 1):
-        try:
-            return attempt()
-        except Exception as error:
-            work.stop.check()
-            # Whoever held the table locked for longer than our limit may be done with it.
-            if not is_passing(error) and not is_too_long(error):
-                raise
-            work.listen(TableRetried(table, explained(error, table).what, wait_seconds))
-            work.stop.wait(wait_seconds)
-            wait_seconds *= 2
-    return attempt()

@@ -34,7 +34,7 @@ from etl_pipeline.errors import (
 )
 from etl_pipeline.pipeline.control import Control
 from etl_pipeline.pipeline.events import Listener
-from etl_pipeline.pipeline.runner import Copying, Work, run_tables
+from etl_pipeline.pipeline.runner import Copying, run_tables
 from etl_pipeline.pipeline.selection import (
     Carried,
     Wishes,
@@ -43,6 +43,7 @@ from etl_pipeline.pipeline.selection import (
     with_dependents,
 )
 from etl_pipeline.pipeline.summary import RunSummary
+from etl_pipeline.pipeline.work import Work
 from etl_pipeline.schema.catalog import Table, read_catalog
 from etl_pipeline.schema.names import is_ours, quote_mysql
 from etl_pipeline.sync import replica, runs, state

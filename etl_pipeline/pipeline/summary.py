@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from etl_pipeline.core.burden import Burden
 from etl_pipeline.schema.decision import DriftEvent
 from etl_pipeline.sync.proof import TableOutcome
-from etl_pipeline.verify.compare import Scope
-from etl_pipeline.verify.verdict import Verdict
+
+if TYPE_CHECKING:  # a run needs nothing of what compares, and starts sooner without it
+    from etl_pipeline.verify.compare import Scope
+    from etl_pipeline.verify.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)

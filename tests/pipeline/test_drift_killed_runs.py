@@ -11,7 +11,7 @@ import contextlib
 import pytest
 
 from etl_pipeline.errors import EtlError
-from etl_pipeline.pipeline import runner
+from etl_pipeline.pipeline import work
 from etl_pipeline.pipeline.session import run_once
 from tests.conftest import Lab
 from tests.killing import KilledError, killing
@@ -46,7 +46,7 @@ def release(lab: Lab, number: int, before: int) -> set[tuple[str, str, str]]:
 def test_what_a_killed_run_met_is_in_the_record_and_done_by_the_next(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    monkeypatch.setattr(runner, "FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(work, "FIRST_WAIT_SECONDS", 0.01)
     settings = lab.settings_with(
         pipeline={"general": {"parallel_tables": 1}, "source": {"connections": 1}}
     )

@@ -16,7 +16,7 @@ import pymysql
 import pytest
 
 from etl_pipeline.demo.server_databases import connect_mysql
-from etl_pipeline.pipeline import runner
+from etl_pipeline.pipeline import work
 from etl_pipeline.pipeline.events import ChunkDone, TableFinished, TableRetried
 from etl_pipeline.pipeline.session import run_once
 from etl_pipeline.pipeline.summary import RunSummary
@@ -37,7 +37,7 @@ Deed = Callable[[], None]
 def notes(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """A table of five chunks, and one that nothing happens to."""
     monkeypatch.setattr(chunks, "CHUNK_ROWS", ROWS // 5)
-    monkeypatch.setattr(runner, "FIRST_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(work, "FIRST_WAIT_SECONDS", 0.05)
     rows = ", ".join(f"({n}, 'note {n}')" for n in range(ROWS))
     make_table(lab.source, NOTES.format(engine="InnoDB"), f"INSERT INTO note VALUES {rows}")
     make_table(lab.source, OTHER, "INSERT INTO other VALUES (1), (2)")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from etl_pipeline.errors import EtlError
-from etl_pipeline.pipeline import runner
+from etl_pipeline.pipeline import work
 from etl_pipeline.pipeline.session import run_once
 from etl_pipeline.sync import build, chunks, renew, strips
 from etl_pipeline.transfer.select import Chunk
@@ -46,7 +46,7 @@ def notes(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """A table of three chunks and one of one, already copied."""
     monkeypatch.setattr(chunks, "CHUNK_ROWS", ROWS // 3)
     monkeypatch.setattr(strips, "LEAST_BYTES", 16)
-    monkeypatch.setattr(runner, "FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(work, "FIRST_WAIT_SECONDS", 0.01)
     monkeypatch.setattr(renew, "CHECKPOINT_SECONDS", 0)
     make_table(lab.source, NOTE, f"INSERT INTO note VALUES {OLD_ROWS}")
     make_table(lab.source, ONE, "INSERT INTO one VALUES ('a', 'A'), ('b', 'B')")

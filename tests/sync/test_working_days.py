@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 )
 
 from etl_pipeline.errors import EtlError
-from etl_pipeline.pipeline import runner
+from etl_pipeline.pipeline import work
 from etl_pipeline.pipeline.session import run_once
 from etl_pipeline.sync import chunks, renew, strips
 from tests.conftest import Lab
@@ -206,7 +206,7 @@ def test_what_the_record_claims_is_true(
     monkeypatch.setattr(strips, "LEAST_BYTES", 16)
     monkeypatch.setattr(renew, "FEW_ROWS", 5)
     monkeypatch.setattr(renew, "CHECKPOINT_SECONDS", 0)
-    monkeypatch.setattr(runner, "FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(work, "FIRST_WAIT_SECONDS", 0.01)
     is_long = request.config.getoption("--long")
     machine = type("Days", (WorkingDays,), {"lab": lab})
     run_state_machine_as_test(
