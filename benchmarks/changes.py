@@ -19,12 +19,15 @@ from benchmarks.references import plain_select
 from benchmarks.stage import AFTER_WRITING_SECONDS, Stage, run_at_source, settle
 from etl_pipeline.transfer.select import TableText
 
-CHANGED = 1_000
+CHANGED, DELETED = 1_000, 100
 PLAIN = "mariadb --quick, SELECT *"
 FIRST, UNCHANGED = "first run", "nothing changed"
 SCATTERED, IN_ONE_PLACE = "1,000 rows changed, scattered", "1,000 rows changed in one place"
 INCREMENTAL = "1,000 rows changed, incremental"
-INGESTR, TABLE_SYNC = "ingestr 1.1.22, merge by interval", "pt-table-sync, MySQL → MySQL alone"
+AND_DELETED = "1,000 rows changed, 100 deleted, incremental"
+MERGED = "ingestr 1.1.22, merge by interval: the deleted rows stay"
+RELOADED = "ingestr 1.1.22, the whole table again"
+TABLE_SYNC = "pt-table-sync, MySQL → MySQL alone"
 _INCREMENTAL = f"""tables:
   {TABLE}:
     extraction_strategy: incremental
@@ -68,7 +71,7 @@ class Changes:
             yield IN_ONE_PLACE, self._take(self._run)
             self._expect_equal()
             yield from self._incrementally()
-            yield from self._peer(INGESTR, self._prepare_ingestr, self._merge)
+            yield from self._peer(MERGED, self._prepare_ingestr, self._follow_with_ingestr)
             yield from self._peer(TABLE_SYNC, self._prepare_table_sync, self._sync)
 
     def _incrementally(self) -> Iterator[Turn]:
@@ -81,20 +84,22 @@ class Changes:
                 self._take(self._run)
                 self._change_scattered()
             yield INCREMENTAL, self._take(self._run)
+            self._expect_equal()
+            self._change_and_delete()
+            yield AND_DELETED, self._take(self._run)
+            self._expect_equal()
         finally:
             tables.unlink()
-        self._expect_equal()
 
     def _peer(
-        self, name: str, prepare: Callable[[], object], follow: Callable[[], Measurement]
+        self, name: str, prepare: Callable[[], object], follow: Callable[[], Iterator[Turn]]
     ) -> Iterator[Turn]:
-        """A peer's turn; its copy is made anew before, so that it finds the same changes."""
+        """A peer's turns; its copy is made anew before, so that it finds the same changes."""
         if name in self.failed:
             return
         try:
             prepare()
-            self._change_scattered()
-            yield name, follow()
+            yield from follow()
         except FailedError as error:
             self.failed[name] = str(error)
 
@@ -108,6 +113,12 @@ class Changes:
         every = max(self._rows // CHANGED, 1)
         self._change(f"ProcNum % {every} = {self._turn % every}")
 
+    def _change_and_delete(self) -> None:
+        every = self._rows // DELETED
+        where = f"ProcNum % {every} = {every // 2 + self._turn}"
+        run_at_source(self._stage, f"DELETE FROM {TABLE} WHERE {where}")
+        self._change_scattered()
+
     def _change_in_one_place(self) -> None:
         middle = self._rows // 2
         self._change(f"ProcNum > {middle} AND ProcNum <= {middle + CHANGED}")
@@ -117,14 +128,14 @@ class Changes:
         run_at_source(self._stage, f"UPDATE {TABLE} SET ProcFee = ProcFee + 1 WHERE {where}")
 
     def _expect_equal(self) -> None:
-        """The column that is changed must be what it is at the source."""
+        """The rows, and the column that is changed, must be what they are at the source."""
         self._expect_fees(self._stage.ask_replication(_fees(TABLE)))
         self._expect_fees(self._stage.ask_analytics(_fees(f"raw.{TABLE}", '"ProcFee"')))
 
     def _expect_fees(self, found: list[tuple[Any, ...]]) -> None:
         expected = self._stage.ask_source(_fees(TABLE))
         if found != expected:
-            raise FailedError(f"the fees sum up to {found[0][0]}, not to {expected[0][0]}")
+            raise FailedError(f"rows and the sum of fees are {found[0]}, not {expected[0]}")
 
     def _prepare_ingestr(self) -> None:
         ask = self._stage.ask_analytics
@@ -149,13 +160,23 @@ class Changes:
             "SELECT DATE_FORMAT(UTC_TIMESTAMP(), '%Y-%m-%dT%H:%i:%sZ')"
         )
 
-    def _merge(self) -> Measurement:
-        taken = self._take(
-            f"{self._ingest} --incremental-strategy merge --incremental-key DateTStamp "
-            f"--interval-start {self._since}"
+    def _follow_with_ingestr(self) -> Iterator[Turn]:
+        """It merges what has a new stamp; to lose deleted rows, it must take the table again."""
+        copied = _fees(f"peer.{TABLE}", '"ProcFee"')
+        self._change_and_delete()
+        yield (
+            MERGED,
+            self._take(
+                f"{self._ingest} --incremental-strategy merge --incremental-key DateTStamp "
+                f"--interval-start {self._since}"
+            ),
         )
-        self._expect_fees(self._stage.ask_analytics(_fees(f"peer.{TABLE}", '"ProcFee"')))
-        return taken
+        ((merged, _),) = self._stage.ask_analytics(copied)
+        ((rows, _),) = self._stage.ask_source(_fees(TABLE))
+        if merged != rows + DELETED:
+            raise FailedError(f"{merged} rows after the merge, {rows + DELETED} were expected")
+        yield RELOADED, self._take(f"{self._ingest} --full-refresh")
+        self._expect_fees(self._stage.ask_analytics(copied))
 
     def _prepare_table_sync(self) -> None:
         """The replica is equal to the source but for what was changed for other peers."""
@@ -169,7 +190,8 @@ class Changes:
             self._stage.ask_replication(statement)
         settle(AFTER_WRITING_SECONDS)
 
-    def _sync(self) -> Measurement:
+    def _sync(self) -> Iterator[Turn]:
+        self._change_scattered()
         servers = self._stage.servers
         source, target = (
             f"h={server.host},P={server.port},u={server.user},p={server.password},D={name},t={TABLE}"
@@ -179,10 +201,9 @@ class Changes:
             )
         )
         # It ends with 2 where it found differences.
-        taken = self._take(f"pt-table-sync --execute {source} {target} || [ $? -eq 2 ]")
+        yield TABLE_SYNC, self._take(f"pt-table-sync --execute {source} {target} || [ $? -eq 2 ]")
         self._expect_fees(self._stage.ask_replication(_fees(f"{self._copy}.{TABLE}")))
-        return taken
 
 
 def _fees(table: str, column: str = "ProcFee") -> str:
-    return f"SELECT {_FEES.format(column=column)} FROM {table}"
+    return f"SELECT COUNT(*), {_FEES.format(column=column)} FROM {table}"
