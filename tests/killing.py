@@ -17,6 +17,8 @@ import psycopg
 import pymysql
 import pytest
 
+from tests.conftest import Lab
+
 _LASTING = re.compile(rb"\s*(CREATE|DROP|ALTER|RENAME|TRUNCATE)\b(?!\s+TEMPORARY)", re.IGNORECASE)
 
 
@@ -87,3 +89,16 @@ def killing(at: int | None = None, *, after: bool = True) -> Iterator[Killer]:
         patch.setattr(driver, "_execute_command", query_or_die)
         patch.setattr(psycopg.Connection, "wait", wait_or_die)
         yield killer
+
+
+def wait_for_the_lock(lab: Lab) -> None:
+    """Until the server has seen that the killed run's connections are closed."""
+    for _ in range(500):
+        row = lab.analytics.execute(
+            "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database "
+            "WHERE locktype = 'advisory' AND datname = current_database()"
+        ).fetchone()
+        if row and row[0] == 0:
+            return
+        lab.analytics.execute("SELECT pg_sleep(0.01)")
+    raise AssertionError("the lock was not let go")

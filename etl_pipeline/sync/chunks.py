@@ -44,9 +44,13 @@ def has_wide_rows(table: Table) -> bool:
     return chunk_rows(table) < FEW_ROWS
 
 
-def tile(bounds: Sequence[int]) -> list[Chunk]:
-    """The chunks between *bounds*, which rise strictly; together they hold every key there is."""
-    edges = [None, *bounds, None]
+def tile(bounds: Sequence[int], within: Chunk | None = None) -> list[Chunk]:
+    """The chunks between *bounds*, which rise strictly; together they hold every key of *within*.
+
+    None stands for every key there is.
+    """
+    within = within or Chunk(0)
+    edges = [within.lower, *bounds, within.upper]
     return [
         Chunk(ordinal, lower, upper)
         for ordinal, (lower, upper) in enumerate(itertools.pairwise(edges))

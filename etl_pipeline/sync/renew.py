@@ -275,8 +275,9 @@ def _mend_chunk(
 ) -> Change | _PutOff | None:
     """Make the replica's rows of *chunk* those of *sent*; what was changed, if it is little."""
     text = job.text
-    found = _compare_strips(job, start, chunk, sent, replication)
-    found = found or _compare_rows(job, chunk, sent, replication)
+    body = sent.body()
+    found = _compare_strips(job, start, chunk, body, replication) if body else None
+    found = found or _compare_rows(job, chunk, sent, body, replication)
     if guard and not guard.may_go(found.gone):
         return _PutOff(chunk)
     difference = found.difference
@@ -311,15 +312,15 @@ class _Compared:
 
 
 def _compare_strips(
-    job: WriteJob, start: _Start, chunk: Chunk, sent: Spool, replication: Any
+    job: WriteJob, start: _Start, chunk: Chunk, body: bytes, replication: Any
 ) -> _Compared | None:
     """Read of the replica the strips alone in which rows changed.
 
     None where they are not known, or too many to be worth it, or where the replica's are not what
     it was given: then nothing else of the chunk need be, either.
     """
-    text, believed, body = job.text, start.believed.get(chunk), sent.body()
-    if believed is None or not body:
+    text, believed = job.text, start.believed.get(chunk)
+    if believed is None:
         return None
     strips = replica.read_strips(replication, text.name, chunk, believed)
     other = find_other(text, strips, body)
@@ -336,9 +337,11 @@ def _compare_strips(
     return _Compared(believed, difference, count_gone(text, difference), renewed)
 
 
-def _compare_rows(job: WriteJob, chunk: Chunk, sent: Spool, replication: Any) -> _Compared:
-    """Read all of the replica's rows."""
-    text, body = job.text, sent.body()
+def _compare_rows(
+    job: WriteJob, chunk: Chunk, sent: Spool, body: bytes | None, replication: Any
+) -> _Compared:
+    """Read all of the replica's rows; *body* is that of *sent*, None where it is too large."""
+    text = job.text
     strips = cut_strips(text, chunk, body) if body else []
     with Spool(ordered=text.is_ordered) as held:
         blocks = read_text(replication, select_chunk(text, chunk), text.modes)

@@ -10,10 +10,10 @@ A *body* is the row text of a whole chunk or of several strips: complete lines i
 from __future__ import annotations
 
 import hashlib
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from etl_pipeline.sync.chunks import tile
 from etl_pipeline.transfer.select import Chunk, TableText
 
 MOST_STRIPS = 128
@@ -52,7 +52,7 @@ def cut_strips(text: TableText, chunk: Chunk, body: bytes) -> list[Strip]:
     first = _key(body, 0, place)
     starts = (body.rfind(b"\n", 0, at) + 1 for at in range(size, len(body), size))
     bounds = sorted({_key(body, start, place) for start in starts} - {first})
-    ranges = _tile(chunk, bounds) if bounds else []
+    ranges = tile(bounds, chunk) if bounds else []
     return [Strip(keys, _digest(part)) for keys, part in _parts(text, ranges, body)]
 
 
@@ -93,17 +93,12 @@ def unpack(packed: bytes, chunk: Chunk) -> list[Strip]:
     """The strips of *chunk* that were packed."""
     parts = [packed[at : at + _STRIP_BYTES] for at in range(0, len(packed), _STRIP_BYTES)]
     bounds = [int.from_bytes(part[:_KEY_BYTES], "big", signed=True) for part in parts[1:]]
-    ranges = _tile(chunk, bounds)
+    ranges = tile(bounds, chunk)
     return [Strip(keys, part[_KEY_BYTES:]) for keys, part in zip(ranges, parts, strict=True)]
 
 
 def _size(body: bytes) -> int:
     return max(LEAST_BYTES, -(-len(body) // MOST_STRIPS))
-
-
-def _tile(chunk: Chunk, bounds: Sequence[int]) -> list[Chunk]:
-    edges = itertools.pairwise([chunk.lower, *bounds, chunk.upper])
-    return [Chunk(ordinal, lower, upper) for ordinal, (lower, upper) in enumerate(edges)]
 
 
 def _parts(

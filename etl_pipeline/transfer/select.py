@@ -160,11 +160,10 @@ def select_chunk(text: TableText, *chunks: Chunk) -> str:
         return f"SELECT {names} FROM {source}"
     # Without the hint MyISAM prefers to read the table through and sort it.
     statement = f"SELECT {names} FROM {source} FORCE INDEX (PRIMARY)"
-    ranges = [_range_conditions(quote_mysql(key), chunk) for chunk in chunks]
-    if len(ranges) == 1 and ranges[0]:
-        statement += " WHERE " + " AND ".join(ranges[0])
-    elif len(ranges) > 1:
-        statement += " WHERE " + " OR ".join(f"({' AND '.join(one)})" for one in ranges)
+    ranges = [" AND ".join(_range_conditions(quote_mysql(key), chunk)) for chunk in chunks]
+    where = ranges[0] if len(ranges) == 1 else " OR ".join(f"({one})" for one in ranges)
+    if where:
+        statement += f" WHERE {where}"
     order = ", ".join(quote_mysql(name) for name in text.table.primary_key)
     return f"{statement} ORDER BY {order}"
 
@@ -188,10 +187,13 @@ def delete_chunk(text: TableText, chunk: Chunk) -> str:
 def where_keys(text: TableText, keys: Sequence[bytes]) -> bytes:
     """The condition that a row has one of *keys*, lines of the text of the table's keys.
 
-    An OR of equations: no server of ours uses an index for rows of values in IN.
+    Of a key of several columns it is an OR of equations: no server of ours uses an index for rows
+    of values in IN.
     """
     columns = text.keys.columns
     names = [quote_mysql(column.name).encode() for column in columns]
+    if len(columns) == 1 and columns[0].column.data_type in INTEGER_TYPES:
+        return names[0] + b" IN (" + b", ".join(keys) + b")"
     conditions = []
     for key in keys:
         values = map(mysql_literal, columns, key.split(b"\t"))

@@ -13,9 +13,8 @@ from etl_pipeline.pipeline.backfilling import AskedRange, backfill_once
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.sync import chunks
 from tests.conftest import Lab
-from tests.killing import KilledError, killing
+from tests.killing import KilledError, killing, wait_for_the_lock
 from tests.rows import make_table, numbers, read_mysql, read_postgres, run_sql
-from tests.sync.test_kill_points import wait_for_the_lock
 
 Run = Callable[..., RunSummary]
 Verify = Callable[..., VerifySummary]

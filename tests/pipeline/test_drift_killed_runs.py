@@ -14,11 +14,10 @@ from etl_pipeline.errors import EtlError
 from etl_pipeline.pipeline import work
 from etl_pipeline.pipeline.session import run_once
 from tests.conftest import Lab
-from tests.killing import KilledError, killing
+from tests.killing import KilledError, killing, wait_for_the_lock
 from tests.pipeline.test_drift import assert_equal
 from tests.rows import make_table, run_sql
 from tests.sync.drift_rows import CREATE, FILL
-from tests.sync.test_kill_points import wait_for_the_lock
 
 EVERY = 7
 """Of the changes that last, every so many is the one after which the run is killed."""

@@ -17,7 +17,7 @@ from etl_pipeline.pipeline.session import run_once
 from etl_pipeline.sync import build, chunks, renew, strips
 from etl_pipeline.transfer.select import Chunk
 from tests.conftest import Lab
-from tests.killing import KilledError, killing
+from tests.killing import KilledError, killing, wait_for_the_lock
 from tests.rows import make_table, read_mysql, read_postgres, run_sql
 
 ROWS = 30
@@ -167,16 +167,3 @@ def has_state(lab: Lab) -> bool:
     with lab.replication.cursor() as cursor:
         cursor.execute("SHOW TABLES LIKE '\\_etl\\_chunk'")
         return bool(row and row[0] and cursor.fetchone())
-
-
-def wait_for_the_lock(lab: Lab) -> None:
-    """Until the server has seen that the killed run's connections are closed."""
-    for _ in range(500):
-        row = lab.analytics.execute(
-            "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database "
-            "WHERE locktype = 'advisory' AND datname = current_database()"
-        ).fetchone()
-        if row and row[0] == 0:
-            return
-        lab.analytics.execute("SELECT pg_sleep(0.01)")
-    raise AssertionError("the lock was not let go")

@@ -28,9 +28,9 @@ from etl_pipeline.pipeline import work
 from etl_pipeline.pipeline.session import run_once
 from etl_pipeline.sync import chunks, renew, strips
 from tests.conftest import Lab
-from tests.killing import KilledError, killing
+from tests.killing import KilledError, killing, wait_for_the_lock
 from tests.rows import read_mysql, read_postgres, run_sql
-from tests.sync.test_kill_points import forget_everything, wait_for_the_lock
+from tests.sync.test_kill_points import forget_everything
 
 KEYS = 60
 TABLES = {
