@@ -17,6 +17,7 @@ from pymysql.constants import COMMAND
 
 from etl_pipeline.cli.screens import run_json, run_screen
 from etl_pipeline.core import ConnectionFactory
+from etl_pipeline.core.faults import is_too_long
 from etl_pipeline.core.source_connection import list_session_statements
 from etl_pipeline.core.source_guard import check_statement
 from etl_pipeline.demo.server_databases import connect_mysql
@@ -201,6 +202,13 @@ def test_a_chunk_over_the_limit_is_cut_and_tried_again(
     monkeypatch.setattr(pages, "FIRST_WAIT_SECONDS", 0.02)
     # No server sends 24 MB in a hundredth of a second.
     make_tables(lab, engine=engine, rows=24_000, width=1000)
+    ended = []
+
+    def is_ended(error: BaseException) -> bool:
+        ended.append(is_too_long(error))
+        return ended[-1]
+
+    monkeypatch.setattr(pages, "is_too_long", is_ended)
     table = {"max_seconds_per_statement": 0.01}
     settings = lab.settings_with(tables={"tables": {"note": table, "code": table}})
     with logging_statements(lab) as read_log:
@@ -211,6 +219,7 @@ def test_a_chunk_over_the_limit_is_cut_and_tried_again(
     reads = [
         took for statement, took in sent if statement.startswith("SELECT `k`, `words` FROM `code`")
     ]
+    assert any(ended)
     assert len(reads) > 1
     assert max(reads) <= 0.5
     # The limit is that of these tables, and of no other statement.
