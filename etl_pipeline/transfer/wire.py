@@ -1,14 +1,16 @@
 """All that reaches into PyMySQL: packets to and from the server, past its own row reader.
 
 PyMySQL logs in, does TLS and frames packets; rows are taken from its buffered socket as they
-come. What is used of its insides: ``_execute_command``, ``_read_packet``, ``_rfile`` and
-``_force_close``. A test of that contract fails when one of them changes.
+come. What is used of its insides: ``_execute_command``, ``_read_packet``, ``_next_seq_id``,
+``_rfile`` and ``_force_close``. A test of that contract fails when one of them changes.
 
 Rows in the protocol's binary form come of prepared statements alone, which PyMySQL does not have.
 """
 
 from __future__ import annotations
 
+import contextlib
+import re
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -55,31 +57,68 @@ class Result:
 
 _PREPARED = struct.Struct("<xIHH")  # a zero, then statement, columns, parameters
 _EXECUTE = struct.Struct("<IBI")  # statement, no cursor, once
+_LAST = 0xFFFFFFFF
+_MARIADB = re.compile(r"(\d+)\.(\d+)\.\d+-mariadb", re.IGNORECASE)
+_KNOWS_LAST = (10, 2)
 
 
 def open_result(connection: Any, statement: str | bytes) -> Result:
     """Let the server run *statement*, prepared, and read its answer up to the rows.
 
+    MariaDB knows a number for the statement that was prepared last, so it is told both things at
+    once, and over a long line a result takes no longer than that of a query.
+
     Raises:
         pymysql.err.MySQLError: The server refused the statement, or was lost.
-        TransferError: The statement gives no rows; it was not run.
+        TransferError: The statement gives no rows.
     """
     text = statement.encode() if isinstance(statement, str) else statement
+    is_told_both = _knows_last(connection)
     connection._execute_command(COMMAND.COM_STMT_PREPARE, text)
-    answer: Any = read_packet(connection)
-    number, columns, _ = _PREPARED.unpack_from(answer.get_all_data())
-    if not columns:
-        close_statement(connection, number)
-        raise TransferError("the statement gives no rows")
-    _read_forms(connection, columns)
+    if is_told_both:
+        _execute(connection, _LAST)
     try:
-        connection._execute_command(COMMAND.COM_STMT_EXECUTE, _EXECUTE.pack(number, 0, 1))
-        header: Any = read_packet(connection)
+        number, columns = _read_prepared(connection)
     except err.MySQLError:
+        if is_told_both and connection.open:
+            with contextlib.suppress(err.MySQLError):
+                _read_next_answer(connection)  # that there is no such statement
+        raise
+    try:
+        if not is_told_both:
+            _execute(connection, number)
+        header = _read_next_answer(connection)
+        if not columns:
+            raise TransferError("the statement gives no rows")
+    except (err.MySQLError, TransferError):
         if connection.open:
             close_statement(connection, number)
         raise
     return Result(number, _read_forms(connection, header.read_length_encoded_integer()))
+
+
+def _knows_last(connection: Any) -> bool:
+    version = _MARIADB.search(connection.server_version)
+    return version is not None and (int(version[1]), int(version[2])) >= _KNOWS_LAST
+
+
+def _execute(connection: Any, statement: int) -> None:
+    connection._execute_command(COMMAND.COM_STMT_EXECUTE, _EXECUTE.pack(statement, 0, 1))
+
+
+def _read_prepared(connection: Any) -> tuple[int, int]:
+    """Number and columns of the statement that was prepared, past what is said of its columns."""
+    answer: Any = read_packet(connection)
+    number, columns, _ = _PREPARED.unpack_from(answer.get_all_data())
+    if columns:
+        _read_forms(connection, columns)
+    return number, columns
+
+
+def _read_next_answer(connection: Any) -> Any:
+    """The first packet of the answer to EXECUTE, whose packets are counted anew."""
+    connection._next_seq_id = 1
+    return read_packet(connection)
 
 
 def close_statement(connection: Any, statement: int) -> None:

@@ -116,11 +116,47 @@ def test_a_result_of_another_form_is_refused_and_the_connection_closed(lab: Lab)
         assert not plain.open
 
 
-def test_a_statement_that_gives_no_rows_is_not_run(lab: Lab) -> None:
+def test_a_statement_that_gives_no_rows_is_refused(lab: Lab) -> None:
     with closing(connect_mysql(lab.servers.source, lab.env["TEST_OPENDENTAL_SOURCE_DB"])) as plain:
         with pytest.raises(TransferError):
             list(read_text(plain, "SET @x = 1", PLAIN))
-        assert ask(plain, "SELECT @x") == (None,)
+        assert ask(plain) == (42,)
+
+
+@pytest.mark.parametrize(
+    ("version", "is_told_both"),
+    [(None, None), ("10.1.48-MariaDB", False), ("8.0.36", False), ("5.5.5-10.2.0-MariaDB", True)],
+)
+def test_a_server_that_can_is_told_to_prepare_and_to_execute_at_once(
+    source: Any, monkeypatch: pytest.MonkeyPatch, version: str | None, is_told_both: bool | None
+) -> None:
+    """What MariaDB does for both answers the same, whichever way it is asked."""
+    sent: list[str] = []
+    send, receive = source._execute_command, source._read_packet
+    commands = {0x16: "prepare", 0x17: "execute", 0x19: "close"}
+
+    def execute_command(command: int, sql: Any) -> None:
+        sent.append(commands[command])
+        send(command, sql)
+
+    def read_packet(*arguments: Any) -> Any:
+        sent.append("answer")
+        return receive(*arguments)
+
+    if version and is_told_both and "MariaDB" not in source.server_version:
+        pytest.skip("the server is no MariaDB")
+    if version:
+        monkeypatch.setattr(source, "server_version", version)
+    monkeypatch.setattr(source, "_execute_command", execute_command)
+    monkeypatch.setattr(source, "_read_packet", read_packet)
+    assert read(source, "SELECT n FROM numbers WHERE n < 3 ORDER BY n", PLAIN) == b"1\n2\n"
+    if is_told_both is not None:
+        assert sent[:2] == ["prepare", "execute" if is_told_both else "answer"]
+    assert sent.count("execute") == sent.count("close") == 1
+    for refused in ("SELECT n FROM no_such_table", "SELECT (SELECT n FROM numbers WHERE n < 9)"):
+        with pytest.raises(pymysql.err.MySQLError):
+            list(read_text(source, refused, PLAIN))
+    assert read(source, "SELECT n FROM numbers WHERE n = 7", PLAIN) == b"7\n"
 
 
 def test_the_server_keeps_no_prepared_statement(lab: Lab, source: Any) -> None:
