@@ -113,7 +113,7 @@ MYSQL: Final[Mapping[int, Meaning]] = {
     **dict.fromkeys((1054,), _NO_COLUMN),
     **dict.fromkeys((1064, 1149), _SYNTAX),
     **dict.fromkeys((1205, 1213, 3572), _LOCKED),
-    **dict.fromkeys((1020, 1412), _CHANGED),
+    **dict.fromkeys((1020, 1412, 1615), _CHANGED),
     **dict.fromkeys((1021, 1114, 3), _FULL_DISK),
     **dict.fromkeys((1969, 3024), _OVER_LIMIT),
     **dict.fromkeys((1317,), _STOPPED),

@@ -287,7 +287,7 @@ width_of(unsigned char wire)
     return widths[wire];
 }
 
-/* What a value without a length becomes at most: digits and a sign, or the longest time. */
+/* What a value that is printed becomes at most: digits and a sign, or the longest time. */
 static Py_ssize_t
 most_printed(Column column)
 {
@@ -542,9 +542,9 @@ render_block(Pass *pass, const unsigned char *block, Py_ssize_t size, unsigned c
     pass->consumed = position;
 }
 
-/* The lines of a block as bytes, NULL without memory. They are given room for as many bytes as the
- * block has, and for twice as many whenever that is too little: small numbers and zero dates grow,
- * most rows do not. */
+/* The lines of a block as bytes, NULL without memory. They are given room for twice as many bytes as
+ * the block has, and for more than twice the room whenever that is too little: small numbers and zero
+ * dates grow, most rows do not. */
 static PyObject *
 render_text(Pass *pass, const Py_buffer *block, unsigned char *joined, const Column *columns,
             Py_ssize_t count, int for_copy)
@@ -552,8 +552,10 @@ render_text(Pass *pass, const Py_buffer *block, unsigned char *joined, const Col
     PyObject *text = NULL;
     pass->room = block->len;
     do {
-        if (pass->room > PY_SSIZE_T_MAX / 4)
+        if (pass->room > PY_SSIZE_T_MAX / 4) {
+            Py_XDECREF(text);
             return PyErr_NoMemory();
+        }
         pass->room = pass->room * 2 + most_bytes(columns, count);
         if (!text)
             text = PyBytes_FromStringAndSize(NULL, pass->room);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -40,9 +41,13 @@ def read_text(
         pymysql.err.MySQLError: The server refused the statement, broke it off, or was lost.
         TransferError: The server sent something else than rows of these columns.
     """
-    result = wire.open_result(connection, statement)
     done = False
     rows = received_bytes = 0
+    try:
+        result = wire.open_result(connection, statement)
+    except BaseException:
+        wire.end_query(connection, 0, 0)
+        raise
     try:
         if len(result.forms) != len(modes):
             raise TransferError("the server's result has another number of columns")
@@ -72,7 +77,8 @@ def read_text(
     except ServerErrorPacket as error:
         # The error ends the result: the connection is in order and can be used again.
         done = True
-        wire.close_statement(connection, result.statement)
+        with contextlib.suppress(err.MySQLError):  # a connection that is lost forgets by itself
+            wire.close_statement(connection, result.statement)
         err.raise_mysql_exception(error.payload)
     finally:
         wire.end_query(connection, rows, received_bytes)

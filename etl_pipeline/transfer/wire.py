@@ -70,30 +70,36 @@ def open_result(connection: Any, statement: str | bytes) -> Result:
 
     Raises:
         pymysql.err.MySQLError: The server refused the statement, or was lost.
-        TransferError: The statement gives no rows.
+        TransferError: The statement gives no rows, or has parameters; the connection is closed.
     """
     text = statement.encode() if isinstance(statement, str) else statement
     is_told_both = _knows_last(connection)
     connection._execute_command(COMMAND.COM_STMT_PREPARE, text)
     if is_told_both:
+        first = connection._next_seq_id  # packets are counted anew for each command
         _execute(connection, _LAST)
+        connection._next_seq_id = first
     try:
         number, columns = _read_prepared(connection)
     except err.MySQLError:
         if is_told_both and connection.open:
             with contextlib.suppress(err.MySQLError):
-                _read_next_answer(connection)  # that there is no such statement
+                _read_other_answer(connection)  # that there is no such statement
+                close_at_once(connection)  # something else was run
         raise
     try:
-        if not is_told_both:
+        if is_told_both:
+            header = _read_other_answer(connection)
+        else:
             _execute(connection, number)
-        header = _read_next_answer(connection)
-        if not columns:
-            raise TransferError("the statement gives no rows")
-    except (err.MySQLError, TransferError):
+            header = read_packet(connection)
+    except err.MySQLError:
         if connection.open:
             close_statement(connection, number)
         raise
+    if not columns:
+        close_at_once(connection)
+        raise TransferError("the statement gives no rows")
     return Result(number, _read_forms(connection, header.read_length_encoded_integer()))
 
 
@@ -109,14 +115,17 @@ def _execute(connection: Any, statement: int) -> None:
 def _read_prepared(connection: Any) -> tuple[int, int]:
     """Number and columns of the statement that was prepared, past what is said of its columns."""
     answer: Any = read_packet(connection)
-    number, columns, _ = _PREPARED.unpack_from(answer.get_all_data())
+    number, columns, parameters = _PREPARED.unpack_from(answer.get_all_data())
+    if parameters:
+        close_at_once(connection)
+        raise TransferError("the statement has parameters")
     if columns:
         _read_forms(connection, columns)
     return number, columns
 
 
-def _read_next_answer(connection: Any) -> Any:
-    """The first packet of the answer to EXECUTE, whose packets are counted anew."""
+def _read_other_answer(connection: Any) -> Any:
+    """The first packet of the answer to the second of two commands that were sent at once."""
     connection._next_seq_id = 1
     return read_packet(connection)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -15,6 +16,7 @@ from etl_pipeline.core.faults import explain, is_passing
 from etl_pipeline.demo.server_databases import connect_mysql
 from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.types import Mode
+from etl_pipeline.transfer import wire
 from etl_pipeline.transfer.reader import read_text
 from tests.conftest import Lab
 from tests.rows import run_sql
@@ -55,6 +57,18 @@ def lose(blocks: Iterator[Any]) -> tuple[int, pymysql.err.MySQLError]:
     pytest.fail(f"the result ended after {rows} rows as if it were whole")
 
 
+@contextlib.contextmanager
+def setting(lab: Lab, **values: int) -> Iterator[None]:
+    """The source's server with a global variable set to another value for the block."""
+    ((name, value),) = values.items()
+    (before,) = ask(lab.source, f"SELECT @@GLOBAL.{name}")
+    run_sql(lab.source, f"SET GLOBAL {name} = {value}")
+    try:
+        yield
+    finally:
+        run_sql(lab.source, f"SET GLOBAL {name} = {before}")
+
+
 def test_no_rows_are_no_blocks(source: Any) -> None:
     assert list(read_text(source, "SELECT n FROM numbers WHERE n < 0", PLAIN)) == []
     assert ask(source) == (42,)
@@ -68,16 +82,12 @@ def test_one_connection_reads_one_result_after_the_other(source: Any) -> None:
 
 
 def test_rows_of_16_megabytes_and_more(lab: Lab) -> None:
-    with closing(connect_mysql(lab.servers.source)) as admin, admin.cursor() as cursor:
-        cursor.execute("SELECT @@GLOBAL.max_allowed_packet")
-        (before,) = cursor.fetchone() or (0,)
-        cursor.execute("SET GLOBAL max_allowed_packet = 67108864")
-        try:
-            with closing(connect_mysql(lab.servers.source)) as connection:
-                for payload in (FULL - 1, FULL, FULL + 1, 2 * FULL - 1, 2 * FULL, 2 * FULL + 9):
-                    check_row_of(connection, payload)
-        finally:
-            cursor.execute(f"SET GLOBAL max_allowed_packet = {before}")
+    with (
+        setting(lab, max_allowed_packet=1 << 26),
+        closing(connect_mysql(lab.servers.source)) as connection,
+    ):
+        for payload in (FULL - 1, FULL, FULL + 1, 2 * FULL - 1, 2 * FULL, 2 * FULL + 9):
+            check_row_of(connection, payload)
 
 
 def check_row_of(connection: Any, payload: int) -> None:
@@ -106,6 +116,7 @@ def test_a_refused_statement_leaves_the_connection_in_order(source: Any) -> None
     with pytest.raises(pymysql.err.ProgrammingError) as caught:
         list(read_text(source, "SELECT n FROM no_such_table", PLAIN))
     assert caught.value.args[0] == 1146
+    assert source._sent_at is None  # what comes next is not counted as its time
     assert ask(source) == (42,)
 
 
@@ -116,11 +127,45 @@ def test_a_result_of_another_form_is_refused_and_the_connection_closed(lab: Lab)
         assert not plain.open
 
 
-def test_a_statement_that_gives_no_rows_is_refused(lab: Lab) -> None:
+@pytest.mark.parametrize(
+    "statement", ["SET @x = 1", "CALL p()", "SELECT n FROM numbers WHERE n = ?"]
+)
+def test_what_is_no_select_of_ours_is_refused_and_the_connection_closed(
+    lab: Lab, statement: str
+) -> None:
+    run_sql(lab.source, "CREATE PROCEDURE p() SELECT 7")
     with closing(connect_mysql(lab.servers.source, lab.env["TEST_OPENDENTAL_SOURCE_DB"])) as plain:
         with pytest.raises(TransferError):
-            list(read_text(plain, "SET @x = 1", PLAIN))
+            list(read_text(plain, statement, PLAIN))
+        assert not plain.open
+
+
+@pytest.mark.parametrize("version", [None, "8.0.36"])
+def test_a_statement_larger_than_a_packet_is_read(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, version: str | None
+) -> None:
+    with (
+        setting(lab, max_allowed_packet=1 << 25),
+        closing(connect_mysql(lab.servers.source)) as plain,
+    ):
+        if version:
+            monkeypatch.setattr(plain, "server_version", version)
+        assert read(plain, "SELECT 1 /*" + "x" * (17 << 20) + "*/", PLAIN) == b"1\n"
         assert ask(plain) == (42,)
+
+
+def test_rows_of_a_statement_that_was_left_open_are_nobodys(lab: Lab) -> None:
+    """MariaDB runs the last one that it prepared where it refuses to prepare another."""
+    with closing(connect_mysql(lab.servers.source, lab.env["TEST_OPENDENTAL_SOURCE_DB"])) as plain:
+        assert wire.open_result(plain, "SELECT 1").forms
+        wire.read_more(plain, b"", 0)
+        with (
+            setting(lab, max_prepared_stmt_count=0),
+            pytest.raises(pymysql.err.MySQLError) as caught,
+        ):
+            list(read_text(plain, "SELECT n FROM numbers", PLAIN))
+        assert caught.value.args[0] == 1461
+        assert not plain.open or ask(plain) == (42,)
 
 
 @pytest.mark.parametrize(
@@ -175,14 +220,11 @@ def test_the_server_keeps_no_prepared_statement(lab: Lab, source: Any) -> None:
 
 
 def test_a_server_that_prepares_nothing_is_told_apart(lab: Lab, source: Any) -> None:
-    (allowed,) = ask(lab.source, "SELECT @@GLOBAL.max_prepared_stmt_count")
-    with closing(connect_mysql(lab.servers.source)) as admin:
-        run_sql(admin, "SET GLOBAL max_prepared_stmt_count = 0")
-        try:
-            with pytest.raises(pymysql.err.MySQLError) as caught:
-                list(read_text(source, "SELECT n FROM numbers", PLAIN))
-        finally:
-            run_sql(admin, f"SET GLOBAL max_prepared_stmt_count = {allowed}")
+    with (
+        setting(lab, max_prepared_stmt_count=0),
+        pytest.raises(pymysql.err.MySQLError) as caught,
+    ):
+        list(read_text(source, "SELECT n FROM numbers", PLAIN))
     assert "max_prepared_stmt_count" in (explain(caught.value, "source").fix or "")
     assert ask(source) == (42,)
 
