@@ -52,7 +52,7 @@ class Changes:
         self._ingestr = f"{peers.resolve()}/ingestr/bin/ingestr"
         self._copy = f"{stage.replication}_copy"
         self._run = shlex.join([*etl_run(), TABLE])
-        self._turn = 0
+        self._turn = self._deletions = 0
         self.failed: dict[str, str] = {}
 
     def measure(self, repeats: int) -> Iterator[Turn]:
@@ -82,9 +82,11 @@ class Changes:
             # the keys of the replica, too. What is measured is each night from then on.
             for _ in range(2):
                 self._take(self._run)
+                self._age_stamps()
                 self._change_scattered()
             yield INCREMENTAL, self._take(self._run)
             self._expect_equal()
+            self._age_stamps()
             self._change_and_delete()
             yield AND_DELETED, self._take(self._run)
             self._expect_equal()
@@ -113,9 +115,18 @@ class Changes:
         every = max(self._rows // CHANGED, 1)
         self._change(f"ProcNum % {every} = {self._turn % every}")
 
+    def _age_stamps(self) -> None:
+        """Let what was changed be of yesterday: rows of the last hour would be read again."""
+        run_at_source(
+            self._stage,
+            f"UPDATE {TABLE} SET DateTStamp = DateTStamp - INTERVAL 1 DAY "
+            "WHERE DateTStamp > NOW() - INTERVAL 12 HOUR",
+        )
+
     def _change_and_delete(self) -> None:
         every = self._rows // DELETED
-        where = f"ProcNum % {every} = {every // 2 + self._turn}"
+        self._deletions += 1  # others each time: rows go for good
+        where = f"ProcNum % {every} = {every // 2 + self._deletions}"
         run_at_source(self._stage, f"DELETE FROM {TABLE} WHERE {where}")
         self._change_scattered()
 
