@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from etl_pipeline.config import Settings
 from etl_pipeline.errors import ConfigurationError
 from etl_pipeline.pipeline.control import Control
-from etl_pipeline.pipeline.events import Listener, RunStarted, TableFinished, TableStarted
+from etl_pipeline.pipeline.events import Listener, TableFinished, TableStarted
 from etl_pipeline.pipeline.plan import RunPlan
 from etl_pipeline.pipeline.recording import attempted, recorded_run
 from etl_pipeline.pipeline.selection import refuse_absent
 from etl_pipeline.pipeline.session import KeepTrace, choose_tables, open_session
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.pipeline.verifier import open_comparison
-from etl_pipeline.pipeline.work import Work
+from etl_pipeline.pipeline.work import Work, announce
 from etl_pipeline.sync import runs
 from etl_pipeline.sync.claim import Claim
 from etl_pipeline.sync.proof import TableOutcome
@@ -68,8 +68,7 @@ def backfill_once(
             for text in plan.tables
         }
         work = Work(session.databases, session.stop, listen, session.peace, keep_trace)
-        count = len(plan.tables) + len(plan.refused)
-        listen(RunStarted(count, sum(t.table.rows_estimate for t in plan.tables)))
+        announce(plan, work)
         with Control(session.databases) as control:
             runs.lock_runs(control.connection)
             with recorded_run(session, control, tables, BACKFILL) as record:
@@ -97,7 +96,7 @@ def _backfill(
 ) -> TableOutcome:
     outcome = TableOutcome(text.name, BACKFILL)
     work.listen(TableStarted(text.name, text.table.rows_estimate))
-    with attempted(outcome, work.keep_trace):
+    with attempted(outcome, work):
         with open_comparison(text, plan, work, Scope(repair=True)) as job:
             done = backfill_table(job, claim, wanted)
         outcome.rows = outcome.rows_read = done.rows

@@ -92,7 +92,7 @@ def _repair_table(
     verdict = found.verdict
     outcome = TableOutcome(verdict.table, REPAIR, rows=verdict.rows)
     text = next(text for text in plan.tables if text.name == verdict.table)
-    with attempted(outcome, work.keep_trace):
+    with attempted(outcome, work):
         with open_comparison(text, plan, work, scope) as job:
             verdict.repaired, change = repair_table(job, claim, found.wrong)
         _fill_in(outcome, verdict, change)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from etl_pipeline.errors import StoppedError
 from etl_pipeline.pipeline.control import Control
-from etl_pipeline.pipeline.explain import explained
-from etl_pipeline.pipeline.session import KeepTrace, Session
+from etl_pipeline.pipeline.session import Session
+from etl_pipeline.pipeline.work import Work, explain_failure
 from etl_pipeline.sync import runs, state
 from etl_pipeline.sync.claim import Claim, take_replicas
 from etl_pipeline.sync.databases import lend_mysql
@@ -65,7 +65,7 @@ def recorded_run(
 
 
 @contextlib.contextmanager
-def attempted(outcome: TableOutcome, keep_trace: KeepTrace | None) -> Iterator[None]:
+def attempted(outcome: TableOutcome, work: Work) -> Iterator[None]:
     """Time what is done to a table; an error ends it, and *outcome* explains it.
 
     Raises:
@@ -77,8 +77,6 @@ def attempted(outcome: TableOutcome, keep_trace: KeepTrace | None) -> Iterator[N
     except StoppedError:
         raise
     except Exception as error:
-        if keep_trace:
-            keep_trace(error)
-        failure = explained(error, outcome.table)
+        failure = explain_failure(error, outcome.table, work)
         outcome.error, outcome.fix = failure.what, failure.fix
     outcome.seconds = time.monotonic() - started

@@ -58,8 +58,7 @@ def work_on_tables(
         do: Raises for a stop alone: no table's failure stops the others.
         refuse: What a table comes to that the plan refuses.
     """
-    estimate = sum(text.table.rows_estimate for text in plan.tables)
-    work.listen(RunStarted(len(plan.tables) + len(plan.refused), estimate))
+    announce(plan, work)
     for refusal in plan.refused:
         work.listen(TableFinished(refusal.table, 0, 0.0, refusal.error.what))
         yield refuse(refusal)
@@ -72,6 +71,12 @@ def work_on_tables(
         work.stop.request()
         executor.shutdown(wait=True)
         raise
+
+
+def announce(plan: RunPlan, work: Work) -> None:
+    """Say how many tables there are to work on, and how many rows they have, about."""
+    estimate = sum(text.table.rows_estimate for text in plan.tables)
+    work.listen(RunStarted(len(plan.tables) + len(plan.refused), estimate))
 
 
 def explain_failure(error: Exception, table: str, work: Work) -> EtlError:

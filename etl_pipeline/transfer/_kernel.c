@@ -366,29 +366,6 @@ take_length(const unsigned char **at, const unsigned char *end, Py_ssize_t *leng
     return size <= (uint64_t)(end - *at);
 }
 
-/* A value that was printed at `out`, in its column's mode. */
-static unsigned char *
-render_printed(Pass *pass, unsigned char *out, unsigned char *stop, Column column, Py_ssize_t i,
-               int for_copy)
-{
-    if (column.mode == DATE && is_zero_date(out, stop - out)) {
-        if (for_copy) {
-            memcpy(out, "\\N", 2);
-            return out + 2;
-        }
-        pass->zero_dates[i]++;
-        pass->is_altered = 1;
-    } else if (column.mode >= BINARY) {
-        unsigned char printed[MOST_DIGITS + 1];
-        Py_ssize_t length = stop - out;
-        memcpy(printed, out, (size_t)length);
-        Py_ssize_t srid = column.mode == GEOMETRY && for_copy ? SRID_BYTES : 0;
-        srid = srid < length ? srid : length;
-        return hexadecimal(out, printed + srid, length - srid, for_copy);
-    }
-    return stop;
-}
-
 /* A value of bytes, in its column's mode. */
 static unsigned char *
 render_bytes(Pass *pass, unsigned char *out, const unsigned char *value, Py_ssize_t length,
@@ -427,6 +404,19 @@ render_bytes(Pass *pass, unsigned char *out, const unsigned char *value, Py_ssiz
     default: /* BINARY */
         return hexadecimal(out, value, length, for_copy);
     }
+}
+
+/* A value that was printed at `out`, in its column's mode; nothing in it needs an escape. */
+static unsigned char *
+render_printed(Pass *pass, unsigned char *out, unsigned char *stop, Column column, Py_ssize_t i,
+               int for_copy)
+{
+    unsigned char printed[MOST_DIGITS + 1];
+    Py_ssize_t length = stop - out;
+    if (column.mode < DATE || (column.mode == DATE && !is_zero_date(out, length)))
+        return stop;
+    memcpy(printed, out, (size_t)length);
+    return render_bytes(pass, out, printed, length, column, i, for_copy);
 }
 
 /* The line of one row; 0 if its bytes are no row of these columns. */

@@ -7,6 +7,7 @@ somebody's production server's. The kernel prints them, as the server would.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -84,7 +85,7 @@ def read_form(type_code: int, flags: int, length: int, decimals: int) -> Form:
     return Form(wire, decimals if wire in _TEMPORAL and decimals <= _MOST_DECIMALS else 0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layout:
     """The columns of a result, in order.
 
@@ -96,7 +97,7 @@ class Layout:
     modes: tuple[Mode, ...]
     forms: tuple[Form, ...]
 
-    @property
+    @functools.cached_property
     def packed(self) -> bytes:
         """Three bytes for each column, as the compiled kernel reads them: mode, wire, digits."""
         columns = zip(self.modes, self.forms, strict=True)

@@ -18,6 +18,7 @@ manual, "Binary Protocol Resultset Row").
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import struct
@@ -85,7 +86,7 @@ def render(block: bytes | bytearray, layout: Layout, *, with_copy: bool) -> Rend
         TransferError: The bytes are no row of these columns.
     """
     modes = layout.modes
-    values = _Values(layout.forms)
+    values = _values(layout.forms)
     result = Rendered()
     lines: list[bytes] = []
     copy_lines: list[bytes] | None = None
@@ -224,6 +225,12 @@ class _Values:
             self._steps.clear()
         self._steps[nulls] = steps
         return steps
+
+
+@functools.lru_cache(maxsize=16)
+def _values(forms: tuple[Form, ...]) -> _Values:
+    """What takes rows of *forms* apart; the texts that it keeps serve all blocks of a result."""
+    return _Values(forms)
 
 
 _MANY = 1 << 16

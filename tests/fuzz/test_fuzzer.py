@@ -49,10 +49,7 @@ PLANTED = {
     "hours of days are left out": ("days * 24 + whole[5]", "whole[5]"),
     "a short date is read past its end": ("size >= 8 && memcmp", "size >= 5 && memcmp"),
     "a carriage return is not escaped": ("['\\r'] = 'r', ", ""),
-    "zero dates are counted twice": (
-        "pass->zero_dates[i]++;\n            pass->is_altered = 1;\n        }\n        /* fall",
-        "pass->zero_dates[i] += 2;\n            pass->is_altered = 1;\n        }\n        /* fall",
-    ),
+    "zero dates are counted twice": ("pass->zero_dates[i]++;", "pass->zero_dates[i] += 2;"),
 }
 
 
