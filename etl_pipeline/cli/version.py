@@ -14,10 +14,9 @@ def describe_versions() -> str:
 
     from etl_pipeline import __version__
     from etl_pipeline.sync.state import VERSION
-    from etl_pipeline.transfer import binary, kernel
+    from etl_pipeline.transfer import kernel
 
-    is_compiled = kernel.IS_COMPILED and binary.IS_COMPILED
-    how = "compiled" if is_compiled else "in Python: make with a C compiler for a fast one"
+    how = "compiled" if kernel.IS_COMPILED else "in Python: make with a C compiler for a fast one"
     lines = [f"etl_pipeline {__version__} (kernel {how})"]
     facts = {
         "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",

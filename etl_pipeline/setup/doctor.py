@@ -36,7 +36,7 @@ from etl_pipeline.setup.checks import (
 )
 from etl_pipeline.setup.facts import MysqlFacts, PostgresFacts, read_mysql, read_postgres
 from etl_pipeline.setup.finding import Finding
-from etl_pipeline.transfer import binary, kernel
+from etl_pipeline.transfer import kernel
 
 Facts = TypeVar("Facts", MysqlFacts, PostgresFacts)
 
@@ -84,7 +84,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _look_at_kernel() -> Finding:
-    if kernel.IS_COMPILED and binary.IS_COMPILED:
+    if kernel.IS_COMPILED:
         return Finding("kernel", "ok", "compiled")
     return Finding(
         "kernel",

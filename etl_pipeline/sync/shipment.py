@@ -101,29 +101,39 @@ class _Sent:
 
 def _read_chunk(text: TableText, encoder: Encoder | None, lane: Lane, proof: ChunkProof) -> _Sent:
     """The replica's rows of a chunk, proven; as text if there is no binary form of them all."""
-    if encoder and encoder.can_encode():
+    kinds = encoder.kinds if encoder else None
+    if encoder and kinds:
         hashes = 0
 
         def keep(block: Rendered) -> bytes:
             nonlocal hashes
-            tuples, more = encoder.encode(block.copy_text)
+            tuples, more = encoder.take(block)
             hashes += more
             return tuples
 
-        spool = _read_proven(text, lane, proof, keep)
-        if encoder.can_encode():
+        spool = _read_proven(text, lane, proof, keep, kinds)
+        if encoder.kinds:
             return _Sent(spool, RawDigest(spool.rows, Decimal(hashes)))
         spool.close()
     return _Sent(_read_proven(text, lane, proof, for_copy))
 
 
 def _read_proven(
-    text: TableText, lane: Lane, proof: ChunkProof, keep: Callable[[Rendered], bytes]
+    text: TableText,
+    lane: Lane,
+    proof: ChunkProof,
+    keep: Callable[[Rendered], bytes],
+    kinds: bytes | None = None,
 ) -> Spool:
-    """What *keep* makes of the replica's rows of a chunk; raises if they are not the source's."""
+    """What *keep* makes of the replica's rows of a chunk; raises if they are not the source's.
+
+    With *kinds*, which are an ``Encoder``'s, the rows have tuples, and no text for COPY.
+    """
     spool = Spool(ordered=text.is_ordered)
     statement = select_chunk(text, proof.chunk)
-    blocks = read_text(lane.replication, statement, text.modes, with_copy=True)
+    blocks = read_text(
+        lane.replication, statement, text.modes, with_copy=kinds is None, kinds=kinds
+    )
     spool.fill(blocks, lane.stop.check, keep)
     end_read(lane.replication)
     refuse_altered_key(text, spool.altered)

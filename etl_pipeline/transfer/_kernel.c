@@ -1,13 +1,14 @@
-/* The kernel: a block of MySQL's row packets becomes a block of lines.
+/* The kernel: a block of MySQL's row packets becomes a block of lines, and of tuples for PostgreSQL.
  *
  * twin.py is the same function in Python and says what the lines are. Both give the same bytes,
- * counts and errors for every input; a property test and a fuzzer hold them together.
+ * counts and errors for every input; a property test and a fuzzer hold them together. Tuples are
+ * made here alone, and _binary.h says what they are.
  *
  * The bytes come from the network, so nothing in them is believed: every length is compared with
  * what is left of the row before it is used. Whether a row has room in the output is asked before
  * it is written. A byte of a value with a length becomes two at most (an escape, two digits), and
  * what any other value, a tab, "\\N" and PostgreSQL's prefix of hexadecimal digits take is known of
- * each column: see most_bytes().
+ * each column: see most_bytes(). A tuple takes a value's bytes once: see most_beside().
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -16,6 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "_binary.h"
 
 enum mode { PLAIN = 0, TEXT = 1, DATE = 2, BINARY = 3, GEOMETRY = 4, MODES };
 enum wire { BYTES = 0, INT1, UINT1, INT2, UINT2, INT4, UINT4, INT8, UINT8, FLOAT, DOUBLE,
@@ -31,13 +34,22 @@ typedef struct {
 #endif
 #define NULL_BITS_OFFSET 2 /* of the bits that say which columns are NULL, the first is the third */
 #define MOST_DIGITS 255
+#define MOST_COLUMNS 1600
 #define SRID_BYTES 4
+
+/* Bytes that are written, in a bytes object that grows. */
+typedef struct {
+    PyObject *object; /* NULL before the first byte, and without memory for more */
+    unsigned char *start;
+    Py_ssize_t room, written;
+} Output;
 
 /* What a pass over a block has done so far. */
 typedef struct {
-    unsigned char *out;
-    Py_ssize_t room; /* bytes that `out` holds */
-    Py_ssize_t written;
+    Output text;
+    Output tuples;
+    const unsigned char *kinds; /* of each column's field; NULL where no tuples are made (any more) */
+    int64_t high, low;          /* sums of the rows' hashes: of the upper 32 bits, signed; the lower */
     Py_ssize_t rows;
     Py_ssize_t consumed;
     enum status status;
@@ -46,6 +58,12 @@ typedef struct {
     int is_altered;
     unsigned long long *zero_dates, *nul_characters;
 } Pass;
+
+static Py_ssize_t
+room_of(const Output *output)
+{
+    return output->room - output->written;
+}
 
 /* Letter of the escape for each byte that has one; 0 for every other byte. */
 static const unsigned char ESCAPE[256] = {
@@ -63,25 +81,43 @@ is_zero_date(const unsigned char *value, Py_ssize_t size)
     return size >= 10 && value[4] == '-' && value[7] == '-' && value[8] == '0' && value[9] == '0';
 }
 
+/* The first byte that has an escape, or the end. */
+static const unsigned char *
+find_special(const unsigned char *at, const unsigned char *end)
+{
+    const uint64_t ones = 0x0101010101010101U, tops = 0x8080808080808080U;
+    for (; end - at >= 8; at += 8) {
+        uint64_t bytes, other;
+        memcpy(&bytes, at, sizeof bytes);
+        other = bytes ^ ones * '\\';
+        /* Whether a byte is below 14, or a backslash; if not, none of the eight has an escape
+         * (Warren, "Hacker's Delight", 6-1: a byte that is less than another borrows). */
+        if ((((bytes - ones * 14) & ~bytes) | ((other - ones) & ~other)) & tops)
+            break;
+    }
+    while (at < end && !ESCAPE[*at])
+        at++;
+    return at;
+}
+
+/* A text with its escapes, and the number of NUL characters that it has added to `nuls`. */
 static unsigned char *
-escape(unsigned char *out, const unsigned char *value, Py_ssize_t size, int for_copy)
+escape(unsigned char *out, const unsigned char *value, Py_ssize_t size, int for_copy,
+       unsigned long long *nuls)
 {
     const unsigned char *end = value + size;
-    while (value < end) {
-        const unsigned char *plain = value;
-        while (value < end && !ESCAPE[*value])
-            value++;
-        memcpy(out, plain, (size_t)(value - plain));
-        out += value - plain;
+    for (;; value++) {
+        const unsigned char *special = find_special(value, end);
+        out = put_bytes(out, value, (size_t)(special - value));
+        value = special;
         if (value == end)
-            break;
+            return out;
+        *nuls += !*value;
         if (*value || !for_copy) { /* PostgreSQL's text holds no NUL: it is left out there */
             *out++ = '\\';
             *out++ = ESCAPE[*value];
         }
-        value++;
     }
-    return out;
 }
 
 static unsigned char *
@@ -99,12 +135,6 @@ hexadecimal(unsigned char *out, const unsigned char *value, Py_ssize_t size, int
     return out;
 }
 
-static uint32_t
-word(const unsigned char *at)
-{
-    return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
-}
-
 static uint64_t
 little_endian(const unsigned char *at, int width)
 {
@@ -116,28 +146,35 @@ little_endian(const unsigned char *at, int width)
     return value;
 }
 
-/* `value` in `digits` digits at least, which are MOST_DIGITS at most. */
+/* Two digits of a number below 100. */
 static unsigned char *
-put_number(unsigned char *out, uint64_t value, int digits)
+put_two(unsigned char *out, unsigned value)
 {
     static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233"
                                 "34353637383940414243444546474849505152535455565758596061626364656667"
                                 "6869707172737475767778798081828384858687888990919293949596979899";
+    memcpy(out, pairs + 2 * value, 2);
+    return out + 2;
+}
+
+/* `value` in `digits` digits at least, which are MOST_DIGITS at most. */
+static unsigned char *
+put_number(unsigned char *out, uint64_t value, int digits)
+{
     unsigned char printed[20], *at = printed + sizeof printed;
     if (value < 10 && digits < 2) {
         *out++ = (unsigned char)('0' + value);
         return out;
     }
     for (; value > 9; value /= 100)
-        memcpy(at -= 2, pairs + 2 * (value % 100), 2);
+        put_two(at -= 2, (unsigned)(value % 100));
     /* A number of an even number of digits above 9 has been printed to its last. */
     if (value || at == printed + sizeof printed)
         *--at = (unsigned char)('0' + value);
     int size = (int)(printed + sizeof printed - at);
     for (; digits > size; digits--)
         *out++ = '0';
-    memcpy(out, at, (size_t)size);
-    return out + size;
+    return put_bytes(out, at, (size_t)size);
 }
 
 /* The digits of a number with its point after the first, `exponent` to the power of ten. */
@@ -228,9 +265,9 @@ put_clock(unsigned char *out, uint64_t hours, const unsigned char *at, uint64_t 
         digits = 6;
     out = put_number(out, hours, 2);
     *out++ = ':';
-    out = put_number(out, at[0], 2);
+    out = put_two(out, at[0]);
     *out++ = ':';
-    out = put_number(out, at[1], 2);
+    out = put_two(out, at[1]);
     if (digits) {
         *out++ = '.';
         out = put_number(out, microseconds / powers[digits], digits);
@@ -246,14 +283,14 @@ put_date(unsigned char *out, const unsigned char *at, Py_ssize_t size, int is_ti
     if (size != 0 && size != 4 && !(is_timed && (size == 7 || size == 11)))
         return NULL;
     memcpy(whole, at, (size_t)size);
-    uint64_t year = little_endian(whole, 2);
+    unsigned year = whole[0] | (unsigned)whole[1] << 8;
     if (year > 9999 || whole[2] > 99 || whole[3] > 99 || whole[4] > 99)
         return NULL;
-    out = put_number(out, year, 4);
+    out = put_two(put_two(out, year / 100), year % 100);
     *out++ = '-';
-    out = put_number(out, whole[2], 2);
+    out = put_two(out, whole[2]);
     *out++ = '-';
-    out = put_number(out, whole[3], 2);
+    out = put_two(out, whole[3]);
     if (!is_timed)
         return out;
     *out++ = ' ';
@@ -305,46 +342,152 @@ most_bytes(const Column *columns, Py_ssize_t count)
     return total;
 }
 
-/* The text of a value that is no bytes, as the server would print it, and `*at` moved past it; NULL
- * if it is none. */
-static unsigned char *
-put_value(unsigned char *out, Column column, const unsigned char **at, const unsigned char *end)
+/* Where a value that is no bytes lies, and its size, and `*at` moved past it; NULL if it ends past
+ * the row. */
+static const unsigned char *
+take_value(const unsigned char **at, const unsigned char *end, unsigned char wire, Py_ssize_t *size)
 {
     const unsigned char *value = *at;
-    Py_ssize_t size = width_of(column.wire);
-    if (!size && value < end)
-        size = *value++;
-    else if (!size)
+    *size = width_of(wire);
+    if (!*size) {
+        if (value == end)
+            return NULL;
+        *size = *value++;
+    }
+    if (end - value < *size)
         return NULL;
-    if (end - value < size)
-        return NULL;
-    *at = value + size;
+    *at = value + *size;
+    return value;
+}
+
+static double
+read_float(const unsigned char *value, unsigned char wire)
+{
+    if (wire == DOUBLE) {
+        uint64_t bits = little_endian(value, 8);
+        double number;
+        memcpy(&number, &bits, sizeof number);
+        return number;
+    }
+    uint32_t bits = word(value);
+    float number;
+    memcpy(&number, &bits, sizeof number);
+    return (double)number;
+}
+
+/* Whether it is below zero; its bits, without those past its size, are in `bits`. */
+static int
+read_integer(const unsigned char *value, Py_ssize_t size, unsigned char wire, uint64_t *bits)
+{
+    int is_signed = wire == INT1 || wire == INT2 || wire == INT4 || wire == INT8;
+    *bits = little_endian(value, (int)size);
+    return is_signed && *bits >> (8 * size - 1);
+}
+
+/* What a tuple has at most beside its bytes: the number of fields, and for each what is beside its
+ * text, and the text of a value that is printed. */
+static Py_ssize_t
+most_beside(const Column *columns, Py_ssize_t count)
+{
+    Py_ssize_t total = 2;
+    for (Py_ssize_t i = 0; i < count; i++)
+        total += MOST_BESIDE + most_printed(columns[i]);
+    return total;
+}
+
+/* The text of a value that is no bytes, as the server would print it; NULL if it is none. */
+static unsigned char *
+put_value(unsigned char *out, Column column, const unsigned char *value, Py_ssize_t size)
+{
+    uint64_t bits;
     switch (column.wire) {
     case DATE_ONLY:
     case DATETIME:
         return put_date(out, value, size, column.wire == DATETIME, column.digits);
     case TIME:
         return put_time(out, value, size, column.digits);
+    case FLOAT:
+    case DOUBLE:
+        return put_double(out, read_float(value, column.wire));
     }
-    uint64_t bits = little_endian(value, (int)size);
-    if (column.wire == DOUBLE) {
-        double number;
-        memcpy(&number, &bits, sizeof number);
-        return put_double(out, number);
-    }
-    if (column.wire == FLOAT) {
-        uint32_t half = word(value);
-        float number;
-        memcpy(&number, &half, sizeof number);
-        return put_double(out, (double)number);
-    }
-    int is_signed = column.wire == INT1 || column.wire == INT2 || column.wire == INT4 ||
-                    column.wire == INT8;
-    if (is_signed && bits >> (8 * size - 1)) {
+    if (read_integer(value, size, column.wire, &bits)) {
         *out++ = '-';
         bits = (size < 8 ? (uint64_t)1 << (8 * size) : 0) - bits;
     }
     return put_number(out, bits, column.digits);
+}
+
+/* A date, or a time of day with it, as PostgreSQL has it; NULL if it is none there. */
+static unsigned char *
+put_date_field(unsigned char *out, Column column, unsigned char kind, const unsigned char *value,
+               Py_ssize_t size, uint64_t *hash)
+{
+    unsigned char whole[11] = {0};
+    int64_t days;
+    memcpy(whole, value, (size_t)size);
+    int year = whole[0] | whole[1] << 8;
+    if (column.mode == DATE && (!year || !whole[2] || !whole[3]))
+        return put_null(out, hash);
+    if (!find_day(year, whole[2], whole[3], &days))
+        return NULL;
+    if (column.wire == DATE_ONLY)
+        return kind == PG_DATE ? put_day(out, days, hash) : NULL;
+    if (kind != PG_TIMESTAMP || whole[4] > 23 || whole[5] > 59 || whole[6] > 59)
+        return NULL;
+    int64_t seconds = (whole[4] * 60 + whole[5]) * 60 + whole[6];
+    return put_moment(out, days * DAY_MICROSECONDS + seconds * 1000000 + word(whole + 7), hash);
+}
+
+static unsigned char *
+put_time_field(unsigned char *out, const unsigned char *value, Py_ssize_t size, uint64_t *hash)
+{
+    unsigned char whole[12] = {0};
+    memcpy(whole, value, (size_t)size);
+    int64_t hours = (int64_t)word(whole + 1) * 24 + whole[5];
+    if (whole[6] > 59 || whole[7] > 59)
+        return NULL;
+    int64_t seconds = whole[6] * 60 + whole[7];
+    int64_t time = hours * HOUR_MICROSECONDS + seconds * 1000000 + word(whole + 8);
+    return put_interval(out, whole[0] ? -time : time, hash);
+}
+
+/* The field of a value that was printed, which is known to be one, from how it was sent where its
+ * type in PostgreSQL is of the same kind; NULL if it has none known here. */
+static unsigned char *
+put_value_field(unsigned char *out, Column column, unsigned char kind, const unsigned char *value,
+                Py_ssize_t size, const unsigned char *printed, const unsigned char *stop,
+                uint64_t *hash)
+{
+    uint64_t bits;
+    if (column.mode >= BINARY)
+        return NULL;
+    switch (kind) {
+    case PG_INT2:
+    case PG_INT4:
+    case PG_INT8:
+        if (column.wire < INT1 || column.wire > UINT8)
+            return NULL;
+        if (read_integer(value, size, column.wire, &bits))
+            bits |= size < 8 ? UINT64_MAX << (8 * size) : 0;
+        else if (bits > INT64_MAX)
+            return NULL;
+        return put_integer(out, (int64_t)bits, kind, hash);
+    case PG_FLOAT4:
+    case PG_FLOAT8:
+        if (column.wire != FLOAT && column.wire != DOUBLE)
+            return NULL;
+        return put_float(out, read_float(value, column.wire), kind, hash);
+    case PG_DATE:
+    case PG_TIMESTAMP:
+        if (column.wire != DATE_ONLY && column.wire != DATETIME)
+            return NULL;
+        return put_date_field(out, column, kind, value, size, hash);
+    case PG_INTERVAL:
+        return column.wire == TIME ? put_time_field(out, value, size, hash) : NULL;
+    }
+    if (column.mode == DATE && is_zero_date(printed, stop - printed))
+        return put_null(out, hash);
+    return put_text(out, printed, stop, kind, hash);
 }
 
 /* A value's length, and `*at` moved past it; 0 if it is not there, or too much for the row. */
@@ -371,17 +514,15 @@ static unsigned char *
 render_bytes(Pass *pass, unsigned char *out, const unsigned char *value, Py_ssize_t length,
              Column column, Py_ssize_t i, int for_copy)
 {
+    unsigned long long nuls = 0;
     switch (column.mode) {
     case TEXT:
-        if (!for_copy) {
-            const unsigned char *nul = value;
-            while ((nul = memchr(nul, 0, (size_t)(value + length - nul)))) {
-                pass->nul_characters[i]++;
-                pass->is_altered = 1;
-                nul++;
-            }
+        out = escape(out, value, length, for_copy, &nuls);
+        if (nuls && !for_copy) {
+            pass->nul_characters[i] += nuls;
+            pass->is_altered = 1;
         }
-        return escape(out, value, length, for_copy);
+        return out;
     case DATE:
         if (is_zero_date(value, length)) {
             if (for_copy) {
@@ -393,8 +534,7 @@ render_bytes(Pass *pass, unsigned char *out, const unsigned char *value, Py_ssiz
         }
         /* fall through */
     case PLAIN:
-        memcpy(out, value, (size_t)length);
-        return out + length;
+        return put_bytes(out, value, (size_t)length);
     case GEOMETRY:
         if (for_copy) {
             Py_ssize_t srid = length < SRID_BYTES ? length : SRID_BYTES;
@@ -404,6 +544,32 @@ render_bytes(Pass *pass, unsigned char *out, const unsigned char *value, Py_ssiz
     default: /* BINARY */
         return hexadecimal(out, value, length, for_copy);
     }
+}
+
+/* The field of a value of bytes; NULL if it has none known here. */
+static unsigned char *
+put_bytes_field(unsigned char *out, const unsigned char *value, Py_ssize_t length, Column column,
+                unsigned char kind, uint64_t *hash)
+{
+    Py_ssize_t srid = column.mode != GEOMETRY ? 0 : length < SRID_BYTES ? length : SRID_BYTES;
+    if (column.mode >= BINARY)
+        return kind != PG_BYTEA ? NULL
+                                : put_plain(out, value + srid, (size_t)(length - srid), hash);
+    if (column.mode == DATE && is_zero_date(value, length))
+        return put_null(out, hash);
+    const unsigned char *nul = column.mode == TEXT ? memchr(value, 0, (size_t)length) : NULL;
+    if (!nul)
+        return put_text(out, value, value + length, kind, hash);
+    if (kind != PG_TEXT || length > INT32_MAX)
+        return NULL;
+    unsigned char *start = out + 4;
+    out = put_bytes(start, value, (size_t)(nul - value));
+    for (; nul < value + length; nul++)
+        if (*nul)
+            *out++ = *nul;
+    put32(start - 4, (uint32_t)(out - start));
+    *hash = hash_bytes(start, (size_t)(out - start));
+    return out;
 }
 
 /* A value that was printed at `out`, in its column's mode; nothing in it needs an escape. */
@@ -419,41 +585,63 @@ render_printed(Pass *pass, unsigned char *out, unsigned char *stop, Column colum
     return render_bytes(pass, out, printed, length, column, i, for_copy);
 }
 
-/* The line of one row; 0 if its bytes are no row of these columns. */
+/* The line of one row, and its tuple where there are any; 0 if its bytes are no row of these columns. */
 static int
 render_row(Pass *pass, const unsigned char *at, const unsigned char *end, const Column *columns,
            Py_ssize_t count, int for_copy)
 {
-    unsigned char *out = pass->out + pass->written;
+    unsigned char *out = pass->text.start + pass->text.written;
+    unsigned char *tuple = pass->kinds ? pass->tuples.start + pass->tuples.written : NULL;
+    uint64_t row = 0, hash;
     const unsigned char *nulls = at + 1;
     Py_ssize_t null_bytes = (count + NULL_BITS_OFFSET + 7) / 8;
     if (end - at < 1 + null_bytes || *at)
         return 0;
     at += 1 + null_bytes;
+    if (tuple)
+        tuple = put16(tuple, (uint16_t)count);
     for (Py_ssize_t i = 0; i < count; i++) {
-        Py_ssize_t bit = i + NULL_BITS_OFFSET;
+        Py_ssize_t bit = i + NULL_BITS_OFFSET, length;
         if (i)
             *out++ = '\t';
         if (nulls[bit / 8] >> (bit % 8) & 1) {
             memcpy(out, "\\N", 2);
             out += 2;
+            if (tuple)
+                tuple = put_null(tuple, &hash);
         } else if (columns[i].wire == BYTES) {
-            Py_ssize_t length;
             if (!take_length(&at, end, &length))
                 return 0;
             out = render_bytes(pass, out, at, length, columns[i], i, for_copy);
+            if (tuple)
+                tuple = put_bytes_field(tuple, at, length, columns[i], pass->kinds[i], &hash);
             at += length;
         } else {
-            unsigned char *stop = put_value(out, columns[i], &at, end);
+            const unsigned char *value = take_value(&at, end, columns[i].wire, &length);
+            unsigned char *stop = value ? put_value(out, columns[i], value, length) : NULL;
             if (!stop)
                 return 0;
+            if (tuple)
+                tuple = put_value_field(tuple, columns[i], pass->kinds[i], value, length, out, stop,
+                                        &hash);
             out = render_printed(pass, out, stop, columns[i], i, for_copy);
+        }
+        if (tuple)
+            row = row * 31 + hash;
+        else if (pass->kinds) { /* this row has no tuple, so the block has none */
+            pass->kinds = NULL;
+            pass->high = pass->low = 0;
         }
     }
     if (at != end)
         return 0;
     *out++ = '\n';
-    pass->written = out - pass->out;
+    pass->text.written = out - pass->text.start;
+    if (tuple) {
+        pass->tuples.written = tuple - pass->tuples.start;
+        pass->high += (int32_t)(row >> 32);
+        pass->low += (uint32_t)row;
+    }
     pass->rows++;
     return 1;
 }
@@ -494,7 +682,7 @@ render_block(Pass *pass, const unsigned char *block, Py_ssize_t size, unsigned c
              const Column *columns, Py_ssize_t count, int for_copy)
 {
     Py_ssize_t position = pass->consumed;
-    Py_ssize_t beside = most_bytes(columns, count);
+    Py_ssize_t beside = most_bytes(columns, count), tuple_beside = most_beside(columns, count);
     pass->status = MORE;
     while (size - position >= 4) {
         Py_ssize_t length = packet_length(block + position);
@@ -519,7 +707,8 @@ render_block(Pass *pass, const unsigned char *block, Py_ssize_t size, unsigned c
             pass->error_size = length;
             break;
         }
-        if (pass->room - pass->written < 2 * length + beside) {
+        if (room_of(&pass->text) < 2 * length + beside ||
+            (pass->kinds && room_of(&pass->tuples) < length + tuple_beside)) {
             pass->status = FULL;
             break;
         }
@@ -532,34 +721,54 @@ render_block(Pass *pass, const unsigned char *block, Py_ssize_t size, unsigned c
     pass->consumed = position;
 }
 
-/* The lines of a block as bytes, NULL without memory. They are given room for twice as many bytes as
- * the block has, and for more than twice the room whenever that is too little: small numbers and zero
- * dates grow, most rows do not. */
-static PyObject *
-render_text(Pass *pass, const Py_buffer *block, unsigned char *joined, const Column *columns,
-            Py_ssize_t count, int for_copy)
+/* More room for at least `least` bytes, if there is less; 0 without memory. */
+static int
+make_room(Output *output, Py_ssize_t least)
 {
-    PyObject *text = NULL;
-    pass->room = block->len;
+    if (output->object && room_of(output) >= least)
+        return 1;
+    if (output->room > PY_SSIZE_T_MAX / 4 || least > PY_SSIZE_T_MAX / 4) {
+        PyErr_NoMemory();
+        return 0;
+    }
+    output->room = output->room * 2 + least;
+    if (!output->object)
+        output->object = PyBytes_FromStringAndSize(NULL, output->room);
+    else
+        _PyBytes_Resize(&output->object, output->room);
+    if (!output->object)
+        return 0;
+    output->start = (unsigned char *)PyBytes_AS_STRING(output->object);
+    return 1;
+}
+
+/* Render a block; 0 without memory. Lines are given room for twice as many bytes as the block has,
+ * tuples for three times as many, which most need, and more whenever that is too little: small
+ * numbers and zero dates grow. */
+static int
+render_all(Pass *pass, const Py_buffer *block, unsigned char *joined, const Column *columns,
+           Py_ssize_t count, int for_copy)
+{
+    Py_ssize_t beside = most_bytes(columns, count), tuple_beside = most_beside(columns, count);
+    if (block->len > PY_SSIZE_T_MAX / 8) {
+        PyErr_NoMemory();
+        return 0;
+    }
+    if (pass->kinds && !make_room(&pass->tuples, block->len * 3 + tuple_beside))
+        return 0;
     do {
-        if (pass->room > PY_SSIZE_T_MAX / 4) {
-            Py_XDECREF(text);
-            return PyErr_NoMemory();
-        }
-        pass->room = pass->room * 2 + most_bytes(columns, count);
-        if (!text)
-            text = PyBytes_FromStringAndSize(NULL, pass->room);
-        else
-            _PyBytes_Resize(&text, pass->room);
-        if (!text)
-            return NULL;
-        pass->out = (unsigned char *)PyBytes_AS_STRING(text);
+        if (!make_room(&pass->text, block->len * 2 + beside))
+            return 0;
+        if (pass->kinds && !make_room(&pass->tuples, block->len + tuple_beside))
+            return 0;
         Py_BEGIN_ALLOW_THREADS
         render_block(pass, block->buf, block->len, joined, columns, count, for_copy);
         Py_END_ALLOW_THREADS
     } while (pass->status == FULL);
-    _PyBytes_Resize(&text, pass->written);
-    return text;
+    if (pass->tuples.object)
+        _PyBytes_Resize(&pass->tuples.object, pass->kinds ? pass->tuples.written : 0);
+    _PyBytes_Resize(&pass->text.object, pass->text.written);
+    return pass->text.object && (!pass->kinds || pass->tuples.object);
 }
 
 /* ((column, kind, count), ...) of what PostgreSQL cannot hold; kind 0: zero dates, 1: NULs. */
@@ -582,25 +791,28 @@ altered_counts(const Pass *pass, Py_ssize_t columns)
 }
 
 PyDoc_STRVAR(render_doc,
-"render(block, columns, with_copy) -> (text, copy_text, rows, consumed, status, error, altered)\n"
+"render(block, columns, with_copy, kinds)\n"
+"    -> (text, copy_text, tuples, high, low, rows, consumed, status, error, altered)\n"
 "\n"
-"columns: three bytes for each, mode, wire and digits.\n"
+"columns: three bytes for each, mode, wire and digits. kinds: None, or a byte for each column.\n"
 "text: lossless lines. copy_text: lines for COPY, None where they are the same or where with_copy\n"
-"is false. status: 0 more rows may follow, 1 the result ended, 2 the server sent the error packet\n"
-"`error`, 3 the bytes are no rows. error: None but for status 2. altered: a list of (column, kind,\n"
-"count), kind 0 for zero dates, 1 for NUL characters.\n"
+"is false. tuples: those of binary COPY without the header and the trailer of the format, None\n"
+"without kinds, and where a value has no form that is known here. high, low: the sums of the upper\n"
+"32 bits, signed, and of the lower ones of the rows' hashes. status: 0 more rows may follow, 1 the\n"
+"result ended, 2 the server sent the error packet `error`, 3 the bytes are no rows. error: None but\n"
+"for status 2. altered: a list of (column, kind, count), kind 0 for zero dates, 1 for NULs.\n"
 "The GIL is released while the block is rendered; block must not change meanwhile.");
 
 static PyObject *
 kernel_render(PyObject *Py_UNUSED(module), PyObject *args)
 {
-    Py_buffer block, packed;
-    PyObject *text = NULL, *copy_text = NULL, *counts = NULL, *result = NULL;
+    Py_buffer block, packed, kinds = {0};
+    PyObject *copy_text = NULL, *counts = NULL, *result = NULL;
     unsigned char *joined = NULL;
     Pass pass = {0};
     int with_copy, has_other_form = 0;
 
-    if (!PyArg_ParseTuple(args, "y*y*p", &block, &packed, &with_copy))
+    if (!PyArg_ParseTuple(args, "y*y*pz*", &block, &packed, &with_copy, &kinds))
         return NULL;
     const Column *columns = packed.buf;
     Py_ssize_t count = packed.len / (Py_ssize_t)sizeof *columns;
@@ -615,6 +827,16 @@ kernel_render(PyObject *Py_UNUSED(module), PyObject *args)
         }
         has_other_form |= columns[i].mode >= BINARY;
     }
+    pass.kinds = kinds.buf;
+    if (pass.kinds && (kinds.len != count || count > MOST_COLUMNS)) {
+        PyErr_SetString(PyExc_ValueError, "a kind for each column, of which a table has 1600 at most");
+        goto done;
+    }
+    for (Py_ssize_t i = 0; i < kinds.len; i++)
+        if (pass.kinds[i] >= KINDS) {
+            PyErr_SetString(PyExc_ValueError, "unknown kind");
+            goto done;
+        }
     pass.zero_dates = PyMem_Calloc((size_t)count * 2 + 1, sizeof *pass.zero_dates);
     /* Only a block that can hold a full packet needs room to join packets in. */
     if (block.len >= FULL_PACKET)
@@ -624,29 +846,32 @@ kernel_render(PyObject *Py_UNUSED(module), PyObject *args)
         goto done;
     }
     pass.nul_characters = pass.zero_dates + count;
-    text = render_text(&pass, &block, joined, columns, count, 0);
-    if (!text)
+    if (!render_all(&pass, &block, joined, columns, count, 0))
         goto done;
     if (with_copy && (pass.is_altered || has_other_form)) {
         Pass again = {.zero_dates = pass.zero_dates, .nul_characters = pass.nul_characters};
-        copy_text = render_text(&again, &block, joined, columns, count, 1);
-        if (!copy_text)
+        int is_done = render_all(&again, &block, joined, columns, count, 1);
+        copy_text = again.text.object;
+        if (!is_done)
             goto done;
     }
     counts = altered_counts(&pass, count);
     if (!counts)
         goto done;
-    result = Py_BuildValue("(OOnniy#O)", text, copy_text ? copy_text : Py_None, pass.rows,
-                           pass.consumed, (int)pass.status,
+    result = Py_BuildValue("(OOOLLnniy#O)", pass.text.object, copy_text ? copy_text : Py_None,
+                           pass.kinds ? pass.tuples.object : Py_None, (long long)pass.high,
+                           (long long)pass.low, pass.rows, pass.consumed, (int)pass.status,
                            (const char *)pass.error, pass.error_size, counts);
 done:
-    Py_XDECREF(text);
+    Py_XDECREF(pass.text.object);
+    Py_XDECREF(pass.tuples.object);
     Py_XDECREF(copy_text);
     Py_XDECREF(counts);
     PyMem_Free(pass.zero_dates);
     PyMem_Free(joined);
     PyBuffer_Release(&block);
     PyBuffer_Release(&packed);
+    PyBuffer_Release(&kinds);
     return result;
 }
 
@@ -658,7 +883,7 @@ static PyMethodDef methods[] = {
 static struct PyModuleDef module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "etl_pipeline.transfer._kernel",
-    .m_doc = "Row packets to lines, compiled.",
+    .m_doc = "Row packets to lines and tuples, compiled.",
     .m_size = 0,
     .m_methods = methods,
 };

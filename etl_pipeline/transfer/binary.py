@@ -1,32 +1,26 @@
-"""Row text as the tuples of PostgreSQL's binary COPY, which costs the server a third less.
+"""Rows as the tuples of PostgreSQL's binary COPY, which costs the server a third less than text.
 
-The rows' hashes are made beside them, as PostgreSQL would make them.
-Compiled only; where no compiler was found, and for columns and values that are not known here,
-COPY gets the text. Either way the table holds the same.
+The compiled kernel makes them of the packets, and the rows' hashes beside them, as PostgreSQL
+would make them. Without it, and for columns and values that are not known here, COPY gets the
+text. Either way the table holds the same.
 """
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
-from typing import Any
 
+from etl_pipeline.transfer import kernel
 from etl_pipeline.transfer.select import TableText
-
-try:
-    _compiled: Any = importlib.import_module("etl_pipeline.transfer._binary")
-except ImportError:
-    _compiled = None
-IS_COMPILED = _compiled is not None
+from etl_pipeline.transfer.twin import Rendered
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # no flags, no extension
 _TRAILER = b"\xff\xff"
 
 
 class Kind(IntEnum):
-    """How a value of a PostgreSQL type is written; the numbers are the compiled encoder's."""
+    """How a value of a PostgreSQL type is written; the numbers are the compiled kernel's."""
 
     TEXT = 0
     SMALLINT = 1
@@ -39,6 +33,7 @@ class Kind(IntEnum):
     INTERVAL = 8
     BYTEA = 9
     BOOLEAN = 10
+    REAL = 11
 
 
 _KINDS = {
@@ -47,6 +42,7 @@ _KINDS = {
     "smallint": Kind.SMALLINT,
     "integer": Kind.INTEGER,
     "bigint": Kind.BIGINT,
+    "real": Kind.REAL,
     "double precision": Kind.DOUBLE,
     "numeric": Kind.NUMERIC,
     "date": Kind.DATE,
@@ -60,32 +56,27 @@ _KINDS = {
 
 
 class Encoder:
-    """Makes tuples of a table's lines, as long as all its values have a form known here."""
+    """Has tuples made of a table's rows, as long as all values have a form known here.
+
+    Several threads may use it at a time.
+    """
 
     def __init__(self, text: TableText) -> None:
         kinds = [_KINDS.get(re.sub(r"\(.*", "", c.postgres_type)) for c in text.columns]
-        self._is_able = _compiled is not None and None not in kinds
-        self._kinds = bytes(kind or 0 for kind in kinds)
+        is_able = kernel.IS_COMPILED and None not in kinds
+        self._kinds = bytes(kind or 0 for kind in kinds) if is_able else None
 
-    def can_encode(self) -> bool:
-        """Whether every line so far had a form known here."""
-        return self._is_able
+    @property
+    def kinds(self) -> bytes | None:
+        """What the reader is to be asked for; None once a row had no form known here."""
+        return self._kinds
 
-    def encode(self, lines: bytes) -> tuple[bytes, int]:
-        """The tuples of *lines*, complete lines for COPY; where it cannot, it says so from then on.
-
-        Several threads may call it at a time.
-
-        Returns:
-            The tuples, and the sum of PostgreSQL's hashes of the rows as ``raw_sql.digest_raw``
-            asks for them.
-        """
-        encoded = _compiled.encode(lines, self._kinds) if self._is_able else None
-        if encoded is None:
-            self._is_able = False
+    def take(self, block: Rendered) -> tuple[bytes, int]:
+        """A block's tuples and their hashes; where it has none, there are none from then on."""
+        if block.tuples is None:
+            self._kinds = None
             return b"", 0
-        tuples, high, low = encoded
-        return tuples, (high << 32) + low
+        return block.tuples, block.hashes
 
 
 def framed(tuples: Iterable[bytes]) -> Iterator[bytes]:

@@ -21,12 +21,22 @@ _KINDS = (ZERO_DATES, NUL_CHARACTERS)
 _SERVER_ERROR, _MALFORMED = 2, 3
 
 
-def render(block: bytes | bytearray, layout: Layout, *, with_copy: bool) -> Rendered:
-    """The lines of the complete rows at the start of *block*; raises as ``twin.render`` does."""
+def render(
+    block: bytes | bytearray, layout: Layout, *, with_copy: bool, kinds: bytes | None = None
+) -> Rendered:
+    """The lines of the complete rows at the start of *block*; raises as ``twin.render`` does.
+
+    Args:
+        block: What the server sent.
+        layout: The columns.
+        with_copy: Whether the lines for COPY are wanted too.
+        kinds: The kinds of ``transfer/binary.py``, a byte for each column, where the rows' tuples
+            are wanted too.
+    """
     if _compiled is None:
         return twin.render(block, layout, with_copy=with_copy)
-    text, copy_text, rows, consumed, status, error, altered = _compiled.render(
-        block, layout.packed, with_copy
+    text, copy_text, tuples, high, low, rows, consumed, status, error, altered = _compiled.render(
+        block, layout.packed, with_copy, kinds
     )
     if status == _SERVER_ERROR:
         raise ServerErrorPacket(error)
@@ -34,4 +44,5 @@ def render(block: bytes | bytearray, layout: Layout, *, with_copy: bool) -> Rend
         raise TransferError("the server's bytes are no row of the columns that were asked for")
     counts = Counter({(column, _KINDS[kind]): count for column, kind, count in altered})
     same = text if copy_text is None else copy_text
-    return Rendered(text, same, rows, consumed, status == 1, counts)
+    hashes = (high << 32) + low
+    return Rendered(text, same, rows, consumed, status == 1, counts, tuples, hashes)

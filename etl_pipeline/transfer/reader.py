@@ -24,7 +24,12 @@ that fills FEW_BYTES in a nap is not held up, since then there is none."""
 
 
 def read_text(
-    connection: Any, statement: str | bytes, modes: Sequence[Mode], *, with_copy: bool = False
+    connection: Any,
+    statement: str | bytes,
+    modes: Sequence[Mode],
+    *,
+    with_copy: bool = False,
+    kinds: bytes | None = None,
 ) -> Iterator[Rendered]:
     """The rows of *statement* as blocks of lines, in the server's order.
 
@@ -36,6 +41,7 @@ def read_text(
         statement: A SELECT of ``len(modes)`` columns.
         modes: The kernel's mode for each column.
         with_copy: Whether the text for COPY is wanted too.
+        kinds: The kinds of ``transfer/binary.py`` where tuples for COPY are wanted too.
 
     Raises:
         pymysql.err.MySQLError: The server refused the statement, broke it off, or was lost.
@@ -61,7 +67,7 @@ def read_text(
             size = len(block) - len(rest)
             received_bytes += size
             rest = b""  # it is in the block now, and may be nearly as large
-            rendered = render(block, layout, with_copy=with_copy)
+            rendered = render(block, layout, with_copy=with_copy, kinds=kinds)
             rest = bytes(memoryview(block)[rendered.consumed :])
             del block  # it may be as large as the largest row
             if rendered.is_end and rest:

@@ -54,6 +54,10 @@ class Rendered:
         consumed: Bytes of the block that were used; the rest is the start of a row.
         is_end: Whether the server's end of the result was met.
         altered: Values that PostgreSQL cannot hold, by column position and kind.
+        tuples: The rows as binary COPY takes them, without its header and trailer; None where they
+            were not asked for, and where a value has no form that the compiled kernel knows.
+        hashes: With *tuples*, the sum of PostgreSQL's hashes of the rows, as
+            ``raw_sql.digest_raw`` asks for them.
     """
 
     text: bytes = b""
@@ -62,6 +66,8 @@ class Rendered:
     consumed: int = 0
     is_end: bool = False
     altered: Counter[tuple[int, str]] = field(default_factory=Counter)
+    tuples: bytes | None = None
+    hashes: int = 0
 
 
 class ServerErrorPacket(Exception):  # noqa: N818 - a message of the protocol, not a fault of ours

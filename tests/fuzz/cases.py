@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from etl_pipeline.schema.types import Mode
+from etl_pipeline.transfer.binary import Kind
 from etl_pipeline.transfer.layout import Form, Layout, Wire
 from tests.transfer import packets
 
@@ -32,6 +33,11 @@ _VALUES = (
     b"2022-11-00 10:00:00",
     b"-00-00-00",
     b"18446744073709551615",
+    b"-0.5",
+    b"12345.00010",
+    b"1" * 100 + b"." + b"9" * 100,
+    b"1" * 950,
+    b"0." + b"9" * 950,
     b"\x01\x02\x03\x04\x01\x01\0\0\0",
 )
 _NUMBERS = (0.0, -0.0, 0.1, 5e-324, -1.7976931348623157e308, 0.30000000000000004, 1e15, 1e-9)
@@ -41,10 +47,11 @@ _LARGE_SIZES = (65_535, 65_536)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What one call of the kernel is given."""
+    """What one call of the kernel is given; *kinds* in a second call, for tuples."""
 
     block: bytes
     layout: Layout
+    kinds: bytes
     with_copy: bool
     is_small_packet: bool
 
@@ -84,7 +91,11 @@ class Cases:
             block = self._damage(chance, block)
         if chance.random() < 0.3:
             layout = _other_layout(chance, layout)
-        return Case(block, layout, chance.random() < 0.7, is_small_packet)
+        kinds = bytes(
+            _some_kind(chance, mode, form)
+            for mode, form in zip(layout.modes, layout.forms, strict=True)
+        )
+        return Case(block, layout, kinds, chance.random() < 0.7, is_small_packet)
 
     def _base(self, chance: random.Random, is_small: bool) -> tuple[Layout, bytes]:
         kind = chance.random()
@@ -140,6 +151,26 @@ def _some_form(chance: random.Random) -> Form:
     return Form(wire)
 
 
+_FITTING = {
+    Wire.FLOAT: (Kind.REAL, Kind.DOUBLE),
+    Wire.DOUBLE: (Kind.REAL, Kind.DOUBLE),
+    Wire.DATE: (Kind.DATE,),
+    Wire.DATETIME: (Kind.TIMESTAMP,),
+    Wire.TIME: (Kind.INTERVAL,),
+}
+_OF_NUMBERS = (Kind.SMALLINT, Kind.INTEGER, Kind.BIGINT, Kind.NUMERIC, Kind.BOOLEAN, Kind.TEXT)
+
+
+def _some_kind(chance: random.Random, mode: Mode, form: Form) -> Kind:
+    """Mostly one that the column may have: a row whose value has no form gives no tuple at all."""
+    if chance.random() < 0.05:
+        return chance.choice(list(Kind))
+    if form.wire is Wire.BYTES:
+        fits = chance.choice((Kind.TEXT, Kind.TEXT, Kind.NUMERIC, Kind.BOOLEAN))
+        return Kind.BYTEA if mode in (Mode.BINARY, Mode.GEOMETRY) else fits
+    return chance.choice((*_FITTING.get(form.wire, _OF_NUMBERS), Kind.TEXT))
+
+
 def _other_layout(chance: random.Random, layout: Layout) -> Layout:
     match chance.randrange(4):
         case 0:
@@ -161,7 +192,7 @@ def _made(chance: random.Random, full: int) -> tuple[Layout, bytes]:
         form = chance.choice((Form(), Form(Wire.DATETIME, 6), Form(Wire.INT1, 255)))
         layout = Layout((_some_mode(chance),) * columns, (form,) * columns)
         one = {Wire.BYTES: (None, b"", b"\0"), Wire.INT1: (-1,)}.get(form.wire, ((0,) * 7,))
-        rows = [[chance.choice(one)] * columns] * chance.randrange(1, 4)
+        rows = [[chance.choice(one)] * columns] * chance.choice((1, 2, 3, 30))
     else:
         rows = [[_value(chance, form) for form in layout.forms] for _ in range(chance.randrange(5))]
     ends = (packets.END, packets.END, b"", packets.packet(b"\xff\x15\x04#28000no"), b"\x05\0\0")

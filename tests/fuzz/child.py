@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+import struct
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,11 +62,31 @@ def try_case(case: Case, module: Any) -> str | None:
     found = _outcome(lambda: kernel.render(block, case.layout, with_copy=case.with_copy))
     if found != expected:
         return f"kernel: {found!r}\ntwin:   {expected!r}"
+    with_tuples = _outcome(
+        lambda: kernel.render(block, case.layout, with_copy=case.with_copy, kinds=case.kinds)
+    )
+    if isinstance(found, Rendered) and isinstance(with_tuples, Rendered):
+        tuples, hashes = with_tuples.tuples, with_tuples.hashes
+        if tuples is not None and not _are_tuples(tuples, found.rows, len(case.layout.forms)):
+            return f"no tuples of {found.rows} rows: {tuples!r}"
+        with_tuples = replace(with_tuples, tuples=None, hashes=0)
+        if tuples is None and hashes:
+            return "hashes without tuples"
+    if found != with_tuples:
+        return f"kernel:      {found!r}\nwith tuples: {with_tuples!r}"
     if isinstance(found, Rendered):
         for text in (found.text, found.copy_text):
             if _ESCAPED.issuperset(case.layout.modes) and text.count(b"\n") != found.rows:
                 return f"{found.rows} rows have another number of lines"
     return None
+
+
+def _are_tuples(tuples: bytes, rows: int, columns: int) -> bool:
+    try:
+        found = packets.read_tuples(tuples)
+    except (AssertionError, struct.error):
+        return False
+    return [len(fields) for fields in found] == [columns] * rows
 
 
 @contextmanager

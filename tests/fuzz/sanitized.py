@@ -60,7 +60,8 @@ def build_sanitized(folder: Path, *, source: Path = SOURCE, full_packet: int | N
         CannotBuildError: The compiler refused.
     """
     target = folder / f"{source.stem}_{full_packet or 'real'}.so"
-    command = ["cc", *_FLAGS, f"-I{sysconfig.get_path('include')}", str(source), "-o", str(target)]
+    folders = [f"-I{sysconfig.get_path('include')}", f"-I{SOURCE.parent}"]
+    command = ["cc", *_FLAGS, *folders, str(source), "-o", str(target)]
     if full_packet:
         command.insert(1, f"-DFULL_PACKET={full_packet}")
     done = subprocess.run(command, capture_output=True, text=True)

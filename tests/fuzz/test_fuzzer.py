@@ -33,14 +33,26 @@ PLANTED = {
         "PyMem_Malloc((size_t)block.len / 2 + 1)",
     ),
     "the output gets too little room": (
-        "pass->room - pass->written < 2 * length + beside",
-        "pass->room - pass->written < length + beside",
+        "room_of(&pass->text) < 2 * length + beside",
+        "room_of(&pass->text) < length + beside",
     ),
+    "the tuples get too little room": (
+        "room_of(&pass->tuples) < length + tuple_beside",
+        "room_of(&pass->tuples) < length",
+    ),
+    "a field gets too little room": ("#define MOST_BESIDE 20", "#define MOST_BESIDE 0"),
+    "a numeric may have too many digits": ("end - decimals > 100", "end - decimals > 1000"),
+    "a short text is hashed past its end": (
+        "put_bytes(rest, at, size < 8 ? size : 8)",
+        "put_bytes(rest, at, 8)",
+    ),
+    "hashes stay where there are no tuples": ("pass->high = pass->low = 0;", ""),
+    "NULL is a field of no bytes": ("return put32(out, 0xFFFFFFFF);", "return out;"),
     "a printed value gets too little room": (
         "total += 2 * most_printed(columns[i]) + 4;",
         "total += most_printed(columns[i]) + 4;",
     ),
-    "a number may end past its row": ("if (end - value < size)", "if (end < value)"),
+    "a number may end past its row": ("if (end - value < *size)", "if (end < value)"),
     "the bits of NULL may end past the row": ("if (end - at < 1 + null_bytes || *at)", "if (*at)"),
     "a date may be of any size": (
         "if (size != 0 && size != 4 && !(is_timed && (size == 7 || size == 11)))",
@@ -72,11 +84,14 @@ def test_kernel_and_twin_agree_on_damaged_packets(request: pytest.FixtureRequest
 def test_every_planted_bug_is_found(tmp_path: Path) -> None:
     def find(name: str) -> int | Finding:
         good, bad = PLANTED[name]
-        text = SOURCE.read_text()
-        assert text.count(good) == 1, f"the kernel has no such line any more: {good}"
-        source = tmp_path / f"planted_{list(PLANTED).index(name)}.c"
-        source.write_text(text.replace(good, bad))
-        return fuzz(SEED, 20, source=source)
+        texts = {file: SOURCE.with_name(file).read_text() for file in (SOURCE.name, "_binary.h")}
+        found = sum(text.count(good) for text in texts.values())
+        assert found == 1, f"the kernel has no such line any more: {good}"
+        folder = tmp_path / str(list(PLANTED).index(name))
+        folder.mkdir()
+        for file, text in texts.items():
+            (folder / file).write_text(text.replace(good, bad))
+        return fuzz(SEED, 20, source=folder / SOURCE.name)
 
     with ThreadPoolExecutor(2) as executor:
         found = dict(zip(PLANTED, executor.map(find, PLANTED), strict=True))

@@ -12,8 +12,9 @@ from etl_pipeline.sync import build, chunks, shipment, state
 from etl_pipeline.sync.raw_digests import read_digests
 from etl_pipeline.sync.raw_sql import PINNED_SETTINGS
 from etl_pipeline.sync.raw_table import read_standing_table
-from etl_pipeline.transfer import binary
+from etl_pipeline.transfer import kernel
 from etl_pipeline.transfer.binary import Encoder
+from etl_pipeline.transfer.twin import Rendered
 from tests.conftest import Lab
 from tests.rows import make_table, read_mysql, read_postgres
 from tests.sync.bench import FINGERPRINT, Bench
@@ -75,13 +76,13 @@ def test_the_digests_of_a_first_load_are_those_of_postgresql(
     rows = ", ".join(f"({k}, 'w{k}', {k}.5, {k}e-3, '2026-01-01')" for k in range(1, 70))
     make_table(lab.source, f"CREATE TABLE t {VALUES}", f"INSERT INTO t VALUES {rows}")
     if not hashes_alike:
-        real_encode = Encoder.encode
+        real_take = Encoder.take
 
-        def encode(encoder: Encoder, lines: bytes) -> tuple[bytes, int]:
-            tuples, hashes = real_encode(encoder, lines)
+        def take(encoder: Encoder, block: Rendered) -> tuple[bytes, int]:
+            tuples, hashes = real_take(encoder, block)
             return tuples, hashes + 1
 
-        monkeypatch.setattr(Encoder, "encode", encode)
+        monkeypatch.setattr(Encoder, "take", take)
     bench = Bench(lab)
     bench.copy("t")
     text = bench.read_text("t")
@@ -93,7 +94,7 @@ def test_the_digests_of_a_first_load_are_those_of_postgresql(
         held = read_digests(lab.analytics, "raw.t", text, [proof.chunk for proof, _ in recorded])
     assert [digest for _, digest in recorded] == held
     asked_for_all = "this server hashes rows in a way of its own" in caplog.text
-    assert asked_for_all is (binary.IS_COMPILED and not hashes_alike)
+    assert asked_for_all is (kernel.IS_COMPILED and not hashes_alike)
 
 
 def read_indexes(connection: Any, table: str) -> set[str]:

@@ -67,6 +67,24 @@ def result(rows: Sequence[Sequence[Any]], forms: Sequence[Form] | None = None) -
     return b"".join(row_packet(row, i, forms) for i, row in enumerate(rows)) + END
 
 
+def read_tuples(tuples: bytes) -> list[list[bytes | None]]:
+    """The fields of each tuple of binary COPY."""
+    rows: list[list[bytes | None]] = []
+    at = 0
+    while at < len(tuples):
+        (count,) = struct.unpack_from(">H", tuples, at)
+        at += 2
+        row: list[bytes | None] = []
+        for _ in range(count):
+            (size,) = struct.unpack_from(">i", tuples, at)
+            at += 4
+            row.append(None if size < 0 else tuples[at : at + size])
+            at += max(size, 0)
+        rows.append(row)
+    assert at == len(tuples)
+    return rows
+
+
 UNESCAPED = {b"t": b"\t", b"n": b"\n", b"r": b"\r", b"\\": b"\\", b"0": b"\0"}
 
 
