@@ -28,7 +28,6 @@ enum kind { PG_TEXT = 0, PG_INT2, PG_INT4, PG_INT8, PG_FLOAT8, PG_NUMERIC, PG_DA
             PG_INTERVAL, PG_BYTEA, PG_BOOLEAN, PG_FLOAT4, KINDS };
 
 #define DAY_MICROSECONDS 86400000000LL
-#define HOUR_MICROSECONDS 3600000000LL
 #define EPOCH_DAYS 730425 /* of 2000-01-01, where days are counted as in days_of() */
 
 /* The bytes copied, and where the copy ends. Most values are short: a call costs more than they. */
@@ -276,7 +275,7 @@ put_float(unsigned char *out, double value, unsigned char kind, uint64_t *hash)
 
 /* Days since the first of March of year 0, in the Gregorian calendar. */
 static inline int64_t
-days_of(int year, int month, int day)
+days_of(int64_t year, int64_t month, int64_t day)
 {
     int64_t y = month > 2 ? year : year - 1;
     int64_t m = month > 2 ? month - 3 : month + 9;
@@ -285,9 +284,9 @@ days_of(int year, int month, int day)
 
 /* A day since 2000-01-01; 0 if it is not in the calendar. */
 static inline int
-find_day(int year, int month, int day, int64_t *days)
+find_day(unsigned year, unsigned month, unsigned day, int64_t *days)
 {
-    static const int lengths[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    static const unsigned lengths[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     if (year < 1 || month < 1 || month > 12 || day < 1 || day > lengths[month - 1])
         return 0;
     if (month == 2 && day == 29 && (year % 4 || (year % 100 == 0 && year % 400)))

@@ -253,21 +253,73 @@ put_double(unsigned char *out, double value)
     return put_decimal(out, digits, count, exponent);
 }
 
-/* "HH:MM:SS" of three bytes, and as many decimals as the column has, or as there must be. */
+/* The parts of a date or a time; those that were left out at its end are zero. */
+typedef struct {
+    int is_negative;
+    unsigned year, month, day; /* of a date */
+    uint64_t hours;            /* of a day, or of a duration */
+    unsigned minutes, seconds, microseconds;
+} Moment;
+
+/* A date, and a time of day where `is_timed`, of 0, 4, 7 or 11 bytes; 0 if it is none. */
+static int
+read_date(const unsigned char *at, Py_ssize_t size, int is_timed, Moment *moment)
+{
+    *moment = (Moment){0};
+    if (size != 0 && size != 4 && !(is_timed && (size == 7 || size == 11)))
+        return 0;
+    if (size >= 4) {
+        moment->year = at[0] | (unsigned)at[1] << 8;
+        moment->month = at[2];
+        moment->day = at[3];
+    }
+    if (size >= 7) {
+        moment->hours = at[4];
+        moment->minutes = at[5];
+        moment->seconds = at[6];
+    }
+    if (size == 11)
+        moment->microseconds = word(at + 7);
+    return moment->year <= 9999 && moment->month <= 99 && moment->day <= 99 && moment->hours <= 99;
+}
+
+/* A time of 0, 8 or 12 bytes: whether it is negative, days, hours, minutes, seconds, millionths; 0 if
+ * it is none. */
+static int
+read_time(const unsigned char *at, Py_ssize_t size, Moment *moment)
+{
+    *moment = (Moment){0};
+    if (size != 0 && size != 8 && size != 12)
+        return 0;
+    if (size >= 8) {
+        uint64_t days = word(at + 1);
+        if (at[0] > 1 || days > 99 || at[5] > 99)
+            return 0;
+        moment->is_negative = at[0];
+        moment->hours = days * 24 + at[5];
+        moment->minutes = at[6];
+        moment->seconds = at[7];
+    }
+    if (size == 12)
+        moment->microseconds = word(at + 8);
+    return 1;
+}
+
+/* "HH:MM:SS", and as many decimals as the column has, or as there must be; NULL if it is no time. */
 static unsigned char *
-put_clock(unsigned char *out, uint64_t hours, const unsigned char *at, uint64_t microseconds,
-          int digits)
+put_clock(unsigned char *out, const Moment *moment, int digits)
 {
     static const unsigned powers[] = {1000000, 100000, 10000, 1000, 100, 10, 1};
-    if (at[0] > 99 || at[1] > 99 || microseconds > 999999)
+    unsigned microseconds = moment->microseconds;
+    if (moment->minutes > 99 || moment->seconds > 99 || microseconds > 999999)
         return NULL;
     if (digits > 6 || microseconds % powers[digits])
         digits = 6;
-    out = put_number(out, hours, 2);
+    out = put_number(out, moment->hours, 2);
     *out++ = ':';
-    out = put_two(out, at[0]);
+    out = put_two(out, moment->minutes);
     *out++ = ':';
-    out = put_two(out, at[1]);
+    out = put_two(out, moment->seconds);
     if (digits) {
         *out++ = '.';
         out = put_number(out, microseconds / powers[digits], digits);
@@ -275,42 +327,32 @@ put_clock(unsigned char *out, uint64_t hours, const unsigned char *at, uint64_t 
     return out;
 }
 
-/* A date, and a time of day where `is_timed`, of 0, 4, 7 or 11 bytes: what is left out is zero. */
 static unsigned char *
 put_date(unsigned char *out, const unsigned char *at, Py_ssize_t size, int is_timed, int digits)
 {
-    unsigned char whole[11] = {0};
-    if (size != 0 && size != 4 && !(is_timed && (size == 7 || size == 11)))
+    Moment moment;
+    if (!read_date(at, size, is_timed, &moment))
         return NULL;
-    memcpy(whole, at, (size_t)size);
-    unsigned year = whole[0] | (unsigned)whole[1] << 8;
-    if (year > 9999 || whole[2] > 99 || whole[3] > 99 || whole[4] > 99)
-        return NULL;
-    out = put_two(put_two(out, year / 100), year % 100);
+    out = put_two(put_two(out, moment.year / 100), moment.year % 100);
     *out++ = '-';
-    out = put_two(out, whole[2]);
+    out = put_two(out, moment.month);
     *out++ = '-';
-    out = put_two(out, whole[3]);
+    out = put_two(out, moment.day);
     if (!is_timed)
         return out;
     *out++ = ' ';
-    return put_clock(out, whole[4], whole + 5, word(whole + 7), digits);
+    return put_clock(out, &moment, digits);
 }
 
-/* A time of 0, 8 or 12 bytes: whether it is negative, days, hours, minutes, seconds, millionths. */
 static unsigned char *
 put_time(unsigned char *out, const unsigned char *at, Py_ssize_t size, int digits)
 {
-    unsigned char whole[12] = {0};
-    if (size != 0 && size != 8 && size != 12)
+    Moment moment;
+    if (!read_time(at, size, &moment))
         return NULL;
-    memcpy(whole, at, (size_t)size);
-    uint64_t days = word(whole + 1);
-    if (whole[0] > 1 || days > 99 || whole[5] > 99)
-        return NULL;
-    if (whole[0])
+    if (moment.is_negative)
         *out++ = '-';
-    return put_clock(out, days * 24 + whole[5], whole + 6, word(whole + 8), digits);
+    return put_clock(out, &moment, digits);
 }
 
 /* Bytes of a value of fixed width; 0 for one whose length stands before it. */
@@ -417,38 +459,43 @@ put_value(unsigned char *out, Column column, const unsigned char *value, Py_ssiz
     return put_number(out, bits, column.digits);
 }
 
+/* Microseconds of a time; -1 if it has minutes or seconds that PostgreSQL refuses. */
+static int64_t
+count_microseconds(const Moment *moment)
+{
+    if (moment->minutes > 59 || moment->seconds > 59)
+        return -1;
+    int64_t seconds = (int64_t)moment->hours * 3600 + moment->minutes * 60 + moment->seconds;
+    return seconds * 1000000 + moment->microseconds;
+}
+
 /* A date, or a time of day with it, as PostgreSQL has it; NULL if it is none there. */
 static unsigned char *
 put_date_field(unsigned char *out, Column column, unsigned char kind, const unsigned char *value,
                Py_ssize_t size, uint64_t *hash)
 {
-    unsigned char whole[11] = {0};
-    int64_t days;
-    memcpy(whole, value, (size_t)size);
-    int year = whole[0] | whole[1] << 8;
-    if (column.mode == DATE && (!year || !whole[2] || !whole[3]))
+    Moment moment;
+    int64_t days, time;
+    if (!read_date(value, size, column.wire == DATETIME, &moment))
+        return NULL;
+    if (column.mode == DATE && (!moment.year || !moment.month || !moment.day))
         return put_null(out, hash);
-    if (!find_day(year, whole[2], whole[3], &days))
+    if (!find_day(moment.year, moment.month, moment.day, &days))
         return NULL;
     if (column.wire == DATE_ONLY)
         return kind == PG_DATE ? put_day(out, days, hash) : NULL;
-    if (kind != PG_TIMESTAMP || whole[4] > 23 || whole[5] > 59 || whole[6] > 59)
+    time = count_microseconds(&moment);
+    if (kind != PG_TIMESTAMP || time < 0 || moment.hours > 23)
         return NULL;
-    int64_t seconds = (whole[4] * 60 + whole[5]) * 60 + whole[6];
-    return put_moment(out, days * DAY_MICROSECONDS + seconds * 1000000 + word(whole + 7), hash);
+    return put_moment(out, days * DAY_MICROSECONDS + time, hash);
 }
 
 static unsigned char *
 put_time_field(unsigned char *out, const unsigned char *value, Py_ssize_t size, uint64_t *hash)
 {
-    unsigned char whole[12] = {0};
-    memcpy(whole, value, (size_t)size);
-    int64_t hours = (int64_t)word(whole + 1) * 24 + whole[5];
-    if (whole[6] > 59 || whole[7] > 59)
-        return NULL;
-    int64_t seconds = whole[6] * 60 + whole[7];
-    int64_t time = hours * HOUR_MICROSECONDS + seconds * 1000000 + word(whole + 8);
-    return put_interval(out, whole[0] ? -time : time, hash);
+    Moment moment;
+    int64_t time = read_time(value, size, &moment) ? count_microseconds(&moment) : -1;
+    return time < 0 ? NULL : put_interval(out, moment.is_negative ? -time : time, hash);
 }
 
 /* The field of a value that was printed, which is known to be one, from how it was sent where its
@@ -514,7 +561,7 @@ static unsigned char *
 render_bytes(Pass *pass, unsigned char *out, const unsigned char *value, Py_ssize_t length,
              Column column, Py_ssize_t i, int for_copy)
 {
-    unsigned long long nuls = 0;
+    unsigned long long nuls = 0; /* there are hardly ever any */
     switch (column.mode) {
     case TEXT:
         out = escape(out, value, length, for_copy, &nuls);
@@ -546,10 +593,11 @@ render_bytes(Pass *pass, unsigned char *out, const unsigned char *value, Py_ssiz
     }
 }
 
-/* The field of a value of bytes; NULL if it has none known here. */
+/* The field of a value of bytes, of which a text may have NUL characters where `has_nuls`; NULL if it
+ * has none known here. */
 static unsigned char *
 put_bytes_field(unsigned char *out, const unsigned char *value, Py_ssize_t length, Column column,
-                unsigned char kind, uint64_t *hash)
+                unsigned char kind, int has_nuls, uint64_t *hash)
 {
     Py_ssize_t srid = column.mode != GEOMETRY ? 0 : length < SRID_BYTES ? length : SRID_BYTES;
     if (column.mode >= BINARY)
@@ -557,7 +605,8 @@ put_bytes_field(unsigned char *out, const unsigned char *value, Py_ssize_t lengt
                                 : put_plain(out, value + srid, (size_t)(length - srid), hash);
     if (column.mode == DATE && is_zero_date(value, length))
         return put_null(out, hash);
-    const unsigned char *nul = column.mode == TEXT ? memchr(value, 0, (size_t)length) : NULL;
+    const unsigned char *nul =
+        has_nuls && column.mode == TEXT ? memchr(value, 0, (size_t)length) : NULL;
     if (!nul)
         return put_text(out, value, value + length, kind, hash);
     if (kind != PG_TEXT || length > INT32_MAX)
@@ -614,7 +663,8 @@ render_row(Pass *pass, const unsigned char *at, const unsigned char *end, const 
                 return 0;
             out = render_bytes(pass, out, at, length, columns[i], i, for_copy);
             if (tuple)
-                tuple = put_bytes_field(tuple, at, length, columns[i], pass->kinds[i], &hash);
+                tuple = put_bytes_field(tuple, at, length, columns[i], pass->kinds[i],
+                                        pass->nul_characters[i] != 0, &hash);
             at += length;
         } else {
             const unsigned char *value = take_value(&at, end, columns[i].wire, &length);

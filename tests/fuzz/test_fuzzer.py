@@ -58,7 +58,7 @@ PLANTED = {
         "if (size != 0 && size != 4 && !(is_timed && (size == 7 || size == 11)))",
         "if (0)",
     ),
-    "hours of days are left out": ("days * 24 + whole[5]", "whole[5]"),
+    "hours of days are left out": ("days * 24 + at[5]", "at[5]"),
     "a short date is read past its end": ("size >= 8 && memcmp", "size >= 5 && memcmp"),
     "a carriage return is not escaped": ("['\\r'] = 'r', ", ""),
     "zero dates are counted twice": ("pass->zero_dates[i]++;", "pass->zero_dates[i] += 2;"),
