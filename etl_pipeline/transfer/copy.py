@@ -45,7 +45,7 @@ def copy_text(
     with connection.cursor() as cursor:
         with cursor.copy(copy_statement(target, columns, options).encode()) as copy:
             for block in blocks:
-                copy.write(block)
+                copy.write(memoryview(block))  # it is sent in pieces, which would be copies
         if cursor.rowcount < 0:
             raise TransferError("PostgreSQL did not report the rows of COPY", where=target)
         return cursor.rowcount
