@@ -11,7 +11,7 @@ from etl_pipeline.core.faults import read_meaning
 from etl_pipeline.errors import DatabaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy import Connection
 
@@ -72,7 +72,17 @@ def kill_query(connection: Connection, server_id: int) -> None:
 
 def _is_running_mysql(connection: Connection, server_id: int) -> bool:
     rows = connection.exec_driver_sql("SHOW PROCESSLIST").mappings()
-    return any(row["Id"] == server_id and row["Command"] in ("Query", "Execute") for row in rows)
+    return any(row["Id"] == server_id and is_at_work(row) for row in rows)
+
+
+def is_at_work(row: Mapping[Any, Any]) -> bool:
+    """Whether the session of this row of ``SHOW PROCESSLIST`` executes a statement.
+
+    MariaDB shows one that was killed as ``Killed`` until it has noticed, with its statement, and
+    then as ``Query`` while it rolls back.
+    """
+    is_ending = row["Command"] == "Killed" and row["Info"] is not None
+    return is_ending or row["Command"] in ("Query", "Prepare", "Execute")
 
 
 _END_POSTGRES = text(

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, event
 
 from etl_pipeline.core import ConnectionFactory, create_connection_manager
 from etl_pipeline.core.manager import ConnectionManager, Pace
-from etl_pipeline.core.orphans import end_orphan, read_server_id
+from etl_pipeline.core.orphans import end_orphan, is_at_work, read_server_id
 from etl_pipeline.errors import DatabaseError, LostWorkError
 
 if TYPE_CHECKING:
@@ -286,6 +286,24 @@ def test_a_statement_that_was_interrupted_is_ended(replication: Engine, fake: Fa
     pool: Any = replication.pool
     assert pool.checkedout() == 0
     assert server_id > 0
+
+
+@pytest.mark.parametrize(
+    ("command", "info", "expected"),
+    [
+        ("Query", "DELETE FROM t", True),
+        ("Query", None, True),
+        ("Prepare", "SELECT 1", True),
+        ("Execute", "SELECT 1", True),
+        ("Killed", "DELETE FROM t", True),  # it has not noticed yet
+        ("Killed", None, False),
+        ("Sleep", None, False),
+    ],
+)
+def test_a_statement_is_at_work_until_it_has_ended(
+    command: str, info: str | None, expected: bool
+) -> None:
+    assert is_at_work({"Id": 1, "Command": command, "Info": info}) is expected
 
 
 @pytest.mark.parametrize("name", ["replication", "analytics"])
