@@ -556,6 +556,15 @@ take_length(const unsigned char **at, const unsigned char *end, Py_ssize_t *leng
     return size <= (uint64_t)(end - *at);
 }
 
+/* A geometry without the number of its reference system, which MySQL puts before it. */
+static void
+leave_srid(const unsigned char **value, Py_ssize_t *length)
+{
+    Py_ssize_t srid = *length < SRID_BYTES ? *length : SRID_BYTES;
+    *value += srid;
+    *length -= srid;
+}
+
 /* A value of bytes, in its column's mode. */
 static unsigned char *
 render_bytes(Pass *pass, unsigned char *out, const unsigned char *value, Py_ssize_t length,
@@ -583,10 +592,8 @@ render_bytes(Pass *pass, unsigned char *out, const unsigned char *value, Py_ssiz
     case PLAIN:
         return put_bytes(out, value, (size_t)length);
     case GEOMETRY:
-        if (for_copy) {
-            Py_ssize_t srid = length < SRID_BYTES ? length : SRID_BYTES;
-            return hexadecimal(out, value + srid, length - srid, 1);
-        }
+        if (for_copy)
+            leave_srid(&value, &length);
         /* fall through */
     default: /* BINARY */
         return hexadecimal(out, value, length, for_copy);
@@ -599,10 +606,10 @@ static unsigned char *
 put_bytes_field(unsigned char *out, const unsigned char *value, Py_ssize_t length, Column column,
                 unsigned char kind, int has_nuls, uint64_t *hash)
 {
-    Py_ssize_t srid = column.mode != GEOMETRY ? 0 : length < SRID_BYTES ? length : SRID_BYTES;
+    if (column.mode == GEOMETRY)
+        leave_srid(&value, &length);
     if (column.mode >= BINARY)
-        return kind != PG_BYTEA ? NULL
-                                : put_plain(out, value + srid, (size_t)(length - srid), hash);
+        return kind != PG_BYTEA ? NULL : put_plain(out, value, (size_t)length, hash);
     if (column.mode == DATE && is_zero_date(value, length))
         return put_null(out, hash);
     const unsigned char *nul =
