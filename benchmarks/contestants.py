@@ -18,7 +18,7 @@ from benchmarks.stage import Stage
 from etl_pipeline.transfer.select import TableText
 
 TABLE = "procedurelog"
-OURS = "etl_pipeline"
+OURS, PAIR = "etl_pipeline", "reference pair"
 HOP = f"{sys.executable} -m benchmarks.hop"
 MYSQL, POSTGRES, BOTH, SELECT = (
     "MySQL → MySQL",
@@ -66,13 +66,12 @@ def all_contestants(
     tables, script = replication_pair(stage, streams, collations)
     raw_tables, raw_script = analytics_pair(stage, streams)
     to_postgres, to_mysql = _peers_to_postgres(stage, peers.resolve()), _peers_to_mysql(stage)
-    pair = "reference pair"
     return [
         *to_mysql,
-        Contestant(pair, MYSQL, script, before=tuple(tables)),
+        Contestant(PAIR, MYSQL, script, before=tuple(tables)),
         Contestant(OURS, MYSQL, f"{HOP} replicate {TABLE}"),
         Contestant(OURS, POSTGRES, f"{HOP} load {TABLE}", keeps_replica=True),
-        Contestant(pair, POSTGRES, raw_script, before=tuple(raw_tables)),
+        Contestant(PAIR, POSTGRES, raw_script, before=tuple(raw_tables)),
         *to_postgres,
         Contestant("mariadb --quick, SELECT *", SELECT, plain_select(stage, text.table)),
         Contestant(OURS, BOTH, f"{HOP} run {TABLE}"),
@@ -152,7 +151,7 @@ def _peers_to_postgres(stage: Stage, peers: Path) -> list[Contestant]:
                 "SOURCE_URL": f"mysql+pymysql://{login}",
                 "DESTINATION__POSTGRES__CREDENTIALS": f"postgresql://{other}",
                 "RUNTIME__DLTHUB_TELEMETRY": "false",
-                "DLT_DATA_DIR": str(stage.folder / "dlt"),
+                "DLT_DATA_DIR": str(stage.folder),
                 "TABLE": TABLE,
             },
         ),

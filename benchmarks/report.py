@@ -26,7 +26,7 @@ from benchmarks.changes import (
     TABLE_SYNC,
     UNCHANGED,
 )
-from benchmarks.contestants import BOTH, MYSQL, OURS, POSTGRES, SELECT
+from benchmarks.contestants import BOTH, MYSQL, OURS, PAIR, POSTGRES, SELECT
 from benchmarks.runs import ANALYTICS_PAIR, REPLICATION_PAIR
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
@@ -176,7 +176,7 @@ def _table_aims(figures: Mapping[str, Any]) -> Iterator[Aim]:
     cpu = {(one["kind"], one["name"]): one["source_cpu"] for one in done}
     for kind in (POSTGRES, MYSQL):
         ours = seconds.get((kind, OURS), [])
-        pair = seconds.get((kind, "reference pair"), [])
+        pair = seconds.get((kind, PAIR), [])
         peers = [
             values
             for (where, name), values in seconds.items()
