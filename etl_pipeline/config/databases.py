@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +45,10 @@ REQUIRED_KEYS: Final = ("host", "database", "user", "password")
 DEFAULT_PORTS: Final[Mapping[DatabaseType, int]] = MappingProxyType(
     {DatabaseType.SOURCE: 3306, DatabaseType.REPLICATION: 3306, DatabaseType.ANALYTICS: 5432}
 )
+MysqlSslMode = Literal["disabled", "preferred", "required", "verify_ca", "verify_identity"]
+PostgresSslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+MYSQL_SSL_MODES: Final[tuple[str, ...]] = get_args(MysqlSslMode)
+POSTGRES_SSL_MODES: Final[tuple[str, ...]] = get_args(PostgresSslMode)
 _ENDINGS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "host": "HOST",

@@ -6,7 +6,7 @@ JSON Schemas are made from these models (``reference.py``). A test refuses a key
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from etl_pipeline.config.databases import MysqlSslMode, PostgresSslMode
 from etl_pipeline.config.resolve import (
     DEFAULT_CONNECT_TIMEOUT,
     DEFAULT_MAX_OVERFLOW,
@@ -27,10 +28,6 @@ from etl_pipeline.config.resolve import (
 )
 from etl_pipeline.config.window import WINDOW_PATTERN, parse_window
 
-MysqlSslMode = Literal["disabled", "preferred", "required", "verify_ca", "verify_identity"]
-PostgresSslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
-MYSQL_SSL_MODES: tuple[str, ...] = get_args(MysqlSslMode)
-POSTGRES_SSL_MODES: tuple[str, ...] = get_args(PostgresSslMode)
 ExtractionStrategy = Literal["full_table", "fingerprint", "incremental", "append_only"]
 TableImportance = Literal["critical", "important", "standard"]
 DriftWord = Literal["follow", "freeze"]

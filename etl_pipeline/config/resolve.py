@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from etl_pipeline.config.databases import (
     DEFAULT_PORTS,
+    MYSQL_SSL_MODES,
+    POSTGRES_SSL_MODES,
     REQUIRED_KEYS,
     DatabaseType,
     PostgresSchema,
@@ -109,8 +111,6 @@ def _check_tls(
     faults: list[Fault],
 ) -> None:
     """Settle ``ssl_mode``: a certificate authority that is named is also used to verify."""
-    from etl_pipeline.config.models import MYSQL_SSL_MODES, POSTGRES_SSL_MODES
-
     is_postgres = db_type is DatabaseType.ANALYTICS
     known = POSTGRES_SSL_MODES if is_postgres else MYSQL_SSL_MODES
     off, opportunistic, on, verify = (

@@ -10,13 +10,12 @@ import pytest
 
 from etl_pipeline.config import FileConfigProvider, Settings, reset_settings
 from etl_pipeline.config.checking import check_data
-from etl_pipeline.config.databases import list_variables
-from etl_pipeline.config.models import (
+from etl_pipeline.config.databases import (
     MYSQL_SSL_MODES,
     POSTGRES_SSL_MODES,
-    PipelineConfig,
-    TablesConfig,
+    list_variables,
 )
+from etl_pipeline.config.models import PipelineConfig, TablesConfig
 from etl_pipeline.config.yaml_file import parse_yaml
 from etl_pipeline.core import ConnectionFactory
 from tests.config.test_guide import write
