@@ -43,6 +43,8 @@ fi
 "$python" -m venv "$venv"
 "$venv/bin/pip" install --quiet --disable-pip-version-check \
     --constraint constraints.txt --editable '.[dev,transform]'
+# pip compiles what it copies; without this the first commands would take half a second longer.
+"$venv/bin/python" -m compileall -q etl_pipeline
 # mypy and dbt want versions of one library that exclude each other, so mypy lives apart.
 "$python" -m venv "$venv-lint"
 "$venv-lint/bin/pip" install --quiet --disable-pip-version-check \

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from etl_pipeline.cli.output import say, show
+from etl_pipeline.cli.output import align, say, show
 from etl_pipeline.cli.shell import DEBUG_OPTION, exit_codes, show_trace, stop_on_sigterm
 
 if TYPE_CHECKING:
@@ -151,8 +151,7 @@ def _next_steps(folder: Path, analytics: Mapping[str, object]) -> str:
         (f"{etl} transform --docs", "their documentation, as a web page"),
         (f"{etl} demo --stop{place}", "stop; --remove: and delete"),
     ]
-    width = max(len(command) for command, _ in steps)
-    steps_text = "\n".join(f"  {command:<{width}}  # {comment}" for command, comment in steps)
+    steps_text = "\n".join(align([(f"  {command}", f"# {why}") for command, why in steps]))
     return f"""
 The servers go on running. What to try now:
 

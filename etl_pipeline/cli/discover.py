@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from etl_pipeline.cli.output import count_tables, say, show
+from etl_pipeline.cli.output import align, count_of, say, show
 from etl_pipeline.cli.shell import DEBUG_OPTION, complete_table, exit_codes, stop_on_sigterm
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ def screen(found: Discovery) -> str:
 
 
 def _table_lines(choices: Sequence[Choice]) -> list[str]:
-    width = max(len(choice.table) for choice in choices)
-    return [f"{one.table:<{width}}  {one.strategy:<11}  {one.because}" for one in choices]
+    return align([(one.table, one.strategy, one.because) for one in choices])
 
 
 def _sums(choices: Sequence[Choice]) -> list[str]:
@@ -71,7 +70,7 @@ def _sums(choices: Sequence[Choice]) -> list[str]:
     used = sum(choice.strategy == "incremental" for choice in stamped)
     have = "has" if len(stamped) == 1 else "have"
     return [
-        f"{count_tables(len(choices))}: {', '.join(parts)}",
+        f"{count_of(len(choices), 'table')}: {', '.join(parts)}",
         f"{len(stamped)} {have} a column that the server stamps; {used} can be read by it",
     ]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from etl_pipeline.cli.output import show
+from etl_pipeline.cli.output import align, show
 from etl_pipeline.cli.shell import DEBUG_OPTION, exit_codes
 
 if TYPE_CHECKING:
@@ -77,8 +77,6 @@ def _find_program() -> str:
 
 def screen(folder: Path, files: Sequence[NewFile], environment: str) -> str:
     """What was written, and what to do next."""
-    width = max(len(str(one.path)) for one in files)
-    lines = [f"{one.path!s:<{width}}  {one.remark}" for one in files]
     steps = [
         (f'${{EDITOR:-vi}} "$ETL_CONFIG_DIR"/.env_{environment}', "where the databases are"),
         ("etl doctor", "checks all that a run needs"),
@@ -86,14 +84,13 @@ def screen(folder: Path, files: Sequence[NewFile], environment: str) -> str:
         ("etl plan", "shows what a run would do"),
         ("etl run", "copies, with proof"),
     ]
-    width = max(len(step) for step, _ in steps)
     place = shlex.quote(str(folder.absolute()))
     return "\n".join(
         [
-            *lines,
+            *align([(str(one.path), one.remark) for one in files]),
             "",
             "Next:",
             f"  export ETL_ENVIRONMENT={environment} ETL_CONFIG_DIR={place}",
-            *(f"  {step:<{width}}  # {why}" for step, why in steps),
+            *align([(f"  {step}", f"# {why}") for step, why in steps]),
         ]
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import TextIO
 
@@ -46,9 +47,21 @@ def say(words: str) -> None:
         _close(sys.stderr)
 
 
-def count_tables(count: int) -> str:
-    """``1 table``, ``2 tables``."""
-    return f"{count} table" if count == 1 else f"{count} tables"
+def count_of(number: int, noun: str) -> str:
+    """``1 table``, ``2,000 tables``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def align(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
+    """A line a row, its cells in columns; of the columns in *right* the ends stand in line."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def printable(text: str) -> str:

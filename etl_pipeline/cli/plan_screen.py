@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from etl_pipeline.cli.drift_screen import drift_json, planned_lines
-from etl_pipeline.cli.output import count_tables
+from etl_pipeline.cli.output import align, count_of
 from etl_pipeline.cli.screens import first_lines
 from etl_pipeline.pipeline.preview import Preview, TablePreview
 
@@ -22,34 +22,25 @@ _NAMES_SHOWN = 3
 
 def plan_screen(preview: Preview, *, with_sql: bool) -> str:
     """What ``etl plan`` prints: a table a line, with what is special about it, and the sums."""
-    widths = [
-        max((len(text) for text in column), default=0)
-        for column in zip(*(_cells(one) for one in preview.tables), strict=True)
-    ]
+    heads = align([_cells(one) for one in preview.tables], right=(2, 3, 4))
     lines: list[str] = []
-    for one in preview.tables:
-        lines += _table_lines(one, widths, with_sql=with_sql)
+    for head, one in zip(heads, preview.tables, strict=True):
+        lines += [head, *_remarks(one, with_sql=with_sql)]
     return "\n".join([*lines, *_sums(preview)])
 
 
-def _cells(one: TablePreview) -> tuple[str, str, str, str]:
+def _cells(one: TablePreview) -> tuple[str, ...]:
     return (
         one.table,
         one.strategy or "-",
         f"{one.rows:,} rows",
         f"{one.data_bytes / 1e6:,.1f} MB",
+        f"{one.seconds:,.1f} s" if one.seconds is not None else "-",
+        _STEPS[one.what] if one.what and not one.error else "",
     )
 
 
-def _table_lines(one: TablePreview, widths: Sequence[int], *, with_sql: bool) -> Iterator[str]:
-    table, strategy, rows, size = widths
-    cells = _cells(one)
-    time = f"{one.seconds:,.1f} s" if one.seconds is not None else "-"
-    step = _STEPS[one.what] if one.what and not one.error else ""
-    yield (
-        f"{cells[0]:<{table}}  {cells[1]:<{strategy}}  {cells[2]:>{rows}}  {cells[3]:>{size}}  "
-        f"{time:>8}  {step}"
-    ).rstrip()
+def _remarks(one: TablePreview, *, with_sql: bool) -> Iterator[str]:
     if one.because:
         yield f"  since {one.because}"
     yield from first_lines(planned_lines(one.drift))
@@ -82,7 +73,7 @@ def _sums(preview: Preview) -> list[str]:
         time = "no run yet to tell the time from"
     else:
         missing = len(preview.tables) - len(known)
-        of = f", without {count_tables(missing)} that no run tells of" if missing else ""
+        of = f", without {count_of(missing, 'table')} that no run tells of" if missing else ""
         time = f"{sum(known):,.1f} s of work by the last runs{of}"
     steps: Counter[str] = Counter(t.what for t in preview.tables if t.what and not t.error)
     words = {"build": "to build", "full": "to compare", "stamped": "by stamp", "tail": "by key"}
@@ -91,7 +82,7 @@ def _sums(preview: Preview) -> list[str]:
         parts.append(f"{len(preview.failing)} would fail")
     return [
         "",
-        f"{count_tables(len(preview.tables))} ({preview.environment}): {', '.join(parts)}",
+        f"{count_of(len(preview.tables), 'table')} ({preview.environment}): {', '.join(parts)}",
         f"  {rows:,} rows, {size:,.1f} MB by the source's estimate; {time}",
         *_ddl_sums(preview),
         *first_lines(planned_lines(preview.came_and_went)),

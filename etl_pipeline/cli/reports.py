@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from etl_pipeline.cli.drift_screen import recorded_json, recorded_lines
+from etl_pipeline.cli.output import align, count_of
 from etl_pipeline.pipeline.report import Status, TableStatus
 from etl_pipeline.sync.history import DriftRecord, RunRecord, TableRecord
 
@@ -20,8 +21,7 @@ def status_screen(status: Status) -> str:
         "read", "last run", "next full pass",
     )  # fmt: skip
     lines = [_status_line(one, status.now) for one in status.tables]
-    count = len(status.tables)
-    title = f"{count} {'table' if count == 1 else 'tables'} ({status.environment})"
+    title = f"{count_of(len(status.tables), 'table')} ({status.environment})"
     screen = [title, *_aligned([head, *lines])]
     marks = [(one.table, one.good.watermark) for one in status.tables if one.good]
     screen += [f"{table}: watermark {mark}" for table, mark in marks if mark]
@@ -77,18 +77,12 @@ def _age(span: timedelta) -> str:
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """*rows* in columns; those that hold numbers below their head are flush right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    right = [
-        len(rows) > 1 and all(cell[:1].isdigit() or cell == "-" for cell in column[1:])
-        for column in zip(*rows, strict=True)
+    numbers = [
+        i
+        for i, column in enumerate(zip(*rows[1:], strict=True))
+        if all(cell[:1].isdigit() or cell == "-" for cell in column)
     ]
-    return [
-        "  ".join(
-            cell.rjust(width) if is_right else cell.ljust(width)
-            for cell, width, is_right in zip(row, widths, right, strict=True)
-        ).rstrip()
-        for row in rows
-    ]
+    return align(rows, right=numbers)
 
 
 def history_screen(runs: Sequence[RunRecord]) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from etl_pipeline.cli.drift_screen import drift_json, drift_lines
+from etl_pipeline.cli.output import count_of
 from etl_pipeline.cli.transform_screens import transform_record
 from etl_pipeline.core.burden import Burden
 from etl_pipeline.errors import EtlError
@@ -46,7 +47,7 @@ def run_screen(summary: RunSummary) -> str:
     lines = [
         f"Run {summary.run_id} ({summary.environment}) "
         f"{'succeeded' if summary.is_success else 'failed'}: "
-        f"{total - len(failed)} of {count_tables(total)} {_DONE[summary.only]}",
+        f"{total - len(failed)} of {count_of(total, 'table')} {_DONE[summary.only]}",
         f"  rows   {rows:,} ({_size(summary.total('text_bytes'))} as text) "
         f"in {summary.seconds:,.1f} s{speed}",
     ]
@@ -83,7 +84,7 @@ def _proofs(summary: RunSummary) -> Iterable[str]:
     label = "proof"
     for grade, words in _PROOFS.items():
         if grade in grades:
-            count = f" ({count_tables(grades[grade])})" if len(grades) > 1 else ""
+            count = f" ({count_of(grades[grade], 'table')})" if len(grades) > 1 else ""
             yield f"  {label:5}  {grade}{count}: {words}"
             label = ""
 
@@ -127,11 +128,6 @@ def first_lines(lines: Iterable[str]) -> list[str]:
 
 def _size(count: int) -> str:
     return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:,.1f} kB"
-
-
-def count_tables(count: int) -> str:
-    """``1 table``, ``2 tables``."""
-    return f"{count} table" if count == 1 else f"{count} tables"
 
 
 def failure_lines(table: str, what: str, fix: str | None) -> Iterable[str]:

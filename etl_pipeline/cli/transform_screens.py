@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from etl_pipeline.cli.output import align, count_of
 from etl_pipeline.core.faults import POSTGRES
 from etl_pipeline.transform.summary import Node, Rows, TransformSummary
 
@@ -31,7 +32,7 @@ def transform_screen(summary: TransformSummary) -> str:
         lines.append(f"  not built, for what raw lacks: {', '.join(summary.not_built)}")
         lines.append("  what an earlier build left of them stays as it was")
     for node in summary.warned:
-        lines.append(f"  worth knowing  {node.name}: {_count(node.failures or 0, 'row')}")
+        lines.append(f"  worth knowing  {node.name}: {count_of(node.failures or 0, 'row')}")
     for node in summary.failed:
         lines += _failure(node, summary)
     skipped = [n.name for n in models if n.status == "skipped"]
@@ -46,7 +47,7 @@ def _failure(node: Node, summary: TransformSummary) -> Iterable[str]:
     """What failed, the file that says so, the SQL that was sent, and the fix."""
     if node.status == "fail" and node.kind == "test":
         about = f" of {', '.join(node.tested)}" if node.tested else ""
-        yield f"test {node.name}: {_count(node.failures or 0, 'row')}{about} should not be there"
+        yield f"test {node.name}: {count_of(node.failures or 0, 'row')}{about} should not be there"
     elif node.kind == "unit_test":
         yield f"unit test {node.name}: the example comes out otherwise"
         yield from (f"  {line}" for line in (node.words or "").splitlines())
@@ -78,20 +79,11 @@ def _server_fix(words: str) -> str | None:
 def _table(rows: Rows) -> Iterable[str]:
     yield f"rows of {rows.test}:"
     cells = [[_cell(value) for value in row] for row in rows.rows]
-    widths = [
-        max(len(name), *(len(row[i]) for row in cells)) if cells else len(name)
-        for i, name in enumerate(rows.columns)
-    ]
-    for line in [list(rows.columns), *cells]:
-        yield "  " + "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip()
+    yield from (f"  {line}" for line in align([rows.columns, *cells]))
 
 
 def _cell(value: object) -> str:
     return "NULL" if value is None else str(value)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def transform_json(summary: TransformSummary) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from etl_pipeline.cli.screens import as_json, count_tables, failure_lines, first_lines
+from etl_pipeline.cli.output import align, count_of
+from etl_pipeline.cli.screens import as_json, failure_lines, first_lines
 from etl_pipeline.pipeline.summary import VerifySummary
 from etl_pipeline.verify.compare import Scope
 from etl_pipeline.verify.verdict import (
@@ -48,7 +49,9 @@ def _headline(summary: VerifySummary, has_moved: bool) -> str:
     places = summary.scope.only or ("replication and raw" if has_moved else "")
     mended = sum(v.is_repaired for v in summary.verdicts)
     words = f"as loaded in {places}" if places else "equal in source, replication and raw"
-    return f"{good} of {count_tables(total)} {words}" + (f", {mended} repaired" if mended else "")
+    return f"{good} of {count_of(total, 'table')} {words}" + (
+        f", {mended} repaired" if mended else ""
+    )
 
 
 def _proof(scope: Scope) -> str:
@@ -62,7 +65,7 @@ def _proof(scope: Scope) -> str:
 
 
 def _moved(verdict: Verdict) -> str:
-    rows = "1 row" if verdict.moved == 1 else f"{verdict.moved:,} rows"
+    rows = count_of(verdict.moved, "row")
     since = f" of {_instant(verdict.moved_since)}" if verdict.moved_since else ""
     return f"{verdict.table}: {rows} changed at the source since the read{since}"
 
@@ -74,7 +77,7 @@ def _verdict_lines(verdict: Verdict) -> Iterator[str]:
         yield from _discrepancy_lines(verdict.table, discrepancy)
     for repaired in verdict.repaired:
         count = sum(repaired.rows.values())
-        rows = "1 row" if count == 1 else f"{count:,} rows"
+        rows = count_of(count, "row")
         yield f"  repaired: {rows} of {verdict.table} copied again into {repaired.place}"
     if verdict.unrepaired:
         yield f"  not repaired: {verdict.unrepaired}"
@@ -116,10 +119,9 @@ def _side_by_side(values: SideBySide, place: str) -> Iterator[str]:
         )
         for position, name in enumerate(values.columns)
     ]
-    wide = [max(len(row[i]) for row in [head, *rows]) for i in range(2)]
-    for name, expected, held in [head, *rows]:
+    for (name, expected, held), line in zip([head, *rows], align([head, *rows]), strict=True):
         mark = "≠" if name and expected != held else " "
-        yield f"  {mark} {name:<{wide[0]}}  {expected:<{wide[1]}}  {held}".rstrip()
+        yield f"  {mark} {line}"
 
 
 def _value(row: tuple[str | None, ...] | None, position: int) -> str:
