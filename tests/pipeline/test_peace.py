@@ -96,8 +96,10 @@ def logging_statements(lab: Lab) -> Iterator[Callable[[], list[tuple[str, float]
                 (text.decode() if isinstance(text, bytes) else text, seconds.total_seconds())
                 for text, seconds in cursor.fetchall()
             ]
-            # MySQL logs the other commands of the protocol by their names.
-            return [one for one in said if one[0].upper() not in ("PING", "QUIT")]
+            # MySQL logs the other commands of the protocol by their names; what was prepared is
+            # logged with its text when it is executed.
+            other = ("PING", "QUIT", "PREPARE", "CLOSE STMT")
+            return [one for one in said if one[0].upper() not in other]
 
         try:
             yield read
