@@ -87,7 +87,7 @@ def _etl(
     production or test, and ETL_CONFIG_DIR names the folder of the files, if it is not the
     current one.
 
-    Exit codes: 0 all is equal; 1 tables failed or differ, or a server cannot be used; 2 the
+    Exit codes: 0 all is proven; 1 tables failed or differ, or a server cannot be used; 2 the
     configuration or the command is wrong; 130 stopped by Ctrl-C.
     """
     if context.invoked_subcommand is None:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import TextIO
 
 from etl_pipeline.errors import EtlError
@@ -50,6 +51,16 @@ def say(words: str) -> None:
 def count_of(number: int, noun: str) -> str:
     """``1 table``, ``2,000 tables``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def age_of(span: timedelta) -> str:
+    """*span* in the largest unit that it has one of: ``40 s``, ``12 min``, ``5 h``, ``3 days``."""
+    seconds = max(0, int(span.total_seconds()))
+    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count} {unit if count > 1 or unit != 'days' else 'day'}"
+    return f"{seconds} s"
 
 
 def align(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from etl_pipeline.cli.drift_screen import recorded_json, recorded_lines
-from etl_pipeline.cli.output import align, count_of
+from etl_pipeline.cli.output import age_of, align, count_of
+from etl_pipeline.cli.screens import GRADES
 from etl_pipeline.pipeline.report import Status, TableStatus
 from etl_pipeline.sync.history import DriftRecord, RunRecord, TableRecord
 
@@ -41,7 +42,7 @@ def _status_line(one: TableStatus, now: datetime) -> tuple[str, ...]:
         _number(one.source_rows),
         _number(one.replica_rows),
         _number(one.raw_rows),
-        f"{_age(now - read_from)} ago" if read_from else "never",
+        f"{age_of(now - read_from)} ago" if read_from else "never",
         _last(one),
         _due(one.next_full_pass, now),
     )
@@ -58,21 +59,11 @@ def _last(one: TableStatus) -> str:
 def _due(instant: datetime | None, now: datetime) -> str:
     if instant is None:
         return "each run"
-    return "next run" if instant <= now else f"in {_age(instant - now)}"
+    return "next run" if instant <= now else f"in {age_of(instant - now)}"
 
 
 def _number(value: int | None) -> str:
     return "-" if value is None else f"{value:,}"
-
-
-def _age(span: timedelta) -> str:
-    """*span* in the largest unit that it has one of: ``40 s``, ``12 min``, ``5 h``, ``3 days``."""
-    seconds = max(0, int(span.total_seconds()))
-    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
-        if seconds >= size:
-            count = seconds // size
-            return f"{count} {unit if count > 1 or unit != 'days' else 'day'}"
-    return f"{seconds} s"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -89,7 +80,7 @@ def history_screen(runs: Sequence[RunRecord]) -> str:
     """What ``etl history`` prints."""
     head = (
         "run", "started (UTC)", "took", "outcome", "tables", "failed", "drift", "rows",
-        "inserted", "updated", "deleted",
+        "inserted", "updated", "deleted", "proven",
     )  # fmt: skip
     lines = [
         (
@@ -104,10 +95,17 @@ def history_screen(runs: Sequence[RunRecord]) -> str:
             _number(run.inserted),
             _number(run.updated),
             _number(run.deleted),
+            _proven(run),
         )
         for run in runs
     ]
     return "\n".join(_aligned([head, *lines]))
+
+
+def _proven(run: RunRecord) -> str:
+    """How many tables reached which grade."""
+    counts = zip(GRADES, (run.proven_value, run.proven_keys_stamp, run.proven_append), strict=True)
+    return ", ".join(f"{grade} {count:,}" for grade, count in counts if count) or "-"
 
 
 def _took(run: RunRecord) -> str:

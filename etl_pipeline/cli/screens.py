@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from etl_pipeline.cli.drift_screen import drift_json, drift_lines
-from etl_pipeline.cli.output import count_of
+from etl_pipeline.cli.output import age_of, count_of
 from etl_pipeline.cli.transform_screens import transform_record
 from etl_pipeline.core.burden import Burden
 from etl_pipeline.errors import EtlError
@@ -32,22 +31,23 @@ ALIKE_SHOWN = 3
 
 
 _DONE = {
-    None: "equal to the source",
     "replicate": "brought to replication; raw is as it was",
     "load": "loaded from replication; no row of the source was read",
-    "backfill": "read again in the range and made equal",
+    "backfill": "read again in the range and made equal there",
 }
+GRADES = {"value": "equal (value)", "keys+stamp": "keys and stamps", "append": "log's end"}
+"""What each grade is called where it is claimed: equality of the highest alone."""
 
 
 def run_screen(summary: RunSummary) -> str:
     """What ``etl run`` prints at its end."""
     total, failed = len(summary.outcomes), summary.failed
     rows = summary.total("rows")
+    verdict = "succeeded" if summary.is_success else "failed"
     speed = f", {rows / summary.seconds:,.0f} rows/s" if summary.seconds else ""
     lines = [
-        f"Run {summary.run_id} ({summary.environment}) "
-        f"{'succeeded' if summary.is_success else 'failed'}: "
-        f"{total - len(failed)} of {count_of(total, 'table')} {_DONE[summary.only]}",
+        f"Run {summary.run_id} ({summary.environment}) {verdict}: "
+        f"{total - len(failed)} of {count_of(total, 'table')}{_proven_words(summary)}",
         f"  rows   {rows:,} ({_size(summary.total('text_bytes'))} as text) "
         f"in {summary.seconds:,.1f} s{speed}",
     ]
@@ -71,22 +71,42 @@ def run_screen(summary: RunSummary) -> str:
     return "\n".join(lines)
 
 
+def _proven_words(summary: RunSummary) -> str:
+    """What was proven of how many tables; that tables are equal is said of no other grade."""
+    if summary.only:
+        return f" {_DONE[summary.only]}"
+    grades = summary.grades
+    if grades["value"] == grades.total():
+        return f" {GRADES['value']}"
+    parts = [f"{words} {grades[grade]}" for grade, words in GRADES.items() if grades[grade]]
+    return f": {', '.join(parts)}"
+
+
 _PROOFS = {
-    "value": "every value was compared with the source by digest",
-    "keys+stamp": "every key was compared, and each row with a new stamp",
-    "append": "rows at the end of a log were compared, the rest was not read",
+    "value": "every value at the source compared with what its copy was given",
+    "keys+stamp": "keys, and rows with a new stamp, compared",
+    "append": "the end of the log compared",
 }
 
 
 def _proofs(summary: RunSummary) -> Iterable[str]:
-    """A line for each grade that was reached; with the number of tables, where there are two."""
-    grades = Counter(outcome.grade for outcome in summary.outcomes if outcome.grade)
+    """A line for each grade that was reached, with the age of what it rests on."""
     label = "proof"
     for grade, words in _PROOFS.items():
-        if grade in grades:
-            count = f" ({count_of(grades[grade], 'table')})" if len(grades) > 1 else ""
-            yield f"  {label:5}  {grade}{count}: {words}"
+        if summary.grades[grade]:
+            rest = "" if grade == "value" else f"; {_rest(summary, grade)}"
+            yield f"  {label:5}  {grade}: {words}{rest}"
             label = ""
+
+
+def _rest(summary: RunSummary, grade: str) -> str:
+    """What the values of tables of *grade* rest on that the run did not read."""
+    proven = [outcome.proven_at for outcome in summary.outcomes if outcome.grade == grade]
+    known = [instant for instant in proven if instant]
+    if len(known) < len(proven):
+        return "all values never"
+    end = summary.started_at + timedelta(seconds=summary.seconds)
+    return f"all values {age_of(end - min(known))} ago"
 
 
 def _burden(burden: Burden) -> Iterable[str]:
@@ -138,7 +158,7 @@ def failure_lines(table: str, what: str, fix: str | None) -> Iterable[str]:
 
 
 def is_success(summary: RunSummary, models: Models) -> bool:
-    """Whether every table is equal, and every model that was wanted is built and passes."""
+    """Whether each table reached its grade, and each model that was wanted is built and passes."""
     return summary.is_success and (
         models is None or (isinstance(models, TransformSummary) and models.is_success)
     )
@@ -160,6 +180,7 @@ def run_json(summary: RunSummary, models: Models = None) -> str:
             "updated": summary.total("updated"),
             "deleted": summary.total("deleted"),
             "discrepancies": len(summary.failed),
+            "proven": {grade: summary.grades[grade] for grade in GRADES},
             "notes": list(summary.notes),
             "transformation": _models_record(models),
             "source": {

@@ -1,6 +1,6 @@
 """Where errors become exit codes, and what the commands share.
 
-0: everything is equal to its grade. 1: tables failed or differ, or a server cannot be used.
+0: every table reached its grade. 1: tables failed or differ, or a server cannot be used.
 2: the configuration or the command is wrong. 130: stopped by Ctrl-C or SIGTERM.
 """
 

@@ -44,13 +44,20 @@ def verify_screen(summary: VerifySummary) -> str:
 
 
 def _headline(summary: VerifySummary, has_moved: bool) -> str:
+    """What holds of how many tables: of ``raw`` it is said to be equal only if it was compared."""
     total = len(summary.verdicts)
     good = total - len(summary.different)
     places = summary.scope.only or ("replication and raw" if has_moved else "")
     mended = sum(v.is_repaired for v in summary.verdicts)
-    words = f"as loaded in {places}" if places else "equal in source, replication and raw"
-    return f"{good} of {count_of(total, 'table')} {words}" + (
-        f", {mended} repaired" if mended else ""
+    if places:
+        words = f" as loaded in {places}"
+    elif summary.scope.deep:
+        words = ": source = replication = raw (value)"
+    else:
+        words = ": source = replication (value), raw as loaded"
+    part = "" if summary.scope.sample is None else ", in a sample"
+    return f"{good} of {count_of(total, 'table')}{part}{words}" + (
+        f"; {mended} repaired" if mended else ""
     )
 
 

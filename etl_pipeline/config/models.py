@@ -291,7 +291,7 @@ class Transform(_Model):
     """How models are built in the warehouse."""
 
     after_run: bool = key(
-        "`etl run` ends with `etl transform`, if every table is equal", example=True, default=False
+        "`etl run` ends with `etl transform`, if no table failed", example=True, default=False
     )
     folder: Text | None = key(
         "where dbt works, with the SQL that was sent; beside this file unless the path is absolute",

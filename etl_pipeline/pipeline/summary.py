@@ -55,6 +55,11 @@ class RunSummary:
         of_tables = (event for outcome in self.outcomes for event in outcome.drift)
         return sorted([*self.came_and_went, *of_tables], key=lambda event: event.table)
 
+    @property
+    def grades(self) -> Counter[str]:
+        """How many tables reached each grade."""
+        return Counter(outcome.grade for outcome in self.outcomes if outcome.grade)
+
     def total(self, field: str) -> int:
         """The sum of an integer *field* over all tables."""
         return sum(getattr(outcome, field) for outcome in self.outcomes)

@@ -25,6 +25,7 @@ class RunRecord:
         continues: The run that it went on with; None for none.
         drift_events: Changes of the source's schema that it met.
         tables: Tables that it has finished, failed ones included.
+        proven_value: Tables that reached the grade ``value``; the next fields likewise.
     """
 
     run_id: int
@@ -45,6 +46,9 @@ class RunRecord:
     inserted: int
     updated: int
     deleted: int
+    proven_value: int
+    proven_keys_stamp: int
+    proven_append: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,10 @@ SELECT r.run_id, r.started_at, r.finished_at, h.seen_at, r.outcome, r.etl_versio
        coalesce(sum(t.text_bytes), 0)::bigint AS text_bytes,
        coalesce(sum(t.inserted), 0)::bigint AS inserted,
        coalesce(sum(t.updated), 0)::bigint AS updated,
-       coalesce(sum(t.deleted), 0)::bigint AS deleted
+       coalesce(sum(t.deleted), 0)::bigint AS deleted,
+       count(*) FILTER (WHERE t.grade = 'value') AS proven_value,
+       count(*) FILTER (WHERE t.grade = 'keys+stamp') AS proven_keys_stamp,
+       count(*) FILTER (WHERE t.grade = 'append') AS proven_append
 FROM etl.run r
 LEFT JOIN etl.heartbeat h USING (run_id)
 LEFT JOIN etl.table_run t USING (run_id)

@@ -90,6 +90,9 @@ RUN = RunRecord(
     inserted=0,
     updated=41,
     deleted=0,
+    proven_value=1,
+    proven_keys_stamp=0,
+    proven_append=0,
 )
 RECORDED = [
     DriftRecord(PRICE_REFUSED, None, None),

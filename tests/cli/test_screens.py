@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,14 @@ FAILED = _outcome(
     fix="etl run codes --adopt",
 )
 REFUSED = _outcome("shapes", grade=None, error="column outline: type geometry is not supported")
+BY_STAMPS = _outcome(
+    "procnote",
+    strategy="incremental",
+    grade="keys+stamp",
+    rows=70_000,
+    proven_at=STARTED - timedelta(days=3),
+)
+BY_TAIL = _outcome("securitylog", strategy="append_only", grade="append", rows=900_000)
 NOTE = (
     "2 tables ask for another extraction_strategy than full_table; "
     "this version reads every table in full, which proves more and takes longer"
@@ -182,6 +190,8 @@ RUNS = {
     "altered_and_notes": [PATIENT, ALTERED],
     "many_notes": MANY,
     "window_ended": WINDOW_ENDED,
+    "grades": [PATIENT, BY_STAMPS, BY_TAIL, FAILED],
+    "stamps_alone": [BY_STAMPS],
 }
 
 
@@ -207,7 +217,16 @@ def test_the_screen_of_a_run(expected: Expected, name: str) -> None:
     expected.check(f"run_{name}.txt", screens.run_screen(_run(name)) + "\n")
 
 
-@pytest.mark.parametrize("name", ["success", "failure", "altered_and_notes", "drift"])
+@pytest.mark.parametrize("name", ["grades", "stamps_alone"])
+def test_no_table_is_called_equal_whose_values_were_not_compared(name: str) -> None:
+    first, *_ = screens.run_screen(_run(name)).splitlines()
+    words = first.partition(" tables: " if name == "grades" else " table: ")[2]
+    proven = dict(part.rsplit(" ", 1) for part in words.split(", "))
+    claimed = {"equal (value)": "1", "keys and stamps": "1", "log's end": "1"}
+    assert proven == (claimed if name == "grades" else {"keys and stamps": "1"})
+
+
+@pytest.mark.parametrize("name", ["success", "failure", "altered_and_notes", "drift", "grades"])
 def test_the_json_of_a_run(expected: Expected, name: str) -> None:
     text = screens.run_json(_run(name))
     assert text.isascii()

@@ -129,7 +129,7 @@ def test_bars_appear_and_leave_a_clean_terminal(etl: Cli) -> None:
     assert not any("━" in line for line in lines)
     shown = etl.mask("\n".join(lines))
     assert shown.startswith("warning: source HOST:PORT/NAME: the user can write (INSERT ON")
-    assert "Run 1 (test) succeeded: 3 of 3 tables equal to the source" in lines
+    assert "Run 1 (test) succeeded: 3 of 3 tables equal (value)" in lines
 
 
 def test_ctrl_c_leaves_a_clean_terminal(etl: Cli) -> None:
@@ -187,11 +187,14 @@ def test_pipes_get_plain_lines_whatever_the_environment_asks_for(etl: Cli) -> No
 
 
 def test_json_alone_goes_to_stdout(etl: Cli) -> None:
-    for command, key in (("run", "outcome"), ("verify", "equal")):
+    for command, key, words in (
+        ("run", "outcome", "3 of 3 tables equal (value)"),
+        ("verify", "equal", "3 of 3 tables: source = replication (value), raw as loaded"),
+    ):
         ended = etl(command, "--json")
         assert ended.code == 0
         assert json.loads(ended.stdout)[key] in ("succeeded", True)
-        assert "3 of 3 tables equal" in ended.stderr
+        assert words in ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ def test_a_model_that_fails_after_a_run_fails_the_command(first: State, after_ru
     assert code == 1, stderr
     run, models = stdout.split("Transformation (test) failed: ")
     assert run.startswith("Run ")
-    assert "succeeded: 1 of 1 table equal to the source" in run
+    assert "succeeded: 1 of 1 table equal (value)" in run
     assert "\nmodel dim_clinic: " in models
     assert "is neither a view nor a table (SQLSTATE ET001)\n" in models
     told = json.loads((after_run / "told").read_text())
