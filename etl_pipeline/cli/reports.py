@@ -10,7 +10,6 @@ from typing import Any
 
 from etl_pipeline.cli.drift_screen import recorded_json, recorded_lines
 from etl_pipeline.cli.output import age_of, align, count_of
-from etl_pipeline.cli.screens import GRADES
 from etl_pipeline.pipeline.report import Status, TableStatus
 from etl_pipeline.sync.history import DriftRecord, RunRecord, TableRecord
 
@@ -104,7 +103,12 @@ def history_screen(runs: Sequence[RunRecord]) -> str:
 
 def _proven(run: RunRecord) -> str:
     """How many tables reached which grade."""
-    counts = zip(GRADES, (run.proven_value, run.proven_keys_stamp, run.proven_append), strict=True)
+    counts = {
+        "value": run.proven_value,
+        "keys+stamp": run.proven_keys_stamp,
+        "append": run.proven_append,
+        "taken over": run.taken_over,
+    }.items()
     return ", ".join(f"{grade} {count:,}" for grade, count in counts if count) or "-"
 
 
@@ -168,7 +172,7 @@ def _remarks(table: TableRecord) -> Iterable[str]:
     if table.error:
         yield f"{table.table_name}: {table.error}"
     if table.finished_in:
-        yield f"{table.table_name}: finished by run {table.finished_in} before it was cut off"
+        yield f"{table.table_name}: taken over from run {table.finished_in}, which was cut off"
     if table.watermark:
         yield f"{table.table_name}: watermark {table.watermark}"
     yield from (f"  note   {note}" for note in table.notes)

@@ -75,10 +75,11 @@ def _proven_words(summary: RunSummary) -> str:
     """What was proven of how many tables; that tables are equal is said of no other grade."""
     if summary.only:
         return f" {_DONE[summary.only]}"
-    grades = summary.grades
-    if grades["value"] == grades.total():
+    grades, taken = summary.grades, len(summary.taken_over)
+    if grades["value"] == grades.total() + taken:
         return f" {GRADES['value']}"
     parts = [f"{words} {grades[grade]}" for grade, words in GRADES.items() if grades[grade]]
+    parts += [f"taken over {taken}"] if taken else []
     return f": {', '.join(parts)}"
 
 
@@ -90,13 +91,25 @@ _PROOFS = {
 
 
 def _proofs(summary: RunSummary) -> Iterable[str]:
-    """A line for each grade that was reached, with the age of what it rests on."""
+    """A line for each grade that was reached, with the age of what it rests on.
+
+    Likewise one for what was read by a run that was cut off.
+    """
     label = "proof"
     for grade, words in _PROOFS.items():
         if summary.grades[grade]:
             rest = "" if grade == "value" else f"; {_rest(summary, grade)}"
             yield f"  {label:5}  {grade}: {words}{rest}"
             label = ""
+    taken = summary.taken_over
+    if taken:
+        read = min(outcome.read_from for outcome in taken if outcome.read_from)
+        runs = sorted({outcome.finished_in or summary.continues or 0 for outcome in taken})
+        yield (
+            f"  {label:5}  {count_of(len(taken), 'table')} taken over from "
+            f"{'run' if len(runs) == 1 else 'runs'} {', '.join(map(str, runs))}, "
+            f"read {age_of(_end(summary) - read)} ago"
+        )
 
 
 def _rest(summary: RunSummary, grade: str) -> str:
@@ -105,8 +118,11 @@ def _rest(summary: RunSummary, grade: str) -> str:
     known = [instant for instant in proven if instant]
     if len(known) < len(proven):
         return "all values never"
-    end = summary.started_at + timedelta(seconds=summary.seconds)
-    return f"all values {age_of(end - min(known))} ago"
+    return f"all values {age_of(_end(summary) - min(known))} ago"
+
+
+def _end(summary: RunSummary) -> datetime:
+    return summary.started_at + timedelta(seconds=summary.seconds)
 
 
 def _burden(burden: Burden) -> Iterable[str]:
@@ -180,6 +196,8 @@ def run_json(summary: RunSummary, models: Models = None) -> str:
             "updated": summary.total("updated"),
             "deleted": summary.total("deleted"),
             "discrepancies": len(summary.failed),
+            "continues": summary.continues,
+            "taken_over": [outcome.table for outcome in summary.taken_over],
             "proven": {grade: summary.grades[grade] for grade in GRADES},
             "notes": list(summary.notes),
             "transformation": _models_record(models),

@@ -156,16 +156,13 @@ def _fill_in(
     outcome: TableOutcome, text: TableText, replicated: Replicated, loaded: Loaded
 ) -> None:
     """What both hops did, as the outcome of the table."""
-    grade = GRADES[replicated.what]
-    instants = [proof.read_at for proof in replicated.proofs]
-    outcome.grade = grade
+    outcome.grade = GRADES[replicated.what]
     outcome.rows = sum(proof.rows for proof in replicated.proofs)
     outcome.rows_read = replicated.rows_read
     outcome.text_bytes = replicated.text_bytes
     outcome.inserted, outcome.updated = loaded.inserted, loaded.updated
     outcome.deleted = loaded.deleted
-    outcome.read_from = min(instants) if grade == "value" else replicated.began_at
-    outcome.read_to = max(instants) if grade == "value" else replicated.began_at
+    outcome.read_from, outcome.read_to = replicated.read_from, replicated.read_to
     outcome.proven_at = replicated.proven_at
     outcome.watermark = replicated.watermark.value if replicated.watermark else None
     outcome.notes = list(replicated.notes)

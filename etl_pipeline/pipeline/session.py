@@ -165,7 +165,7 @@ def run_once(
     """Bring *tables* (all that are configured, if empty) and record the run.
 
     A run that was cut off a short while ago, and was asked for the same, is gone on with: what it
-    finished is not read again.
+    has read within the last hour is not read again.
 
     Args:
         settings: Of the environment in force.
@@ -223,6 +223,7 @@ def run_once(
         only,
         session.peace.ledger.read(),
         came_and_went=carried.events,
+        continues=started.continues,
     )
 
 

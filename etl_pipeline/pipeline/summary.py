@@ -27,6 +27,7 @@ class RunSummary:
         only: The hop that was made, ``replicate`` or ``load``; None for both.
         burden: What the source had to bear.
         came_and_went: Tables that the source has since the last run, and has no more.
+        continues: The run that it went on with; None for none.
     """
 
     run_id: int
@@ -38,6 +39,7 @@ class RunSummary:
     only: str | None = None
     burden: Burden = field(default_factory=Burden)
     came_and_went: Sequence[DriftEvent] = ()
+    continues: int | None = None
 
     @property
     def failed(self) -> list[TableOutcome]:
@@ -57,8 +59,16 @@ class RunSummary:
 
     @property
     def grades(self) -> Counter[str]:
-        """How many tables reached each grade."""
-        return Counter(outcome.grade for outcome in self.outcomes if outcome.grade)
+        """How many tables reached each grade, by what this run itself has read."""
+        taken = {outcome.table for outcome in self.taken_over}
+        return Counter(o.grade for o in self.outcomes if o.grade and o.table not in taken)
+
+    @property
+    def taken_over(self) -> list[TableOutcome]:
+        """Tables of which all or part was read by a run that was cut off, and was not again."""
+        if self.continues is None:
+            return []
+        return [o for o in self.outcomes if o.read_from and o.read_from < self.started_at]
 
     def total(self, field: str) -> int:
         """The sum of an integer *field* over all tables."""

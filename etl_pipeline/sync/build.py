@@ -33,7 +33,7 @@ from etl_pipeline.sync.replica import Watermark
 from etl_pipeline.sync.rules import Known
 from etl_pipeline.sync.strips import cut_strips
 from etl_pipeline.sync.written import WriteJob, Written, write_rows
-from etl_pipeline.transfer.select import Chunk
+from etl_pipeline.transfer.select import Chunk, delete_chunk
 from etl_pipeline.transfer.spool import Spool
 
 
@@ -44,11 +44,13 @@ class _Start:
     Attributes:
         chunks: The table.
         finished: Proofs of the chunks that are there already.
+        held: Proofs of those that are there, and were read so long ago that they are read again.
         columns: The source's columns before the first chunk; None where there is one chunk only.
     """
 
     chunks: Sequence[Chunk]
     finished: Mapping[Chunk, ChunkProof]
+    held: Mapping[Chunk, ChunkProof]
     columns: list[ColumnState] | None
 
 
@@ -71,7 +73,7 @@ def build_replica(
         GuardError: The new replica has so many rows less than the table's rules do not allow.
     """
     start = job.lanes.call(functools.partial(_begin, job, ddl, known))
-    copy = functools.partial(_copy_chunk, job, start.finished)
+    copy = functools.partial(_copy_chunk, job, start)
     singly = has_wide_rows(job.text.table)
     written = list(job.lanes.each(copy, start.chunks, singly=singly))
     before = known.standing.rows if known else 0
@@ -96,7 +98,8 @@ def _begin(job: WriteJob, ddl: ReplicaDdl, known: Known | None, lane: Lane) -> _
     finished = left.finished_by(job.claim) if left else {}
     if left and finished and left.identity == job.identity:
         end_read(lane.replication)
-        return _Start([known.proof.chunk for known in left.chunks], finished, columns)
+        held = {chunk: proof for chunk, proof in left.written.items() if chunk not in finished}
+        return _Start([known.proof.chunk for known in left.chunks], finished, held, columns)
     chunks = plan_chunks(text, ask_integer(lane.source), job.rules.batch_rows)
     end_read(lane.source)
     replica.forget(lane.replication, incoming)
@@ -105,19 +108,21 @@ def _begin(job: WriteJob, ddl: ReplicaDdl, known: Known | None, lane: Lane) -> _
     _run(lane.replication, [f"DROP TABLE IF EXISTS {', '.join(leftovers)}", ddl.create])
     replica.remember_empty(lane.replication, incoming, job.identity, chunks)
     lane.replication.commit()
-    return _Start(chunks, {}, columns if len(chunks) > 1 else None)
+    return _Start(chunks, {}, {}, columns if len(chunks) > 1 else None)
 
 
-def _copy_chunk(
-    job: WriteJob, finished: Mapping[Chunk, ChunkProof], lane: Lane, chunk: Chunk
-) -> Written:
+def _copy_chunk(job: WriteJob, start: _Start, lane: Lane, chunk: Chunk) -> Written:
     """Read a chunk, write it, commit it with its proof."""
-    if chunk in finished:
-        return Written.finished(finished[chunk])
+    if chunk in start.finished:
+        return Written.finished(start.finished[chunk])
     incoming = incoming_name(job.text.name)
     with Spool(ordered=job.text.is_ordered) as spool:
         proof = extract_chunk(job.text, chunk, lane.source, spool, job.lanes.stop)
-        write_rows(job, lane.replication, incoming, spool)
+        held = start.held.get(chunk)
+        if held and held.text_digest != proof.text_digest:
+            _run(lane.replication, [delete_chunk(job.text, chunk, incoming)])
+        if held is None or held.text_digest != proof.text_digest:
+            write_rows(job, lane.replication, incoming, spool)
         replica.remember_chunks(lane.replication, incoming, job.claim, [proof])
         if body := spool.body():
             strips = cut_strips(job.text, chunk, body)

@@ -25,7 +25,9 @@ class RunRecord:
         continues: The run that it went on with; None for none.
         drift_events: Changes of the source's schema that it met.
         tables: Tables that it has finished, failed ones included.
-        proven_value: Tables that reached the grade ``value``; the next fields likewise.
+        proven_value: Tables that reached the grade ``value`` by what the run itself has read; the
+            next fields likewise.
+        taken_over: Tables of which all or part was read by a run that it went on with.
     """
 
     run_id: int
@@ -49,6 +51,7 @@ class RunRecord:
     proven_value: int
     proven_keys_stamp: int
     proven_append: int
+    taken_over: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +103,14 @@ SELECT r.run_id, r.started_at, r.finished_at, h.seen_at, r.outcome, r.etl_versio
        coalesce(sum(t.inserted), 0)::bigint AS inserted,
        coalesce(sum(t.updated), 0)::bigint AS updated,
        coalesce(sum(t.deleted), 0)::bigint AS deleted,
-       count(*) FILTER (WHERE t.grade = 'value') AS proven_value,
-       count(*) FILTER (WHERE t.grade = 'keys+stamp') AS proven_keys_stamp,
-       count(*) FILTER (WHERE t.grade = 'append') AS proven_append
+       count(*) FILTER (WHERE t.grade = 'value' AND NOT is_taken) AS proven_value,
+       count(*) FILTER (WHERE t.grade = 'keys+stamp' AND NOT is_taken) AS proven_keys_stamp,
+       count(*) FILTER (WHERE t.grade = 'append' AND NOT is_taken) AS proven_append,
+       count(*) FILTER (WHERE is_taken) AS taken_over
 FROM etl.run r
 LEFT JOIN etl.heartbeat h USING (run_id)
 LEFT JOIN etl.table_run t USING (run_id)
+CROSS JOIN LATERAL (SELECT r.continues IS NOT NULL AND t.read_from < r.started_at AS is_taken) x
 WHERE %(run_id)s::bigint IS NULL OR r.run_id = %(run_id)s
 GROUP BY r.run_id, h.seen_at
 ORDER BY r.run_id DESC

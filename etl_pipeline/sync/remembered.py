@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from etl_pipeline.errors import SchemaError
 from etl_pipeline.schema.ddl import create_replica
 from etl_pipeline.schema.names import incoming_name
@@ -33,10 +31,12 @@ def recall_table(text: TableText, lanes: Lanes, replication: Replication) -> Rep
         raise _refuse(text, "its copy in replication was altered by somebody else")
     if wanted != remembered.identity:
         raise _refuse(text, "its copy in replication is of another form than the source's table")
+    instants = [one.proof.read_at for one in remembered.chunks]
     return Replicated(
         Pass.FULL,
         tuple(one.proof for one in remembered.chunks),
-        datetime.now(UTC),
+        min(instants),
+        max(instants),
         remembered.proven_at,
         remembered.watermark,
     )

@@ -168,7 +168,7 @@ def renew_replica(
             lane.replication.commit()
 
     job.lanes.call(finish)
-    kept = [Written(one.proof, 0, 0, Counter()) for one in start.rest]
+    kept = [Written(one.proof, 0, 0, Counter(), is_kept=True) for one in start.rest]
     return [*kept, *written]
 
 

@@ -99,8 +99,17 @@ class Remembered:
         return tuple(known.proof for known in self.chunks)
 
     def finished_by(self, claim: Claim) -> dict[Chunk, ChunkProof]:
-        """Proofs of the chunks that *claim*'s run, or one that it goes on with, has finished."""
-        return {k.proof.chunk: k.proof for k in self.chunks if claim.covers(k.run_token)}
+        """Proofs of the chunks that *claim*'s run has finished, or just now one before it."""
+        return {
+            k.proof.chunk: k.proof
+            for k in self.chunks
+            if claim.covers(k.run_token, k.proof.read_at)
+        }
+
+    @property
+    def written(self) -> dict[Chunk, ChunkProof]:
+        """Proofs of the chunks that some run has finished, at whatever time."""
+        return {k.proof.chunk: k.proof for k in self.chunks if k.run_token != _NOBODY}
 
 
 def identify(text: TableText, ddl: ReplicaDdl, versions: Sequence[str]) -> Identity:

@@ -62,7 +62,9 @@ class Replicated:
     Attributes:
         what: The pass that was made.
         proofs: Of the table's chunks, in order.
-        began_at: UTC; nothing that was read is older.
+        read_from: UTC; nothing that this pass compared, or took over from a run that was cut off,
+            was read earlier.
+        read_to: Nothing was read later.
         proven_at: The oldest instant of the last full pass, UTC; None where it is not kept.
         watermark: What of the ``incremental_column`` is committed; None without one.
         rows_read: Rows that the source sent, without keys that were read alone.
@@ -75,7 +77,8 @@ class Replicated:
 
     what: Pass
     proofs: tuple[ChunkProof, ...]
-    began_at: datetime
+    read_from: datetime
+    read_to: datetime
     proven_at: datetime | None = None
     watermark: Watermark | None = None
     rows_read: int = 0
@@ -141,7 +144,7 @@ def replicate_table(
     done = Replicated(
         choice.what,
         tuple(one.proof for one in written),
-        began_at,
+        *_read_between(choice.what, began_at, written),
         proven_at,
         watermark,
         notes=tuple(notes),
@@ -189,6 +192,16 @@ def _make_pass(
         except CannotRenewError:
             pass
     return Choice(Pass.BUILD, choice.because), build_replica(job, ddl, known, watermark)
+
+
+def _read_between(
+    what: Pass, began_at: datetime, written: Iterable[Written]
+) -> tuple[datetime, datetime]:
+    """The oldest and the youngest instant of the source that a pass shows."""
+    if what is Pass.STAMPED:  # its chunks are of many instants; what it claims is of its own
+        return began_at, began_at
+    instants = [one.proof.read_at for one in written if not one.is_kept]
+    return min(instants), max(instants)
 
 
 def _sum_up(done: Replicated, written: Iterable[Written]) -> Replicated:

@@ -15,6 +15,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -22,15 +23,13 @@ from psycopg.rows import dict_row
 
 from etl_pipeline import __version__
 from etl_pipeline.errors import DatabaseError
-from etl_pipeline.sync.claim import Claim
+from etl_pipeline.sync.claim import RESUME_SECONDS, Claim
 from etl_pipeline.sync.proof import TableOutcome
 
 _LOCK = 7_305_438_871_402_195  # an arbitrary number that is ours
 HEARTBEAT_SECONDS = 10.0
 SILENT_SECONDS = 60.0
 """A run that gave no sign of life for so long is taken for dead."""
-RESUME_SECONDS = 3600.0
-"""A run is gone on with when it was cut off no longer ago; later, everything is read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,8 @@ class Started:
 
     Attributes:
         continues: Number of the run that it goes on with; None for none.
-        finished: By name, what that run did to the tables that it had finished.
+        finished: By name, what that run, or one before it, did to the tables that it had finished
+            and has read no longer than ``RESUME_SECONDS`` ago.
     """
 
     claim: Claim
@@ -162,8 +162,13 @@ def start_run(
     run_id = int(row[0]) if row else 0
     beat(connection, run_id)
     chain = _read_chain(connection, last)
-    claim = Claim(run_id, token, frozenset(chain.values()))
-    return Started(claim, last, _read_finished(connection, list(chain)))
+    claim = Claim(run_id, token, frozenset(chain.values()), datetime.now(UTC))
+    finished = {
+        name: outcome
+        for name, outcome in _read_finished(connection, list(chain)).items()
+        if outcome.read_from and claim.is_fresh(outcome.read_from)
+    }
+    return Started(claim, last, finished)
 
 
 def _find_cut_off(connection: psycopg.Connection, selection: Selection) -> int | None:

@@ -81,6 +81,7 @@ class Written:
         bytes_read: Size of their text.
         altered: Values that PostgreSQL cannot hold, of all rows that were compared.
         change: What was written, where few rows differed; None where none did, or many.
+        is_kept: Whether this pass did not look at it, nor one that it goes on with.
     """
 
     proof: ChunkProof
@@ -88,6 +89,7 @@ class Written:
     bytes_read: int
     altered: Altered
     change: Change | None = None
+    is_kept: bool = False
 
     @classmethod
     def read(cls, proof: ChunkProof, change: Change | None = None) -> Written:

@@ -179,9 +179,10 @@ def delete_rows(text: TableText, keys: Sequence[bytes]) -> bytes:
     return f"DELETE FROM {quote_mysql(text.name)} WHERE ".encode() + where_keys(text, keys)
 
 
-def delete_chunk(text: TableText, chunk: Chunk) -> str:
-    """The DELETE of the rows of *chunk*; the table has an integer key."""
-    return f"DELETE FROM {quote_mysql(text.name)} WHERE {where_chunk(text, chunk).decode()}"
+def delete_chunk(text: TableText, chunk: Chunk, table: str | None = None) -> str:
+    """The DELETE of the rows of *chunk*, from *table* if it bears another name than *text*'s."""
+    where = where_chunk(text, chunk).decode()
+    return f"DELETE FROM {quote_mysql(table or text.name)} WHERE {where}"
 
 
 def where_keys(text: TableText, keys: Sequence[bytes]) -> bytes:

@@ -93,6 +93,7 @@ RUN = RunRecord(
     proven_value=1,
     proven_keys_stamp=0,
     proven_append=0,
+    taken_over=0,
 )
 RECORDED = [
     DriftRecord(PRICE_REFUSED, None, None),
