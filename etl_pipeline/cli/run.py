@@ -31,6 +31,9 @@ OUTSIDE_WINDOW_OPTION = typer.Option(
 ACCEPT_OPTION = typer.Option(
     False, "--accept-drift", help="Follow the changed schema of TABLE in any case."
 )
+ACCEPT_SOURCE_OPTION = typer.Option(
+    False, "--accept-source", help="Copy this source, whatever was copied before."
+)
 ADOPT_OPTION = typer.Option(
     False, "--adopt", help="Take over a TABLE of raw that another tool made."
 )
@@ -74,6 +77,7 @@ def run(
     by: str | None = BY_OPTION,
     outside_window: bool = OUTSIDE_WINDOW_OPTION,
     accept_drift: bool = ACCEPT_OPTION,
+    accept_source: bool = ACCEPT_SOURCE_OPTION,
     adopt: bool = ADOPT_OPTION,
     as_json: bool = JSON_OPTION,
     debug: bool = DEBUG_OPTION,
@@ -88,6 +92,8 @@ def run(
             raise typer.BadParameter("--full makes both hops: leave --only out")
         if backfill and (full or only or importance):
             raise typer.BadParameter("--backfill goes without --full, --only and --importance")
+        if backfill and accept_source:
+            raise typer.BadParameter("--backfill goes without --accept-source: run once before it")
         if not backfill and (start or end or by):
             raise typer.BadParameter("--from, --to and --by go with --backfill")
         # What talks to servers is imported here, so that --help needs none of it.
@@ -131,6 +137,7 @@ def run(
                         only=only.value if only else None,
                         outside_window=outside_window,
                         accept_drift=accept_drift,
+                        accept_source=accept_source,
                         adopt=adopt,
                         listen=listen,
                         keep_trace=keep_trace,

@@ -17,9 +17,7 @@ import typer
 from etl_pipeline.cli.output import say
 from etl_pipeline.errors import EtlError
 
-DEBUG_OPTION = typer.Option(
-    False, "--debug", help="Show every step, and where in the program an error arose."
-)
+DEBUG_OPTION = typer.Option(False, "--debug", help="Show every step, and where an error arose.")
 JSON_OPTION = typer.Option(
     False, "--json", help="Print the summary as JSON on stdout, and as text on stderr."
 )

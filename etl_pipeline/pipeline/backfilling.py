@@ -14,7 +14,7 @@ from etl_pipeline.pipeline.events import Listener, TableFinished, TableStarted
 from etl_pipeline.pipeline.plan import RunPlan
 from etl_pipeline.pipeline.recording import attempted, recorded_run
 from etl_pipeline.pipeline.selection import refuse_absent
-from etl_pipeline.pipeline.session import KeepTrace, choose_tables, open_session
+from etl_pipeline.pipeline.session import KeepTrace, check_source, choose_tables, open_session
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.pipeline.verifier import open_comparison
 from etl_pipeline.pipeline.work import Work, announce
@@ -71,6 +71,7 @@ def backfill_once(
         announce(plan, work)
         with Control(session.databases) as control:
             runs.lock_runs(control.connection)
+            check_source(session)
             with recorded_run(session, control, tables, BACKFILL) as record:
                 for done in _backfill_each(plan, work, record.claim, ranges):
                     record.add(done)

@@ -15,7 +15,13 @@ from etl_pipeline.pipeline.events import Listener
 from etl_pipeline.pipeline.plan import RunPlan
 from etl_pipeline.pipeline.recording import attempted, recorded_run
 from etl_pipeline.pipeline.selection import refuse_absent
-from etl_pipeline.pipeline.session import KeepTrace, Session, choose_tables, open_session
+from etl_pipeline.pipeline.session import (
+    KeepTrace,
+    Session,
+    check_source,
+    choose_tables,
+    open_session,
+)
 from etl_pipeline.pipeline.summary import VerifySummary
 from etl_pipeline.pipeline.verifier import open_comparison, verify_tables
 from etl_pipeline.pipeline.work import Work
@@ -54,6 +60,7 @@ def verify_once(
         if scope.repair:
             control = controls.enter_context(Control(session.databases))
             runs.lock_runs(control.connection)
+        check_source(session)
         # Each table takes a connection to the source for as long as it is compared.
         at_once = min(session.width.tables, session.width.lanes)
         with ThreadPoolExecutor(at_once) as executor:

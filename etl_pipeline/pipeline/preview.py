@@ -20,6 +20,7 @@ from etl_pipeline.errors import EtlError, SchemaError
 from etl_pipeline.pipeline.plan import Refusal, RunPlan
 from etl_pipeline.pipeline.session import (
     Session,
+    check_source,
     choose_tables,
     open_session,
     read_collations,
@@ -138,6 +139,7 @@ def preview_run(
     Raises: as ``run_once``.
     """
     with open_session(settings) as session:
+        check_source(session)
         carried = choose_tables(session, tables, importance=importance)
         plan = carried.plan
         targets = _read_targets(session, plan, folder)

@@ -8,7 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 from etl_pipeline.config import Settings
 from etl_pipeline.pipeline.plan import RunPlan
-from etl_pipeline.pipeline.session import choose_tables, open_session, open_warehouse
+from etl_pipeline.pipeline.session import (
+    check_source,
+    choose_tables,
+    open_session,
+    open_warehouse,
+)
 from etl_pipeline.sync import history
 from etl_pipeline.sync.databases import lend_mysql, lend_postgres
 from etl_pipeline.sync.history import DriftRecord, RunRecord, TableRecord
@@ -54,6 +59,7 @@ def read_status(settings: Settings, tables: Sequence[str]) -> Status:
     Raises: as ``run_once``; EtlError where nothing was run yet.
     """
     with open_session(settings) as session:
+        check_source(session)
         plan = choose_tables(session, tables).plan
         with lend_postgres(session.databases.analytics, session.stop) as analytics:
             last = history.read_last(analytics, with_failures=True)

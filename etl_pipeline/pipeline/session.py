@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from etl_pipeline.config import DatabaseType, PostgresSchema, Settings
 from etl_pipeline.config.databases import REQUIRED_KEYS
+from etl_pipeline.config.loading import find_taken_schema
 from etl_pipeline.config.models import TableConfig
 from etl_pipeline.core import ConnectionFactory, create_connection_manager
 from etl_pipeline.core.faults import explain, is_too_long
@@ -34,6 +35,7 @@ from etl_pipeline.errors import (
 )
 from etl_pipeline.pipeline.control import Control
 from etl_pipeline.pipeline.events import Listener
+from etl_pipeline.pipeline.origin import Origins, check_origins
 from etl_pipeline.pipeline.runner import Copying, run_tables
 from etl_pipeline.pipeline.selection import (
     Carried,
@@ -46,7 +48,7 @@ from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.pipeline.work import Work
 from etl_pipeline.schema.catalog import Table, read_catalog
 from etl_pipeline.schema.names import is_ours, quote_mysql
-from etl_pipeline.sync import replica, runs, state
+from etl_pipeline.sync import origin, replica, runs, state
 from etl_pipeline.sync.claim import Claim, take_replicas
 from etl_pipeline.sync.databases import Databases, lend_mysql, lend_postgres, place_of
 from etl_pipeline.sync.lanes import Lanes
@@ -109,7 +111,7 @@ def open_session(
         _warn_of_write_privileges(databases)
         width = _find_width(settings, databases)
         _refuse_small_pools(databases, width)
-        yield Session(settings, databases, _read_source(databases), width, stop, peace)
+        yield Session(settings, databases, read_source(databases), width, stop, peace)
     finally:
         databases.dispose()
 
@@ -134,6 +136,8 @@ def open_warehouse(settings: Settings) -> Iterator[psycopg.Connection]:
 def _refuse_faults(settings: Settings) -> None:
     """Report what is wrong with all three databases at once, or that nothing is said of any."""
     faults = settings.find_faults()
+    if not faults and (taken := find_taken_schema(settings)):
+        faults = (taken,)
     if not faults:
         return
     missing = sum(len(REQUIRED_KEYS) for _ in DatabaseType)
@@ -157,6 +161,7 @@ def run_once(
     only: str | None = None,
     outside_window: bool = False,
     accept_drift: bool = False,
+    accept_source: bool = False,
     adopt: bool = False,
     listen: Listener,
     keep_trace: KeepTrace | None = None,
@@ -176,6 +181,7 @@ def run_once(
         only: The hop that is made, ``replicate`` or ``load``; None for both.
         outside_window: Whether the source may be read outside of its window, too.
         accept_drift: Whether changes of the source's schema are followed in any case.
+        accept_source: Whether the targets become a copy of this source, whatever they were of.
         adopt: Whether tables of ``raw`` that are not as we made them are taken over.
         listen: Told what goes on.
         keep_trace: Told of each error, for ``--debug``.
@@ -202,13 +208,15 @@ def run_once(
         selection = Selection(tuple(tables), full, tuple(importance), only)
         with Control(session.databases) as control:
             runs.lock_runs(control.connection)
+            origins = check_source(session, accepts=accept_source)
             started = runs.start_run(control.connection, selection)
+            origin.record_analytics(control.connection, origins.source)
             log.debug("run %d: %s", started.claim.run_id, session.width)
             work = Work(session.databases, session.stop, listen, session.peace, keep_trace)
             with runs.beating(lambda: control.connection, started.claim.run_id):
-                outcomes = _run(session, carried, work, control, started, only)
+                outcomes = _run(session, carried, work, control, started, only, origins)
             runs.forget_old_runs(control.connection, settings.pipeline.general.history_days)
-    notes = list(carried.plan.notes)
+    notes = [*origins.notes, *carried.plan.notes]
     if started.continues:
         notes.insert(0, f"run {started.continues} was cut off, and this one went on with it")
     seconds = time.monotonic() - clock
@@ -234,6 +242,7 @@ def _run(
     control: Control,
     started: Started,
     only: str | None,
+    origins: Origins,
 ) -> list[TableOutcome]:
     """What became of each table of *carried*; each is recorded, and so is how the run ended."""
     run_id = started.claim.run_id
@@ -241,7 +250,7 @@ def _run(
     outcomes: list[TableOutcome] = []
     try:
         record_carried(control.connection, run_id, carried)
-        replication = open_replication(session, started.claim)
+        replication = open_replication(session, started.claim, origins)
         with (
             ThreadPoolExecutor(session.width.lanes) as threads,
             ThreadPoolExecutor(session.width.tables) as executor,
@@ -279,6 +288,11 @@ def choose_tables(session: Session, requested: Sequence[str], **wishes: Any) -> 
         return with_dependents(carried, analytics, databases.schema)
 
 
+def check_source(session: Session, *, accepts: bool = False) -> Origins:
+    """Refuse a source that the targets are no copy of; as ``check_origins``."""
+    return check_origins(session.databases, session.stop, lambda: session.catalog, accepts=accepts)
+
+
 def configured_tables(settings: Settings) -> dict[str, TableConfig]:
     """What tables.yml says of each table that it names."""
     return {name: settings.get_table_config(name) for name in settings.tables()}
@@ -301,7 +315,8 @@ def _try_connection(engine: Engine, name: str) -> None:
     log.debug("%s: connected", place_of(engine, name))
 
 
-def _read_source(databases: Databases) -> dict[str, Table]:
+def read_source(databases: Databases) -> dict[str, Table]:
+    """The source's tables by name, read patiently."""
     database = databases.source.url.database or ""
     # A handful of statements, each once: nothing to space out.
     with create_connection_manager(databases.source, spacing_seconds=0) as manager:
@@ -326,12 +341,12 @@ def _read_patiently(read: Callable[[], Result]) -> Result:
     return read()
 
 
-def open_replication(session: Session, claim: Claim) -> Replication:
+def open_replication(session: Session, claim: Claim, origins: Origins) -> Replication:
     """Make the replication database *claim*'s own, drop what a killed run left, and look at it."""
     databases = session.databases
     try:
         with lend_mysql(databases.replication, session.stop) as connection:
-            takes_infile, version = _prepare_replication(connection, claim)
+            takes_infile, version = _prepare_replication(connection, claim, origins)
     except pymysql.err.MySQLError as error:
         raise explain(error, place_of(databases.replication, "replication")) from error
     with lend_mysql(databases.source, session.stop) as source, source.cursor() as cursor:
@@ -340,10 +355,11 @@ def open_replication(session: Session, claim: Claim) -> Replication:
     return Replication(versions, read_collations(databases), bool(takes_infile))
 
 
-def _prepare_replication(connection: Any, claim: Claim) -> tuple[int, str]:
+def _prepare_replication(connection: Any, claim: Claim, origins: Origins) -> tuple[int, str]:
     """Whether the server takes LOAD DATA LOCAL, and its version."""
     replica.open_replicas(connection)
     take_replicas(connection, claim)
+    origin.record_replication(connection, origins.source, origins.replication)
     with connection.cursor() as cursor:
         cursor.execute("SHOW TABLES")
         for (name,) in cursor.fetchall():

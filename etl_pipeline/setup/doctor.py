@@ -6,7 +6,7 @@ import contextlib
 import logging
 import shlex
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -15,11 +15,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from etl_pipeline.config import ConfigProvider, DatabaseType, FileConfigProvider, Settings
 from etl_pipeline.config.databases import ENVIRONMENT_VARIABLE, ENVIRONMENTS
+from etl_pipeline.config.loading import find_taken_schema
 from etl_pipeline.config.providers import read_environment
 from etl_pipeline.config.resolve import LOOPBACK_NAMES
 from etl_pipeline.core import ConnectionFactory
 from etl_pipeline.core.faults import explain
 from etl_pipeline.core.same_server import refuse_same_server_database
+from etl_pipeline.core.stop import Stop
 from etl_pipeline.errors import (
     ConfigurationError,
     EnvironmentNotSetError,
@@ -27,6 +29,8 @@ from etl_pipeline.errors import (
     Fault,
     FaultyConfigurationError,
 )
+from etl_pipeline.pipeline.origin import check_origins
+from etl_pipeline.pipeline.session import read_source
 from etl_pipeline.setup.checks import (
     Places,
     judge_analytics,
@@ -36,6 +40,7 @@ from etl_pipeline.setup.checks import (
 )
 from etl_pipeline.setup.facts import MysqlFacts, PostgresFacts, read_mysql, read_postgres
 from etl_pipeline.setup.finding import Finding
+from etl_pipeline.sync.databases import Databases
 from etl_pipeline.transfer import kernel
 
 Facts = TypeVar("Facts", MysqlFacts, PostgresFacts)
@@ -67,7 +72,7 @@ def examine(provider: ConfigProvider) -> Iterator[Finding]:
 
 
 def _skip(why: str) -> Iterator[Finding]:
-    for name in (*(one.value for one in DatabaseType), "separation"):
+    for name in (*(one.value for one in DatabaseType), "separation", "origin"):
         yield Finding(name, "skipped", why)
 
 
@@ -190,8 +195,9 @@ def _look_at_databases(settings: Settings) -> Iterator[Finding]:
         for name in ("source", "replication"):
             yield Finding(name, "skipped", "it is not to be connected to while they are the same")
     with contextlib.ExitStack() as engines:
+        source = replication = None
         if not shared:
-            yield from _look_at_mysql(settings, engines)
+            source, replication = yield from _look_at_mysql(settings, engines)
         schema = settings.get_database_config(DatabaseType.ANALYTICS)["schema"]
         analytics = _ask(
             settings,
@@ -202,9 +208,13 @@ def _look_at_databases(settings: Settings) -> Iterator[Finding]:
         )
         yield analytics.finding
         yield from judge_analytics(analytics.facts) if analytics.facts else ()
+        yield _look_at_schema(settings)
+        yield _look_at_origin(source, replication, analytics.engine, schema)
 
 
-def _look_at_mysql(settings: Settings, engines: contextlib.ExitStack) -> Iterator[Finding]:
+def _look_at_mysql(
+    settings: Settings, engines: contextlib.ExitStack
+) -> Generator[Finding, None, tuple[Engine | None, Engine | None]]:
     connect: Callable[[Settings], Engine] = ConnectionFactory.get_source_connection
     source = _ask(settings, DatabaseType.SOURCE, connect, engines, read_mysql)
     yield source.finding
@@ -214,6 +224,7 @@ def _look_at_mysql(settings: Settings, engines: contextlib.ExitStack) -> Iterato
     yield replication.finding
     yield from judge_replication(replication.facts, source.facts) if replication.facts else ()
     yield _look_at_separation(source.engine, replication.engine)
+    return source.engine, replication.engine
 
 
 def _ask(
@@ -257,3 +268,26 @@ def _look_at_separation(source: Engine | None, replication: Engine | None) -> Fi
     except ConfigurationError as error:
         return Finding("separation", "failed", f"{error.where}: {error.what}", error.fix)
     return Finding("separation", "ok", "source and replication are different databases")
+
+
+def _look_at_schema(settings: Settings) -> Finding:
+    taken = find_taken_schema(settings)
+    if taken:
+        return Finding("analytics.schema", "failed", f"{taken.where}: {taken.what}", taken.fix)
+    return Finding("analytics.schema", "ok", "tables are loaded into raw")
+
+
+def _look_at_origin(
+    source: Engine | None, replication: Engine | None, analytics: Engine | None, schema: str
+) -> Finding:
+    if source is None or replication is None or analytics is None:
+        return Finding("origin", "skipped", "the three databases are not all connected")
+    databases = Databases(source, replication, analytics, schema)
+    try:
+        origins = check_origins(databases, Stop(), lambda: read_source(databases))
+    except (EtlError, SQLAlchemyError) as error:
+        failure = error if isinstance(error, EtlError) else explain(error, "origin")
+        return Finding("origin", "failed", f"{failure.where}: {failure.what}", failure.fix)
+    if origins.notes:
+        return Finding("origin", "ok", "; ".join(origins.notes))
+    return Finding("origin", "ok", "neither target holds rows of another source")

@@ -6,6 +6,13 @@ CREATE TABLE IF NOT EXISTS _etl_owner (
     run_token  binary(16) NOT NULL COMMENT 'the run that may write; etl.run.token'
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT 'One row: whose these replicas are at the moment.';
 
+CREATE TABLE IF NOT EXISTS _etl_origin (
+    singleton      tinyint NOT NULL PRIMARY KEY COMMENT 'always 1',
+    server         varchar(700) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'what the source''s server says of itself',
+    database_name  varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'in lower case',
+    recorded_at    datetime(6) NOT NULL COMMENT 'UTC'
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT 'One row: the database that these replicas are a copy of.';
+
 CREATE TABLE IF NOT EXISTS _etl_table (
     table_name        varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY,
     definition        binary(32) NOT NULL COMMENT 'SHA-256 of the statements that made the replica',

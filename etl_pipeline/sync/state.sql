@@ -107,6 +107,14 @@ CREATE TABLE IF NOT EXISTS etl.source_table (
 );
 COMMENT ON TABLE etl.source_table IS 'Every table that the source has had; gone_run_id is the run that missed it.';
 
+CREATE TABLE IF NOT EXISTS etl.origin (
+    singleton      boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    server         text NOT NULL,
+    database_name  text NOT NULL,
+    recorded_at    timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE etl.origin IS 'One row: the database of the source that the warehouse is a copy of.';
+
 CREATE TABLE IF NOT EXISTS etl.drift_event (
     run_id           bigint NOT NULL REFERENCES etl.run ON DELETE CASCADE,
     table_name       text NOT NULL,

@@ -260,7 +260,10 @@ def test_what_a_killed_run_left_is_cleaned_up(lab: Lab, run: Run) -> None:
     assert run().is_success
     with lab.replication.cursor() as cursor:
         cursor.execute("SHOW TABLES")
-        ours = {f"_etl_{what}" for what in ("alter", "chunk", "owner", "schema", "strip", "table")}
+        ours = {
+            f"_etl_{what}"
+            for what in ("alter", "chunk", "origin", "owner", "schema", "strip", "table")
+        }
         assert {name for (name,) in cursor.fetchall()} == {*TABLES, *ours}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,8 @@ CHECKS = [
     "analytics.clock",
     "analytics.privileges",
     "analytics.state",
+    "analytics.schema",
+    "origin",
 ]
 
 
@@ -292,6 +295,26 @@ def _server(place: str, name: str, value: str) -> Callable[[Lab, Path], Any]:
     return lambda lab, folder: _setting(lab, place, name, value)
 
 
+@contextmanager
+def _copy_of_another(lab: Lab, _folder: Path) -> Iterator[None]:
+    """A warehouse that another practice's run has filled."""
+    lab.analytics.execute("CREATE SCHEMA etl")
+    make = resources.files("etl_pipeline.sync").joinpath("state.sql").read_bytes()
+    lab.analytics.execute(make)
+    lab.analytics.execute("INSERT INTO etl.origin (server, database_name) VALUES ('uuid', 'od')")
+    lab.analytics.execute(
+        "INSERT INTO etl.chunk VALUES ('patient', 0, NULL, NULL, 9, '', 0, now(), 1, true)"
+    )
+    lab.analytics.execute(
+        f"GRANT USAGE ON SCHEMA etl TO PUBLIC; GRANT SELECT ON ALL TABLES IN SCHEMA etl TO PUBLIC;"
+        f'ALTER SCHEMA etl OWNER TO "{lab.env[f"{ANALYTICS}_USER"]}"'.encode()
+    )
+    try:
+        yield
+    finally:
+        lab.analytics.execute("DROP SCHEMA etl CASCADE")
+
+
 LATE = '"SET timestamp = UNIX_TIMESTAMP() - 600"'
 Broken = tuple[str, str, "Callable[[Lab, Path], Any]"]
 BROKEN: list[Broken] = [
@@ -305,6 +328,8 @@ BROKEN: list[Broken] = [
     ("replication", "failed", _with_env(**{f"{REPLICATION}_PORT": "1"})),
     ("analytics", "failed", _with_env(**{f"{ANALYTICS}_DB": "no_such_database"})),
     ("separation", "failed", _same_server),
+    ("origin", "failed", _copy_of_another),
+    ("analytics.schema", "failed", _with_env(**{f"{ANALYTICS}_SCHEMA": "marts"})),
     ("source.wait_timeout", "warning", _with_pool_recycle("source")),
     ("replication.wait_timeout", "warning", _with_pool_recycle("replication")),
     ("analytics.wait_timeout", "warning", _idle_timeout),

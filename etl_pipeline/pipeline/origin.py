@@ -1,0 +1,118 @@
+"""Refuses to copy one practice over another: the targets and the source, compared before a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import psycopg
+import pymysql
+from sqlalchemy import Engine
+
+from etl_pipeline.core.faults import explain
+from etl_pipeline.core.stop import Stop
+from etl_pipeline.errors import ConfigurationError
+from etl_pipeline.schema.catalog import Table
+from etl_pipeline.sync import origin
+from etl_pipeline.sync.databases import Databases, lend_mysql, lend_postgres, place_of
+from etl_pipeline.sync.old_rows import (
+    Likeness,
+    compare_analytics,
+    compare_replication,
+    describe,
+    is_same_practice,
+)
+from etl_pipeline.sync.origin import Holding, Origin
+
+FIX = (
+    "where it is the same practice, moved or restored: etl run --accept-source; "
+    "another practice needs databases of its own in the .env_… file"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """The source, and what the targets were a copy of when somebody looked.
+
+    Attributes:
+        replication: As it was recorded; None where it was not.
+        notes: Sentences about a source that is another one by name and the same by its rows.
+    """
+
+    source: Origin
+    replication: Origin | None
+    notes: tuple[str, ...] = ()
+
+
+def check_origins(
+    databases: Databases,
+    stop: Stop,
+    read_catalog: Callable[[], Mapping[str, Table]],
+    *,
+    accepts: bool = False,
+) -> Origins:
+    """Compare what the targets are a copy of with the source; nothing is written.
+
+    A target that holds no rows, or was filled from this very database of this server, is good.
+    Else its oldest rows decide: see ``sync/old_rows.py``.
+
+    Args:
+        databases: The three.
+        stop: Ends the statement under way.
+        read_catalog: The source's tables; called where rows are to be compared.
+        accepts: Whether somebody said that the targets are to become a copy of this source.
+
+    Raises:
+        ConfigurationError: A target is a copy of another database, or that cannot be ruled out.
+        DatabaseError: A server refused or was lost.
+    """
+    try:
+        with (
+            lend_mysql(databases.source, stop) as source,
+            lend_mysql(databases.replication, stop) as replication,
+            lend_postgres(databases.analytics, stop) as analytics,
+        ):
+            now = origin.read_source(source)
+            held = origin.read_replication(replication)
+            stored = origin.read_analytics(analytics)
+            of_replicas = partial(compare_replication, source, replication)
+            of_raw = partial(compare_analytics, source, analytics, databases.schema)
+            notes = []
+            for engine, holding, compare in (
+                (databases.replication, held, of_replicas),
+                (databases.analytics, stored, of_raw),
+            ):
+                if holding.tables and holding.origin != now:
+                    tables = () if accepts else _pick(read_catalog(), holding)
+                    found = compare(tables)
+                    notes.append(_judge(_name(databases, engine), holding, now, found, accepts))
+    except (pymysql.err.MySQLError, psycopg.Error) as error:
+        raise explain(error, "what the targets are a copy of") from error
+    return Origins(now, held.origin, tuple(note for note in notes if note))
+
+
+def _pick(catalog: Mapping[str, Table], holding: Holding) -> list[Table]:
+    return [table for name, table in catalog.items() if name in holding.tables]
+
+
+def _name(databases: Databases, engine: Engine) -> str:
+    return place_of(engine, "analytics" if engine is databases.analytics else "replication")
+
+
+def _judge(
+    place: str, holding: Holding, now: Origin, found: list[Likeness], accepts: bool
+) -> str | None:
+    """A note on a source that is good; None where nothing is to be said of it.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    change = f"was a copy of {holding.describe()}, the source is {now}"
+    if accepts:
+        return f"{place} {change}: accepted, as was asked for"
+    if not is_same_practice(found):
+        raise ConfigurationError(
+            f"{change.replace('was', 'is', 1)}: {describe(found)}", where=place, fix=FIX
+        )
+    return f"{place} {change}; {describe(found)}" if holding.origin else None
