@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from etl_pipeline.cli.output import align, count_of
-from etl_pipeline.core.faults import POSTGRES
+from etl_pipeline.core.postgres_meanings import POSTGRES
 from etl_pipeline.transform.summary import Node, Rows, TransformSummary
 
 LINES_SHOWN = 20
@@ -73,7 +73,8 @@ def _server_fix(words: str) -> str | None:
     if state is None or (state[1].startswith("42") and state[1] != "42501"):
         return None
     meaning = POSTGRES.get(state[1])
-    return meaning.fix if meaning else None
+    # Advice with names to fill in is about the tables of raw.
+    return meaning.fix if meaning and "{" not in meaning.fix else None
 
 
 def _table(rows: Rows) -> Iterable[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import psycopg
 from sqlalchemy import URL, create_engine, event
 
 from etl_pipeline.config.databases import DatabaseType, PostgresSchema
@@ -18,9 +19,11 @@ from etl_pipeline.core.connect_args import (
     make_replication_args,
     make_source_args,
 )
+from etl_pipeline.core.faults import PLACE_OPTION, Place, note_finding
 from etl_pipeline.core.manager import ConnectionManager, create_connection_manager
 from etl_pipeline.core.mysql_connection import MysqlConnection
 from etl_pipeline.core.peace import Peace, read_manners
+from etl_pipeline.core.postgres_refusal import examine_refusal
 from etl_pipeline.core.source_connection import NO_LIMIT, SourceConnection
 from etl_pipeline.errors import FaultyConfigurationError
 
@@ -62,7 +65,9 @@ class ConnectionFactory:
     """
 
     @staticmethod
-    def get_source_connection(settings: Settings, peace: Peace | None = None) -> Engine:
+    def get_source_connection(
+        settings: Settings, peace: Peace | None = None, *, connect_seconds: int | None = None
+    ) -> Engine:
         """An engine for the source, read-only by construction.
 
         Every connection of it is a :class:`SourceConnection`, whoever asks the pool for it.
@@ -70,12 +75,14 @@ class ConnectionFactory:
         Args:
             settings: Where the source is, and how it is to be treated.
             peace: What all its connections ask before they read; None for one of their own.
+            connect_seconds: Upper bound of the configured ``connect_timeout``.
         """
-        config = _get_config(settings, DatabaseType.SOURCE)
+        config = _get_config(settings, DatabaseType.SOURCE, connect_seconds=connect_seconds)
         manners = read_manners(settings)
         args = make_source_args(config, manners)
-        engine = _make_engine("mysql+pymysql", config, args | {"peace": peace or Peace(manners)})
-
+        engine = _make_engine(
+            DatabaseType.SOURCE, config, args | {"peace": peace or Peace(manners)}
+        )
         _connect_by(engine, SourceConnection)
         return engine
 
@@ -96,10 +103,12 @@ class ConnectionFactory:
         return SourceConnection(peace=peace, **place, **args)
 
     @staticmethod
-    def get_replication_connection(settings: Settings) -> Engine:
+    def get_replication_connection(
+        settings: Settings, *, connect_seconds: int | None = None
+    ) -> Engine:
         """An engine for replication: strict, but with zero dates and without foreign keys."""
-        config = _get_config(settings, DatabaseType.REPLICATION)
-        engine = _make_engine("mysql+pymysql", config, make_replication_args(config))
+        config = _get_config(settings, DatabaseType.REPLICATION, connect_seconds=connect_seconds)
+        engine = _make_engine(DatabaseType.REPLICATION, config, make_replication_args(config))
         _connect_by(engine, MysqlConnection)
 
         @event.listens_for(engine, "connect")
@@ -115,11 +124,28 @@ class ConnectionFactory:
 
     @staticmethod
     def get_analytics_connection(
-        settings: Settings, schema: PostgresSchema | None = None
+        settings: Settings,
+        schema: PostgresSchema | None = None,
+        *,
+        connect_seconds: int | None = None,
     ) -> Engine:
         """An engine for analytics that finds names in *schema*; None is the configured one."""
-        config = _get_config(settings, DatabaseType.ANALYTICS, schema)
-        return _make_engine("postgresql+psycopg", config, make_postgres_args(config))
+        config = _get_config(
+            settings, DatabaseType.ANALYTICS, schema, connect_seconds=connect_seconds
+        )
+        engine = _make_engine(DatabaseType.ANALYTICS, config, make_postgres_args(config))
+
+        @event.listens_for(engine, "do_connect")
+        def connect(
+            dialect: Any, _record: Any, args: Any, parameters: dict[str, Any]
+        ) -> DBAPIConnection:
+            try:
+                return cast("DBAPIConnection", dialect.connect(*args, **parameters))
+            except psycopg.OperationalError as error:
+                note_finding(error, examine_refusal(error, parameters))
+                raise
+
+        return engine
 
     @staticmethod
     def get_analytics_raw_connection(settings: Settings) -> Engine:
@@ -143,12 +169,19 @@ class ConnectionFactory:
 
 
 def _get_config(
-    settings: Settings, db_type: DatabaseType, schema: PostgresSchema | None = None
+    settings: Settings,
+    db_type: DatabaseType,
+    schema: PostgresSchema | None = None,
+    *,
+    connect_seconds: int | None = None,
 ) -> dict[str, Any]:
     faults = settings.find_faults(db_type)
     if faults:
         raise FaultyConfigurationError(faults)
-    return settings.get_database_config(db_type, schema)
+    config = settings.get_database_config(db_type, schema)
+    if connect_seconds is not None:
+        config["connect_timeout"] = min(config["connect_timeout"], connect_seconds)
+    return config
 
 
 def _connect_by(engine: Engine, connection: type[MysqlConnection]) -> None:
@@ -161,9 +194,18 @@ def _connect_by(engine: Engine, connection: type[MysqlConnection]) -> None:
         return connection(**parameters)
 
 
-def _make_engine(driver: str, config: Mapping[str, Any], args: dict[str, Any]) -> Engine:
+def _make_engine(db_type: DatabaseType, config: Mapping[str, Any], args: dict[str, Any]) -> Engine:
+    is_postgres = db_type is DatabaseType.ANALYTICS
+    place = Place(
+        db_type.value,
+        config["host"],
+        config["port"],
+        config["database"],
+        config["user"],
+        config.get("schema") or "",
+    )
     url = URL.create(
-        driver,
+        "postgresql+psycopg" if is_postgres else "mysql+pymysql",
         username=config["user"],
         password=config["password"],
         host=config["host"],
@@ -179,4 +221,5 @@ def _make_engine(driver: str, config: Mapping[str, Any], args: dict[str, Any]) -
         pool_recycle=config["pool_recycle"],
         pool_pre_ping=True,
         hide_parameters=True,
+        execution_options={PLACE_OPTION: place},
     )

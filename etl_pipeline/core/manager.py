@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
-from etl_pipeline.core.faults import explain, is_passing, read_meaning
+from etl_pipeline.core.faults import explain, find_place, is_passing, note_place, read_meaning
 from etl_pipeline.core.orphans import end_orphan, read_server_id
 from etl_pipeline.core.source_guard import is_reading
 from etl_pipeline.errors import DatabaseError, LostWorkError
@@ -119,6 +119,7 @@ class ConnectionManager:
         try:
             return retrying(self._attempt, sql, params)
         except SQLAlchemyError as error:
+            note_place(error, find_place(self._engine))
             raise explain(error, self._where()) from error
 
     def commit(self) -> None:
@@ -137,6 +138,7 @@ class ConnectionManager:
             self._drop_connection(may_run_on=_is_connection_gone(error))
             if had_work and is_passing(error):
                 raise self._lost("the connection was lost while committing") from error
+            note_place(error, find_place(self._engine))
             raise explain(error, self._where()) from error
         self._has_work = False
 
@@ -221,8 +223,7 @@ class ConnectionManager:
         )
 
     def _where(self) -> str:
-        url = self._engine.url
-        return f"{url.host}:{url.port}/{url.database}"
+        return str(find_place(self._engine))
 
 
 def create_connection_manager(

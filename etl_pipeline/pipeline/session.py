@@ -22,7 +22,7 @@ from etl_pipeline.config.databases import REQUIRED_KEYS
 from etl_pipeline.config.loading import find_taken_schema
 from etl_pipeline.config.models import TableConfig
 from etl_pipeline.core import ConnectionFactory, create_connection_manager
-from etl_pipeline.core.faults import explain, is_too_long
+from etl_pipeline.core.faults import explain, find_place, is_too_long, note_place
 from etl_pipeline.core.grants import read_write_privileges
 from etl_pipeline.core.peace import Peace, read_manners, utc_now
 from etl_pipeline.core.same_server import refuse_same_server_database
@@ -311,6 +311,7 @@ def _try_connection(engine: Engine, name: str) -> None:
     try:
         engine.connect().close()
     except SQLAlchemyError as error:
+        note_place(error, find_place(engine))
         raise explain(error, place_of(engine, name)) from error
     log.debug("%s: connected", place_of(engine, name))
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import shlex
-import socket
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import Callable, Generator, Iterator
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -31,6 +28,8 @@ from etl_pipeline.errors import (
 )
 from etl_pipeline.pipeline.origin import check_origins
 from etl_pipeline.pipeline.session import read_source
+from etl_pipeline.setup.asking import Asking
+from etl_pipeline.setup.background import Addresses
 from etl_pipeline.setup.checks import (
     Places,
     judge_analytics,
@@ -38,12 +37,10 @@ from etl_pipeline.setup.checks import (
     judge_separation,
     judge_source,
 )
-from etl_pipeline.setup.facts import MysqlFacts, PostgresFacts, read_mysql, read_postgres
+from etl_pipeline.setup.facts import read_mysql, read_postgres
 from etl_pipeline.setup.finding import Finding
 from etl_pipeline.sync.databases import Databases
 from etl_pipeline.transfer import kernel
-
-Facts = TypeVar("Facts", MysqlFacts, PostgresFacts)
 
 
 def examine(provider: ConfigProvider) -> Iterator[Finding]:
@@ -67,8 +64,9 @@ def examine(provider: ConfigProvider) -> Iterator[Finding]:
             yield from _skip("the files are to be mended first")
             return
     yield _look_at_files(settings)
-    yield _look_at_other_environment(settings)
-    yield from _look_at_databases(settings)
+    addresses = Addresses()
+    yield _look_at_other_environment(settings, addresses)
+    yield from _look_at_databases(settings, addresses)
 
 
 def _skip(why: str) -> Iterator[Finding]:
@@ -121,7 +119,7 @@ def _look_at_files(settings: Settings) -> Finding:
     return Finding("files", "ok", f"{place}; {copied} copied")
 
 
-def _look_at_other_environment(settings: Settings) -> Finding:
+def _look_at_other_environment(settings: Settings, addresses: Addresses) -> Finding:
     """Refuse databases that another environment uses too; its servers are not connected to."""
     (other,) = (one for one in ENVIRONMENTS if one != settings.environment)
     provider = settings.provider
@@ -130,8 +128,11 @@ def _look_at_other_environment(settings: Settings) -> Finding:
     try:
         with _quiet():
             others = Settings(other, FileConfigProvider(provider.directory))
-            theirs = {one.value: _places(others, one) for one in DatabaseType}
-            mine = {one.value: _places(settings, one) for one in DatabaseType}
+            for one in DatabaseType:
+                for each in (settings, others):
+                    addresses.begin(_host(each, one))
+            theirs = {one.value: _places(others, one, addresses) for one in DatabaseType}
+            mine = {one.value: _places(settings, one, addresses) for one in DatabaseType}
     except FaultyConfigurationError as error:
         what = f"{other} cannot be compared: {error.faults[0].where}: {error.faults[0].what}"
         return Finding("environments", "warning", what, error.faults[0].fix)
@@ -148,7 +149,12 @@ def _look_at_other_environment(settings: Settings) -> Finding:
     return Finding("environments", "ok", f"no database is also one of {other}")
 
 
-def _places(settings: Settings, db_type: DatabaseType) -> Places:
+def _host(settings: Settings, db_type: DatabaseType) -> str:
+    host = settings.get_database_config(db_type)["host"] or ""
+    return str(host).strip().casefold().rstrip(".")
+
+
+def _places(settings: Settings, db_type: DatabaseType, addresses: Addresses) -> Places:
     config = settings.get_database_config(db_type)
     if not (config["host"] and config["database"] and config["port"]):
         return frozenset()
@@ -158,33 +164,20 @@ def _places(settings: Settings, db_type: DatabaseType) -> Places:
     kind = "postgres" if db_type is DatabaseType.ANALYTICS else "mysql"
     return frozenset(
         (address, int(config["port"]), f"{kind} {database}")
-        for address in _addresses(str(config["host"]))
+        for address in map(_plain, addresses.of(_host(settings, db_type)))
     )
 
 
-def _addresses(host: str) -> set[str]:
-    """All that *host* resolves to, every name of this machine's loopback being one."""
-    name = host.strip().casefold().rstrip(".")
-    try:
-        found = {str(entry[4][0]) for entry in socket.getaddrinfo(name, None)}
-    except OSError:
-        found = {name}
-    return {
-        "localhost" if one in LOOPBACK_NAMES or one.startswith("127.") else one for one in found
-    }
+def _plain(address: str) -> str:
+    """*address*, every one of this machine's loopback being the same."""
+    is_here = address in LOOPBACK_NAMES or address.startswith("127.")
+    return "localhost" if is_here else address
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked(Generic[Facts]):
-    """A database that was asked: the finding on its connection, and where that is good the rest."""
-
-    finding: Finding
-    engine: Engine | None = None
-    facts: Facts | None = None
-
-
-def _look_at_databases(settings: Settings) -> Iterator[Finding]:
-    shared = _places(settings, DatabaseType.SOURCE) & _places(settings, DatabaseType.REPLICATION)
+def _look_at_databases(settings: Settings, addresses: Addresses) -> Iterator[Finding]:
+    mysql = (DatabaseType.SOURCE, DatabaseType.REPLICATION)
+    of_source, of_replication = (_places(settings, one, addresses) for one in mysql)
+    shared = of_source & of_replication
     if shared:
         yield Finding(
             "separation",
@@ -195,17 +188,16 @@ def _look_at_databases(settings: Settings) -> Iterator[Finding]:
         for name in ("source", "replication"):
             yield Finding(name, "skipped", "it is not to be connected to while they are the same")
     with contextlib.ExitStack() as engines:
+        schema = settings.get_database_config(DatabaseType.ANALYTICS)["schema"]
+        connect: Callable[..., Engine] = ConnectionFactory.get_analytics_connection
+        asking = Asking(
+            settings, DatabaseType.ANALYTICS, connect, lambda engine: read_postgres(engine, schema)
+        )
+        engines.callback(asking.dispose)
         source = replication = None
         if not shared:
             source, replication = yield from _look_at_mysql(settings, engines)
-        schema = settings.get_database_config(DatabaseType.ANALYTICS)["schema"]
-        analytics = _ask(
-            settings,
-            DatabaseType.ANALYTICS,
-            ConnectionFactory.get_analytics_connection,
-            engines,
-            lambda engine: read_postgres(engine, schema),
-        )
+        analytics = asking.wait()
         yield analytics.finding
         yield from judge_analytics(analytics.facts) if analytics.facts else ()
         yield _look_at_schema(settings)
@@ -215,49 +207,20 @@ def _look_at_databases(settings: Settings) -> Iterator[Finding]:
 def _look_at_mysql(
     settings: Settings, engines: contextlib.ExitStack
 ) -> Generator[Finding, None, tuple[Engine | None, Engine | None]]:
-    connect: Callable[[Settings], Engine] = ConnectionFactory.get_source_connection
-    source = _ask(settings, DatabaseType.SOURCE, connect, engines, read_mysql)
+    connect: Callable[..., Engine] = ConnectionFactory.get_source_connection
+    source_asking = Asking(settings, DatabaseType.SOURCE, connect, read_mysql)
+    connect = ConnectionFactory.get_replication_connection
+    asking = Asking(settings, DatabaseType.REPLICATION, connect, read_mysql)
+    for each in (source_asking, asking):
+        engines.callback(each.dispose)
+    source = source_asking.wait()
     yield source.finding
     yield from judge_source(source.facts) if source.facts else ()
-    connect = ConnectionFactory.get_replication_connection
-    replication = _ask(settings, DatabaseType.REPLICATION, connect, engines, read_mysql)
+    replication = asking.wait()
     yield replication.finding
     yield from judge_replication(replication.facts, source.facts) if replication.facts else ()
     yield _look_at_separation(source.engine, replication.engine)
     return source.engine, replication.engine
-
-
-def _ask(
-    settings: Settings,
-    db_type: DatabaseType,
-    connect: Callable[[Settings], Engine],
-    engines: contextlib.ExitStack,
-    read: Callable[[Engine], Facts],
-) -> _Asked[Facts]:
-    name = db_type.value
-    faults = settings.find_faults(db_type)
-    if faults:
-        what = f"{faults[0].where}: {_list_faults(faults)}"
-        fix = faults[0].fix if len(faults) == 1 else "fill them in, in that file"
-        return _Asked(Finding(name, "failed", what, fix))
-    url = settings.get_database_config(db_type)
-    place = f"{url['host']}:{url['port']}/{url['database']}"
-    try:
-        engine = connect(settings)
-        engines.callback(engine.dispose)
-        facts = read(engine)
-    except (EtlError, SQLAlchemyError) as error:
-        failure = error if isinstance(error, EtlError) else explain(error, place)
-        return _Asked(Finding(name, "failed", f"{place}: {failure.what}", failure.fix))
-    return _Asked(Finding(name, "ok", f"connected to {place} as {facts.user}"), engine, facts)
-
-
-def _list_faults(faults: Sequence[Fault]) -> str:
-    """All of *faults* in a line; variables that are missing share their verb."""
-    missing = [fault.what.removesuffix(" is missing") for fault in faults]
-    if len(faults) > 1 and all(fault.what.endswith(" is missing") for fault in faults):
-        return f"{', '.join(missing)} are missing"
-    return "; ".join(fault.what for fault in faults)
 
 
 def _look_at_separation(source: Engine | None, replication: Engine | None) -> Finding:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 
-from etl_pipeline.core.grants import parse_write_privileges
-from etl_pipeline.schema.names import quote_postgres
-from etl_pipeline.setup.facts import MysqlFacts, PostgresFacts
-from etl_pipeline.setup.finding import Finding, verdict
-from etl_pipeline.setup.grants import (
+from etl_pipeline.core.grant_statements import (
     REPLICATION_PRIVILEGES,
     grant_analytics,
     grant_replication,
     grant_source,
 )
+from etl_pipeline.core.grants import parse_write_privileges
+from etl_pipeline.schema.names import quote_postgres
+from etl_pipeline.setup.facts import MysqlFacts, PostgresFacts
+from etl_pipeline.setup.finding import Finding, verdict
 
 
 def judge_source_privileges(facts: MysqlFacts) -> Finding:

@@ -12,7 +12,7 @@ from etl_pipeline.config.databases import (
     ENVIRONMENT_VARIABLE,
     DatabaseType,
 )
-from etl_pipeline.setup.grants import grant_analytics, grant_replication, grant_source
+from etl_pipeline.core.grant_statements import grant_analytics, grant_replication, grant_source
 
 GITIGNORE = """\
 # The .env_… files hold passwords.

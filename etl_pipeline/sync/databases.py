@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import psycopg
+import pymysql
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from etl_pipeline.core.faults import is_passing
+from etl_pipeline.core.faults import find_place, is_passing, is_privilege, note_place
 from etl_pipeline.core.orphans import end_orphan, kill_query
 from etl_pipeline.core.stop import Stop
 
@@ -42,6 +44,21 @@ def place_of(engine: Engine, name: str) -> str:
 
 
 @contextlib.contextmanager
+def _noting_place(engine: Engine) -> Iterator[None]:
+    """Note on a driver's error that it came from the database of *engine*, and whose session."""
+    try:
+        yield
+    except (pymysql.err.Error, psycopg.Error, SQLAlchemyError) as error:
+        place = find_place(engine)
+        if is_privilege(error) and isinstance(error, pymysql.err.Error):
+            with contextlib.suppress(SQLAlchemyError), engine.connect() as other:
+                account = str(other.exec_driver_sql("SELECT CURRENT_USER()").scalar_one())
+                place = replace(place, account=account)
+        note_place(error, place)
+        raise
+
+
+@contextlib.contextmanager
 def lend_mysql(engine: Engine, stop: Stop) -> Iterator[Any]:
     """A connection of PyMySQL from the pool; a stop kills the statement it is busy with.
 
@@ -49,7 +66,8 @@ def lend_mysql(engine: Engine, stop: Stop) -> Iterator[Any]:
     it was lost, its statement is ended at the server before the error goes on, so that a retry
     does not run beside it.
     """
-    lent = engine.raw_connection()
+    with _noting_place(engine):
+        lent = engine.raw_connection()
     connection: Any = lent.driver_connection
     thread_id = connection.thread_id()
 
@@ -58,7 +76,7 @@ def lend_mysql(engine: Engine, stop: Stop) -> Iterator[Any]:
             kill_query(other, thread_id)
 
     try:
-        with stop.cancelling(kill):
+        with stop.cancelling(kill), _noting_place(engine):
             yield connection
     except BaseException as error:
         lent.invalidate()
@@ -74,10 +92,11 @@ def lend_mysql(engine: Engine, stop: Stop) -> Iterator[Any]:
 @contextlib.contextmanager
 def lend_postgres(engine: Engine, stop: Stop) -> Iterator[Any]:
     """A connection of psycopg from the pool; a stop cancels the statement it is busy with."""
-    lent = engine.raw_connection()
+    with _noting_place(engine):
+        lent = engine.raw_connection()
     connection: Any = lent.driver_connection
     try:
-        with stop.cancelling(connection.cancel):
+        with stop.cancelling(connection.cancel), _noting_place(engine):
             yield connection
     except BaseException:
         lent.invalidate()

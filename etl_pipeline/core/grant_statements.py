@@ -7,15 +7,16 @@ from etl_pipeline.schema.names import quote_mysql, quote_postgres
 REPLICATION_PRIVILEGES = ("SELECT", "INSERT", "DELETE", "CREATE", "DROP", "ALTER")
 
 
-def grant_source(database: str, user: str) -> str:
-    """What the source's user needs, and no more."""
-    return f"GRANT SELECT ON {_pattern(database)}.* TO {_mysql_user(user)}"
+def grant_source(database: str, user: str, table: str | None = None) -> str:
+    """What the source's user needs, and no more; with *table*, for that table alone."""
+    what = quote_mysql(database, table) if table else f"{_pattern(database)}.*"
+    return f"GRANT SELECT ON {what} TO {mysql_account(user)}"
 
 
 def grant_replication(database: str, user: str) -> str:
     """What the replication's user needs, and no more."""
     privileges = ", ".join(REPLICATION_PRIVILEGES)
-    return f"GRANT {privileges} ON {_pattern(database)}.* TO {_mysql_user(user)}"
+    return f"GRANT {privileges} ON {_pattern(database)}.* TO {mysql_account(user)}"
 
 
 def grant_analytics(database: str, user: str) -> str:
@@ -26,12 +27,20 @@ def grant_analytics(database: str, user: str) -> str:
     )
 
 
+def grant_on_schema(schema: str, user: str, table: str | None = None) -> str:
+    """What lets the warehouse's user work in *schema*; with *table*, on a table of others."""
+    role = quote_postgres(user)
+    if table:
+        return f"ALTER TABLE {quote_postgres(schema, table)} OWNER TO {role}"
+    return f"GRANT CREATE, USAGE ON SCHEMA {quote_postgres(schema)} TO {role}"
+
+
 def _pattern(database: str) -> str:
     """In GRANT the name of a database is a pattern, in which an underscore is any character."""
     return quote_mysql(database.replace("\\", "\\\\").replace("_", r"\_").replace("%", r"\%"))
 
 
-def _mysql_user(user: str) -> str:
+def mysql_account(user: str) -> str:
     """*user* as MySQL lists it (``etl_reader@%``), quoted; without a host, that of any."""
     name, at, host = user.rpartition("@")
     return f"{quote_mysql(name)}@{quote_mysql(host)}" if at else quote_mysql(user)
