@@ -5,6 +5,8 @@ VENV := .venv
 READY := $(VENV)/.ready
 MYSQL_TESTS := $(addprefix tests/,core docs/test_production.py pipeline schema sync transfer)
 
+PAIR_TESTS := $(addprefix tests/pipeline/test_,pairs.py types.py)
+
 .PHONY: demo test test-long test-mysql bench fuzz lint setup clean
 .DELETE_ON_ERROR:
 
@@ -25,10 +27,13 @@ test-long: setup  ## the same, with thousands of random tables instead of hundre
 	$(VENV)/bin/pytest tests/transform
 
 # What needs MariaDB (the demo and its practice) is not in it. The first run takes LOAD DATA away,
-# as MySQL does by itself; the second has the screens too, which would say so.
+# as MySQL does by itself; the second has the screens too, which would say so. The last two have
+# MySQL on one side and MariaDB on the other.
 test-mysql: setup  ## the tests that talk to MySQL, on Oracle's, which a Debian chroot provides
 	scripts/with_mysql.sh -- $(VENV)/bin/pytest $(MYSQL_TESTS)
 	scripts/with_mysql.sh --local-infile=ON -- $(VENV)/bin/pytest $(MYSQL_TESTS) tests/cli
+	for role in source replication; do scripts/with_mysql.sh --local-infile=ON -- \
+	    $(VENV)/bin/pytest $(PAIR_TESTS) --mysql-role $$role || exit; done
 
 ROWS := 1000000
 REPEATS := 3

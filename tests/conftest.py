@@ -103,6 +103,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="for source and replication; a second one is for replication",
     )
     group.addoption(
+        "--mysql-role",
+        choices=("both", "source", "replication"),
+        default="both",
+        help="what a single --mysql-url is for; a private MariaDB is the other",
+    )
+    group.addoption(
         "--postgres-url", metavar="postgresql://USER:PASSWORD@HOST:PORT", help="for analytics"
     )
     parser.addoption("--long", action="store_true", help="many more examples: make test-long")
@@ -119,8 +125,9 @@ def expected(request: pytest.FixtureRequest) -> Expected:
 def servers(pytestconfig: pytest.Config) -> Iterator[Servers]:
     """The servers of this session: private ones, except where the command line names others."""
     urls = pytestconfig.getoption("--mysql-url")
-    source = _endpoint(urls[0], 3306) if urls else None
-    replication = _endpoint(urls[-1], 3306) if urls else None
+    role = pytestconfig.getoption("--mysql-role")
+    source = _endpoint(urls[0], 3306) if urls and role != "replication" else None
+    replication = _endpoint(urls[-1], 3306) if urls and role != "source" else None
     analytics = _endpoint(pytestconfig.getoption("--postgres-url"), 5432)
     if source and replication and analytics:
         yield Servers(source, replication, analytics)

@@ -80,6 +80,21 @@ def run_sql(connection: Any, *statements: str) -> None:
             cursor.execute(statement)
 
 
+def read_texts(connection: Any, table: str) -> list[tuple[Any, ...]]:
+    """Every row of a MySQL table as the server prints it, bytes as their digits, sorted."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET time_zone = '+00:00', sql_mode = ''")
+        cursor.execute(f"SHOW COLUMNS FROM `{table}`")
+        columns = [
+            f"HEX({quote_mysql(name)})"
+            if "blob" in kind or "binary" in kind or kind.startswith(("vector", "bit"))
+            else f"CONVERT({quote_mysql(name)} USING utf8mb4)"
+            for name, kind, *_ in cursor.fetchall()
+        ]
+        cursor.execute(f"SELECT {', '.join(columns)} FROM `{table}`")
+        return sorted(cursor.fetchall(), key=repr)
+
+
 def read_exactly(connection: Any, table: str) -> list[tuple[Any, ...]]:
     """Every row of a MySQL table as the bytes of its values, sorted: the server's own HEX.
 

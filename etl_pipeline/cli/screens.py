@@ -14,7 +14,7 @@ from etl_pipeline.core.burden import Burden
 from etl_pipeline.errors import EtlError
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.sync.proof import TableOutcome
-from etl_pipeline.transfer.twin import NUL_CHARACTERS, ZERO_DATES
+from etl_pipeline.transfer.twin import NEGATIVE_ZEROS, NUL_CHARACTERS, ZERO_DATES
 from etl_pipeline.transform.summary import TransformSummary
 
 Models = TransformSummary | EtlError | None
@@ -23,6 +23,7 @@ Models = TransformSummary | EtlError | None
 _ALTERED = {
     ZERO_DATES: "zero date → NULL",
     NUL_CHARACTERS: "NUL character → removed",
+    NEGATIVE_ZEROS: "negative zero → 0, in replication too",
 }
 LINES_SHOWN = 20
 """Lines of one kind on a screen, altered columns or notes, at most."""

@@ -48,6 +48,7 @@ from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.pipeline.work import Work
 from etl_pipeline.schema.catalog import Table, read_catalog
 from etl_pipeline.schema.names import is_ours, quote_mysql
+from etl_pipeline.schema.types import fit_replica
 from etl_pipeline.sync import origin, replica, runs, state
 from etl_pipeline.sync.claim import Claim, take_replicas
 from etl_pipeline.sync.databases import Databases, lend_mysql, lend_postgres, place_of
@@ -323,7 +324,17 @@ def read_source(databases: Databases) -> dict[str, Table]:
     with create_connection_manager(databases.source, spacing_seconds=0) as manager:
         catalog = _read_patiently(lambda: read_catalog(manager.execute_with_retry, database))
     log.debug("%s: %d tables", place_of(databases.source, "source"), len(catalog))
-    return catalog
+    source, replication = _is_mariadb(databases.source), _is_mariadb(databases.replication)
+    return {
+        name: fit_replica(table, source_is_mariadb=source, replica_is_mariadb=replication)
+        for name, table in catalog.items()
+    }
+
+
+def _is_mariadb(engine: Engine) -> bool:
+    """Whether the server is MariaDB; Oracle's MySQL else. The engine was connected before."""
+    dialect: Any = engine.dialect
+    return bool(dialect.is_mariadb)
 
 
 def _read_patiently(read: Callable[[], Result]) -> Result:

@@ -44,6 +44,9 @@ class Column:
         is_stamped: Whether the server sets it on each update: ``ON UPDATE current_timestamp()``.
         default: What a row gets where nothing is said, if that is a plain number, day or text;
             None for every other default, and for none.
+        stand_in: What the replica declares instead, where its server has not every value of this
+            type; ``types.fit_replica`` says so. Empty where there is no need.
+        loses_negative_zero: Whether the replica's server stores -0.0 as 0; said there, too.
     """
 
     name: str
@@ -56,6 +59,8 @@ class Column:
     is_json: bool = False
     is_stamped: bool = False
     default: str | None = None
+    stand_in: str = ""
+    loses_negative_zero: bool = False
 
     @property
     def is_unsigned(self) -> bool:

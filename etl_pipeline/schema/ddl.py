@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from etl_pipeline.schema.catalog import Column, Index, IndexPart, Table
 from etl_pipeline.schema.names import (
@@ -16,7 +16,7 @@ from etl_pipeline.schema.names import (
     quote_text,
     replaced_name,
 )
-from etl_pipeline.schema.types import CarriedColumn
+from etl_pipeline.schema.types import CarriedColumn, describe_stand_in
 
 REPLICA_MARK = "[made by etl_pipeline]"
 """Ends the comment of every replica: a table without it was made by somebody else."""
@@ -31,11 +31,13 @@ class ReplicaDdl:
 
     Attributes:
         mapped: Sentences on what the replication server does not know and was replaced.
+        columns: The part of *create* that declares each column, by its name.
     """
 
     create: str
     indexes: tuple[str, ...]
-    mapped: tuple[str, ...]
+    mapped: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 def create_replica(table: Table, *, name: str, collations: Collection[str]) -> ReplicaDdl:
@@ -52,7 +54,7 @@ def create_replica(table: Table, *, name: str, collations: Collection[str]) -> R
             one that tells most values apart, so that a unique key still holds.
     """
     mapped = []
-    lines = []
+    declared = {}
     for column in table.columns:
         collation = replica_collation(column, collations)
         if collation not in (column.collation, _current_name(column.collation)):
@@ -60,7 +62,10 @@ def create_replica(table: Table, *, name: str, collations: Collection[str]) -> R
                 f"{table.name}.{column.name}: collation {column.collation} is unknown to the "
                 f"replication server; {collation} is used"
             )
-        lines.append(replica_column(column, collation))
+        if stand_in := describe_stand_in(column):
+            mapped.append(f"{table.name}.{column.name}: {stand_in}")
+        declared[column.name] = replica_column(column, collation)
+    lines = list(declared.values())
     if table.primary_key:
         lengths = table.key_prefixes or (None,) * len(table.primary_key)
         parts = map(IndexPart, table.primary_key, lengths)
@@ -72,7 +77,8 @@ def create_replica(table: Table, *, name: str, collations: Collection[str]) -> R
         "ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 "
         f"COMMENT={quote_mysql_text(replica_comment(table))}"
     )
-    return ReplicaDdl(create, tuple(add_indexes(table.indexes, name)), tuple(mapped))
+    indexes = tuple(add_indexes(table.indexes, name))
+    return ReplicaDdl(create, indexes, tuple(mapped), declared)
 
 
 def replica_comment(table: Table) -> str:
@@ -127,7 +133,7 @@ def _current_name(collation: str | None) -> str | None:
 
 def replica_column(column: Column, collation: str | None) -> str:
     parts = [quote_mysql(column.name), _replica_type(column)]
-    if collation:
+    if collation and not column.stand_in:
         # The name of a collation begins with its character set's.
         parts.append(f"CHARACTER SET {collation.split('_')[0]} COLLATE {collation}")
     parts.append("NULL" if column.is_nullable else "NOT NULL")
@@ -149,6 +155,8 @@ def _replica_type(column: Column) -> str:
     value, which reads as the empty string. No server takes that value back without a warning, and
     a warning must stay the sign of a row that was altered.
     """
+    if column.stand_in:
+        return column.stand_in
     declared = column.column_type
     if column.data_type == "json":
         return "longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"

@@ -165,15 +165,16 @@ def _compare_columns(before: Column, after: Column) -> Iterator[Change]:
         yield change(Kind.COMMENT_CHANGED, "of the column")
 
 
-def _type(column: Column) -> tuple[str, bool]:
-    """What makes the type; the display width of an integer, which MySQL 8 has no more, does not.
+def _type(column: Column) -> tuple[str, bool, str]:
+    """What makes the type, at the source and in the replica.
 
-    With ZEROFILL it does: the server pads what it sends.
+    The display width of an integer, which MySQL 8 has no more, does not; with ZEROFILL it does:
+    the server pads what it sends.
     """
     declared = column.column_type
     if column.data_type in INTEGER_TYPES | {"year"} and "zerofill" not in declared:
         declared = re.sub(r"\(\d+\)", "", declared)
-    return declared, column.is_json
+    return declared, column.is_json, column.stand_in
 
 
 def _declared(column: Column) -> str:

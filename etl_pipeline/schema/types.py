@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Final
 
 from etl_pipeline.errors import SchemaError
-from etl_pipeline.schema.catalog import Column
+from etl_pipeline.schema.catalog import Column, Index, IndexPart, Table
 from etl_pipeline.schema.names import quote_mysql
 
 
@@ -30,6 +30,8 @@ class Mode(IntEnum):
     """Hexadecimal; with PostgreSQL's prefix where PostgreSQL is the sink."""
     GEOMETRY = 4
     """Like BINARY; without the four bytes of the SRID where PostgreSQL is the sink: WKB."""
+    REAL = 5
+    """Plain; a negative zero becomes 0, counted: MariaDB stores no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,149 @@ TYPES: Final[Mapping[str, TypeRule]] = {
     "multipolygon": _GEOMETRY,
     "geometrycollection": _GEOMETRY,
     "geomcollection": _GEOMETRY,
+    "vector": replace(_BINARY, note="its numbers as they are stored: four bytes each"),
 }
+
+_ASCII = "CHARACTER SET ascii COLLATE ascii_bin"
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """What the replica declares for a type whose values its server has not, or not all of them.
+
+    It holds the very text of each value, or its bytes, so it is read as the type would be.
+
+    Attributes:
+        shown: The types that it stands for, for people.
+        types: Their ``column_type``, a regular expression.
+        declared: The column in the replica.
+        why: What the replication server lacks; empty where it only calls the type otherwise.
+    """
+
+    shown: str
+    types: str
+    declared: str
+    why: str = "whose server has no such type"
+
+    def matches(self, column: Column) -> bool:
+        """Whether *column* is of one of the types."""
+        return re.fullmatch(self.types, column.column_type, re.DOTALL) is not None
+
+
+_UTF8MB4 = "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+_UNTOLD = "since the source shows characters beyond U+FFFF in it as question marks"
+UNTOLD_MEMBERS: Final = (
+    StandIn(
+        "ENUM that shows a member with a `?`",
+        r"enum\(.*\?.*\)",
+        f"varchar(255) {_UTF8MB4}",
+        _UNTOLD,
+    ),
+    StandIn("SET that shows a member with a `?`", r"set\(.*\?.*\)", f"text {_UTF8MB4}", _UNTOLD),
+)
+"""Between any servers: no catalog tells which members a column has that are beyond U+FFFF."""
+
+_VECTOR = StandIn(
+    "VECTOR", r"vector\(\d+\)", "longblob", "whose server has another such type, or none"
+)
+STAND_INS: Final[Mapping[str, tuple[StandIn, ...]]] = {
+    "MySQL": (
+        StandIn("UUID", "uuid", f"char(36) {_ASCII}"),
+        StandIn("INET4", "inet4", f"varchar(15) {_ASCII}"),
+        StandIn("INET6", "inet6", f"varchar(45) {_ASCII}"),
+        StandIn(
+            "DECIMAL of more than 30 decimals",
+            r"decimal\(\d+,3[1-8]\).*",
+            f"varchar(67) {_ASCII}",
+            "whose server has 30 decimals at most",
+        ),
+        StandIn(
+            "TIME with a fraction",
+            r"time\([1-6]\).*",
+            f"varchar(17) {_ASCII}",
+            "whose server has no time past 838:59:59",
+        ),
+        StandIn(
+            "YEAR(2)", r"year\(2\).*", f"char(2) {_ASCII}", "whose server has four digits alone"
+        ),
+        _VECTOR,
+    ),
+    "MariaDB": (
+        StandIn("GEOMCOLLECTION", "geomcollection", "geometrycollection", ""),
+        _VECTOR,
+    ),
+}
+"""By the replication server: what stands for types of a source that is the other of the two."""
+
+
+_PREFIX_CHARACTERS = 191
+"""Of a text in an index, where the source has all of it there: 764 bytes, of 767 that fit."""
+_LONG_TYPES = frozenset(
+    f"{size}{kind}" for size in ("tiny", "", "medium", "long") for kind in ("text", "blob")
+)
+
+
+def fit_replica(table: Table, *, source_is_mariadb: bool, replica_is_mariadb: bool) -> Table:
+    """*table* as the replication server can hold it, whose values are those of the source.
+
+    Between servers of one maker it is the same, but for members that no catalog tells. MariaDB
+    alone stores -0.0 as 0, and has unique indexes over long texts; MySQL, and another type, want
+    to know how much of a text.
+    """
+    is_same = source_is_mariadb == replica_is_mariadb
+    of_server = () if is_same else STAND_INS["MariaDB" if replica_is_mariadb else "MySQL"]
+
+    def fit(column: Column) -> Column:
+        has_all_characters = column.charset in ("utf8mb4", "utf16", "utf16le", "utf32", "gb18030")
+        stand_ins = (*of_server, *(UNTOLD_MEMBERS if has_all_characters else ()))
+        found = (one.declared for one in stand_ins if one.matches(column))
+        is_real = column.data_type in ("float", "double") and not column.is_unsigned
+        loses_zero = replica_is_mariadb and not is_same and is_real
+        return replace(column, stand_in=next(found, ""), loses_negative_zero=loses_zero)
+
+    fitted = replace(table, columns=tuple(map(fit, table.columns)))
+
+    def is_asked(index: Index) -> bool:
+        """Whether the server wants to know; MariaDB shortens a single text by itself."""
+        if is_same:
+            return index.kind == "HASH" and len(index.parts) > 1
+        return index.kind not in ("FULLTEXT", "SPATIAL")
+
+    indexes = (
+        replace(index, parts=tuple(_shorten(part, fitted) for part in index.parts))
+        if is_asked(index)
+        else index
+        for index in table.indexes
+    )
+    return replace(fitted, indexes=tuple(indexes))
+
+
+def _shorten(part: IndexPart, table: Table) -> IndexPart:
+    """*part*, of a long column no more than its beginning."""
+    column = table.column(part.column)
+    held_as = column.stand_in.split()[0] if column.stand_in else column.data_type
+    is_long = held_as in _LONG_TYPES
+    is_whole = is_long and part.prefix_length is None
+    return replace(part, prefix_length=_PREFIX_CHARACTERS) if is_whole else part
+
+
+def stand_for_unlisted(column: Column, override: str | None) -> Column:
+    """*column*, whose replica is text or bytes if its type is in no table, and tables.yml says how.
+
+    So the replication server need not have the type.
+    """
+    if column.data_type in TYPES or override not in UNLISTED:
+        return column
+    return replace(column, stand_in=f"longtext {_UTF8MB4}" if override == "text" else "longblob")
+
+
+def describe_stand_in(column: Column) -> str:
+    """What stands for *column*'s type in the replica and why; empty where that is no news."""
+    for one in (*UNTOLD_MEMBERS, *STAND_INS["MySQL"], *STAND_INS["MariaDB"]):
+        if column.stand_in and one.why and one.matches(column):
+            shown = column.data_type if one in UNTOLD_MEMBERS else column.column_type
+            return f"{shown} is held as {column.stand_in.split()[0]} in replication, {one.why}"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,13 +331,14 @@ def carry(table: str, column: Column, override: str | None = None) -> CarriedCol
     select = rule.select
     if column.data_type == "double" and bracketed:
         select = TYPES["float"].select
+    mode = Mode.REAL if column.loses_negative_zero else rule.mode
     postgres = rule.postgres
     if column.is_unsigned and rule.postgres_unsigned:
         postgres = rule.postgres_unsigned
     return CarriedColumn(
         column,
         postgres.format(arguments=bracketed),
-        rule.mode,
+        mode,
         select.format(quote_mysql(column.name), width=bracketed.strip("()").split(",")[0]),
         rule.load,
         rule.compare,

@@ -29,6 +29,7 @@ from etl_pipeline.sync.foreign import refuse_foreign
 from etl_pipeline.sync.guard import judge_deletes
 from etl_pipeline.sync.lanes import Lane
 from etl_pipeline.sync.proof import ChunkProof
+from etl_pipeline.sync.refused import refuse_column
 from etl_pipeline.sync.replica import Watermark
 from etl_pipeline.sync.rules import Known
 from etl_pipeline.sync.strips import cut_strips
@@ -105,7 +106,12 @@ def _begin(job: WriteJob, ddl: ReplicaDdl, known: Known | None, lane: Lane) -> _
     replica.forget(lane.replication, incoming)
     lane.replication.commit()
     leftovers = quote_mysql(incoming), quote_mysql(replaced_name(text.name))
-    _run(lane.replication, [f"DROP TABLE IF EXISTS {', '.join(leftovers)}", ddl.create])
+    _run(lane.replication, [f"DROP TABLE IF EXISTS {', '.join(leftovers)}"])
+    try:
+        _run(lane.replication, [ddl.create])
+    except err.MySQLError as error:
+        refuse_column(lane.replication, text, ddl, error)
+        raise
     replica.remember_empty(lane.replication, incoming, job.identity, chunks)
     lane.replication.commit()
     return _Start(chunks, {}, {}, columns if len(chunks) > 1 else None)

@@ -29,6 +29,7 @@ from etl_pipeline.sync import replica
 from etl_pipeline.sync.build import settle_swap
 from etl_pipeline.sync.claim import check_replicas
 from etl_pipeline.sync.lanes import Lane
+from etl_pipeline.sync.refused import refuse_column
 from etl_pipeline.sync.replica import Identity, Remembered
 from etl_pipeline.sync.replica_schema import (
     forget_begun,
@@ -41,8 +42,11 @@ from etl_pipeline.sync.replica_schema import (
 )
 from etl_pipeline.sync.written import WriteJob
 
-# Rows do not fit what the column becomes: NULL, a duplicate key, out of range, cut, invalid.
-_MISFITS = frozenset({1048, 1062, 1138, 1264, 1265, 1292, 1366, 1406, 1411, 1416, 3140, 4025})
+# Rows do not fit what the column becomes: NULL, a duplicate key, out of range, cut, invalid, of a
+# type that is not made into the other.
+_MISFITS = frozenset(
+    {1048, 1062, 1138, 1264, 1265, 1292, 1366, 1406, 1411, 1416, 3140, 4025, 4078, 6136, 6138}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,12 @@ def _evolve(job: WriteJob, policy: DriftPolicy, collations: Collection[str], lan
         connection.commit()
         return
     statements = drift.steps.statements
-    rehearsed = _rehearse(connection, source, drift.changes, collations)
+    try:
+        rehearsed = _rehearse(connection, source, drift.changes, collations)
+    except err.MySQLError as error:
+        ddl = create_replica(source, name=incoming_name(source.name), collations=collations)
+        refuse_column(connection, job.text, ddl, error)
+        raise
     check_replicas(connection, job.claim)
     made_from = known.identity.definition
     write_begun(connection, source.name, made_from, wanted, statements, rehearsed)

@@ -62,7 +62,9 @@ def _field(carried: CarriedColumn) -> str:
     if carried.mode in (Mode.BINARY, Mode.GEOMETRY):
         value = f"HEX({carried.select})"
     else:
-        value = f"CONVERT({carried.select} USING utf8mb4)"
+        # Added to a zero, a negative one is a zero; every other number stays what it is.
+        number = f"({carried.select} + 0e0)" if carried.mode is Mode.REAL else carried.select
+        value = f"CONVERT({number} USING utf8mb4)"
     return f"COALESCE(CONCAT(CHAR_LENGTH({value}), ':', {value}), 'N')"
 
 

@@ -20,7 +20,7 @@
 
 #include "_binary.h"
 
-enum mode { PLAIN = 0, TEXT = 1, DATE = 2, BINARY = 3, GEOMETRY = 4, MODES };
+enum mode { PLAIN = 0, TEXT = 1, DATE = 2, BINARY = 3, GEOMETRY = 4, REAL = 5, MODES };
 enum wire { BYTES = 0, INT1, UINT1, INT2, UINT2, INT4, UINT4, INT8, UINT8, FLOAT, DOUBLE,
             DATE_ONLY, DATETIME, TIME, WIRES };
 enum status { MORE = 0, END = 1, SERVER_ERROR = 2, MALFORMED = 3, FULL = 4 };
@@ -56,6 +56,7 @@ typedef struct {
     const unsigned char *error; /* in the block or in the joined payload; NULL without an error */
     Py_ssize_t error_size;
     int is_altered;
+    /* By column; of one of mode REAL, the first are its negative zeros. */
     unsigned long long *zero_dates, *nul_characters;
 } Pass;
 
@@ -79,6 +80,18 @@ is_zero_date(const unsigned char *value, Py_ssize_t size)
     if (size >= 8 && memcmp(value + 4, "-00-", 4) == 0)
         return 1;
     return size >= 10 && value[4] == '-' && value[7] == '-' && value[8] == '0' && value[9] == '0';
+}
+
+static int
+has_digits(unsigned char mode)
+{
+    return mode == BINARY || mode == GEOMETRY;
+}
+
+static int
+is_negative_zero(unsigned char mode, const unsigned char *value, Py_ssize_t size)
+{
+    return mode == REAL && size == 2 && value[0] == '-' && value[1] == '0';
 }
 
 /* The first byte that has an escape, or the end. */
@@ -506,7 +519,8 @@ put_value_field(unsigned char *out, Column column, unsigned char kind, const uns
                 uint64_t *hash)
 {
     uint64_t bits;
-    if (column.mode >= BINARY)
+    double number;
+    if (has_digits(column.mode))
         return NULL;
     switch (kind) {
     case PG_INT2:
@@ -523,7 +537,8 @@ put_value_field(unsigned char *out, Column column, unsigned char kind, const uns
     case PG_FLOAT8:
         if (column.wire != FLOAT && column.wire != DOUBLE)
             return NULL;
-        return put_float(out, read_float(value, column.wire), kind, hash);
+        number = read_float(value, column.wire);
+        return put_float(out, column.mode == REAL && number == 0 ? 0 : number, kind, hash);
     case PG_DATE:
     case PG_TIMESTAMP:
         if (column.wire != DATE_ONLY && column.wire != DATETIME)
@@ -590,6 +605,7 @@ render_bytes(Pass *pass, unsigned char *out, const unsigned char *value, Py_ssiz
         }
         /* fall through */
     case PLAIN:
+    case REAL:
         return put_bytes(out, value, (size_t)length);
     case GEOMETRY:
         if (for_copy)
@@ -608,7 +624,7 @@ put_bytes_field(unsigned char *out, const unsigned char *value, Py_ssize_t lengt
 {
     if (column.mode == GEOMETRY)
         leave_srid(&value, &length);
-    if (column.mode >= BINARY)
+    if (has_digits(column.mode))
         return kind != PG_BYTEA ? NULL : put_plain(out, value, (size_t)length, hash);
     if (column.mode == DATE && is_zero_date(value, length))
         return put_null(out, hash);
@@ -635,7 +651,8 @@ render_printed(Pass *pass, unsigned char *out, unsigned char *stop, Column colum
 {
     unsigned char printed[MOST_DIGITS + 1];
     Py_ssize_t length = stop - out;
-    if (column.mode < DATE || (column.mode == DATE && !is_zero_date(out, length)))
+    if (column.mode < DATE || column.mode == REAL ||
+        (column.mode == DATE && !is_zero_date(out, length)))
         return stop;
     memcpy(printed, out, (size_t)length);
     return render_bytes(pass, out, printed, length, column, i, for_copy);
@@ -668,6 +685,11 @@ render_row(Pass *pass, const unsigned char *at, const unsigned char *end, const 
         } else if (columns[i].wire == BYTES) {
             if (!take_length(&at, end, &length))
                 return 0;
+            if (is_negative_zero(columns[i].mode, at, length)) {
+                pass->zero_dates[i] += !for_copy;
+                at++;
+                length--;
+            }
             out = render_bytes(pass, out, at, length, columns[i], i, for_copy);
             if (tuple)
                 tuple = put_bytes_field(tuple, at, length, columns[i], pass->kinds[i],
@@ -678,6 +700,11 @@ render_row(Pass *pass, const unsigned char *at, const unsigned char *end, const 
             unsigned char *stop = value ? put_value(out, columns[i], value, length) : NULL;
             if (!stop)
                 return 0;
+            if (is_negative_zero(columns[i].mode, out, stop - out)) {
+                pass->zero_dates[i] += !for_copy;
+                *out = '0';
+                stop--;
+            }
             if (tuple)
                 tuple = put_value_field(tuple, columns[i], pass->kinds[i], value, length, out, stop,
                                         &hash);
@@ -828,18 +855,18 @@ render_all(Pass *pass, const Py_buffer *block, unsigned char *joined, const Colu
     return pass->text.object && (!pass->kinds || pass->tuples.object);
 }
 
-/* ((column, kind, count), ...) of what PostgreSQL cannot hold; kind 0: zero dates, 1: NULs. */
+/* ((column, kind, count), ...) of what a target cannot hold; kind 0: zero dates, 1: NULs, 2: negative
+ * zeros. */
 static PyObject *
-altered_counts(const Pass *pass, Py_ssize_t columns)
+altered_counts(const Pass *pass, const Column *columns, Py_ssize_t size)
 {
     PyObject *counts = PyList_New(0);
-    for (Py_ssize_t i = 0; counts && i < 2 * columns; i++) {
-        int kind = i >= columns;
-        unsigned long long count =
-            kind ? pass->nul_characters[i - columns] : pass->zero_dates[i];
+    for (Py_ssize_t i = 0; counts && i < 2 * size; i++) {
+        int kind = i >= size ? 1 : columns[i].mode == REAL ? 2 : 0;
+        unsigned long long count = i >= size ? pass->nul_characters[i - size] : pass->zero_dates[i];
         if (!count)
             continue;
-        PyObject *entry = Py_BuildValue("(niK)", kind ? i - columns : i, kind, count);
+        PyObject *entry = Py_BuildValue("(niK)", i % size, kind, count);
         if (!entry || PyList_Append(counts, entry) < 0)
             Py_CLEAR(counts);
         Py_XDECREF(entry);
@@ -857,7 +884,8 @@ PyDoc_STRVAR(render_doc,
 "without kinds, and where a value has no form that is known here. high, low: the sums of the upper\n"
 "32 bits, signed, and of the lower ones of the rows' hashes. status: 0 more rows may follow, 1 the\n"
 "result ended, 2 the server sent the error packet `error`, 3 the bytes are no rows. error: None but\n"
-"for status 2. altered: a list of (column, kind, count), kind 0 for zero dates, 1 for NULs.\n"
+"for status 2. altered: a list of (column, kind, count), kind 0 for zero dates, 1 for NULs, 2 for\n"
+"negative zeros.\n"
 "The GIL is released while the block is rendered; block must not change meanwhile.");
 
 static PyObject *
@@ -882,7 +910,7 @@ kernel_render(PyObject *Py_UNUSED(module), PyObject *args)
             PyErr_SetString(PyExc_ValueError, "unknown mode or wire");
             goto done;
         }
-        has_other_form |= columns[i].mode >= BINARY;
+        has_other_form |= has_digits(columns[i].mode);
     }
     pass.kinds = kinds.buf;
     if (pass.kinds && (kinds.len != count || count > MOST_COLUMNS)) {
@@ -912,7 +940,7 @@ kernel_render(PyObject *Py_UNUSED(module), PyObject *args)
         if (!is_done)
             goto done;
     }
-    counts = altered_counts(&pass, count);
+    counts = altered_counts(&pass, columns, count);
     if (!counts)
         goto done;
     result = Py_BuildValue("(OOOLLnniy#O)", pass.text.object, copy_text ? copy_text : Py_None,

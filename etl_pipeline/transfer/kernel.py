@@ -9,7 +9,13 @@ from typing import Any
 from etl_pipeline.errors import TransferError
 from etl_pipeline.transfer import twin
 from etl_pipeline.transfer.layout import Layout
-from etl_pipeline.transfer.twin import NUL_CHARACTERS, ZERO_DATES, Rendered, ServerErrorPacket
+from etl_pipeline.transfer.twin import (
+    NEGATIVE_ZEROS,
+    NUL_CHARACTERS,
+    ZERO_DATES,
+    Rendered,
+    ServerErrorPacket,
+)
 
 try:
     _compiled: Any = importlib.import_module("etl_pipeline.transfer._kernel")
@@ -17,7 +23,7 @@ except ImportError:
     _compiled = None
 
 IS_COMPILED = _compiled is not None
-_KINDS = (ZERO_DATES, NUL_CHARACTERS)
+_KINDS = (ZERO_DATES, NUL_CHARACTERS, NEGATIVE_ZEROS)
 _SERVER_ERROR, _MALFORMED = 2, 3
 
 

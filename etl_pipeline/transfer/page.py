@@ -52,6 +52,7 @@ def has_pages(text: TableText) -> bool:
     columns = [table.column(name) for name in table.primary_key]
     return all(
         column.data_type in _SORTED_AS_COMPARED
+        and not column.stand_in
         and (column.charset is None or column.charset in READABLE_CHARSETS)
         for column in columns
     )

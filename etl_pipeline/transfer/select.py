@@ -10,7 +10,7 @@ from etl_pipeline.config.models import ColumnConfig
 from etl_pipeline.errors import SchemaError
 from etl_pipeline.schema.catalog import INTEGER_TYPES, Table, without_columns
 from etl_pipeline.schema.names import DELETED_AT, LOADED_AT, postgres_name, quote_mysql
-from etl_pipeline.schema.types import CarriedColumn, Mode, carry, choice_of
+from etl_pipeline.schema.types import CarriedColumn, Mode, carry, choice_of, stand_for_unlisted
 
 READABLE_CHARSETS = frozenset(
     {"utf8", "utf8mb3", "utf8mb4", "ucs2", "utf16", "utf16le", "utf32", "latin1", "binary"}
@@ -51,10 +51,12 @@ class TableText:
         """Whether the lines of a chunk have one order on every server.
 
         Text in the key sorts as the server and its collation have it (an ENUM by its members,
-        and its error value first), and a table without a key has no order at all.
+        and its error value first), what stands in for a type sorts by its text, and a table
+        without a key has no order at all.
         """
         key = (self.table.column(name) for name in self.table.primary_key)
-        return self.table.integer_key is not None and all(column.charset is None for column in key)
+        has_one_order = (column.charset is None and not column.stand_in for column in key)
+        return self.table.integer_key is not None and all(has_one_order)
 
     @property
     def shortened(self) -> tuple[str, ...]:
@@ -113,13 +115,13 @@ def render_table(table: Table, choices: Mapping[str, ColumnConfig] | None = None
     choices = choices or {}
     _refuse_choices(table, choices)
     excluded = {name for name, choice in choices.items() if choice.exclude}
+    types = {name: choice.type for name, choice in choices.items()}
     kept = without_columns(table, excluded)
+    columns = (stand_for_unlisted(column, types.get(column.name)) for column in kept.columns)
+    kept = replace(kept, columns=tuple(columns))
     return TableText(
         kept,
-        tuple(
-            carry(table.name, column, choices[column.name].type if column.name in choices else None)
-            for column in kept.columns
-        ),
+        tuple(carry(table.name, column, types.get(column.name)) for column in kept.columns),
     )
 
 

@@ -4,7 +4,7 @@ A line holds a row: fields apart by tabs, ``\N`` for NULL, backslash escapes for
 carriage return, backslash and NUL. This *lossless* form is what LOAD DATA reads and what digests
 are made of. COPY reads the same form but for two things that PostgreSQL has no value for, which
 are altered and counted (zero dates and NUL characters), and for binary values: their hexadecimal
-digits want a prefix there.
+digits want a prefix there. A negative zero that the replica cannot hold is altered in both.
 
 Values are printed as the server would print them, but for floating-point numbers: those have the
 first of 15, 16 and 17 digits that are read as the same number.
@@ -40,6 +40,7 @@ _ZERO_DATE = re.compile(rb"0000-|....-00-|....-..-00", re.DOTALL)
 
 ZERO_DATES = "zero dates"
 NUL_CHARACTERS = "NUL characters"
+NEGATIVE_ZEROS = "negative zeros"
 
 
 @dataclass(slots=True)
@@ -53,7 +54,7 @@ class Rendered:
         rows: Lines in either.
         consumed: Bytes of the block that were used; the rest is the start of a row.
         is_end: Whether the server's end of the result was met.
-        altered: Values that PostgreSQL cannot hold, by column position and kind.
+        altered: Values that a target cannot hold, by column position and kind.
         tuples: The rows as binary COPY takes them, without its header and trailer; None where they
             were not asked for, and where a value has no form that the compiled kernel knows.
         hashes: With *tuples*, the sum of PostgreSQL's hashes of the rows, as
@@ -100,6 +101,7 @@ def render(block: bytes | bytearray, layout: Layout, *, with_copy: bool) -> Rend
     position = 0
     tabs = len(modes) - 1
     dates = [i for i, mode in enumerate(modes) if mode is Mode.DATE]
+    reals = [i for i, mode in enumerate(modes) if mode is Mode.REAL]
     binaries = [i for i, mode in enumerate(modes) if mode in (Mode.BINARY, Mode.GEOMETRY)]
     while size - position >= 4:
         length = block[position] | block[position + 1] << 8 | block[position + 2] << 16
@@ -124,6 +126,10 @@ def render(block: bytes | bytearray, layout: Layout, *, with_copy: bool) -> Rend
         if first == 0xFF:
             raise ServerErrorPacket(payload)
         fields, nulls = values.split(payload)
+        for i in reals:
+            if fields[i] == b"-0":
+                fields[i] = b"0"
+                result.altered[i, NEGATIVE_ZEROS] += 1
         for i in binaries:
             if fields[i] is not _NULL:
                 fields[i] = fields[i].hex().encode()

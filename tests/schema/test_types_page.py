@@ -8,10 +8,9 @@ from typing import get_args
 import pytest
 
 from etl_pipeline.config.models import ColumnType
-from etl_pipeline.schema.types import TYPES
+from etl_pipeline.schema.types import STAND_INS, TYPES, UNTOLD_MEMBERS
 
 PAGE = Path(__file__).parents[2] / "docs" / "types.md"
-START, END = "<!-- types -->\n", "<!-- /types -->\n"
 
 
 def type_table() -> str:
@@ -28,11 +27,24 @@ def type_table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def test_the_page_holds_the_table_of_the_code(request: pytest.FixtureRequest) -> None:
-    page = PAGE.read_text()
-    head, rest = page.split(START)
-    _, tail = rest.split(END)
-    expected = head + START + "\n" + type_table() + "\n" + END + tail
+def stand_in_table() -> str:
+    """A line of Markdown for each type that another stands for in replication."""
+    lines = ["| type | to | in replication | |", "|---|---|---|---|"]
+    lines += [
+        f"| {one.shown} | {server} | `{one.declared.split()[0]}` | {one.why} |"
+        for server, stand_ins in (("any", UNTOLD_MEMBERS), *STAND_INS.items())
+        for one in stand_ins
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def test_the_page_holds_the_tables_of_the_code(request: pytest.FixtureRequest) -> None:
+    page = expected = PAGE.read_text()
+    for name, table in (("types", type_table()), ("stand-ins", stand_in_table())):
+        start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->\n"
+        head, rest = expected.split(start)
+        _, tail = rest.split(end)
+        expected = head + start + "\n" + table + "\n" + end + tail
     if request.config.getoption("--rewrite"):
         PAGE.write_text(expected)
         page = expected

@@ -19,6 +19,7 @@ from etl_pipeline.schema.types import Mode
 from etl_pipeline.transfer import kernel, twin
 from etl_pipeline.transfer.layout import Form, Layout, Wire, layout_of_bytes
 from etl_pipeline.transfer.twin import (
+    NEGATIVE_ZEROS,
     NUL_CHARACTERS,
     ZERO_DATES,
     Rendered,
@@ -311,6 +312,18 @@ def test_every_form_in_every_mode(forms: list[Form], data: st.DataObject) -> Non
     for i, (form, mode, value) in enumerate(zip(forms, modes, row, strict=True)):
         if form.wire in (Wire.DATE, Wire.DATETIME) and mode is Mode.DATE and value is not None:
             assert rendered.altered[i, ZERO_DATES] == (0 in value[:3])
+
+
+@pytest.mark.parametrize("wire", [Wire.DOUBLE, Wire.FLOAT, Wire.BYTES])
+def test_a_negative_zero_that_the_replica_cannot_hold_is_counted(wire: Wire) -> None:
+    forms = [Form(wire), Form(Wire.DOUBLE), Form()]
+    zero, other = (b"-0", b"-0.5") if wire is Wire.BYTES else (-0.0, -0.5)
+    rows: list[Any] = [(zero, -0.0, b"-0"), (other, 0.0, b"-0"), (None, None, None)] * 3
+    layout = Layout((Mode.REAL, Mode.PLAIN, Mode.TEXT), tuple(forms))
+    rendered = render(packets.result(rows, forms), layout)
+    assert rendered.text == b"0\t-0\t-0\n-0.5\t0\t-0\n\\N\t\\N\t\\N\n" * 3
+    assert rendered.copy_text is rendered.text
+    assert rendered.altered == {(0, NEGATIVE_ZEROS): 3}
 
 
 def test_small_numbers_and_zero_dates_grow_beyond_the_block() -> None:
