@@ -74,6 +74,15 @@ _NO_FILE = Meaning(
     "let its administrator see that the table's files are there and the server may read them, and "
     "raise open_files_limit if it has too many open; CHECK TABLE {table} tells more",
 )
+_CRASHED = Meaning(
+    "the table is damaged",
+    "let that server's administrator mend it: CHECK TABLE {table}, then REPAIR TABLE {table} "
+    "(MyISAM, Aria; mysqlcheck --repair does both) or a backup (InnoDB)",
+)
+_NO_ENGINE = Meaning(
+    "the server has not loaded the table's storage engine",
+    "let its administrator load it: INSTALL SONAME (MariaDB) or INSTALL PLUGIN; or exclude it",
+)
 _NO_UNION = Meaning(
     "the tables under this MERGE table differ from it, or one of them is no MyISAM table",
     "let the source's administrator mend it: CHECK TABLE {table} names them; or exclude it",
@@ -123,7 +132,9 @@ MYSQL: Final[Mapping[int, Meaning]] = {
     **dict.fromkeys((3750,), _KEY_REQUIRED),
     **dict.fromkeys((1173,), _KEY_FORCED),
     **dict.fromkeys((1461,), _NO_PREPARED),
-    **dict.fromkeys((23, 29, 1016, 1017), _NO_FILE),
+    **dict.fromkeys((23, 29, 1016, 1017, 1033, 1812, 1814, 1877, 1932), _NO_FILE),
+    **dict.fromkeys((126, 127, 134, 141, 144, 145, 1034, 1035, 1194, 1195, 1712), _CRASHED),
+    **dict.fromkeys((1286,), _NO_ENGINE),
     **dict.fromkeys((1168,), _NO_UNION),
     **dict.fromkeys((1005, 1074, 1117, 1118, 1166), _UNFIT_TABLE),
     **dict.fromkeys((1070, 1071, 1167), _UNFIT_INDEX),

@@ -93,7 +93,7 @@ def check_origins(
 
 
 def _pick(catalog: Mapping[str, Table], holding: Holding) -> list[Table]:
-    return [table for name, table in catalog.items() if name in holding.tables]
+    return [t for name, t in catalog.items() if name in holding.tables and not t.flaw]
 
 
 def _name(databases: Databases, engine: Engine) -> str:

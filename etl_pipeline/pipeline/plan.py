@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from etl_pipeline.config.models import TableConfig
 from etl_pipeline.errors import ConfigurationError, EtlError, SchemaError
+from etl_pipeline.pipeline.source import Sight
 from etl_pipeline.pipeline.strategies import choose_rules, find_warnings
 from etl_pipeline.schema.catalog import Table
 from etl_pipeline.schema.drift import DriftPolicy
@@ -50,6 +51,7 @@ def plan_run(
     configured: Mapping[str, TableConfig],
     requested: Sequence[str] = (),
     *,
+    sight: Sight | None = None,
     full: bool = False,
     allow_deletes: Sequence[str] = (),
     by_servers: bool = False,
@@ -61,6 +63,7 @@ def plan_run(
         catalog: The source's tables by name.
         configured: What ``tables.yml`` says, by name; empty selects every table of the source.
         requested: Names from the command line; empty selects what is configured.
+        sight: What the user may see; None for everything.
         full: Whether every table is rebuilt, whatever its strategy.
         allow_deletes: Tables of which as many rows may go as will.
         by_servers: Whether the servers hash the rows of chunks that may be as they were.
@@ -85,7 +88,7 @@ def plan_run(
     for name in _of_importance(requested or selectable, configured, importance):
         config = configured.get(name, TableConfig())
         try:
-            table = _find(name, catalog)
+            table = _find(name, catalog, config, sight)
             text = render_table(table, config.columns)
             may_go = name in allow_deletes
             rules[name] = choose_rules(
@@ -98,6 +101,7 @@ def plan_run(
     texts.sort(key=lambda t: (importance.get(t.name, 2), -t.table.data_bytes, t.name))
     notes = [note for text in texts for note in text.shortened]
     notes += [note for text in texts for note in find_warnings(text.table, rules[text.name])]
+    notes += [_PARTLY.format(text.name) for text in texts if text.table.flaw]
     return RunPlan(tuple(texts), tuple(refused), rules, tuple(notes))
 
 
@@ -127,14 +131,39 @@ def _about_column(error: SchemaError, table: str) -> SchemaError:
     return SchemaError(f"column {column}: {error.what}", where=table, fix=error.fix)
 
 
-def _find(name: str, catalog: Mapping[str, Table]) -> Table:
+_PARTLY = (
+    "{}: the user may not read all columns of the table; copied are those that it may read, and "
+    "nothing tells when the source gets another"
+)
+
+
+def _find(
+    name: str, catalog: Mapping[str, Table], config: TableConfig, sight: Sight | None
+) -> Table:
+    """The table called *name*, of which enough is known to copy it."""
     if name not in catalog:
+        is_there = sight is None or sight.tells_gone(name)
         raise SchemaError(
-            "tables.yml names a table that the source does not have",
+            "tables.yml names a table that the source does not have"
+            if is_there or sight is None
+            else "tables.yml names a table that the source does not show: it is not there, or "
+            "the user may not read it",
             where=name,
-            fix=_suggest(name, catalog) or f"take {name} out of tables.yml",
+            fix=_suggest(name, catalog)
+            or (
+                f"take {name} out of tables.yml" if is_there or sight is None else sight.grant(name)
+            ),
         )
-    return catalog[name]
+    table = catalog[name]
+    if table.flaw and not (table.flaw.hides and _names_hidden(table, config)):
+        raise SchemaError(table.flaw.what, where=name, fix=table.flaw.fix)
+    return table
+
+
+def _names_hidden(table: Table, config: TableConfig) -> bool:
+    """Whether somebody who knows that the user may not read all columns excluded some of them."""
+    seen = {column.name for column in table.columns}
+    return any(choice.exclude and name not in seen for name, choice in config.columns.items())
 
 
 def _refuse_unknown(

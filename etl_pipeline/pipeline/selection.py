@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import psycopg
@@ -10,6 +10,7 @@ import psycopg
 from etl_pipeline.config.models import Drift, TableConfig
 from etl_pipeline.errors import DriftError, SchemaError
 from etl_pipeline.pipeline.plan import Refusal, RunPlan, plan_run
+from etl_pipeline.pipeline.source import Sight
 from etl_pipeline.schema.catalog import Table
 from etl_pipeline.schema.ddl import add_raw_key, create_raw, create_replica
 from etl_pipeline.schema.decision import DriftEvent, Verdict
@@ -66,8 +67,10 @@ class Wishes:
         )
 
     def asks_for(self, table: str) -> bool:
-        """Whether the command line names *table*, or none."""
-        return not self.requested or table in self.requested
+        """Whether the command line names *table*, or none, and such as are as important."""
+        importance = self.configured.get(table, TableConfig()).table_importance
+        is_meant = not self.requested or table in self.requested
+        return is_meant and (not self.importance or importance in self.importance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +91,15 @@ class Carried:
     absent: Mapping[str, str] = field(default_factory=dict)
 
 
-def carry_tables(catalog: Mapping[str, Table], known: KnownTables, wishes: Wishes) -> Carried:
+def carry_tables(
+    catalog: Mapping[str, Table], sight: Sight, known: KnownTables, wishes: Wishes
+) -> Carried:
     """The plan of a run, with what became of the source's tables since the last one.
 
-    A table that was at the source once and is not there now is no error: its copies are kept. One
-    that came later is carried where none are named, or ``new_tables`` says so.
+    A table that was at the source once and is not seen now is refused until somebody accepts that
+    it is gone, if ``tables.yml`` names it or the user may merely not read it any more; else its
+    copies are kept, and nothing is asked. One that came later is carried where none are named, or
+    ``new_tables`` says so.
 
     Raises:
         ConfigurationError: As ``plan_run``.
@@ -101,14 +108,15 @@ def carry_tables(catalog: Mapping[str, Table], known: KnownTables, wishes: Wishe
     came = [name for name in catalog if known.first_runs and name not in known.first_runs]
     later = [name for name in dict.fromkeys([*known.later, *came]) if name in catalog]
     configured = _configure(catalog, known, wishes, later)
-    plan = _plan(catalog, configured, missing, wishes)
+    plan = _plan(catalog, sight, configured, missing, wishes)
     carried = set(configured if wishes.configured else catalog)
     back = [name for name in catalog if name in known.gone]
     new = [name for name in later if name not in known.columns and name not in back]
     frozen = [n for n in (*new, *back) if n in carried and wishes.policy(n).refuses]
     went = [n for n in missing if n not in known.gone and _concerns(n, known, wishes)]
-    held = [name for name in went if wishes.policy(name).refuses]
-    plan = _refusing(plan, *([n for n in names if wishes.asks_for(n)] for names in (frozen, held)))
+    held = [name for name in went if _is_held(name, sight, known, wishes)]
+    plan = _refusing(plan, _refuse_new(n for n in frozen if wishes.asks_for(n)))
+    plan = _refusing(plan, _refuse_absent(sight, (n for n in held if wishes.asks_for(n)), wishes))
     events = [
         _event_of_new(catalog[name], wishes, name in carried, name in frozen)
         for name in dict.fromkeys([*came, *(name for name in frozen if name in new)])
@@ -122,7 +130,7 @@ def carry_tables(catalog: Mapping[str, Table], known: KnownTables, wishes: Wishe
     events += [
         _event_of_gone(name, is_frozen=name in held)
         for name in went
-        if name not in held or wishes.asks_for(name)
+        if name not in held or (wishes.asks_for(name) and sight.tells_gone(name))
     ]
     gone = tuple(name for name in missing if name not in known.gone and name not in held)
     absent = {
@@ -131,7 +139,39 @@ def carry_tables(catalog: Mapping[str, Table], known: KnownTables, wishes: Wishe
         if name in wishes.requested or (name in gone and name in went and wishes.asks_for(name))
     }
     seen = tuple(name for name in catalog if name not in frozen)
-    return Carried(plan, tuple(events), seen, gone, absent)
+    notes = (*plan.notes, *_note_absent(missing, held, known, wishes))
+    return Carried(replace(plan, notes=notes), tuple(events), seen, gone, absent)
+
+
+def _is_held(name: str, sight: Sight, known: KnownTables, wishes: Wishes) -> bool:
+    """Whether nobody has accepted that a table is gone, and somebody has to."""
+    policy = wishes.policy(name)
+    if policy.accepts or policy.refuses:
+        return policy.refuses
+    is_doubtful = not sight.tells_gone(name)
+    return name in wishes.configured or (is_doubtful and _carries(name, known, wishes))
+
+
+def _carries(name: str, known: KnownTables, wishes: Wishes) -> bool:
+    """Whether a run would carry the table if the source showed it."""
+    is_included = wishes.includes_new and name in known.later
+    return not wishes.configured or name in wishes.configured or is_included
+
+
+def _note_absent(
+    missing: Sequence[str], held: Sequence[str], known: KnownTables, wishes: Wishes
+) -> Iterator[str]:
+    """A table that ``tables.yml`` names, or the command line, is said not to be there each time."""
+    for name in missing:
+        if name in held or not wishes.asks_for(name):
+            continue
+        if name in wishes.requested:
+            yield f"{name}: the source has it no more; its copies stay as they are"
+        elif name in wishes.configured and name in known.gone:
+            yield (
+                f"{name}: not at the source, as was accepted; its copies stay as they are, and "
+                "tables.yml still names it"
+            )
 
 
 def _take_leave(name: str, known: KnownTables, wishes: Wishes) -> str:
@@ -171,11 +211,12 @@ def _configure(
 
 def _plan(
     catalog: Mapping[str, Table],
+    sight: Sight,
     configured: Mapping[str, TableConfig],
     missing: Sequence[str],
     wishes: Wishes,
 ) -> RunPlan:
-    """The plan of what is there, with a note on what was asked for and is not."""
+    """The plan of what is there."""
     requested = [name for name in wishes.requested if name not in missing]
     has_nothing_left = (wishes.requested and not requested) or (
         wishes.configured and not configured
@@ -187,18 +228,13 @@ def _plan(
             catalog,
             configured,
             requested,
+            sight=sight,
             full=wishes.full,
             allow_deletes=wishes.allow_deletes,
             importance=wishes.importance,
             by_servers=wishes.by_servers,
         )
-    notes = (
-        f"{name}: the source has it no more; its copies stay as they are"
-        for name in wishes.requested
-        if name in missing
-    )
-    policies = {text.name: wishes.policy(text.name) for text in plan.tables}
-    return replace(plan, drift=policies, notes=(*plan.notes, *notes))
+    return replace(plan, drift={text.name: wishes.policy(text.name) for text in plan.tables})
 
 
 def _without_lost_choices(
@@ -206,7 +242,8 @@ def _without_lost_choices(
 ) -> TableConfig:
     """*config* without choices for columns that the source has no more, or not yet.
 
-    A choice for a column that never was stays, and is refused: it may be a slip of the pen.
+    A choice for a column that never was stays, and is refused: it may be a slip of the pen. So does
+    the exclusion of one that the user may not see.
     """
     if table is None:
         return config
@@ -214,13 +251,15 @@ def _without_lost_choices(
     columns = {
         name: choice
         for name, choice in config.columns.items()
-        if name in here or not (name in (loaded or ()) or choice.renamed_from)
+        if name in here
+        or not (name in (loaded or ()) or choice.renamed_from)
+        or (choice.exclude and table.flaw)
     }
     return config.model_copy(update={"columns": columns})
 
 
 def _concerns(name: str, known: KnownTables, wishes: Wishes) -> bool:
-    return name in known.columns or name in wishes.configured
+    return name in known.columns or _carries(name, known, wishes)
 
 
 def _event_of_new(table: Table, wishes: Wishes, is_carried: bool, is_frozen: bool) -> DriftEvent:
@@ -238,8 +277,10 @@ def _event_of_new(table: Table, wishes: Wishes, is_carried: bool, is_frozen: boo
 def _make_both(table: Table, schema: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The statements that would make a replica and a table of ``raw``; none for what cannot be."""
     try:
-        columns = render_table(table).columns
+        columns = render_table(table).columns if not table.flaw else ()
     except SchemaError:
+        columns = ()
+    if not columns:
         return (), ()
     collations = {column.collation for column in table.columns if column.collation}
     replica = create_replica(table, name=table.name, collations=collations)
@@ -259,19 +300,31 @@ def _event_of_gone(name: str, *, is_frozen: bool) -> DriftEvent:
     return DriftEvent(name, Kind.TABLE_DROPPED, "", "its copies stay as they are", "follow")
 
 
-def _refusing(plan: RunPlan, added: Sequence[str], gone: Sequence[str]) -> RunPlan:
-    """*plan* with the tables refused whose coming or going is not followed."""
-    what = {
-        **dict.fromkeys(added, "the table is new at the source, and drift is frozen"),
-        **dict.fromkeys(gone, "the table is gone from the source, and drift is frozen"),
-    }
-    refusals = [
-        Refusal(name, DriftError(words, where=name, fix=f"etl run {name} --accept-drift"))
-        for name, words in what.items()
-    ]
-    others = [refusal for refusal in plan.refused if refusal.table not in what]
-    tables = tuple(text for text in plan.tables if text.name not in what)
+def _refusing(plan: RunPlan, refused: Mapping[str, SchemaError]) -> RunPlan:
+    """*plan* with the tables refused that come or go, and are not to."""
+    others = [refusal for refusal in plan.refused if refusal.table not in refused]
+    refusals = [Refusal(name, error) for name, error in refused.items()]
+    tables = tuple(text for text in plan.tables if text.name not in refused)
     return replace(plan, tables=tables, refused=(*others, *refusals))
+
+
+def _refuse_new(names: Iterable[str]) -> dict[str, SchemaError]:
+    what = "the table is new at the source, and drift is frozen"
+    return {
+        name: DriftError(what, where=name, fix=f"etl run {name} --accept-drift") for name in names
+    }
+
+
+def _refuse_absent(sight: Sight, names: Iterable[str], wishes: Wishes) -> dict[str, SchemaError]:
+    return {
+        name: DriftError(
+            sight.explain_absence(name)
+            + (", and drift is frozen" if wishes.policy(name).refuses else ""),
+            where=name,
+            fix=sight.advise_absence(name),
+        )
+        for name in names
+    }
 
 
 def with_dependents(carried: Carried, analytics: psycopg.Connection, schema: str) -> Carried:

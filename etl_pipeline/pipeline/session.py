@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 import pymysql
@@ -22,14 +22,12 @@ from etl_pipeline.config.databases import REQUIRED_KEYS
 from etl_pipeline.config.loading import find_taken_schema
 from etl_pipeline.config.models import TableConfig
 from etl_pipeline.core import ConnectionFactory, create_connection_manager
-from etl_pipeline.core.faults import explain, find_place, is_too_long, note_place
-from etl_pipeline.core.grants import read_write_privileges
+from etl_pipeline.core.faults import explain, find_place, note_place
 from etl_pipeline.core.peace import Peace, read_manners, utc_now
 from etl_pipeline.core.same_server import refuse_same_server_database
 from etl_pipeline.core.stop import Stop
 from etl_pipeline.errors import (
     ConfigurationError,
-    DatabaseError,
     EtlError,
     FaultyConfigurationError,
 )
@@ -44,9 +42,10 @@ from etl_pipeline.pipeline.selection import (
     record_carried,
     with_dependents,
 )
+from etl_pipeline.pipeline.source import Sight, Source, read_source_of
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.pipeline.work import Work
-from etl_pipeline.schema.catalog import Table, read_catalog
+from etl_pipeline.schema.catalog import Table
 from etl_pipeline.schema.names import is_ours, quote_mysql
 from etl_pipeline.schema.types import fit_replica
 from etl_pipeline.sync import origin, replica, runs, state
@@ -60,9 +59,6 @@ from etl_pipeline.sync.source_tables import read_known_tables
 
 log = logging.getLogger(__name__)
 
-Result = TypeVar("Result")
-
-CATALOG_ATTEMPTS = 5
 MOST_AT_ONCE = 8
 """Where the configuration says nothing of how much is done at once."""
 
@@ -71,11 +67,12 @@ KeepTrace = Callable[[BaseException], None]
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Three open databases and what the source holds."""
+    """Three open databases, what the source holds, and what of it the user may see."""
 
     settings: Settings
     databases: Databases
     catalog: dict[str, Table]
+    sight: Sight
     width: _Width
     stop: Stop
     peace: Peace
@@ -109,10 +106,11 @@ def open_session(
         for engine, name in _named(databases):
             _try_connection(engine, name)
         refuse_same_server_database(databases.source, databases.replication)
-        _warn_of_write_privileges(databases)
+        source = read_source(databases)
+        _warn_of_write_privileges(databases, source.sight.writes)
         width = _find_width(settings, databases)
         _refuse_small_pools(databases, width)
-        yield Session(settings, databases, read_source(databases), width, stop, peace)
+        yield Session(settings, databases, source.tables, source.sight, width, stop, peace)
     finally:
         databases.dispose()
 
@@ -285,7 +283,7 @@ def choose_tables(session: Session, requested: Sequence[str], **wishes: Any) -> 
         **wishes,
     )
     with lend_postgres(databases.analytics, session.stop) as analytics:
-        carried = carry_tables(session.catalog, read_known_tables(analytics), wanted)
+        carried = carry_tables(session.catalog, session.sight, read_known_tables(analytics), wanted)
         return with_dependents(carried, analytics, databases.schema)
 
 
@@ -317,40 +315,21 @@ def _try_connection(engine: Engine, name: str) -> None:
     log.debug("%s: connected", place_of(engine, name))
 
 
-def read_source(databases: Databases) -> dict[str, Table]:
-    """The source's tables by name, read patiently."""
-    database = databases.source.url.database or ""
-    # A handful of statements, each once: nothing to space out.
-    with create_connection_manager(databases.source, spacing_seconds=0) as manager:
-        catalog = _read_patiently(lambda: read_catalog(manager.execute_with_retry, database))
-    log.debug("%s: %d tables", place_of(databases.source, "source"), len(catalog))
+def read_source(databases: Databases) -> Source:
+    """What the source has, with the types that the replication server has for it."""
+    found = read_source_of(databases.source)
     source, replication = _is_mariadb(databases.source), _is_mariadb(databases.replication)
-    return {
+    fitted = {
         name: fit_replica(table, source_is_mariadb=source, replica_is_mariadb=replication)
-        for name, table in catalog.items()
+        for name, table in found.tables.items()
     }
+    return Source(fitted, found.sight)
 
 
 def _is_mariadb(engine: Engine) -> bool:
     """Whether the server is MariaDB; Oracle's MySQL else. The engine was connected before."""
     dialect: Any = engine.dialect
     return bool(dialect.is_mariadb)
-
-
-def _read_patiently(read: Callable[[], Result]) -> Result:
-    """What *read* returns, also where it takes a few attempts within the source's limit.
-
-    A server opens every table for its catalog; those that it has open at the next attempt are
-    answered at once.
-    """
-    for _ in range(CATALOG_ATTEMPTS - 1):
-        try:
-            return read()
-        except DatabaseError as error:
-            if not is_too_long(error):
-                raise
-            log.debug("source: the catalog takes longer than the limit; read again")
-    return read()
 
 
 def open_replication(session: Session, claim: Claim, origins: Origins) -> Replication:
@@ -449,8 +428,7 @@ def _refuse_small_pools(databases: Databases, width: _Width) -> None:
             )
 
 
-def _warn_of_write_privileges(databases: Databases) -> None:
-    privileges = read_write_privileges(databases.source)
+def _warn_of_write_privileges(databases: Databases, privileges: Sequence[str]) -> None:
     if privileges:
         log.warning(
             "%s: the user can write (%s); the pipeline never does, and a user that only "

@@ -87,6 +87,21 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True)
+class Flaw:
+    """Why the catalog shows less of a table than there is: what it shows is no schema to follow.
+
+    Attributes:
+        what: In one line.
+        fix: One line of advice.
+        hides: Whether the user may see some of the columns only; the others may be excluded.
+    """
+
+    what: str
+    fix: str
+    hides: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A base table.
 
@@ -95,8 +110,12 @@ class Table:
         primary_key: Column names in the key's order; empty where there is no primary key.
         key_prefixes: Prefix length of each column of the key, as in ``IndexPart``; empty where
             every column is in it as a whole.
+        engine: Empty where the server cannot open the table.
         rows_estimate: The server's own estimate; exact for MyISAM only.
         data_bytes: Size of the rows on the server's disk, without indexes.
+        is_torn: Whether columns or indexes are missing, as the rest shows: the user may not see
+            them, or the server could not read the table just then.
+        flaw: What keeps the catalog from showing all of it; None for nothing.
     """
 
     name: str
@@ -108,6 +127,8 @@ class Table:
     rows_estimate: int = 0
     data_bytes: int = 0
     key_prefixes: tuple[int | None, ...] = ()
+    is_torn: bool = False
+    flaw: Flaw | None = None
 
     def column(self, name: str) -> Column:
         """The column called *name*; KeyError where there is none."""
@@ -150,7 +171,8 @@ _COLUMNS = """
 SELECT table_name AS table_name, column_name AS column_name, data_type AS data_type,
        column_type AS column_type, is_nullable AS is_nullable,
        character_set_name AS charset, collation_name AS collation,
-       column_comment AS column_comment, column_default AS column_default, extra AS extra
+       column_comment AS column_comment, column_default AS column_default, extra AS extra,
+       column_key AS column_key, privileges AS privileges
 FROM information_schema.columns
 WHERE table_schema = :database
 ORDER BY table_name, ordinal_position"""
@@ -161,6 +183,11 @@ SELECT table_name AS table_name, index_name AS index_name, non_unique AS non_uni
 FROM information_schema.statistics
 WHERE table_schema = :database
 ORDER BY table_name, index_name, seq_in_index"""
+
+_OTHERS = """
+SELECT table_name AS table_name, table_type AS table_type
+FROM information_schema.tables
+WHERE table_schema = :database AND table_type NOT IN ('BASE TABLE', 'SYSTEM VERSIONED')"""
 
 _VERSION = "SELECT VERSION() AS version"
 
@@ -182,42 +209,72 @@ def read_catalog(execute: Execute, database: str) -> dict[str, Table]:
     tables = list(execute(_TABLES, values))
     columns: dict[str, list[Column]] = defaultdict(list)
     json_columns = _read_json_columns(execute, values)
+    torn: set[str] = set()
+    keyed: set[tuple[str, str]] = set()
     for row in execute(_COLUMNS, values):
-        columns[row.table_name].append(
-            Column(
-                name=row.column_name,
-                data_type=_text(row.data_type).lower(),
-                column_type=_text(row.column_type),
-                is_nullable=row.is_nullable == "YES",
-                charset=row.charset,
-                collation=row.collation,
-                comment=_text(row.column_comment),
-                is_json=(row.table_name, row.column_name) in json_columns,
-                is_stamped="on update current_timestamp" in _text(row.extra).lower(),
-                default=_plain_default(row),
-            )
-        )
-    indexes = _group_indexes(execute(_INDEXES, values))
-    keys = {
-        table: index.parts
-        for table, of_table in indexes.items()
-        for index in of_table
-        if index.name == "PRIMARY"
-    }
+        if "select" not in _text(row.privileges).lower().split(","):
+            torn.add(row.table_name)
+            continue
+        if row.column_key:
+            keyed.add((row.table_name, row.column_name))
+        columns[row.table_name].append(_column(row, json_columns))
+    parts = list(execute(_INDEXES, values))
+    torn |= {table for table, _ in keyed.difference((p.table_name, p.column_name) for p in parts)}
+    indexes = _group_indexes(parts)
     return {
-        row.table_name: Table(
-            name=row.table_name,
-            columns=tuple(columns[row.table_name]),
-            primary_key=tuple(part.column for part in keys.get(row.table_name, ())),
-            key_prefixes=tuple(part.prefix_length for part in keys.get(row.table_name, ())),
-            indexes=tuple(i for i in indexes[row.table_name] if i.name != "PRIMARY"),
-            engine=row.engine or "",
-            comment=_text(row.table_comment),
-            rows_estimate=int(row.table_rows),
-            data_bytes=int(row.data_length),
+        row.table_name: _table(
+            row,
+            tuple(columns[row.table_name]),
+            indexes[row.table_name],
+            is_torn=row.table_name in torn,
         )
         for row in tables
     }
+
+
+def read_others(execute: Execute, database: str) -> dict[str, str]:
+    """What else has a name in *database*, and what it is: ``{"patients": "view"}``."""
+    return {
+        row.table_name: row.table_type.lower() for row in execute(_OTHERS, {"database": database})
+    }
+
+
+def _column(row: Any, json_columns: Collection[tuple[str, str]]) -> Column:
+    return Column(
+        name=row.column_name,
+        data_type=_text(row.data_type).lower(),
+        column_type=_text(row.column_type),
+        is_nullable=row.is_nullable == "YES",
+        charset=row.charset,
+        collation=row.collation,
+        comment=_text(row.column_comment),
+        is_json=(row.table_name, row.column_name) in json_columns,
+        is_stamped="on update current_timestamp" in _text(row.extra).lower(),
+        default=_plain_default(row),
+    )
+
+
+def _table(row: Any, columns: tuple[Column, ...], indexes: list[Index], *, is_torn: bool) -> Table:
+    """A table. MySQL shows an index whole, though the user may not see a column; MariaDB hides it.
+
+    *is_torn* says of a table that some of its columns are missing, or that one is said to be in an
+    index, and there is none.
+    """
+    names = {column.name for column in columns}
+    shown = [index for index in indexes if all(part.column in names for part in index.parts)]
+    key = next((index.parts for index in shown if index.name == "PRIMARY"), ())
+    return Table(
+        name=row.table_name,
+        columns=columns,
+        primary_key=tuple(part.column for part in key),
+        key_prefixes=tuple(part.prefix_length for part in key),
+        indexes=tuple(i for i in shown if i.name != "PRIMARY"),
+        engine=row.engine or "",
+        comment=_text(row.table_comment),
+        rows_estimate=int(row.table_rows),
+        data_bytes=int(row.data_length),
+        is_torn=is_torn or not columns or shown != indexes,
+    )
 
 
 def _read_json_columns(execute: Execute, values: Mapping[str, Any]) -> set[tuple[str, str]]:

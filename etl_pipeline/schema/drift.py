@@ -92,7 +92,8 @@ def find_changes(loaded: Table, source: Table, policy: DriftPolicy = FOLLOW) -> 
 
     Raises:
         SchemaError: ``renamed_from`` in ``tables.yml`` names a column that was never loaded, or
-            one that the source still has.
+            one that the source still has; or a column is not seen any more in a table of which
+            the user may not see every column.
     """
     old_names = {
         c.name: policy.renamed.get(c.name, c.name)
@@ -108,6 +109,7 @@ def find_changes(loaded: Table, source: Table, policy: DriftPolicy = FOLLOW) -> 
             changes.append(Change(Kind.COLUMN_ADDED, column.name, _declared(column), None, column))
         else:
             changes += _compare_columns(before, column)
+    _refuse_hidden(source, [name for name in olds if name not in policy.excluded], policy)
     for column in olds.values():
         is_excluded = column.name in policy.excluded
         kind = Kind.COLUMN_EXCLUDED if is_excluded else Kind.COLUMN_DROPPED
@@ -122,6 +124,18 @@ def find_changes(loaded: Table, source: Table, policy: DriftPolicy = FOLLOW) -> 
 
 def _names(table: Table) -> frozenset[str]:
     return frozenset(column.name for column in table.columns)
+
+
+def _refuse_hidden(source: Table, lost: Sequence[str], policy: DriftPolicy) -> None:
+    """Columns that the user may not see are not columns that the source has dropped."""
+    if not (source.flaw and lost) or policy.accepts:
+        return
+    raise SchemaError(
+        f"not seen any more: {', '.join(lost)}; the user may not read all columns of the table, "
+        "so dropped cannot be told from hidden",
+        where=source.name,
+        fix=f"{source.flaw.fix}; if they are dropped: etl run {source.name} --accept-drift",
+    )
 
 
 def _refuse_renames(loaded: Table, source: Table, old_names: Mapping[str, str]) -> None:

@@ -42,8 +42,9 @@ def loaded_with(
 
 
 def table_json(table: Table) -> str:
-    """*table* as JSON; the server's estimates, which are no part of its schema, are left out."""
+    """*table* as JSON, without what is no part of its schema: estimates, and how it was seen."""
     plain = dataclasses.asdict(dataclasses.replace(table, rows_estimate=0, data_bytes=0))
+    del plain["is_torn"], plain["flaw"]
     return json.dumps(plain, ensure_ascii=False, sort_keys=True)
 
 

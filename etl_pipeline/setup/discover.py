@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
+from collections import namedtuple
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
-from pymysql.cursors import DictCursor
 from pymysql.err import MySQLError
 
 from etl_pipeline.config import DatabaseType, Settings
@@ -21,7 +22,7 @@ from etl_pipeline.core.faults import explain
 from etl_pipeline.core.source_connection import SourceConnection
 from etl_pipeline.errors import ConfigurationError, EtlError, FaultyConfigurationError
 from etl_pipeline.pipeline.plan import plan_run
-from etl_pipeline.schema.catalog import Table, read_catalog
+from etl_pipeline.pipeline.source import Source, read_source
 from etl_pipeline.setup.choices import Choice, choose, find_kept
 from etl_pipeline.setup.tables_file import add_choices
 
@@ -52,51 +53,70 @@ def discover(settings: Settings, folder: Path, requested: Sequence[str]) -> Disc
         ConfigurationError: The settings lack something, or a table is not at the source.
         DatabaseError: The source cannot be read.
     """
-    catalog = read_source(settings)
+    source = look_at_source(settings)
+    catalog = source.tables
     # Refuses an empty source and unknown names, as a run does.
     plan_run(catalog, {}, requested)
     named = settings.tables()
-    chosen = [name for name in requested or named or catalog if name in catalog]
+    chosen = [
+        name for name in requested or named or catalog if name in catalog and not catalog[name].flaw
+    ]
     choices = {name: choose(catalog[name]) for name in chosen}
     path = folder / "tables.yml"
     old = path.read_text(encoding="utf-8-sig") if path.exists() else ""
     new = add_choices(old, choices.values())
     _check(new, path)
-    return Discovery(path, old, new, choices, tuple(_find_notes(settings, catalog, choices)))
+    return Discovery(
+        path, old, new, choices, tuple(_find_notes(settings, source, choices, requested))
+    )
 
 
-def read_source(settings: Settings) -> dict[str, Table]:
-    """The source's tables, from fewer than ten statements to it and none to anybody else."""
-    database = settings.get_database_config(DatabaseType.SOURCE)["database"]
+def look_at_source(settings: Settings) -> Source:
+    """The source's tables, from about a dozen statements to it and none to anybody else.
+
+    Raises:
+        DatabaseError: The source cannot be read.
+    """
+    config = settings.get_database_config(DatabaseType.SOURCE)
+    place = f"source {config['host']}:{config['port']}/{config['database']}"
     try:
         with contextlib.closing(ConnectionFactory.open_source(settings)) as connection:
-            return read_catalog(lambda sql, values: _fetch(connection, sql, values), database)
+            return read_source(functools.partial(_ask, connection, place), config["database"])
     except MySQLError as error:
-        config = settings.get_database_config(DatabaseType.SOURCE)
-        place = f"source {config['host']}:{config['port']}/{config['database']}"
         raise explain(error, place) from error
 
 
-def _fetch(
-    connection: SourceConnection, sql: str, values: Mapping[str, object]
-) -> list[SimpleNamespace]:
+def _ask(
+    connection: SourceConnection, place: str, sql: str, values: Mapping[str, object] | None
+) -> list[Any]:
     """Rows with attributes; *values* are those of ``:name`` in *sql*."""
-    with connection.cursor(DictCursor) as cursor:
-        cursor.execute(re.sub(r":(\w+)", r"%(\1)s", sql), dict(values) or None)
-        return [SimpleNamespace(**row) for row in cursor.fetchall()]
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute(re.sub(r":(\w+)", r"%(\1)s", sql) if values else sql, values or None)
+        except MySQLError as error:
+            raise explain(error, place) from error
+        names = [column[0] for column in cursor.description]
+        row = namedtuple("row", names, rename=True)  # type: ignore[misc]
+        return list(map(row._make, cursor.fetchall()))
 
 
 def _find_notes(
-    settings: Settings, catalog: Mapping[str, Table], choices: Mapping[str, Choice]
+    settings: Settings, source: Source, choices: Mapping[str, Choice], requested: Sequence[str]
 ) -> Iterator[str]:
-    named = settings.tables()
+    named, catalog = settings.tables(), source.tables
     said = {
         name: settings.get_table_config(name).model_dump(exclude_unset=True) for name in choices
     }
     yield from find_kept(choices, said)
     for name in named:
         if name not in catalog:
-            yield f"{name} is named in tables.yml, and is not at the source"
+            sight = source.sight
+            absence = "" if sight.tells_gone(name) else f": {sight.explain_absence(name)}"
+            yield f"{name} is named in tables.yml, and is not seen at the source{absence}"
+    for name in requested or named or catalog:
+        flaw = catalog[name].flaw if name in catalog else None
+        if flaw:
+            yield f"{name}: nothing is chosen, since {flaw.what}\n  fix: {flaw.fix}"
     left_out = [name for name in catalog if named and name not in {*named, *choices}]
     if left_out:
         shown = ", ".join(left_out[:5]) + (", …" if len(left_out) > 5 else "")

@@ -247,7 +247,7 @@ def _look_at_origin(
         return Finding("origin", "skipped", "the three databases are not all connected")
     databases = Databases(source, replication, analytics, schema)
     try:
-        origins = check_origins(databases, Stop(), lambda: read_source(databases))
+        origins = check_origins(databases, Stop(), lambda: read_source(databases).tables)
     except (EtlError, SQLAlchemyError) as error:
         failure = error if isinstance(error, EtlError) else explain(error, "origin")
         return Finding("origin", "failed", f"{failure.where}: {failure.what}", failure.fix)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from etl_pipeline.core.grant_statements import (
     REPLICATION_PRIVILEGES,
     grant_analytics,
     grant_replication,
     grant_source,
 )
-from etl_pipeline.core.grants import parse_write_privileges
+from etl_pipeline.core.grants import parse_write_privileges, privileges_on
 from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.setup.facts import MysqlFacts, PostgresFacts
 from etl_pipeline.setup.finding import Finding, verdict
@@ -43,31 +41,6 @@ def judge_replication_privileges(facts: MysqlFacts) -> Finding:
         f"the user lacks {', '.join(lacking)}" if lacking else "all that a run needs",
         grant_replication(facts.database, facts.user),
     )
-
-
-_GRANT = re.compile(r"GRANT (?P<privileges>.+?) ON (?P<target>.+?) TO ", re.DOTALL)
-
-
-def privileges_on(grants: tuple[str, ...], database: str) -> frozenset[str]:
-    """Privileges that lines of ``SHOW GRANTS`` give on every table of *database*."""
-    held: set[str] = set()
-    for line in grants:
-        match = _GRANT.match(line)
-        if match and _covers(match["target"], database):
-            held |= {privilege.strip().upper() for privilege in match["privileges"].split(",")}
-    return frozenset(held)
-
-
-def _covers(target: str, database: str) -> bool:
-    if target == "*.*":
-        return True
-    if not target.endswith(".*"):
-        return False
-    pattern = target[:-2].strip("`").replace("``", "`")
-    parts = re.findall(r"\\.|.", pattern, re.DOTALL)
-    wild = {"%": ".*", "_": "."}
-    text = "".join(wild.get(part) or re.escape(part[-1]) for part in parts)
-    return re.fullmatch(text, database, re.DOTALL | re.IGNORECASE) is not None
 
 
 def judge_analytics_privileges(facts: PostgresFacts) -> Finding:

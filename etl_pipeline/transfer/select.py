@@ -129,6 +129,8 @@ def _refuse_choices(table: Table, choices: Mapping[str, ColumnConfig]) -> None:
     names = [column.name for column in table.columns]
     for name, choice in choices.items():
         where = f"tables.yml: {table.name}.{name}"
+        if name not in names and choice.exclude and table.flaw and table.flaw.hides:
+            continue
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
             fix = f"did you mean {near[0]}?" if near else f"take {name} out of tables.yml"

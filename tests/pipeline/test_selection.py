@@ -9,6 +9,7 @@ import pytest
 from etl_pipeline.config.models import Drift, TableConfig
 from etl_pipeline.errors import ConfigurationError
 from etl_pipeline.pipeline.selection import Carried, Wishes, carry_tables, refuse_absent
+from etl_pipeline.pipeline.source import Sight
 from etl_pipeline.schema.catalog import Column, Table
 from etl_pipeline.sync.source_tables import KnownTables
 
@@ -18,10 +19,16 @@ KNOWN = KnownTables({"a": 1, "b": 1, "old": 1}, frozenset(), {"a": LOADED, "old"
 FROZEN = Drift(policy="freeze")
 
 
-def carry(names: str, known: KnownTables = KNOWN, **wishes: Any) -> Carried:
+SEES_ALL = Sight("practice", "reader@%", sees_all=True)
+BLIND = Sight("practice", "reader@%", sees_all=False)
+
+
+def carry(
+    names: str, known: KnownTables = KNOWN, sight: Sight = SEES_ALL, **wishes: Any
+) -> Carried:
     catalog = {name: Table(name, (KEY,), ("id",)) for name in names.split()}
     configured = {name: TableConfig() for name in wishes.pop("named", "").split()}
-    return carry_tables(catalog, known, Wishes(configured, **wishes))
+    return carry_tables(catalog, sight, known, Wishes(configured, **wishes))
 
 
 def events(carried: Carried) -> list[tuple[str, str, str]]:
@@ -54,13 +61,81 @@ def test_where_tables_are_named_it_is_carried_if_that_is_chosen(includes_new: bo
     assert events(again) == []
 
 
-def test_a_table_that_went_is_told_once_and_is_no_error() -> None:
-    carried = carry("a b", named="a old")
-    assert (tables(carried), events(carried)) == ({"a"}, [("old", "table_dropped", "follow")])
+def fixes(carried: Carried) -> dict[str, str | None]:
+    return {refusal.table: refusal.error.fix for refusal in carried.plan.refused}
+
+
+ACCEPT = {"old": "etl run old --accept-drift"}
+GRANT = {
+    "old": "GRANT SELECT ON `practice`.`old` TO `reader`@`%`; "
+    "if it is gone: etl run old --accept-drift"
+}
+
+
+def test_a_table_that_certainly_went_is_told_once_where_none_are_named() -> None:
+    carried = carry("a b")
+    assert (tables(carried), events(carried)) == (
+        {"a", "b"},
+        [("old", "table_dropped", "follow")],
+    )
     assert (carried.gone, carried.plan.refused) == (("old",), ())
     later = KnownTables(KNOWN.first_runs, frozenset({"old"}), KNOWN.columns)
-    assert events(carry("a b", later, named="a old")) == []
+    assert (events(carry("a b", later)), carry("a b", later).plan.notes) == ([], ())
     assert events(carry("a b old", later)) == [("old", "table_added", "follow")]
+
+
+def test_a_table_that_is_named_fails_until_it_is_accepted_as_gone() -> None:
+    carried = carry("a b", named="a old")
+    assert (tables(carried), fixes(carried), carried.gone) == ({"a"}, ACCEPT, ())
+    assert events(carried) == [("old", "table_dropped", "refuse")]
+    assert fixes(carry("a b", named="a old", requested=["a"])) == {}
+    accepted = carry("a b", named="a old", requested=["old"], accepts=True)
+    assert (fixes(accepted), accepted.gone) == ({}, ("old",))
+    assert events(accepted) == [("old", "table_dropped", "follow")]
+    later = KnownTables(KNOWN.first_runs, frozenset({"old"}), KNOWN.columns)
+    noted = carry("a b", later, named="a old")
+    assert (events(noted), fixes(noted)) == ([], {})
+    assert [note.partition(":")[0] for note in noted.plan.notes] == ["old"]
+    removed = carry("a b", named="a")
+    assert (fixes(removed), removed.gone) == ({}, ("old",))
+
+
+def test_a_table_that_may_be_hidden_fails_until_it_is_accepted_as_gone() -> None:
+    for named in ("", "a old"):
+        carried = carry("a b", sight=BLIND, named=named)
+        assert (fixes(carried), carried.gone, events(carried)) == (GRANT, (), [])
+    accepted = carry("a b", sight=BLIND, requested=["old"], accepts=True)
+    assert (fixes(accepted), accepted.gone) == ({}, ("old",))
+    assert events(accepted) == [("old", "table_dropped", "follow")]
+    assert fixes(carry("a b", sight=BLIND, named="a")) == {}
+    granted = Sight("practice", sees_all=False, granted=frozenset({"old"}))
+    assert (fixes(carry("a b", sight=granted)), carry("a b", sight=granted).gone) == ({}, ("old",))
+    seen = KnownTables({"a": 1, "b": 1, "never": 1}, frozenset(), {})
+    assert list(fixes(carry("a b", seen, sight=BLIND))) == ["never"]
+    assert list(fixes(carry("a b", sight=BLIND, named="a", includes_new=True))) == []
+    late = KnownTables({**KNOWN.first_runs, "old": 2}, frozenset(), KNOWN.columns)
+    assert fixes(carry("a b", late, sight=BLIND, named="a", includes_new=True)) == GRANT
+
+
+def test_a_view_in_place_of_a_table_is_told_as_one() -> None:
+    sight = Sight("practice", others={"old": "view"})
+    (refusal,) = carry("a b", sight=sight).plan.refused
+    assert refusal.error.what.startswith("the source has a view of this name")
+    assert refusal.error.fix == ACCEPT["old"]
+
+
+def test_only_tables_of_the_importance_that_is_asked_for_fail() -> None:
+    assert fixes(carry("a b", sight=BLIND, named="a old", importance=["standard"])) == GRANT
+    with pytest.raises(ConfigurationError, match="of this importance"):
+        carry("a b", sight=BLIND, named="a old", importance=["critical"])
+
+
+def test_a_table_that_was_never_seen_is_not_said_to_be_not_there() -> None:
+    (refusal,) = carry("a b", named="a new", sight=BLIND).plan.refused
+    assert "does not show" in refusal.error.what
+    assert (refusal.error.fix or "").startswith("GRANT SELECT ON `practice`.`new`")
+    (refusal,) = carry("a b", named="a new").plan.refused
+    assert refusal.error.fix == "take new out of tables.yml"
 
 
 def test_what_is_gone_does_not_turn_into_everything() -> None:
@@ -111,18 +186,20 @@ def test_what_is_refused_is_not_remembered() -> None:
 
 
 def test_a_comparison_fails_for_a_table_that_is_gone() -> None:
-    def fixes(known: KnownTables = KNOWN, **wishes: Any) -> dict[str, str | None]:
+    def compare(known: KnownTables = KNOWN, **wishes: Any) -> dict[str, str | None]:
         refused = refuse_absent(carry("a b", known, **wishes)).refused
         return {refusal.table: refusal.error.fix for refusal in refused}
 
-    assert fixes() == {"old": "etl run old    takes note of it"}
-    assert fixes(requested=["a"]) == {}
-    assert fixes(drift=FROZEN) == {"old": "etl run old --accept-drift"}
+    assert compare() == {"old": "etl run old    takes note of it"}
+    assert compare(requested=["a"]) == {}
+    assert compare(drift=FROZEN) == ACCEPT
+    assert compare(named="a old") == ACCEPT
+    assert compare(sight=BLIND) == GRANT
     noted = KnownTables(KNOWN.first_runs, frozenset({"old"}), KNOWN.columns)
-    assert fixes(noted) == {}
-    assert fixes(noted, named="a old") == {}
-    assert fixes(noted, named="a old", requested=["old"]) == {"old": "take old out of tables.yml"}
-    assert fixes(noted, requested=["old"]) == {
+    assert compare(noted) == {}
+    assert compare(noted, named="a old") == {}
+    assert compare(noted, named="a old", requested=["old"]) == {"old": "take old out of tables.yml"}
+    assert compare(noted, requested=["old"]) == {
         "old": "etl status    names the tables that the source has"
     }
 
@@ -131,6 +208,6 @@ def test_choices_for_columns_that_went_are_no_fault_and_others_are() -> None:
     config = TableConfig.model_validate({"columns": {"was": {"type": "text"}}})
     catalog = {"a": Table("a", (KEY,), ("id",))}
     wishes = Wishes({"a": config})
-    assert [r.table for r in carry_tables(catalog, KNOWN, wishes).plan.refused] == ["a"]
+    assert [r.table for r in carry_tables(catalog, SEES_ALL, KNOWN, wishes).plan.refused] == ["a"]
     known = KnownTables(KNOWN.first_runs, frozenset(), {"a": frozenset({"id", "was"})})
-    assert carry_tables(catalog, known, wishes).plan.refused == ()
+    assert carry_tables(catalog, SEES_ALL, known, wishes).plan.refused == ()

@@ -15,10 +15,10 @@ from etl_pipeline.cli.doctor import line, summary
 from etl_pipeline.config import FileConfigProvider
 from etl_pipeline.config.databases import DatabaseType
 from etl_pipeline.core import ConnectionFactory
+from etl_pipeline.core.grants import privileges_on
 from etl_pipeline.setup import facts as facts_module
 from etl_pipeline.setup.checks import judge_analytics, judge_replication, judge_source
 from etl_pipeline.setup.doctor import examine
-from etl_pipeline.setup.privileges import privileges_on
 from etl_pipeline.transfer import kernel
 from tests.conftest import open_lab
 from tests.rows import make_table, run_sql

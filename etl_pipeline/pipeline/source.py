@@ -1,0 +1,207 @@
+"""What the source has, and what of it its user may see.
+
+A server leaves out of its catalog what the user may not read, and describes half of a table that
+it cannot open. Neither is a change of the schema. Grants say whether a table is seen as a whole;
+one of which they do not is asked for all of its columns, which the server refuses where it hides
+any.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine
+
+from etl_pipeline.core import create_connection_manager
+from etl_pipeline.core.faults import explain, is_passing, is_privilege, is_too_long
+from etl_pipeline.core.grant_statements import grant_source
+from etl_pipeline.core.grants import (
+    Grant,
+    GrantRules,
+    parse_grants,
+    parse_write_privileges,
+    reads_database,
+    tables_read,
+)
+from etl_pipeline.errors import DatabaseError
+from etl_pipeline.schema.catalog import Flaw, Table, read_catalog, read_others
+from etl_pipeline.schema.names import quote_mysql
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+Ask = Callable[[str, Mapping[str, Any] | None], Iterable[Any]]
+
+CATALOG_ATTEMPTS = 5
+_RULES = "SHOW VARIABLES WHERE Variable_name IN ('lower_case_table_names', 'partial_revokes')"
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the user of the source may see.
+
+    Attributes:
+        database: The database's name.
+        account: The user, as the server lists it: ``etl_reader@%``.
+        sees_all: Whether SELECT on every table is certain: what is not seen is not there.
+        granted: Tables with a SELECT of their own; one that is not seen is not there either.
+        others: Views and their like, by name, with what they are.
+        writes: What the user may write.
+    """
+
+    database: str
+    account: str = ""
+    sees_all: bool = True
+    granted: frozenset[str] = frozenset()
+    others: Mapping[str, str] = field(default_factory=dict)
+    writes: tuple[str, ...] = ()
+
+    def reads_whole(self, table: str) -> bool:
+        """True if SELECT on all of *table* is certain."""
+        return self.sees_all or table in self.granted
+
+    def tells_gone(self, table: str) -> bool:
+        """True if it is certain that *table*, which is not seen, is not there."""
+        return self.reads_whole(table) and table not in self.others
+
+    def explain_absence(self, table: str) -> str:
+        """What it means that *table* is not seen."""
+        if table in self.others:
+            return (
+                f"the source has a {self.others[table]} of this name, and tables alone are copied"
+            )
+        if self.tells_gone(table):
+            return "the source has the table no more"
+        return (
+            "the source does not show the table: it was dropped, or the user may not read it any "
+            "more, and the server does not say which"
+        )
+
+    def advise_absence(self, table: str) -> str:
+        """What can be done where *table* is not seen and was not to go."""
+        accept = f"etl run {table} --accept-drift"
+        if self.tells_gone(table) or table in self.others:
+            return accept
+        return f"{self.grant(table)}; if it is gone: {accept}"
+
+    def grant(self, table: str) -> str:
+        """The statement that lets the user read *table*."""
+        return grant_source(self.database, self.account, table)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The source's tables by name, and what its user may see."""
+
+    tables: dict[str, Table]
+    sight: Sight
+
+
+def read_source_of(engine: Engine) -> Source:
+    """As ``read_source``, on a connection of *engine*."""
+    # A handful of statements, each once: nothing to space out.
+    with create_connection_manager(engine, spacing_seconds=0) as manager:
+        return read_source(manager.execute_with_retry, engine.url.database or "")
+
+
+def read_source(ask: Ask, database: str) -> Source:
+    """What the source has, in a handful of statements.
+
+    Args:
+        ask: Sends a statement, with its named values or as it is, and returns rows that have
+            attributes and an order.
+        database: The source's.
+
+    Raises:
+        DatabaseError: The source cannot be read.
+    """
+    sight = _read_sight(ask, database)
+    tables = _read_patiently(lambda: read_catalog(ask, database))
+    judged = {
+        name: replace(table, flaw=_find_flaw(table, sight, ask)) for name, table in tables.items()
+    }
+    log.debug("source: %d tables", len(judged))
+    return Source(judged, sight)
+
+
+def _read_sight(ask: Ask, database: str) -> Sight:
+    lines = [str(row[0]) for row in ask("SHOW GRANTS", None)]
+    variables = {str(name): str(value) for name, value in ask(_RULES, None)}
+    rules = GrantRules(
+        ignores_case=variables.get("lower_case_table_names") != "0",
+        has_patterns=variables.get("partial_revokes", "OFF") != "ON",
+    )
+    grants = parse_grants(lines)
+    return Sight(
+        database,
+        _find_account(grants),
+        reads_database(grants, database, rules),
+        tables_read(grants, database, rules),
+        read_others(ask, database),
+        parse_write_privileges(lines),
+    )
+
+
+def _find_account(grants: tuple[Grant, ...]) -> str:
+    """The user's own lines have a host, and come first; in MariaDB a role's have none."""
+    names = (re.findall(r"[`'\"]([^`'\"]*)[`'\"]", grant.grantee) for grant in grants)
+    return next(("@".join(parts) for parts in names if len(parts) > 1), "")
+
+
+def _read_patiently(read: Callable[[], Result]) -> Result:
+    """What *read* returns, also where it takes a few attempts within the source's limit.
+
+    A server opens every table for its catalog; those that it has open at the next attempt are
+    answered at once.
+    """
+    for _ in range(CATALOG_ATTEMPTS - 1):
+        try:
+            return read()
+        except DatabaseError as error:
+            if not is_too_long(error):
+                raise
+            log.debug("source: the catalog takes longer than the limit; read again")
+    return read()
+
+
+def _find_flaw(table: Table, sight: Sight, ask: Ask) -> Flaw | None:
+    """What keeps the catalog from showing all of *table*; asks the server where that is unsure."""
+    is_described = bool(table.engine and not table.is_torn)
+    if is_described and sight.reads_whole(table.name):
+        return None
+    try:
+        ask(f"SELECT * FROM {quote_mysql(table.name)} LIMIT 0", None)
+    except DatabaseError as error:
+        if is_privilege(error):
+            return _hiding(table, sight)
+        if is_passing(error):
+            raise
+        failure = explain(error.__cause__ or error, table.name)
+        return Flaw(failure.what, failure.fix or "")
+    return None if is_described else _HALF_DESCRIBED
+
+
+_HALF_DESCRIBED = Flaw(
+    "the server described the table by half, as it does while it is being repaired or altered",
+    "run again; if it stays so: CHECK TABLE at the source",
+)
+
+
+def _hiding(table: Table, sight: Sight) -> Flaw:
+    """The flaw of a table of which the user may not read every column."""
+    grant = sight.grant(table.name)
+    if not table.columns:
+        return Flaw("the user may not read any column of the table", grant)
+    if not table.primary_key:
+        what = "the user may not read all columns of the table, and sees no whole primary key"
+        return Flaw(what, grant)
+    return Flaw(
+        "the user may not read all columns of the table, and the server does not say which it "
+        "hides",
+        f"{grant}; or exclude those that it may not read, by name, in tables.yml",
+        hides=True,
+    )
