@@ -221,7 +221,7 @@ def _read_rows(job: WriteJob, keys: Sequence[bytes], connection: Any) -> list[by
     """The lines of the rows of *keys*, as *connection*'s server has them."""
     text = job.text
     lines: list[bytes] = []
-    for some in batches(keys):
+    for some in batches(text, keys):
         for block in read_text(connection, select_rows(text, some), text.modes):
             lines += block.text.split(b"\n")[:-1]
     return lines
@@ -346,7 +346,7 @@ def _fetch(job: WriteJob, keys: Sequence[bytes], lane: Lane) -> list[bytes]:
     """The rows of *keys* as the source has them now; some may be gone."""
     text = job.text
     with Spool(ordered=False) as sent:
-        for some in batches(keys):
+        for some in batches(text, keys):
             where = where_keys(text, some)
             extract_rows(text, select_rows(text, some), where, lane.source, sent, lane.stop)
         return list(sent.lines())

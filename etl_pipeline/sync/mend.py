@@ -15,6 +15,12 @@ from etl_pipeline.transfer.reader import read_text
 from etl_pipeline.transfer.select import TableText, delete_rows, select_rows
 
 _ROWS_PER_STATEMENT = 500
+_EQUATIONS_PER_STATEMENT = 1000
+"""A server takes more than twice as long for twice as many: measured on MariaDB 10.11, 500 rows of
+a key of 16 columns 0.8 s, 62 rows 0.03 s."""
+_BYTES_PER_STATEMENT = 1 << 18
+"""Of keys; a literal has up to twice their bytes, and the least max_allowed_packet that somebody
+may have left is a megabyte."""
 
 
 def count_gone(text: TableText, difference: Difference) -> int:
@@ -35,7 +41,7 @@ def write_few(text: TableText, difference: Difference, before: bytes, replicatio
     Raises:
         TransferError: The replica does not hold what was sent; the caller rolls back.
     """
-    for keys in batches([text.key_of(line) for line in difference.gone]):
+    for keys in batches(text, [text.key_of(line) for line in difference.gone]):
         with replication.cursor() as cursor:
             deleted = cursor.execute(delete_rows(text, keys))
         _expect(text.name, deleted, len(keys))
@@ -43,7 +49,7 @@ def write_few(text: TableText, difference: Difference, before: bytes, replicatio
     _expect(text.name, taken, len(difference.new))
     new: dict[bytes, bytes] = {}
     altered: Altered = Counter()
-    for keys in batches([text.key_of(line) for line in difference.new]):
+    for keys in batches(text, [text.key_of(line) for line in difference.new]):
         statement = select_rows(text, keys)
         for block in read_text(replication, statement, text.modes, with_copy=True):
             lines, copies = block.text.split(b"\n")[:-1], block.copy_text.split(b"\n")[:-1]
@@ -58,10 +64,20 @@ def write_few(text: TableText, difference: Difference, before: bytes, replicatio
     return Change(before, difference.gone, new, altered)
 
 
-def batches(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    """*keys* in parts, each for one statement."""
-    for start in range(0, len(keys), _ROWS_PER_STATEMENT):
-        yield keys[start : start + _ROWS_PER_STATEMENT]
+def batches(text: TableText, keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """*keys* of *text* in parts, each for one statement."""
+    most = _EQUATIONS_PER_STATEMENT // len(text.table.primary_key)
+    most = max(1, min(most, _ROWS_PER_STATEMENT))
+    batch: list[bytes] = []
+    size = 0
+    for key in keys:
+        if len(batch) == most or (batch and size + len(key) > _BYTES_PER_STATEMENT):
+            yield batch
+            batch, size = [], 0
+        batch.append(key)
+        size += len(key)
+    if batch:
+        yield batch
 
 
 def _expect(table: str, rows: int, expected: int) -> None:

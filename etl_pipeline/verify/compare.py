@@ -13,6 +13,7 @@ from etl_pipeline.core.stop import Stop
 from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
 from etl_pipeline.schema.names import DELETED_AT, quote_postgres
 from etl_pipeline.sync.extract import end_read
+from etl_pipeline.sync.mend import batches
 from etl_pipeline.sync.mended import Place
 from etl_pipeline.sync.pages import read_pages
 from etl_pipeline.sync.raw_sql import PINNED_SETTINGS, live_rows
@@ -23,8 +24,6 @@ from etl_pipeline.transfer.reader import read_text
 from etl_pipeline.transfer.select import Chunk, TableText, select_chunk, select_rows
 from etl_pipeline.transfer.spool import Spool, lossless
 from etl_pipeline.transfer.twin import Rendered
-
-_KEYS_PER_STATEMENT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +143,8 @@ def read_rows(job: Comparison, connection: Any, keys: Sequence[bytes]) -> dict[b
     """The rows that have *keys*, lines of the text of the table's keys, by key; likewise."""
     text = job.text
     found: dict[bytes, Row] = {}
-    for start in range(0, len(keys), _KEYS_PER_STATEMENT):
-        statement = select_rows(text, keys[start : start + _KEYS_PER_STATEMENT])
+    for batch in batches(text, keys):
+        statement = select_rows(text, batch)
         for block in read_text(connection, statement, text.modes, with_copy=True):
             job.stop.check()
             lines, copies = block.text.split(b"\n")[:-1], block.copy_text.split(b"\n")[:-1]

@@ -99,7 +99,7 @@ def _read_source(job: Comparison, keys: Sequence[bytes]) -> dict[bytes, bytes]:
     """The source's rows by key, which hold no character that was lost on the way."""
     text = job.text
     found: dict[bytes, bytes] = {}
-    for batch in batches(keys):
+    for batch in batches(job.text, keys):
         with Spool(ordered=text.is_ordered) as spool:
             where = where_keys(text, batch)
             extract_rows(text, select_rows(text, batch), where, job.source, spool, job.stop)
