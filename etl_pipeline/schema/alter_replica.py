@@ -35,7 +35,13 @@ class ReplicaSteps:
 
 
 def alter_replica(
-    changes: Sequence[Change], source: Table, *, name: str, collations: Collection[str]
+    changes: Sequence[Change],
+    source: Table,
+    *,
+    name: str,
+    collations: Collection[str],
+    lacking: Collection[str] = (),
+    refused: Collection[str] = (),
 ) -> ReplicaSteps:
     """The steps that make the replica, called *name*, follow *changes* that lead to *source*.
 
@@ -48,10 +54,19 @@ def alter_replica(
         source: The source's table as it is now.
         name: What is altered; another table than the replica where the steps are rehearsed.
         collations: Names that the replication server knows.
+        lacking: Indexes that the replica does not have, so that none of them is dropped.
+        refused: Indexes that its server does not take, so that none of them is added.
     """
+    idle = {
+        change
+        for change in changes
+        if (change.kind is Kind.INDEX_DROPPED and change.subject in lacking)
+        or (change.kind is Kind.INDEX_ADDED and change.subject in refused)
+    }
+    every, changes = changes, [change for change in changes if change not in idle]
     if _is_rebuilt(changes, source):
         built = _rebuild(source, name, collations)
-        return ReplicaSteps(True, built, (built,) * len(changes), is_void=True)
+        return ReplicaSteps(True, built, (built,) * len(every), is_void=True)
     clauses = (_clause(change, collations) for change in changes)
     distinct = sorted(dict.fromkeys(one for one in clauses if one), key=lambda one: one[0])
     if any(c.kind is Kind.COMMENT_CHANGED and c.subject is None for c in changes):
@@ -65,7 +80,10 @@ def alter_replica(
     return ReplicaSteps(
         False,
         tuple(statements),
-        tuple(_of_change(change, altering, plain, indexing) for change in changes),
+        tuple(
+            () if change in idle else _of_change(change, altering, plain, indexing)
+            for change in every
+        ),
         is_void=any(change.kind in VOIDING for change in changes),
     )
 

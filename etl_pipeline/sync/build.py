@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from pymysql import err
-from pymysql.constants import ER
 
 from etl_pipeline.schema.ddl import ReplicaDdl, swap_replica
 from etl_pipeline.schema.names import incoming_name, quote_mysql, replaced_name
@@ -33,6 +32,7 @@ from etl_pipeline.sync.refused import refuse_column
 from etl_pipeline.sync.replica import Watermark
 from etl_pipeline.sync.rules import Known
 from etl_pipeline.sync.strips import cut_strips
+from etl_pipeline.sync.unfit import build_indexes, refuse_unfit
 from etl_pipeline.sync.written import WriteJob, Written, write_rows
 from etl_pipeline.transfer.select import Chunk, delete_chunk
 from etl_pipeline.transfer.spool import Spool
@@ -84,7 +84,7 @@ def build_replica(
     def finish(lane: Lane) -> None:
         refuse_altered(job.text, lane.source, start.columns)
         proofs = [one.proof for one in written]
-        _complete(job, ddl, known, watermark, proofs, lane.replication)
+        _complete(job, known, watermark, proofs, lane.replication)
 
     job.lanes.call(finish)
     return written
@@ -110,6 +110,7 @@ def _begin(job: WriteJob, ddl: ReplicaDdl, known: Known | None, lane: Lane) -> _
     try:
         _run(lane.replication, [ddl.create])
     except err.MySQLError as error:
+        refuse_unfit(text.table, error)
         refuse_column(lane.replication, text, ddl, error)
         raise
     replica.remember_empty(lane.replication, incoming, job.identity, chunks)
@@ -140,7 +141,6 @@ def _copy_chunk(job: WriteJob, start: _Start, lane: Lane, chunk: Chunk) -> Writt
 
 def _complete(
     job: WriteJob,
-    ddl: ReplicaDdl,
     known: Known | None,
     watermark: Watermark | None,
     proofs: Sequence[ChunkProof],
@@ -148,7 +148,7 @@ def _complete(
 ) -> None:
     """Index the incoming table, and let it take the replica's place in one RENAME."""
     table, incoming = job.text.name, incoming_name(job.text.name)
-    _add_indexes(replication, ddl.indexes)
+    job.notes.extend(build_indexes(replication, job.text.table, incoming))
     proven_at = min(proof.read_at for proof in proofs)
     replica.remember_table(
         replication, incoming, job.identity, proven_at=proven_at, watermark=watermark
@@ -177,16 +177,6 @@ def settle_swap(replication: Any, table: str) -> None:
         replica.forget(replication, incoming)
     replication.commit()
     _run(replication, [f"DROP TABLE IF EXISTS {quote_mysql(replaced_name(table))}"])
-
-
-def _add_indexes(replication: Any, statements: Sequence[str]) -> None:
-    """Build the indexes; those that a run which was cut off has built are there already."""
-    for statement in statements:
-        try:
-            _run(replication, [statement])
-        except err.OperationalError as error:
-            if error.args[0] != ER.DUP_KEYNAME:
-                raise
 
 
 def _exists(replication: Any, table: str) -> bool:

@@ -13,17 +13,18 @@ definition is not the one that is remembered.
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pymysql import err
 
 from etl_pipeline.schema.alter_replica import ReplicaSteps, alter_replica
-from etl_pipeline.schema.catalog import Table
+from etl_pipeline.schema.catalog import Index, Table
 from etl_pipeline.schema.ddl import create_replica
-from etl_pipeline.schema.drift import Change, DriftPolicy, find_changes
+from etl_pipeline.schema.drift import Change, DriftPolicy, Kind, find_changes
 from etl_pipeline.schema.names import incoming_name, quote_mysql, rehearsed_name
 from etl_pipeline.sync import replica
 from etl_pipeline.sync.build import settle_swap
@@ -40,6 +41,7 @@ from etl_pipeline.sync.replica_schema import (
     read_schema,
     write_begun,
 )
+from etl_pipeline.sync.unfit import describe_left_out, find_refused, read_indexes, refuse_unfit
 from etl_pipeline.sync.written import WriteJob
 
 # Rows do not fit what the column becomes: NULL, a duplicate key, out of range, cut, invalid, of a
@@ -116,13 +118,19 @@ def _evolve(job: WriteJob, policy: DriftPolicy, collations: Collection[str], lan
     if drift is None or drift.steps.is_rebuilt or stands_as != known.stands_as:
         connection.commit()
         return
-    statements = drift.steps.statements
     try:
-        rehearsed = _rehearse(connection, source, drift.changes, collations)
+        refused = _find_refused(connection, source, drift.changes, collations)
+        steps_at = functools.partial(
+            _steps_at, drift.changes, source, collations, refused, connection
+        )
+        rehearsed = _rehearse(connection, source, steps_at)
     except err.MySQLError as error:
+        refuse_unfit(source, error)
         ddl = create_replica(source, name=incoming_name(source.name), collations=collations)
         refuse_column(connection, job.text, ddl, error)
         raise
+    statements = steps_at(source.name).statements
+    job.notes.extend(describe_left_out(source.name, *each) for each in refused.items())
     check_replicas(connection, job.claim)
     made_from = known.identity.definition
     write_begun(connection, source.name, made_from, wanted, statements, rehearsed)
@@ -161,23 +169,69 @@ def _finish_begun(job: WriteJob, connection: Any, known: Remembered) -> Remember
     return _finish(job, connection, known, begun.definition)
 
 
-def _rehearse(
+def _steps_at(
+    changes: Sequence[Change],
+    source: Table,
+    collations: Collection[str],
+    refused: Collection[str],
+    connection: Any,
+    name: str,
+) -> ReplicaSteps:
+    """The steps for the replica, or for the table *name* that is like it."""
+    lacking = _find_lacking(connection, source.name, changes)
+    return alter_replica(
+        changes, source, name=name, collations=collations, lacking=lacking, refused=refused
+    )
+
+
+def _find_refused(
     connection: Any, source: Table, changes: Sequence[Change], collations: Collection[str]
+) -> dict[str, int]:
+    """Indexes of *changes* that the server does not take, with the numbers by which it says so."""
+    added = [c.after for c in changes if c.kind is Kind.INDEX_ADDED and isinstance(c.after, Index)]
+    if not added:
+        return {}
+    names = [index.name for index in added]
+    with _rehearsal(connection, source) as name:
+        lacking = _find_lacking(connection, name, changes)
+        steps = alter_replica(
+            changes, source, name=name, collations=collations, lacking=lacking, refused=names
+        )
+        with connection.cursor() as cursor:
+            for statement in steps.statements:
+                cursor.execute(statement)
+        return find_refused(connection, added, name)
+
+
+def _find_lacking(connection: Any, table: str, changes: Sequence[Change]) -> frozenset[str]:
+    """Indexes that were dropped at the source, and that *table* never had."""
+    dropped = {c.subject for c in changes if c.kind is Kind.INDEX_DROPPED and c.subject}
+    return frozenset(dropped - read_indexes(connection, table)) if dropped else frozenset()
+
+
+def _rehearse(
+    connection: Any, source: Table, steps_at: Callable[[str], ReplicaSteps]
 ) -> list[bytes]:
     """What the replica will look like after each step, as seen at an empty table like it."""
-    name = rehearsed_name(source.name)
-    steps = alter_replica(changes, source, name=name, collations=collations)
-    drop = f"DROP TABLE IF EXISTS {quote_mysql(name)}"
     seen = []
-    with connection.cursor() as cursor:
-        cursor.execute(drop)
-        cursor.execute(f"CREATE TABLE {quote_mysql(name)} LIKE {quote_mysql(source.name)}")
-        for statement in steps.statements:
+    with _rehearsal(connection, source) as name, connection.cursor() as cursor:
+        for statement in steps_at(name).statements:
             cursor.execute(statement)
             stands_as = replica.read_definition(connection, name)
             seen.append(stands_as or b"")
-        cursor.execute(drop)
     return seen
+
+
+@contextlib.contextmanager
+def _rehearsal(connection: Any, source: Table) -> Iterator[str]:
+    """An empty table like the replica, for a block; an error leaves it to the next run."""
+    name = rehearsed_name(source.name)
+    drop = f"DROP TABLE IF EXISTS {quote_mysql(name)}"
+    with connection.cursor() as cursor:
+        cursor.execute(drop)
+        cursor.execute(f"CREATE TABLE {quote_mysql(name)} LIKE {quote_mysql(source.name)}")
+        yield name
+        cursor.execute(drop)
 
 
 def _run(connection: Any, table: str, statements: Sequence[str]) -> bool:

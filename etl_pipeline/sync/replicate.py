@@ -136,7 +136,7 @@ def replicate_table(
         proven_at: datetime | None = min(one.proof.read_at for one in written)
     else:
         proven_at = known.remembered.proven_at if known else None
-    notes = list(ddl.mapped)
+    notes = [*ddl.mapped, *job.notes]
     if not replication.takes_infile:
         notes.append(_NO_INFILE)
     if choice.because:

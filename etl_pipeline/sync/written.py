@@ -31,6 +31,7 @@ class WriteJob:
         claim: The run that writes.
         rules: How the table is kept equal.
         mended: Collects what was wrong with the replica, as the lanes find it.
+        notes: Collects sentences on what the replica lacks.
     """
 
     text: TableText
@@ -41,6 +42,7 @@ class WriteJob:
     rules: Rules
     report: Report
     mended: list[Mended] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,92 @@
+"""What the replication server cannot hold is left out with a note, or named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from etl_pipeline.pipeline.summary import RunSummary
+from tests.conftest import Lab
+from tests.rows import is_mariadb, make_table, read_mysql, read_postgres, run_sql
+
+Run = Callable[..., RunSummary]
+
+TEXTS = ", ".join(f"{name} varchar(255) CHARACTER SET utf8mb4" for name in "abcd")
+
+
+def indexes(lab: Lab, table: str) -> set[str]:
+    with lab.replication.cursor() as cursor:
+        cursor.execute(f"SHOW INDEX FROM {table}")
+        return {str(row[2]) for row in cursor.fetchall()}
+
+
+def notes(summary: RunSummary, table: str) -> list[str]:
+    assert summary.is_success, summary.failed
+    (outcome,) = (one for one in summary.outcomes if one.table == table)
+    return [note for note in outcome.notes if "left out" in note]
+
+
+def test_an_index_that_does_not_fit_is_left_out_with_a_note(lab: Lab, run: Run) -> None:
+    if not is_mariadb(lab.source) or not is_mariadb(lab.replication):
+        pytest.skip("MySQL has no UNIQUE of any length")
+    make_table(
+        lab.source,
+        f"CREATE TABLE t (id int PRIMARY KEY, {TEXTS}, n int, UNIQUE whole (a, b, c, d), "
+        "KEY small (n)) ENGINE=InnoDB",
+        "INSERT INTO t VALUES (1, 'a', 'b', 'c', 'd', 1), (2, 'A', '', NULL, 'd', 2)",
+    )
+    assert notes(run(), "t") == [
+        "t: index whole does not fit the replication server (1071) and is left out"
+    ]
+    assert indexes(lab, "t") == {"PRIMARY", "small"}
+    run_sql(lab.source, "INSERT INTO t VALUES (3, 'x', NULL, NULL, NULL, 3)")
+    summary = run()
+    assert notes(summary, "t") == []
+    assert summary.total("inserted") == 1  # it was not built anew
+
+    run_sql(
+        lab.source,
+        "ALTER TABLE t ADD e varchar(255) CHARACTER SET utf8mb4, ADD UNIQUE other (a, b, c, e), "
+        "ADD KEY more (n, id), DROP KEY small",
+    )
+    assert notes(run(), "t") == [
+        "t: index other does not fit the replication server (1071) and is left out"
+    ]
+    assert indexes(lab, "t") == {"PRIMARY", "more"}
+
+    run_sql(lab.source, "ALTER TABLE t DROP KEY whole, DROP KEY other, ADD UNIQUE whole (a, n)")
+    assert notes(run(), "t") == []
+    assert indexes(lab, "t") == {"PRIMARY", "more", "whole"}
+    assert read_mysql(lab.replication, "t") == read_mysql(lab.source, "t")
+    assert read_postgres(lab.analytics, "t") == read_mysql(lab.source, "t")
+
+
+def test_columns_that_innodb_cannot_hold_are_named(lab: Lab, run: Run) -> None:
+    fixed = ", ".join(f"c{number} char(255) CHARACTER SET latin1" for number in range(40))
+    make_table(
+        lab.source,
+        f"CREATE TABLE wide (id int PRIMARY KEY, {fixed}, n int) ENGINE=MyISAM",
+        "INSERT INTO wide (id, c0, n) VALUES (1, 'x', 2)",
+    )
+    make_table(
+        lab.source,
+        "CREATE TABLE named (id int PRIMARY KEY, DB_ROW_ID int) ENGINE=MyISAM",
+    )
+    many = ", ".join(f"c{number} tinyint" for number in range(1020))
+    make_table(lab.source, f"CREATE TABLE many (id int PRIMARY KEY, {many}) ENGINE=MyISAM")
+    failed = {one.table: one for one in run().failed}
+    assert "wider than a row of InnoDB can be" in (failed["wide"].error or "")
+    assert "exclude c0, c1, c2, c3" in (failed["wide"].fix or "")
+    assert "name that InnoDB keeps for itself" in (failed["named"].error or "")
+    assert "exclude DB_ROW_ID" in (failed["named"].fix or "")
+    assert "more columns than a table of InnoDB" in (failed["many"].error or "")
+    assert "exclude c1016, c1017, c1018, c1019" in (failed["many"].fix or "")
+    excluded = {f"c{number}": {"exclude": True} for number in range(10)}
+    tables = {
+        "tables": {
+            "wide": {"columns": excluded},
+            "named": {"columns": {"DB_ROW_ID": {"exclude": True}}},
+        }
+    }
+    assert run(["wide", "named"], tables=tables).is_success
