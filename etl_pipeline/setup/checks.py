@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from etl_pipeline.config.resolve import LOOPBACK_NAMES
+from etl_pipeline.errors import EtlError
 from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.setup.facts import MysqlFacts, PostgresFacts
 from etl_pipeline.setup.finding import Finding, verdict
@@ -72,6 +73,26 @@ def judge_analytics(facts: PostgresFacts) -> list[Finding]:
         judge_analytics_privileges(facts),
         _state(facts),
     ]
+
+
+_TABLES_NAMED = 3
+
+
+def judge_tables(refusals: Sequence[EtlError], carried: int) -> Finding:
+    """Finding on the tables that a run would carry: *refusals* say why others would fail."""
+    if not refusals:
+        count = "1 table" if carried == 1 else f"{carried} tables"
+        return Finding("tables", "ok", f"{count}, and the user may read all of each")
+    shown = "; ".join(f"{one.where}: {one.what}" for one in refusals[:_TABLES_NAMED])
+    rest = len(refusals) - _TABLES_NAMED
+    more = f"; and {rest} more" if rest > 0 else ""
+    others = "    (etl plan shows all)" if len(refusals) > 1 else ""
+    return Finding(
+        "tables",
+        "failed",
+        f"{len(refusals)} of {carried + len(refusals)} would fail: {shown}{more}",
+        f"{refusals[0].fix}{others}",
+    )
 
 
 def _version(facts: MysqlFacts, name: str) -> Finding:

@@ -7,6 +7,7 @@ import logging
 import shlex
 from collections.abc import Callable, Generator, Iterator
 
+import psycopg
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -27,7 +28,9 @@ from etl_pipeline.errors import (
     FaultyConfigurationError,
 )
 from etl_pipeline.pipeline.origin import check_origins
-from etl_pipeline.pipeline.session import read_source
+from etl_pipeline.pipeline.selection import Wishes, carry_tables
+from etl_pipeline.pipeline.session import configured_tables, read_source
+from etl_pipeline.pipeline.source import read_source_of
 from etl_pipeline.setup.asking import Asking
 from etl_pipeline.setup.background import Addresses
 from etl_pipeline.setup.checks import (
@@ -36,10 +39,12 @@ from etl_pipeline.setup.checks import (
     judge_replication,
     judge_separation,
     judge_source,
+    judge_tables,
 )
 from etl_pipeline.setup.facts import read_mysql, read_postgres
 from etl_pipeline.setup.finding import Finding
-from etl_pipeline.sync.databases import Databases
+from etl_pipeline.sync.databases import Databases, lend_postgres
+from etl_pipeline.sync.source_tables import read_known_tables
 from etl_pipeline.transfer import kernel
 
 
@@ -70,7 +75,7 @@ def examine(provider: ConfigProvider) -> Iterator[Finding]:
 
 
 def _skip(why: str) -> Iterator[Finding]:
-    for name in (*(one.value for one in DatabaseType), "separation", "origin"):
+    for name in (*(one.value for one in DatabaseType), "separation", "origin", "tables"):
         yield Finding(name, "skipped", why)
 
 
@@ -202,6 +207,7 @@ def _look_at_databases(settings: Settings, addresses: Addresses) -> Iterator[Fin
         yield from judge_analytics(analytics.facts) if analytics.facts else ()
         yield _look_at_schema(settings)
         yield _look_at_origin(source, replication, analytics.engine, schema)
+        yield _look_at_tables(settings, source, analytics.engine)
 
 
 def _look_at_mysql(
@@ -254,3 +260,24 @@ def _look_at_origin(
     if origins.notes:
         return Finding("origin", "ok", "; ".join(origins.notes))
     return Finding("origin", "ok", "neither target holds rows of another source")
+
+
+def _look_at_tables(settings: Settings, source: Engine | None, analytics: Engine | None) -> Finding:
+    """Find the tables that a run would not carry, by the run's own choice."""
+    if source is None or analytics is None:
+        return Finding("tables", "skipped", "source and analytics are not both connected")
+    try:
+        found = read_source_of(source)
+        with lend_postgres(analytics, Stop()) as connection:
+            known = read_known_tables(connection)
+            connection.rollback()
+        if not found.tables:
+            return Finding("tables", "skipped", "the user sees no table at the source")
+        wishes = Wishes(
+            configured_tables(settings), settings.pipeline.drift, settings.includes_new_tables
+        )
+        plan = carry_tables(found.tables, found.sight, known, wishes).plan
+    except (EtlError, SQLAlchemyError, psycopg.Error) as error:
+        failure = error if isinstance(error, EtlError) else explain(error, "tables")
+        return Finding("tables", "failed", f"{failure.where}: {failure.what}", failure.fix)
+    return judge_tables([refusal.error for refusal in plan.refused], len(plan.tables))

@@ -75,6 +75,7 @@ CHECKS = [
     "analytics.state",
     "analytics.schema",
     "origin",
+    "tables",
 ]
 
 
@@ -315,6 +316,43 @@ def _copy_of_another(lab: Lab, _folder: Path) -> Iterator[None]:
         lab.analytics.execute("DROP SCHEMA etl CASCADE")
 
 
+@contextmanager
+def _hidden_column(lab: Lab, _folder: Path) -> Iterator[None]:
+    """A reader with a grant on some columns of a table."""
+    database, user = lab.env[f"{SOURCE}_DB"], lab.env[f"{SOURCE}_USER"]
+    pattern = database.replace("_", r"\_")
+    run_sql(
+        lab.source,
+        "CREATE TABLE visit (id int PRIMARY KEY, note text)",
+        f"REVOKE SELECT ON `{pattern}`.* FROM `{user}`@`%`",
+        f"GRANT SELECT ON `{database}`.patient TO `{user}`@`%`",
+        f"GRANT SELECT (id) ON `{database}`.visit TO `{user}`@`%`",
+    )
+    try:
+        yield
+    finally:
+        run_sql(
+            lab.source,
+            "DROP TABLE visit",
+            f"REVOKE SELECT ON `{database}`.patient FROM `{user}`@`%`",
+            f"REVOKE SELECT (id) ON `{database}`.visit FROM `{user}`@`%`",
+            f"GRANT SELECT ON `{pattern}`.* TO `{user}`@`%`",
+        )
+
+
+@contextmanager
+def _lost_grant(lab: Lab, folder: Path) -> Iterator[None]:
+    """Tables that tables.yml names, and of which the reader may read one."""
+    with _hidden_column(lab, folder):
+        user, database = lab.env[f"{SOURCE}_USER"], lab.env[f"{SOURCE}_DB"]
+        run_sql(lab.source, f"REVOKE SELECT (id) ON `{database}`.visit FROM `{user}`@`%`")
+        lab.write_config(folder, tables={"tables": {"patient": {}, "visit": {}}})
+        try:
+            yield
+        finally:
+            run_sql(lab.source, f"GRANT SELECT (id) ON `{database}`.visit TO `{user}`@`%`")
+
+
 LATE = '"SET timestamp = UNIX_TIMESTAMP() - 600"'
 Broken = tuple[str, str, "Callable[[Lab, Path], Any]"]
 BROKEN: list[Broken] = [
@@ -329,6 +367,8 @@ BROKEN: list[Broken] = [
     ("analytics", "failed", _with_env(**{f"{ANALYTICS}_DB": "no_such_database"})),
     ("separation", "failed", _same_server),
     ("origin", "failed", _copy_of_another),
+    ("tables", "failed", _hidden_column),
+    ("tables", "failed", _lost_grant),
     ("analytics.schema", "failed", _with_env(**{f"{ANALYTICS}_SCHEMA": "marts"})),
     ("source.wait_timeout", "warning", _with_pool_recycle("source")),
     ("replication.wait_timeout", "warning", _with_pool_recycle("replication")),
