@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 import typer
 
 from etl_pipeline.cli.output import align, say, show
-from etl_pipeline.cli.shell import DEBUG_OPTION, exit_codes, show_trace, stop_on_sigterm
+from etl_pipeline.cli.shell import (
+    DEBUG_OPTION,
+    exit_codes,
+    progress_style,
+    show_trace,
+    stop_on_sigterm,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,9 +101,11 @@ def _show(
     from etl_pipeline.demo.setting import Practice, prepare_practice, read_practice
     from etl_pipeline.pipeline.comparison import verify_once
     from etl_pipeline.pipeline.session import run_once
+    from etl_pipeline.transform.session import has_dbt
     from etl_pipeline.verify.compare import Scope
 
     stop_on_sigterm()
+    style = progress_style(None, quiet=False)
     keep_trace = show_trace if debug else None
     kept = read_practice(folder) or Practice(DEFAULT_PATIENTS, DEFAULT_SEED, "InnoDB")
     practice = Practice(
@@ -118,17 +126,17 @@ def _show(
             say(f"  {rows:,} rows in {time.monotonic() - started:.1f} s")
         settings = Settings("test", FileConfigProvider(folder))
         say("Copying it: source → replication → raw ...")
-        with show_progress() as listen:
+        with show_progress(style) as listen:
             run = run_once(settings, [], listen=listen, keep_trace=keep_trace)
         show(run_screen(run))
         say("Comparing the three databases, value by value ...")
-        with show_progress(hops=1) as listen:
+        with show_progress(style, hops=1) as listen:
             comparison = verify_once(
                 settings, [], Scope(deep=True), listen=listen, keep_trace=keep_trace
             )
         show(verify_screen(comparison))
-        are_built = run.is_success and show_models(settings)
-        show(_next_steps(folder, settings.get_analytics_raw_connection_config()))
+        are_built = run.is_success and show_models(settings, style)
+        show(next_steps(folder, settings.get_analytics_raw_connection_config(), has_dbt=has_dbt()))
     if not (run.is_success and comparison.is_success and are_built):
         raise typer.Exit(1)
 
@@ -140,17 +148,26 @@ def _described(practice: Practice) -> str:
     )
 
 
-def _next_steps(folder: Path, analytics: Mapping[str, object]) -> str:
+def next_steps(folder: Path, analytics: Mapping[str, object], *, has_dbt: bool) -> str:
+    """What to try after the demo; of the models only where dbt is there to have built them."""
     etl = shlex.quote(_program())
     place = "" if folder == Path("demo") else f" --folder {shlex.quote(str(folder))}"
+    models = [
+        (f"{etl} transform", "build and test the models again"),
+        (f"{etl} transform --docs", "their documentation, a web page"),
+    ]
     steps = [
         (f"{etl} demo --change{place}", "a day at the practice"),
         (f"{etl} run", "bring it over"),
         (f"{etl} verify --deep", "compare every value"),
-        (f"{etl} transform", "build and test the models again"),
-        (f"{etl} transform --docs", "their documentation, as a web page"),
+        *(models if has_dbt else ()),
         (f"{etl} demo --stop{place}", "stop; --remove: and delete"),
     ]
+    query = (
+        "SELECT * FROM marts.collection_ratio_by_month ORDER BY 1 DESC LIMIT 6"
+        if has_dbt
+        else 'SELECT "PatStatus", count(*) FROM raw.patient GROUP BY 1 ORDER BY 1'
+    )
     steps_text = "\n".join(align([(f"  {command}", f"# {why}") for command, why in steps]))
     return f"""
 The servers go on running. What to try now:
@@ -162,7 +179,7 @@ And a look into the warehouse:
 
   PGPASSFILE={shlex.quote(str(folder / ".pgpass"))} psql -h {analytics["host"]} \\
     -p {analytics["port"]} -U {analytics["user"]} {analytics["database"]} \\
-    -c 'SELECT * FROM marts.collection_ratio_by_month ORDER BY 1 DESC LIMIT 6'"""
+    -c {shlex.quote(query)}"""
 
 
 def _program() -> str:

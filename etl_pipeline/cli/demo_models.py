@@ -9,25 +9,26 @@ from typing import TYPE_CHECKING
 from etl_pipeline.cli.output import say, show
 
 if TYPE_CHECKING:
+    from etl_pipeline.cli.shell import ProgressStyle
     from etl_pipeline.config import Settings
     from etl_pipeline.transform.figures import Figure
 
 
-def show_models(settings: Settings) -> bool:
+def show_models(settings: Settings, style: ProgressStyle) -> bool:
     """Build the models and show the figures; False where a model or a test failed."""
     from etl_pipeline.cli.transform import build_models
     from etl_pipeline.cli.transform_screens import transform_screen
     from etl_pipeline.transform.figures import read_figures
-    from etl_pipeline.transform.session import has_dbt
+    from etl_pipeline.transform.session import has_dbt, install_dbt
 
     if not has_dbt():
         say(
-            "The models of staging, intermediate and marts are not built: dbt is not installed\n"
-            "  fix: pip install --constraint constraints.txt '.[transform]', then etl transform"
+            "The models of staging, intermediate and marts are not built: dbt, the program that "
+            f"builds them, is not installed\n  fix: {install_dbt()}"
         )
         return True
     say("Building the models: raw → staging → intermediate → marts ...")
-    summary = build_models(settings)
+    summary = build_models(settings, style)
     show(transform_screen(summary))
     if summary.is_success:
         show(figures_screen(read_figures(settings)))

@@ -64,9 +64,11 @@ def init(
                 ).rstrip("\n")
             )
             return
-        environment = read_environment() if from_url else None
+        chosen = read_environment() if from_url or os.environ.get("ETL_ENVIRONMENT") else None
+        environment = chosen if from_url else None
         values = read_urls(from_url, environment) if from_url and environment else {}
-        show(screen(folder, write_folder(folder, environment, values), environment or "test"))
+        files = write_folder(folder, environment, values)
+        show(screen(folder, files, chosen or "production"))
 
 
 def _find_program() -> str:
@@ -83,6 +85,7 @@ def screen(folder: Path, files: Sequence[NewFile], environment: str) -> str:
         ("etl discover --write", "chooses a strategy for each table"),
         ("etl plan", "shows what a run would do"),
         ("etl run", "copies, with proof"),
+        ("etl verify --deep", "compares every value"),
     ]
     place = shlex.quote(str(folder.absolute()))
     return "\n".join(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -25,7 +28,7 @@ def show(result: str) -> None:
     if sys.stdout is None:  # started with stdout closed
         return
     try:
-        sys.stdout.write(printable(result) + "\n")
+        sys.stdout.write(fold(printable(result), terminal_width(sys.stdout)) + "\n")
         sys.stdout.flush()
     except OSError as error:
         _close(sys.stdout)
@@ -42,7 +45,7 @@ def say(words: str) -> None:
     if sys.stderr is None:
         return
     try:
-        sys.stderr.write(printable(words) + "\n")
+        sys.stderr.write(fold(printable(words), terminal_width(sys.stderr)) + "\n")
         sys.stderr.flush()
     except (OSError, ValueError):
         _close(sys.stderr)
@@ -73,6 +76,73 @@ def align(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[st
         ).rstrip()
         for row in rows
     ]
+
+
+def align_within(
+    width: int | None, rows: Sequence[Sequence[str]], right: Collection[int], spare: Sequence[int]
+) -> list[str]:
+    """``align``, without the columns of *spare*, first named first, as far as *width* asks for it.
+
+    Args:
+        width: Columns of the terminal; None for as many as it takes.
+        rows: The head first.
+        right: Columns whose ends stand in line.
+        spare: Columns that the reader can do without.
+    """
+    left_out: set[int] = set()
+    for column in [*spare, None]:
+        kept = [i for i in range(len(rows[0])) if i not in left_out]
+        shown = align(
+            [[row[i] for i in kept] for row in rows],
+            [kept.index(i) for i in right if i in kept],
+        )
+        if column is None or width is None or max(map(len, shown)) <= width:
+            break
+        left_out.add(column)
+    return shown
+
+
+def terminal_width(stream: TextIO | None) -> int | None:
+    """Columns of the terminal that *stream* writes to; None where it is no terminal."""
+    if stream is None or not stream.isatty():
+        return None
+    return shutil.get_terminal_size().columns
+
+
+def stdout_width() -> int | None:
+    """Columns of the terminal that results go to; None where they go elsewhere."""
+    return terminal_width(sys.stdout)
+
+
+_KEPT_WHOLE = re.compile(r"\s*(fix:|(plan )?(raw|replication):|SELECT |-- )")
+"""Lines that are there to be pasted."""
+_LAST_CELL = re.compile(r"(?:.*\S)?\s{2,}(?=\S)")
+
+
+def fold(text: str, width: int | None) -> str:
+    """*text* with lines that are longer than *width* folded between words.
+
+    What follows stands below the line's last cell. Lines to be pasted stay whole.
+    """
+    if width is None:
+        return text
+    return "\n".join(folded for line in text.split("\n") for folded in _fold_line(line, width))
+
+
+def _fold_line(line: str, width: int) -> list[str]:
+    if len(line) <= width or _KEPT_WHOLE.match(line):
+        return [line]
+    cell = _LAST_CELL.match(line)
+    indent = cell.end() if cell and cell.end() <= width // 2 else 2
+    return textwrap.wrap(
+        line,
+        width,
+        subsequent_indent=" " * indent,
+        drop_whitespace=True,
+        replace_whitespace=False,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def printable(text: str) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sys
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from etl_pipeline.cli.shell import ProgressStyle
 from etl_pipeline.pipeline.events import (
     ChunkDone,
     Event,
@@ -103,24 +103,24 @@ def log_event(event: Event) -> None:
         log.debug("%s: begun, about %s rows", event.table, event.rows_estimate)
 
 
+def log_trouble(event: Event) -> None:
+    """Log a retry as a WARNING, and nothing else: what failed stands in the summary."""
+    if isinstance(event, TableRetried):
+        log_event(event)
+
+
 @contextlib.contextmanager
-def show_progress(*, hops: int = 2) -> Iterator[Listener]:
-    """A listener that shows a run's events while the block runs.
+def show_progress(style: ProgressStyle, *, hops: int = 2) -> Iterator[Listener]:
+    """Give a listener that shows a run's events while the block runs.
 
     Args:
+        style: How they are shown.
         hops: How often each row is reported: 2 for a run, 1 for a comparison.
     """
-    if not _is_terminal():
-        yield log_event
+    if style is not ProgressStyle.BARS:
+        yield log_event if style is ProgressStyle.LINES else log_trouble
         return
     from etl_pipeline.cli.bars import make_progress
 
     with make_progress() as progress:
         yield Bars(progress, hops).listen
-
-
-def _is_terminal() -> bool:
-    """Whether stderr can show bars; what a library guesses from the environment is not asked."""
-    from rich.console import Console
-
-    return sys.stderr is not None and sys.stderr.isatty() and not Console().is_dumb_terminal

@@ -3,33 +3,59 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from etl_pipeline.cli.drift_screen import recorded_json, recorded_lines
-from etl_pipeline.cli.output import age_of, align, count_of
+from etl_pipeline.cli.output import age_of, align_within, count_of
 from etl_pipeline.pipeline.report import Status, TableStatus
 from etl_pipeline.sync.history import DriftRecord, RunRecord, TableRecord
 
 
-def status_screen(status: Status) -> str:
-    """What ``etl status`` prints."""
+def status_screen(status: Status, width: int | None = None) -> str:
+    """What ``etl status`` prints: how many stand how, what is wrong, then a line a table.
+
+    Args:
+        status: Of the tables.
+        width: Columns of the terminal; None for as many as it takes.
+    """
     head = (
         "table", "strategy", "grade", "~source", "replication", "raw",
         "read", "last run", "next full pass",
     )  # fmt: skip
     lines = [_status_line(one, status.now) for one in status.tables]
-    title = f"{count_of(len(status.tables), 'table')} ({status.environment})"
-    screen = [title, *_aligned([head, *lines])]
-    marks = [(one.table, one.good.watermark) for one in status.tables if one.good]
-    screen += [f"{table}: watermark {mark}" for table, mark in marks if mark]
+    screen = [_status_sums(status)]
     for one in status.tables:
         problem = one.problem or (one.last.error if one.last else None)
         if problem:
             screen += [f"{one.table}: {problem}"]
+    spare = [head.index(name) for name in ("replication", "~source", "next full pass", "strategy")]
+    screen += ["", *_aligned([head, *lines], width, spare)]
+    marks = [(one.table, one.good.watermark) for one in status.tables if one.good]
+    screen += [f"{table}: watermark {mark}" for table, mark in marks if mark]
     return "\n".join(screen)
+
+
+def _status_sums(status: Status) -> str:
+    """How many tables are in which state, and how old the oldest reading is."""
+    states = Counter(_state(one) for one in status.tables)
+    parts = [f"{states[state]:,} {state}" for state in ("ok", "failed", "never loaded")]
+    read = [one.good.read_from for one in status.tables if one.good and one.good.read_from]
+    age = f"; oldest read {age_of(status.now - min(read))} ago" if read else ""
+    shown = ", ".join(part for part in parts if not part.startswith("0 "))
+    return (
+        f"{count_of(len(status.tables), 'table')} ({status.environment})"
+        f"{': ' if shown else ''}{shown}{age}"
+    )
+
+
+def _state(one: TableStatus) -> str:
+    if one.problem or (one.last and one.last.error):
+        return "failed"
+    return "ok" if one.last else "never loaded"
 
 
 def _status_line(one: TableStatus, now: datetime) -> tuple[str, ...]:
@@ -65,18 +91,23 @@ def _number(value: int | None) -> str:
     return "-" if value is None else f"{value:,}"
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """*rows* in columns; those that hold numbers below their head are flush right."""
+def _aligned(
+    rows: Sequence[Sequence[str]], width: int | None = None, spare: Sequence[int] = ()
+) -> list[str]:
+    """*rows* in columns; those that hold numbers below their head are flush right.
+
+    Columns of *spare* are left out, first named first, where *width* has no room for them.
+    """
     numbers = [
         i
         for i, column in enumerate(zip(*rows[1:], strict=True))
         if all(cell[:1].isdigit() or cell == "-" for cell in column)
     ]
-    return align(rows, right=numbers)
+    return align_within(width, rows, numbers, spare)
 
 
-def history_screen(runs: Sequence[RunRecord]) -> str:
-    """What ``etl history`` prints."""
+def history_screen(runs: Sequence[RunRecord], width: int | None = None) -> str:
+    """What ``etl history`` prints; *width* as in ``status_screen``."""
     head = (
         "run", "started (UTC)", "took", "outcome", "tables", "failed", "drift", "rows",
         "inserted", "updated", "deleted", "proven",
@@ -98,7 +129,8 @@ def history_screen(runs: Sequence[RunRecord]) -> str:
         )
         for run in runs
     ]
-    return "\n".join(_aligned([head, *lines]))
+    spare = [head.index(name) for name in ("drift", "rows", "took", "tables", "proven")]
+    return "\n".join(_aligned([head, *lines], width, spare))
 
 
 def _proven(run: RunRecord) -> str:
@@ -123,9 +155,12 @@ def _outcome(run: RunRecord) -> str:
 
 
 def run_record_screen(
-    run: RunRecord, tables: Sequence[TableRecord], drift: Sequence[DriftRecord]
+    run: RunRecord,
+    tables: Sequence[TableRecord],
+    drift: Sequence[DriftRecord],
+    width: int | None = None,
 ) -> str:
-    """What ``etl show`` prints."""
+    """What ``etl show`` prints; *width* as in ``status_screen``."""
     lines = [
         f"Run {run.run_id}: {run.outcome or 'not ended'}",
         f"  started  {run.started_at:%Y-%m-%d %H:%M:%S} UTC, took {_took(run)}",
@@ -139,7 +174,8 @@ def run_record_screen(
             "table", "strategy", "grade", "rows", "read", "inserted", "updated", "deleted",
             "seconds", "read at (UTC)",
         )  # fmt: skip
-        lines += _aligned([head, *map(_table_line, tables)])
+        spare = [head.index(name) for name in ("read at (UTC)", "read", "strategy", "seconds")]
+        lines += _aligned([head, *map(_table_line, tables)], width, spare)
     for table in tables:
         lines += _remarks(table)
     lines += recorded_lines(drift)

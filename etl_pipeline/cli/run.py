@@ -11,8 +11,12 @@ from etl_pipeline.cli.output import say, show
 from etl_pipeline.cli.shell import (
     DEBUG_OPTION,
     JSON_OPTION,
+    PROGRESS_OPTION,
+    QUIET_OPTION,
+    ProgressStyle,
     complete_table,
     exit_codes,
+    progress_style,
     stop_on_sigterm,
 )
 
@@ -79,15 +83,16 @@ def run(
     accept_drift: bool = ACCEPT_OPTION,
     accept_source: bool = ACCEPT_SOURCE_OPTION,
     adopt: bool = ADOPT_OPTION,
+    quiet: bool = QUIET_OPTION,
+    progress: ProgressStyle | None = PROGRESS_OPTION,
     as_json: bool = JSON_OPTION,
     debug: bool = DEBUG_OPTION,
 ) -> None:
-    """Bring tables from the source to replication and raw, and prove them equal.
-    Without TABLE: those of tables.yml, or all. Only what differs is written.
+    """Copy TABLE (else those of tables.yml, or all) to raw, with proof.
 
     Example: etl run patient procedurelog
-    """  # noqa: D205 - the help is one screen
-    with exit_codes(debug=debug):
+    """
+    with exit_codes(debug=debug, quiet=quiet):
         if full and only:
             raise typer.BadParameter("--full makes both hops: leave --only out")
         if backfill and (full or only or importance):
@@ -114,8 +119,9 @@ def run(
                 )
         stop_on_sigterm()
         settings = get_settings()
+        style = progress_style(progress, quiet=quiet)
         with told(settings) as tell:
-            with show_progress(hops=1 if backfill else 2) as listen:
+            with show_progress(style, hops=1 if backfill else 2) as listen:
                 keep_trace = show_trace if debug else None
                 if backfill:
                     summary = backfill_once(
@@ -142,11 +148,12 @@ def run(
                         listen=listen,
                         keep_trace=keep_trace,
                     )
-            (say if as_json else show)(run_screen(summary))
+            if not (quiet and summary.is_success):
+                (say if as_json else show)(run_screen(summary))
             is_due = settings.pipeline.transform.after_run and only is not Hop.REPLICATE
             models = None
             if is_due and summary.is_success:
-                models = transform_after(settings, as_json=as_json)
+                models = transform_after(settings, style, quiet=quiet, as_json=as_json)
             tell(summary, models)
         if as_json:
             show(run_json(summary, models))
@@ -156,18 +163,22 @@ def run(
             raise typer.Exit(1)
 
 
-def transform_after(settings: Settings, *, as_json: bool) -> TransformSummary | EtlError:
+def transform_after(
+    settings: Settings, style: ProgressStyle, *, quiet: bool, as_json: bool
+) -> TransformSummary | EtlError:
     """Build the models from what has been brought, and show what became of them.
 
-    With JSON, that goes to stderr. An error is given back, since the run itself has a result.
+    With JSON, that goes to stderr; with *quiet*, nothing of a success. An error is given back,
+    since the run itself has a result.
     """
     from etl_pipeline.cli.transform import build_models
     from etl_pipeline.cli.transform_screens import transform_screen
     from etl_pipeline.errors import EtlError
 
     try:
-        summary = build_models(settings)
+        summary = build_models(settings, style)
     except EtlError as error:
         return error
-    (say if as_json else show)(transform_screen(summary))
+    if not (quiet and summary.is_success):
+        (say if as_json else show)(transform_screen(summary))
     return summary

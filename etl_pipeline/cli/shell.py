@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
+import sys
 import traceback
 from collections.abc import Iterator
+from enum import StrEnum
 
 import typer
 
@@ -18,10 +20,25 @@ from etl_pipeline.cli.output import say
 from etl_pipeline.errors import EtlError
 
 DEBUG_OPTION = typer.Option(False, "--debug", help="Show every step, and where an error arose.")
-JSON_OPTION = typer.Option(
-    False, "--json", help="Print the summary as JSON on stdout, and as text on stderr."
-)
+JSON_OPTION = typer.Option(False, "--json", help="Print JSON on stdout, and the text on stderr.")
+QUIET_OPTION = typer.Option(False, "--quiet", "-q", help="Print nothing of a success: for cron.")
 INTERRUPTED = 130
+
+
+class ProgressStyle(StrEnum):
+    """How a command shows what it is doing, on stderr."""
+
+    BARS = "bars"
+    LINES = "lines"
+    NONE = "none"
+
+
+PROGRESS_OPTION = typer.Option(
+    None,
+    "--progress",
+    metavar="STYLE",
+    help="Show bars (as terminals do), lines or none.",
+)
 
 
 def complete_table(incomplete: str) -> list[str]:
@@ -39,22 +56,47 @@ CommandLineError: type[Exception] = typer.BadParameter.__mro__[1]
 """Every complaint of typer about a command line; it has no public name for it."""
 
 
+def progress_style(chosen: ProgressStyle | None, *, quiet: bool) -> ProgressStyle:
+    """Return how progress is shown: as it was *chosen*, or as it suits stderr."""
+    if chosen or quiet:
+        return chosen or ProgressStyle.NONE
+    return ProgressStyle.BARS if _is_terminal() else ProgressStyle.LINES
+
+
+def _is_terminal() -> bool:
+    """True if stderr can show bars; what a library guesses from the environment is not asked."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return False
+    from rich.console import Console
+
+    return not Console().is_dumb_terminal
+
+
 @contextlib.contextmanager
 def exit_codes(
-    *, debug: bool, stopped: str = "no table is left half-loaded; run again to go on"
+    *,
+    debug: bool,
+    quiet: bool = False,
+    stopped: str = "no table is left half-loaded; run again to go on",
 ) -> Iterator[None]:
     """Turn our errors, and Ctrl-C, into one message on stderr and the exit code that fits.
 
     Args:
         debug: Show the traceback of an error too.
+        quiet: Keep the log back, and show it only where the block fails.
         stopped: What somebody who presses Ctrl-C wants to know.
     """
-    log_to_stderr(debug=debug)
+    log = log_to_stderr(debug=debug, holds=quiet)
     try:
         yield
-    except (typer.Exit, CommandLineError):
+    except CommandLineError:
+        raise
+    except typer.Exit as end:
+        if end.exit_code:
+            log.show_held()
         raise
     except BaseException as error:
+        log.show_held()
         if is_stop(error):
             say(f"stopped: {stopped}")
             raise typer.Exit(INTERRUPTED) from None
@@ -116,21 +158,47 @@ def stop_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-class _Log(logging.Handler):
-    """Prints our own records on what stderr is at the moment, so that bars stay whole."""
+class Log(logging.Handler):
+    """Prints our own records on what stderr is at the moment, so that bars stay whole.
+
+    One that *holds* keeps them until ``show_held``.
+    """
+
+    def __init__(self, *, holds: bool) -> None:
+        super().__init__()
+        self._holds = holds
+        self._held: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Print *record*, or keep it."""
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        say(f"{level}{record.getMessage()}")
+        words = f"{level}{record.getMessage()}"
+        if self._holds:
+            self._held.append(words)
+        else:
+            say(words)
+
+    def show_held(self) -> None:
+        """Print what was kept, and from now on all that comes."""
+        with self.lock or contextlib.nullcontext():
+            self._holds = False
+            for words in self._held:
+                say(words)
+            self._held.clear()
 
 
-def log_to_stderr(*, debug: bool) -> None:
+def log_to_stderr(*, debug: bool, holds: bool = False) -> Log:
     """Show the log of etl_pipeline on stderr, and that of no library.
 
     Libraries log statements, rows and the servers' words.
+
+    Returns:
+        The handler; with *holds* it keeps what is logged until ``show_held``.
     """
     logging.getLogger().addHandler(logging.NullHandler())
     logger = logging.getLogger("etl_pipeline")
-    logger.handlers = [_Log()]
+    log = Log(holds=holds)
+    logger.handlers = [log]
     logger.propagate = False
     logger.setLevel(logging.DEBUG if debug else logging.INFO)
+    return log

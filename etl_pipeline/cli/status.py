@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from etl_pipeline.cli.output import show
+from etl_pipeline.cli.output import show, stdout_width
 from etl_pipeline.cli.shell import DEBUG_OPTION, JSON_OPTION, exit_codes
 
 TABLES = typer.Argument(None, metavar="TABLE", hidden=True)
@@ -16,19 +16,20 @@ def status(
     tables: list[str] | None = TABLES, as_json: bool = JSON_OPTION, debug: bool = DEBUG_OPTION
 ) -> None:
     """Show how each table stands: strategy, grade of its proof, rows, age, next full pass.
+    What is wrong comes first. A terminal that is too narrow shows fewer columns.
 
     Rows of the source are its own estimate; those of replication and raw are what they were last
     given. TABLE names the tables to show.
 
     Example: etl status patient
-    """
+    """  # noqa: D205 - the help is one screen
     with exit_codes(debug=debug, stopped="nothing was changed"):
         from etl_pipeline.cli.reports import status_json, status_screen
         from etl_pipeline.config import get_settings
         from etl_pipeline.pipeline.report import read_status
 
         found = read_status(get_settings(), tables or [])
-        show(status_json(found) if as_json else status_screen(found))
+        show(status_json(found) if as_json else status_screen(found, stdout_width()))
 
 
 def history(limit: int = LIMIT, as_json: bool = JSON_OPTION, debug: bool = DEBUG_OPTION) -> None:
@@ -42,7 +43,7 @@ def history(limit: int = LIMIT, as_json: bool = JSON_OPTION, debug: bool = DEBUG
         from etl_pipeline.pipeline.report import read_history
 
         found = read_history(get_settings(), limit)
-        show(history_json(found) if as_json else history_screen(found))
+        show(history_json(found) if as_json else history_screen(found, stdout_width()))
 
 
 def show_run(run: int = RUN, as_json: bool = JSON_OPTION, debug: bool = DEBUG_OPTION) -> None:
@@ -56,4 +57,4 @@ def show_run(run: int = RUN, as_json: bool = JSON_OPTION, debug: bool = DEBUG_OP
         from etl_pipeline.pipeline.report import read_run
 
         found = read_run(get_settings(), run)
-        show(run_record_json(*found) if as_json else run_record_screen(*found))
+        show(run_record_json(*found) if as_json else run_record_screen(*found, stdout_width()))

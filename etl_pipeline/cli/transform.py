@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import typer
 
 from etl_pipeline.cli.output import say, show
-from etl_pipeline.cli.shell import DEBUG_OPTION, JSON_OPTION, exit_codes, stop_on_sigterm
+from etl_pipeline.cli.shell import (
+    DEBUG_OPTION,
+    JSON_OPTION,
+    PROGRESS_OPTION,
+    QUIET_OPTION,
+    ProgressStyle,
+    exit_codes,
+    progress_style,
+    stop_on_sigterm,
+)
 
 if TYPE_CHECKING:
     from etl_pipeline.config import Settings
@@ -36,6 +45,8 @@ def transform(
     full_refresh: bool = FULL_REFRESH,
     show_rows: bool = SHOW_ROWS,
     docs: bool = DOCS,
+    quiet: bool = QUIET_OPTION,
+    progress: ProgressStyle | None = PROGRESS_OPTION,
     as_json: bool = JSON_OPTION,
     debug: bool = DEBUG_OPTION,
 ) -> None:
@@ -46,7 +57,7 @@ def transform(
 
     Example: etl transform --select +accounts_receivable
     """
-    with exit_codes(debug=debug, stopped="every model is the old one or the new one"):
+    with exit_codes(debug=debug, quiet=quiet, stopped="every model is the old one or the new one"):
         from etl_pipeline.config import get_settings
 
         stop_on_sigterm()
@@ -56,25 +67,30 @@ def transform(
             _write_docs(get_settings())
             return
         summary = build_models(
-            get_settings(), select=select or [], full_refresh=full_refresh, show_rows=show_rows
+            get_settings(),
+            progress_style(progress, quiet=quiet),
+            select=select or [],
+            full_refresh=full_refresh,
+            show_rows=show_rows,
         )
-        show_summary(summary, as_json=as_json)
+        show_summary(summary, quiet=quiet, as_json=as_json)
         if not summary.is_success:
             raise typer.Exit(1)
 
 
 def build_models(
     settings: Settings,
+    style: ProgressStyle,
     *,
     select: list[str] | None = None,
     full_refresh: bool = False,
     show_rows: bool = False,
 ) -> TransformSummary:
-    """Build models, with progress on stderr."""
+    """Build models, with progress of *style* on stderr."""
     from etl_pipeline.cli.transform_progress import show_progress
     from etl_pipeline.transform.session import transform_once
 
-    with show_progress() as listen:
+    with show_progress(style) as listen:
         return transform_once(
             settings,
             select=select or [],
@@ -84,13 +100,14 @@ def build_models(
         )
 
 
-def show_summary(summary: TransformSummary, *, as_json: bool) -> None:
-    """Print what became of the models: on stdout, as text or as JSON."""
+def show_summary(summary: TransformSummary, *, quiet: bool, as_json: bool) -> None:
+    """Print what became of the models on stdout, as text or as JSON; with *quiet*, no success."""
     from etl_pipeline.cli.transform_screens import transform_json, transform_screen
 
+    if not (quiet and summary.is_success):
+        (say if as_json else show)(transform_screen(summary))
     if as_json:
-        say(transform_screen(summary))
-    show(transform_json(summary) if as_json else transform_screen(summary))
+        show(transform_json(summary))
 
 
 def _write_docs(settings: Settings) -> None:

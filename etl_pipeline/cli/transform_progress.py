@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from etl_pipeline.cli.shell import ProgressStyle
 from etl_pipeline.transform.events import (
     Event,
     Listener,
@@ -60,13 +60,12 @@ def log_event(event: Event) -> None:
 
 
 @contextlib.contextmanager
-def show_progress() -> Iterator[Listener]:
-    """A listener that shows events while the block runs."""
-    from rich.console import Console
-
-    if sys.stderr is None or not sys.stderr.isatty() or Console().is_dumb_terminal:
-        yield log_event
+def show_progress(style: ProgressStyle) -> Iterator[Listener]:
+    """Give a listener that shows events in *style* while the block runs."""
+    if style is not ProgressStyle.BARS:
+        yield log_event if style is ProgressStyle.LINES else lambda _: None
         return
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.table import Column
 

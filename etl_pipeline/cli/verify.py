@@ -10,8 +10,12 @@ from etl_pipeline.cli.output import say, show
 from etl_pipeline.cli.shell import (
     DEBUG_OPTION,
     JSON_OPTION,
+    PROGRESS_OPTION,
+    QUIET_OPTION,
+    ProgressStyle,
     complete_table,
     exit_codes,
+    progress_style,
     stop_on_sigterm,
 )
 
@@ -64,6 +68,8 @@ def verify(
     sample: str | None = SAMPLE,
     show_values: bool = SHOW_VALUES,
     repair: bool = REPAIR,
+    quiet: bool = QUIET_OPTION,
+    progress: ProgressStyle | None = PROGRESS_OPTION,
     as_json: bool = JSON_OPTION,
     debug: bool = DEBUG_OPTION,
 ) -> None:
@@ -75,7 +81,8 @@ def verify(
 
     Example: etl verify patient --deep
     """
-    with exit_codes(debug=debug, stopped="what is repaired stays so" if repair else UNCHANGED):
+    stopped = "what is repaired stays so" if repair else "nothing was changed"
+    with exit_codes(debug=debug, quiet=quiet, stopped=stopped):
         from etl_pipeline.cli.progress import show_progress
         from etl_pipeline.cli.shell import show_trace
         from etl_pipeline.cli.verify_screen import verify_json, verify_screen
@@ -91,7 +98,7 @@ def verify(
             show_values=show_values,
             repair=repair,
         )
-        with show_progress(hops=1) as listen:
+        with show_progress(progress_style(progress, quiet=quiet), hops=1) as listen:
             summary = verify_once(
                 get_settings(),
                 tables or [],
@@ -99,11 +106,9 @@ def verify(
                 listen=listen,
                 keep_trace=show_trace if debug else None,
             )
+        if not (quiet and summary.is_success):
+            (say if as_json else show)(verify_screen(summary))
         if as_json:
-            say(verify_screen(summary))
-        show(verify_json(summary) if as_json else verify_screen(summary))
+            show(verify_json(summary))
         if not summary.is_success:
             raise typer.Exit(1)
-
-
-UNCHANGED = "nothing was changed"

@@ -25,7 +25,7 @@ class YamlText:
 def parse_yaml(text: str, *, where: str) -> YamlText:
     """Parse *text* as one YAML 1.2 mapping; an empty text is an empty mapping.
 
-    Lines count from 1. Keys that stand twice are all faults, and the first one counts.
+    Lines count from 1. Keys that are given twice are all faults, and the first one counts.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -69,7 +69,7 @@ def _walk(node: Node, path: Path, where: str, lines: dict[Path, int], faults: li
             name = key.value if isinstance(key.value, str) else "?"
             inner = (*path, name)
             if inner in lines:
-                what = f"{'.'.join(map(str, inner))} stands twice, first in line {lines[inner]}"
+                what = f"{'.'.join(map(str, inner))} is given twice, first in line {lines[inner]}"
                 faults.append(Fault(what, f"{where}:{line}", "keep one of them"))
                 continue
             lines[inner] = line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -126,11 +127,16 @@ def change_day(folder: Path) -> ChangedPractice:
 
 
 def remove_demo(folder: Path) -> None:
-    """Stop the servers and delete all that the demo made, the configuration included."""
+    """Stop the servers and delete all that the demo made, the configuration included.
+
+    The folder goes too, unless it holds files of somebody else's.
+    """
     remove_servers(folder)
     shutil.rmtree(folder / "transform_target", ignore_errors=True)
     for name in (_PRACTICE, ".env_test", ".pgpass", "pipeline.yml", "tables.yml"):
         (folder / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # not empty, or not there
+        folder.rmdir()
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 from etl_pipeline.config.models import TableConfig
 from etl_pipeline.errors import ConfigurationError, EtlError, SchemaError
@@ -103,6 +104,33 @@ def plan_run(
     notes += [note for text in texts for note in find_warnings(text.table, rules[text.name])]
     notes += [_PARTLY.format(text.name) for text in texts if text.table.flaw]
     return RunPlan(tuple(texts), tuple(refused), rules, tuple(notes))
+
+
+def expand_names(requested: Iterable[str], known: Collection[str]) -> list[str]:
+    """Return *requested* with each pattern (``provider*``) replaced by the names that match it.
+
+    ``*``, ``?`` and ``[…]`` mean what they mean to a shell; letter case counts. A name that is
+    known is no pattern, whatever it is made of.
+
+    Args:
+        requested: Names and patterns from the command line.
+        known: Names that a pattern may match, in the order in which they are returned.
+
+    Raises:
+        ConfigurationError: A pattern matches nothing.
+    """
+    names: dict[str, None] = {}
+    for asked in requested:
+        is_pattern = asked not in known and any(sign in asked for sign in "*?[")
+        matching = [name for name in known if fnmatchcase(name, asked)] if is_pattern else [asked]
+        if not matching:
+            raise ConfigurationError(
+                "the pattern matches no table",
+                where=asked,
+                fix=f"choose from the {len(known)} tables of the source; etl status names them",
+            )
+        names |= dict.fromkeys(matching)
+    return list(names)
 
 
 def _of_importance(

@@ -34,6 +34,7 @@ from etl_pipeline.errors import (
 from etl_pipeline.pipeline.control import Control
 from etl_pipeline.pipeline.events import Listener
 from etl_pipeline.pipeline.origin import Origins, check_origins
+from etl_pipeline.pipeline.plan import expand_names
 from etl_pipeline.pipeline.runner import Copying, run_tables
 from etl_pipeline.pipeline.selection import (
     Carried,
@@ -213,9 +214,9 @@ def run_once(
             log.debug("run %d: %s", started.claim.run_id, session.width)
             work = Work(session.databases, session.stop, listen, session.peace, keep_trace)
             with runs.beating(lambda: control.connection, started.claim.run_id):
-                outcomes = _run(session, carried, work, control, started, only, origins)
+                outcomes, slow = _run(session, carried, work, control, started, only, origins)
             runs.forget_old_runs(control.connection, settings.pipeline.general.history_days)
-    notes = [*origins.notes, *carried.plan.notes]
+    notes = [*origins.notes, *carried.plan.notes, *slow]
     if started.continues:
         notes.insert(0, f"run {started.continues} was cut off, and this one went on with it")
     seconds = time.monotonic() - clock
@@ -242,8 +243,11 @@ def _run(
     started: Started,
     only: str | None,
     origins: Origins,
-) -> list[TableOutcome]:
-    """What became of each table of *carried*; each is recorded, and so is how the run ended."""
+) -> tuple[list[TableOutcome], Sequence[str]]:
+    """What became of each table of *carried*, and notes on the run as a whole.
+
+    Each table is recorded, and so is how the run ended.
+    """
     run_id = started.claim.run_id
     outcome = "stopped"
     outcomes: list[TableOutcome] = []
@@ -268,22 +272,36 @@ def _run(
     finally:
         state.record_burden(control.keep(), run_id, session.peace.ledger.read())
         runs.finish_run(control.keep(), run_id, outcome)
-    return outcomes
+    return outcomes, replication.notes
 
 
-def choose_tables(session: Session, requested: Sequence[str], **wishes: Any) -> Carried:
-    """What is carried, as far as configuration, source and what is remembered of it say."""
+def choose_tables(
+    session: Session,
+    requested: Sequence[str],
+    *,
+    allow_deletes: Sequence[str] = (),
+    **wishes: Any,
+) -> Carried:
+    """What is carried, as far as configuration, source and what is remembered of it say.
+
+    Raises:
+        ConfigurationError: A name or a pattern fits no table.
+    """
     settings, databases = session.settings, session.databases
-    wanted = Wishes(
-        configured_tables(settings),
-        settings.pipeline.drift,
-        settings.includes_new_tables,
-        requested,
-        schema=databases.schema,
-        **wishes,
-    )
+    configured = configured_tables(settings)
     with lend_postgres(databases.analytics, session.stop) as analytics:
-        carried = carry_tables(session.catalog, session.sight, read_known_tables(analytics), wanted)
+        known = read_known_tables(analytics)
+        names = dict.fromkeys([*(configured or session.catalog), *known.first_runs])
+        wanted = Wishes(
+            configured,
+            settings.pipeline.drift,
+            settings.includes_new_tables,
+            expand_names(requested, names),
+            allow_deletes=expand_names(allow_deletes, names),
+            schema=databases.schema,
+            **wishes,
+        )
+        carried = carry_tables(session.catalog, session.sight, known, wanted)
         return with_dependents(carried, analytics, databases.schema)
 
 

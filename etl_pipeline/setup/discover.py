@@ -21,7 +21,7 @@ from etl_pipeline.core import ConnectionFactory
 from etl_pipeline.core.faults import explain
 from etl_pipeline.core.source_connection import SourceConnection
 from etl_pipeline.errors import ConfigurationError, EtlError, FaultyConfigurationError
-from etl_pipeline.pipeline.plan import plan_run
+from etl_pipeline.pipeline.plan import expand_names, plan_run
 from etl_pipeline.pipeline.source import Source, read_source
 from etl_pipeline.setup.choices import Choice, choose, find_kept
 from etl_pipeline.setup.tables_file import add_choices
@@ -55,6 +55,7 @@ def discover(settings: Settings, folder: Path, requested: Sequence[str]) -> Disc
     """
     source = look_at_source(settings)
     catalog = source.tables
+    requested = expand_names(requested, catalog)
     # Refuses an empty source and unknown names, as a run does.
     plan_run(catalog, {}, requested)
     named = settings.tables()

@@ -88,7 +88,7 @@ def schedule_text(program: str, folder: str, environment: str, user: str) -> str
         f"Environment={_unit(f'{key}={value}')}" for key, value in variables.items()
     )
     cron = " ".join(f"{key}={shlex.quote(value)}" for key, value in variables.items())
-    line = f"{cron} {shlex.quote(program)} run".replace("%", r"\%")
+    line = f"{cron} {shlex.quote(program)} run --quiet".replace("%", r"\%")
     return f"""\
 # Every night at 02:15, by systemd. /etc/systemd/system/{name}.service:
 
@@ -121,7 +121,7 @@ sudo systemctl daemon-reload
 sudo systemctl enable --now {name}.timer
 journalctl --unit {name}.service
 
-# Or by cron, which mails what a run prints (crontab -e):
+# Or by cron, which mails what a run prints: nothing of a success (crontab -e):
 
 15 2 * * *  {line}
 """

@@ -54,6 +54,11 @@ class Replication:
     collations: Collection[str]
     takes_infile: bool
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what is slower there than it need be, once for all tables."""
+        return () if self.takes_infile else (_NO_INFILE,)
+
 
 @dataclass(frozen=True, slots=True)
 class Replicated:
@@ -137,8 +142,6 @@ def replicate_table(
     else:
         proven_at = known.remembered.proven_at if known else None
     notes = [*ddl.mapped, *job.notes]
-    if not replication.takes_infile:
-        notes.append(_NO_INFILE)
     if choice.because:
         notes.append(f"{text.name}: every row was read, since {choice.because}")
     done = Replicated(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import importlib.metadata
 import importlib.util
 import json
 import os
 import re
+import shlex
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -174,12 +177,22 @@ def has_dbt() -> bool:
         return False
 
 
+def install_dbt() -> str:
+    """Return the command that installs dbt for this very program, wherever it lies."""
+    wanted = [
+        requirement.split(";")[0].strip()
+        for requirement in importlib.metadata.requires("etl_pipeline") or ()
+        if re.search(r"""extra\s*==\s*['"]transform['"]""", requirement)
+    ]
+    return shlex.join([sys.executable, "-m", "pip", "install", *wanted])
+
+
 def _refuse_without_dbt() -> None:
     if not has_dbt():
         raise ConfigurationError(
             "dbt is not installed",
             where="etl transform",
-            fix="pip install --constraint constraints.txt '.[transform]'",
+            fix=install_dbt(),
         )
 
 

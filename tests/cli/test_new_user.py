@@ -91,7 +91,7 @@ def fill_in(user: Cli) -> None:
 
 
 def test_from_an_empty_folder_to_a_run(user: Cli, expected: Expected) -> None:
-    code, shown = type_in(user, "etl init config")
+    code, shown = type_in(user, "etl init config", ETL_ENVIRONMENT="test")
     assert code == 0
     expected.check("new_user_1_init.txt", shown)
     # What the screen says to export, with the folder that was masked.
@@ -99,7 +99,8 @@ def test_from_an_empty_folder_to_a_run(user: Cli, expected: Expected) -> None:
     assert said
     exported = {said[1]: said[2], said[3]: str(user.folder / "config")}
     named = re.findall(r"^  (etl .+?)  #", shown, re.MULTILINE)
-    assert named == ["etl doctor", "etl discover --write", "etl plan", "etl run"]
+    assert named[:4] == ["etl doctor", "etl discover --write", "etl plan", "etl run"]
+    assert named[4:] == ["etl verify --deep"]
 
     code, shown = type_in(user, "etl doctor", **exported)
     assert code == 1

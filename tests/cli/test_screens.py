@@ -246,13 +246,15 @@ def test_names_cannot_steer_the_terminal(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
-@pytest.mark.parametrize("folder", ["demo", "/a place/of my own"])
+@pytest.mark.parametrize(
+    ("folder", "has_dbt"), [("demo", True), ("/a place/of my own", True), ("no_models", False)]
+)
 def test_the_demo_says_what_to_try_next(
-    expected: Expected, monkeypatch: pytest.MonkeyPatch, folder: str
+    expected: Expected, monkeypatch: pytest.MonkeyPatch, folder: str, has_dbt: bool
 ) -> None:
     monkeypatch.setattr(demo, "_program", lambda: "etl")
     analytics = {"host": "127.0.0.1", "port": 5433, "user": "loader", "database": "analytics"}
-    text = demo._next_steps(Path(folder), analytics)
+    text = demo.next_steps(Path(folder), analytics, has_dbt=has_dbt)
     expected.check(f"demo_next_steps_{Path(folder).name.replace(' ', '_')}.txt", text + "\n")
 
 

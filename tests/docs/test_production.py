@@ -136,6 +136,7 @@ def test_the_commands_of_the_setup_succeed(production: Production) -> None:
         ["init", "config"],
         ["doctor"],
         ["discover", "--write"],
+        ["plan"],
         ["run"],
         ["verify", "--deep"],
     ]

@@ -174,4 +174,5 @@ def test_the_schedule_survives_unusual_paths() -> None:
         'ETL_CONFIG_DIR=/srv/it\'s "mine" $HOME',
         "/srv/my etl/100%/etl",
         "run",
+        "--quiet",
     ]
