@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
 import sys
 from io import TextIOWrapper
 from typing import Any, NoReturn
@@ -100,6 +101,8 @@ def main() -> NoReturn:
     if isinstance(sys.stdout, TextIOWrapper):
         # What a terminal of another encoding lacks (→, names) is escaped, as on stderr.
         sys.stdout.reconfigure(errors="backslashreplace")
+    # libpq looks for the service of that name whatever a connection says: see refuse_service.
+    os.environ.pop("PGSERVICE", None)
     gc.set_threshold(NEW_OBJECTS)
     atexit.register(gc.freeze)  # else the interpreter looks through all of them to end
     try:

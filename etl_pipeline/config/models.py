@@ -126,6 +126,12 @@ class _Connection(_Model):
     )
     ssl_cert: Text | None = key("file: certificate of the client", example="/etc/ssl/etl.pem")
     ssl_key: Text | None = key("file: its key", example="/etc/ssl/private/etl.pem")
+    allow_cleartext_password: bool | None = key(
+        "whether a server that nothing proves to be the right one gets the password itself: see "
+        "[passwords on the line](environment_setup.md#passwords-on-the-line)",
+        otherwise="`false`",
+        example=True,
+    )
 
 
 _TLS = "[encrypted connections](environment_setup.md#encrypted-connections)"

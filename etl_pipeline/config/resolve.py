@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ DEFAULT_MAX_OVERFLOW = 10
 DEFAULT_POOL_TIMEOUT = 30
 DEFAULT_POOL_RECYCLE = 1800
 DEFAULT_CONNECT_TIMEOUT = 10
-LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "::1", "[::1]", "0.0.0.0"})  # noqa: S104
+_LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "0.0.0.0"})  # noqa: S104
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,21 @@ def _check_tls(
         faults.append(Fault(what, where, f"{names['ssl_mode']}={verify}"))
 
 
+def is_this_machine(host: str) -> bool:
+    """Whether what is sent to *host* never leaves this machine, as far as its spelling tells.
+
+    True for a loopback address, a name that stands for one everywhere, and the folder of a socket.
+    """
+    host = host.strip().casefold().rstrip(".").removeprefix("[").removesuffix("]")
+    if host in _LOOPBACK_NAMES or host.startswith("/"):
+        return True
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
 def find_shared_database(source: Mapping[str, Any], replication: Mapping[str, Any]) -> str | None:
     """``host:port/database`` if both configurations name the same database, else None.
 
@@ -157,7 +173,7 @@ _PLACE = ("host", "port", "database")
 
 def _place(config: Mapping[str, Any]) -> tuple[str, int, str]:
     host = str(config["host"]).strip().casefold().rstrip(".")
-    if host in LOOPBACK_NAMES or host.startswith("127."):
+    if is_this_machine(host):
         host = "localhost"
     return host, int(config["port"]), str(config["database"]).casefold()
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import ssl
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from pymysql.constants import CLIENT
 
+from etl_pipeline.config.resolve import is_this_machine
 from etl_pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -20,10 +23,18 @@ READ_GRACE_SECONDS = 30.0
 WRITE_SECONDS = 120.0
 """How long replication may take none of the rows that are sent to it."""
 KEEPALIVE_SECONDS = 30
+NO_CLEARTEXT = "!password"
+"""For libpq's ``require_auth``: every way to log in but that of a password in clear."""
+_ANY_LOGIN = "!sspi"
+"""Nothing is no word for that; SSPI is a way of Windows."""
+_IN_URL = frozenset({b"user", b"password", b"host", b"port", b"dbname"})
+_SERVICE = b"service"
+_MEANT = {b"min_protocol_version": b"3.0", b"max_protocol_version": b"3.0"}
+"""What libpq takes where nothing is said, of parameters that it lets nobody give as empty."""
 
 
-def make_mysql_args(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of ``pymysql.connect`` that do not stand in the URL.
+def make_mysql_args(config: Mapping[str, Any], name: str = "source") -> dict[str, Any]:
+    """Arguments of ``MysqlConnection`` that do not stand in the URL; *name* is that of the section.
 
     The password goes as UTF-8 bytes: PyMySQL would encode text as Latin-1, and MySQL hashes the
     bytes of the character set in which the password was set.
@@ -36,6 +47,8 @@ def make_mysql_args(config: Mapping[str, Any]) -> dict[str, Any]:
         "client_flag": CLIENT.FOUND_ROWS,
         "local_infile": False,
         "program_name": APPLICATION_NAME,
+        "name": name,
+        "allow_cleartext_password": bool(config.get("allow_cleartext_password")),
     }
     for key in ("read_timeout", "write_timeout"):
         if config.get(key) is not None:
@@ -45,7 +58,7 @@ def make_mysql_args(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def make_source_args(config: Mapping[str, Any], manners: Manners) -> dict[str, Any]:
     """Arguments of :class:`~etl_pipeline.core.source_connection.SourceConnection`."""
-    args = make_mysql_args(config)
+    args = make_mysql_args(config, "source")
     # The server ends a statement at its limit, so a longer silence is a dead connection.
     longest = max(manners.seconds_per_statement, *manners.seconds_of_tables.values(), 0)
     args.setdefault("read_timeout", longest + READ_GRACE_SECONDS)
@@ -58,7 +71,7 @@ def make_replication_args(config: Mapping[str, Any]) -> dict[str, Any]:
     The capability is announced in the handshake, for a sink that speaks that protocol itself;
     PyMySQL's own switch stays off, so PyMySQL never opens a file that a server names.
     """
-    args = make_mysql_args(config)
+    args = make_mysql_args(config, "replication")
     # A killed session of MariaDB can stay half open while rows are sent to it.
     args.setdefault("write_timeout", WRITE_SECONDS)
     return args | {"client_flag": args["client_flag"] | CLIENT.LOCAL_FILES}
@@ -71,23 +84,57 @@ def make_postgres_args(config: Mapping[str, Any]) -> dict[str, Any]:
     back transaction and the pool. Parameters that libpq would take from ``PG…`` variables of the
     process are all set here, because the process environment is no source of configuration.
     """
-    args: dict[str, Any] = {
+    ours: dict[str, Any] = {
         "application_name": config.get("application_name") or APPLICATION_NAME,
         "client_encoding": "utf8",
         "connect_timeout": config["connect_timeout"],
-        "hostaddr": "",
         "keepalives": 1,
         "keepalives_idle": KEEPALIVE_SECONDS,
         "keepalives_interval": 10,
         "keepalives_count": 3,
         "options": f"-c search_path={config['schema']} -c TimeZone=UTC",
         "sslmode": config["ssl_mode"],
-        "target_session_attrs": "any",
+        # A certificate of the client is one that is named here, never one of its home folder.
+        "sslcertmode": "allow" if config.get("ssl_cert") else "disable",
+        "require_auth": NO_CLEARTEXT if keeps_password(config) else _ANY_LOGIN,
     }
     for key, name in (("ssl_ca", "sslrootcert"), ("ssl_cert", "sslcert"), ("ssl_key", "sslkey")):
         if config.get(key):
-            args[name] = config[key]
-    return args
+            ours[name] = config[key]
+    return _libpq_defaults() | ours
+
+
+@functools.cache
+def _libpq_defaults() -> dict[str, str]:
+    """What libpq takes for each parameter that a variable of the process could set otherwise.
+
+    An empty value is one that was given: libpq asks for no variable then.
+    """
+    options = (option for option in psycopg.pq.Conninfo.get_defaults() if option.envvar)
+    return {
+        option.keyword.decode(): (option.compiled or _MEANT.get(option.keyword, b"")).decode()
+        for option in options
+        # Of a service an empty name is looked up as well: refuse_service.
+        if option.keyword not in _IN_URL | {_SERVICE}
+    }
+
+
+def refuse_service() -> None:
+    """Raise ConfigurationError if ``PGSERVICE`` is set: libpq would look it up in any case."""
+    service = {option.keyword: option.val for option in psycopg.pq.Conninfo.get_defaults()}
+    if service.get(_SERVICE):
+        raise ConfigurationError(
+            "PGSERVICE is set, and libpq adds to a connection what its service says",
+            where="environment",
+            fix="unset PGSERVICE",
+        )
+
+
+def keeps_password(config: Mapping[str, Any]) -> bool:
+    """Whether the server may not have the password itself: nothing proves who it is."""
+    is_verified = str(config["ssl_mode"]).startswith("verify")
+    is_here = is_this_machine(str(config["host"] or ""))
+    return not (is_verified or is_here or config.get("allow_cleartext_password"))
 
 
 def _make_mysql_tls(config: Mapping[str, Any]) -> dict[str, Any]:

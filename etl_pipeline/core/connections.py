@@ -18,6 +18,7 @@ from etl_pipeline.core.connect_args import (
     make_postgres_args,
     make_replication_args,
     make_source_args,
+    refuse_service,
 )
 from etl_pipeline.core.faults import PLACE_OPTION, Place, note_finding
 from etl_pipeline.core.manager import ConnectionManager, create_connection_manager
@@ -133,6 +134,7 @@ class ConnectionFactory:
         config = _get_config(
             settings, DatabaseType.ANALYTICS, schema, connect_seconds=connect_seconds
         )
+        refuse_service()
         engine = _make_engine(DatabaseType.ANALYTICS, config, make_postgres_args(config))
 
         @event.listens_for(engine, "do_connect")
@@ -144,6 +146,15 @@ class ConnectionFactory:
             except psycopg.OperationalError as error:
                 note_finding(error, examine_refusal(error, parameters))
                 raise
+
+        @event.listens_for(engine, "connect")
+        def prepare_session(connection: Any, _record: ConnectionPoolEntry) -> None:
+            # libpq sends PGTZ and PGDATESTYLE of the process last, so that they would hold; the
+            # server tells by itself what does.
+            status = connection.info.parameter_status
+            if (status("TimeZone"), status("DateStyle")) != ("UTC", "ISO, MDY"):
+                connection.execute("SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'")
+                connection.commit()
 
         return engine
 

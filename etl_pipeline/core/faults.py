@@ -24,7 +24,7 @@ from etl_pipeline.core.grant_statements import (
     grant_source,
     mysql_account,
 )
-from etl_pipeline.core.meaning import DOWN, LOST, OTHER, POOL, PRIVILEGE, TLS, Meaning
+from etl_pipeline.core.meaning import CLEARTEXT, DOWN, LOST, OTHER, POOL, PRIVILEGE, TLS, Meaning
 from etl_pipeline.core.mysql_meanings import MYSQL, OVER_LIMIT
 from etl_pipeline.core.postgres_meanings import POSTGRES, POSTGRES_CLASSES
 from etl_pipeline.core.reach import Answer, meaning_of, read_answer, read_tls_fault
@@ -66,11 +66,13 @@ class Finding:
         answer: What answers there; None where it was not asked.
         sqlstate: PostgreSQL's reason; None where it gave none.
         tls_fault: Why TLS failed; None where it did not.
+        kept_password: Whether the server asked for the password itself, and did not get it.
     """
 
     answer: Answer | None = None
     sqlstate: str | None = None
     tls_fault: str | None = None
+    kept_password: bool = False
 
 
 PLACE_OPTION: Final = "etl_place"
@@ -201,6 +203,8 @@ def _read_postgres(error: psycopg.Error, finding: Finding) -> tuple[Meaning, str
     state = error.sqlstate or finding.sqlstate
     if state:
         return POSTGRES.get(state) or POSTGRES_CLASSES.get(state[:2], OTHER), state
+    if finding.kept_password:
+        return CLEARTEXT, ""
     if finding.tls_fault:
         return _tls(finding.tls_fault), ""
     if finding.answer is not None:

@@ -70,6 +70,13 @@ MEMORY = Meaning(
     "the server has no memory left for the statement", "give the server more memory, or less work"
 )
 TLS = Meaning("the encrypted connection could not be made", "check ssl_mode and certificates")
+CLEARTEXT = Meaning(
+    "the server asks for the password itself, and nothing proves that it is the server that is "
+    "meant; the password was not sent",
+    "connections.analytics.ssl_ca in pipeline.yml: the file of who signed the server's "
+    "certificate; or, on a network that you trust, "
+    "connections.analytics.allow_cleartext_password: true",
+)
 POOL = Meaning("no connection of the pool was free in time", "raise pool_size or pool_timeout")
 VALUE = Meaning("a value does not fit the column", "compare the types of both sides")
 TWICE = Meaning("a key would stand twice", "look for rows that others wrote")

@@ -14,6 +14,7 @@ import psycopg
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
+from etl_pipeline.core.connect_args import NO_CLEARTEXT
 from etl_pipeline.core.faults import Finding
 from etl_pipeline.core.reach import Answer, find_answer, find_tls_fault
 
@@ -36,6 +37,8 @@ def examine_refusal(error: psycopg.OperationalError, parameters: Mapping[str, An
     host, port = str(parameters.get("host") or ""), int(parameters.get("port") or 0)
     if error.sqlstate:
         return Finding()
+    if _kept_password(error):
+        return Finding(kept_password=True)
     if host.startswith("/"):
         return Finding(sqlstate=_read_sqlstate(parameters))
     answer = find_answer(host, port, timeout_seconds=LOOK_SECONDS)
@@ -47,6 +50,15 @@ def examine_refusal(error: psycopg.OperationalError, parameters: Mapping[str, An
             context = _make_context(parameters)
             tls_fault = find_tls_fault(host, port, context, timeout_seconds=LOOK_SECONDS)
     return Finding(answer, None if tls_fault else _read_sqlstate(parameters), tls_fault)
+
+
+def _kept_password(error: psycopg.OperationalError) -> bool:
+    """Whether libpq refused to send the password in clear, as it was told to.
+
+    It has no number for that. Its text, in whatever language, quotes the parameter that we gave.
+    """
+    attempt = error.pgconn
+    return attempt is not None and f'"{NO_CLEARTEXT}"'.encode() in attempt.error_message
 
 
 def _make_context(parameters: Mapping[str, Any]) -> ssl.SSLContext:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from etl_pipeline.config import Settings
+from etl_pipeline.core.line import warn_of_open
 from etl_pipeline.errors import ConfigurationError
 from etl_pipeline.pipeline.control import Control
 from etl_pipeline.pipeline.events import Listener, TableFinished, TableStarted
@@ -78,7 +79,13 @@ def backfill_once(
                     outcomes.append(done)
     seconds = time.monotonic() - clock
     return RunSummary(
-        record.claim.run_id, settings.environment, started_at, seconds, outcomes, only=BACKFILL
+        record.claim.run_id,
+        settings.environment,
+        started_at,
+        seconds,
+        outcomes,
+        warn_of_open(session.lines),
+        only=BACKFILL,
     )
 
 

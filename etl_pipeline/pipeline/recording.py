@@ -51,7 +51,9 @@ def recorded_run(
     Raises:
         DatabaseError: Another run has taken over.
     """
-    claim = runs.start_run(control.connection, Selection(tuple(tables)), what=what).claim
+    claim = runs.start_run(
+        control.connection, Selection(tuple(tables)), session.lines, what=what
+    ).claim
     record = Record(control, claim)
     outcome = "stopped"
     try:

@@ -23,6 +23,7 @@ from etl_pipeline.config.loading import find_taken_schema
 from etl_pipeline.config.models import TableConfig
 from etl_pipeline.core import ConnectionFactory, create_connection_manager
 from etl_pipeline.core.faults import explain, find_place, note_place
+from etl_pipeline.core.line import Line, read_line, warn_of_open
 from etl_pipeline.core.peace import Peace, read_manners, utc_now
 from etl_pipeline.core.same_server import refuse_same_server_database
 from etl_pipeline.core.stop import Stop
@@ -77,6 +78,7 @@ class Session:
     width: _Width
     stop: Stop
     peace: Peace
+    lines: Sequence[Line]
 
 
 @contextlib.contextmanager
@@ -104,14 +106,13 @@ def open_session(
         schema=schema,
     )
     try:
-        for engine, name in _named(databases):
-            _try_connection(engine, name)
+        lines = [_try_connection(engine, name) for engine, name in _named(databases)]
         refuse_same_server_database(databases.source, databases.replication)
         source = read_source(databases)
         _warn_of_write_privileges(databases, source.sight.writes)
         width = _find_width(settings, databases)
         _refuse_small_pools(databases, width)
-        yield Session(settings, databases, source.tables, source.sight, width, stop, peace)
+        yield Session(settings, databases, source.tables, source.sight, width, stop, peace, lines)
     finally:
         databases.dispose()
 
@@ -209,14 +210,14 @@ def run_once(
         with Control(session.databases) as control:
             runs.lock_runs(control.connection)
             origins = check_source(session, accepts=accept_source)
-            started = runs.start_run(control.connection, selection)
+            started = runs.start_run(control.connection, selection, session.lines)
             origin.record_analytics(control.connection, origins.source)
             log.debug("run %d: %s", started.claim.run_id, session.width)
             work = Work(session.databases, session.stop, listen, session.peace, keep_trace)
             with runs.beating(lambda: control.connection, started.claim.run_id):
                 outcomes, slow = _run(session, carried, work, control, started, only, origins)
             runs.forget_old_runs(control.connection, settings.pipeline.general.history_days)
-    notes = [*origins.notes, *carried.plan.notes, *slow]
+    notes = [*origins.notes, *warn_of_open(session.lines), *carried.plan.notes, *slow]
     if started.continues:
         notes.insert(0, f"run {started.continues} was cut off, and this one went on with it")
     seconds = time.monotonic() - clock
@@ -323,14 +324,15 @@ def _named(databases: Databases) -> tuple[tuple[Engine, str], ...]:
     )
 
 
-def _try_connection(engine: Engine, name: str) -> None:
+def _try_connection(engine: Engine, name: str) -> Line:
     """Say which database cannot be used, and where it is, before anything is begun."""
     try:
-        engine.connect().close()
+        line = read_line(engine, name)
     except SQLAlchemyError as error:
         note_place(error, find_place(engine))
         raise explain(error, place_of(engine, name)) from error
-    log.debug("%s: connected", place_of(engine, name))
+    log.debug("%s: connected, %s", place_of(engine, name), line.tls or "not encrypted")
+    return line
 
 
 def read_source(databases: Databases) -> Source:

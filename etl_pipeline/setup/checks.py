@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from etl_pipeline.config.resolve import LOOPBACK_NAMES
+from etl_pipeline.config.resolve import is_this_machine
 from etl_pipeline.errors import EtlError
 from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.setup.facts import MysqlFacts, PostgresFacts
@@ -119,7 +119,7 @@ def _postgres_version(facts: PostgresFacts) -> Finding:
 def _tls(name: str, host: str, tls: str | None, mode: str) -> Finding:
     if tls:
         return Finding(f"{name}.tls", "ok", f"encrypted, {tls}")
-    is_here = host in LOOPBACK_NAMES or host.startswith(("127.", "/"))
+    is_here = is_this_machine(host)
     where = "not encrypted, and does not leave this machine" if is_here else "not encrypted"
     return verdict(
         f"{name}.tls",

@@ -15,7 +15,7 @@ from etl_pipeline.config import ConfigProvider, DatabaseType, FileConfigProvider
 from etl_pipeline.config.databases import ENVIRONMENT_VARIABLE, ENVIRONMENTS
 from etl_pipeline.config.loading import find_taken_schema
 from etl_pipeline.config.providers import read_environment
-from etl_pipeline.config.resolve import LOOPBACK_NAMES
+from etl_pipeline.config.resolve import is_this_machine
 from etl_pipeline.core import ConnectionFactory
 from etl_pipeline.core.faults import explain
 from etl_pipeline.core.same_server import refuse_same_server_database
@@ -175,8 +175,7 @@ def _places(settings: Settings, db_type: DatabaseType, addresses: Addresses) -> 
 
 def _plain(address: str) -> str:
     """*address*, every one of this machine's loopback being the same."""
-    is_here = address in LOOPBACK_NAMES or address.startswith("127.")
-    return "localhost" if is_here else address
+    return "localhost" if is_this_machine(address) else address
 
 
 def _look_at_databases(settings: Settings, addresses: Addresses) -> Iterator[Finding]:

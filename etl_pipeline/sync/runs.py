@@ -13,7 +13,7 @@ import secrets
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +22,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from etl_pipeline import __version__
+from etl_pipeline.core.line import Line
 from etl_pipeline.errors import DatabaseError
 from etl_pipeline.sync.claim import RESUME_SECONDS, Claim
 from etl_pipeline.sync.proof import TableOutcome
@@ -133,7 +134,11 @@ def _end_silent_run(connection: psycopg.Connection) -> None:
 
 
 def start_run(
-    connection: psycopg.Connection, selection: Selection, *, what: str = "run"
+    connection: psycopg.Connection,
+    selection: Selection,
+    lines: Iterable[Line] = (),
+    *,
+    what: str = "run",
 ) -> Started:
     """Record a new run, which goes on with the last one if that was cut off just now.
 
@@ -147,7 +152,8 @@ def start_run(
     token = secrets.token_bytes(16)
     row = connection.execute(
         "INSERT INTO etl.run (etl_version, host, process_id, os_user, token, selection, "
-        "continues, backend_pid) VALUES (%s, %s, %s, %s, %s, %s, %s, pg_backend_pid()) "
+        "continues, encryption, backend_pid) "
+        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, pg_backend_pid()) "
         "RETURNING run_id",
         (
             __version__,
@@ -157,6 +163,7 @@ def start_run(
             token,
             selection.as_json(what),
             last,
+            json.dumps({line.name: line.as_json() for line in lines}),
         ),
     ).fetchone()
     run_id = int(row[0]) if row else 0

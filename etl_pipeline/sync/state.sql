@@ -29,6 +29,8 @@ ALTER TABLE etl.run ADD COLUMN IF NOT EXISTS source_bytes bigint;
 ALTER TABLE etl.run ADD COLUMN IF NOT EXISTS source_longest_seconds double precision;
 ALTER TABLE etl.run ADD COLUMN IF NOT EXISTS source_longest_of text;
 ALTER TABLE etl.run ADD COLUMN IF NOT EXISTS source_waited_seconds double precision;
+ALTER TABLE etl.run ADD COLUMN IF NOT EXISTS encryption jsonb NOT NULL DEFAULT '{}';
+COMMENT ON COLUMN etl.run.encryption IS 'Of the three lines: version of TLS, whether the certificate was verified, whether it stays on the machine.';
 COMMENT ON COLUMN etl.run.source_statements IS 'Sent to the source, with all that follows; NULL while the run goes on.';
 COMMENT ON TABLE etl.run IS 'One row a run; outcome is NULL while it is going on and after a kill.';
 COMMENT ON COLUMN etl.run.token IS '16 random bytes that name the run in both targets.';

@@ -9,6 +9,7 @@ from typing import Any
 
 import etl_pipeline
 from etl_pipeline.config import Settings
+from etl_pipeline.core.connect_args import make_postgres_args
 
 PROJECT = Path(__file__).parent / "project"
 FOLDER = "transform_target"
@@ -38,6 +39,7 @@ def make_environment(
         "LC_ALL": "C.UTF-8",
         "PGTZ": "UTC",
         "PGDATESTYLE": "ISO, MDY",
+        "PGREQUIREAUTH": str(make_postgres_args(config)["require_auth"]),
         "PYTHONPATH": str(Path(etl_pipeline.__file__).parents[1]),
         "ETL_HOST": str(config["host"]),
         "ETL_PORT": str(config["port"]),

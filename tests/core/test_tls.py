@@ -171,3 +171,7 @@ def test_rows_are_read_and_written_under_tls(secure: Secure) -> None:
     expected = read_mysql(lab.source, "t")
     assert read_mysql(lab.replication, "t") == expected
     assert read_postgres(lab.analytics, "t") == expected
+    record = lab.analytics.execute("SELECT encryption FROM etl.run").fetchone()
+    line = {"tls": "TLSv1.3", "verified": True, "local": True}
+    lines = {"source": line, "replication": line, "analytics": line | {"tls": "TLS"}}
+    assert record == (lines,)
