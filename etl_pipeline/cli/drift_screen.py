@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,7 +18,8 @@ def drift_lines(events: Sequence[DriftEvent]) -> Iterator[str]:
     for _, of_table in itertools.groupby(events, key=lambda event: event.table):
         plan: dict[str, None] = {}
         for event in of_table:
-            yield f"  drift  {event.where}: {event.words}{_ENDS.get(event.verdict, '')}"
+            end = _ENDS.get(event.verdict, "")
+            yield f"  drift  {event.where}: {shorten_members(event.words)}{end}"
             if event.verdict == "refuse":
                 replication = () if event.is_replicated else event.replication
                 for place, statements in (("replication", replication), ("raw", event.raw)):
@@ -31,14 +33,15 @@ def planned_lines(events: Sequence[DriftEvent]) -> Iterator[str]:
     """What a run would meet; the statements are shown with the others of the plan."""
     for event in events:
         end = "; would be refused" if event.verdict == "refuse" else ""
-        yield f"  drift  {event.where}: {event.words}{end}"
+        yield f"  drift  {event.where}: {shorten_members(event.words)}{end}"
 
 
 def recorded_lines(records: Sequence[DriftRecord]) -> Iterator[str]:
     """What a run met, by table, with the statements that ran or were to, and who uses the table."""
     for _, of_table in itertools.groupby(records, key=lambda one: one.event.table):
         group = list(of_table)
-        yield from (f"  drift  {one.event.where}: {one.event.words}{_ending(one)}" for one in group)
+        for one in group:
+            yield f"  drift  {one.event.where}: {shorten_members(one.event.words)}{_ending(one)}"
         said = dict.fromkeys(statement for one in group for statement in _statements(one))
         yield from (f"    {words}" for _, words in sorted(said, key=lambda one: one[0]))
         if dependents := dict.fromkeys(name for one in group for name in one.event.dependents):
@@ -66,7 +69,33 @@ def _statements(record: DriftRecord) -> Iterator[tuple[int, str]]:
 
 
 def _in_a_line(statement: str) -> str:
-    return " ".join(statement.split())
+    return shorten_members(" ".join(statement.split()))
+
+
+_MEMBER = r"'(?:[^']|'')*'"
+_MEMBERS = re.compile(rf"(?<=enum\(|.set\(){_MEMBER}(?:,{_MEMBER})+")
+_SHOWN_CHARACTERS = 100
+
+
+def shorten_members(words: str) -> str:
+    """*words* with long lists of an ENUM's or SET's members cut in their middles.
+
+    Members that one list has and another has not are kept: they are what changed.
+    """
+    lists = [set(re.findall(_MEMBER, found)) for found in _MEMBERS.findall(words)]
+    common = set.intersection(*lists) if lists else set()
+
+    def shorten(match: re.Match[str]) -> str:
+        if len(match[0]) <= _SHOWN_CHARACTERS:
+            return match[0]
+        members = re.findall(_MEMBER, match[0])
+        shown = [members[0]]
+        for is_kept, run in itertools.groupby(members[1:-1], key=lambda one: one not in common):
+            kept = list(run)
+            shown += kept if is_kept else [f"… {len(kept)} more …"]
+        return ",".join([*shown, members[-1]])
+
+    return _MEMBERS.sub(shorten, words)
 
 
 def drift_json(events: Sequence[DriftEvent]) -> list[dict[str, Any]]:

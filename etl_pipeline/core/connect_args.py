@@ -92,7 +92,9 @@ def make_postgres_args(config: Mapping[str, Any]) -> dict[str, Any]:
         "keepalives_idle": KEEPALIVE_SECONDS,
         "keepalives_interval": 10,
         "keepalives_count": 3,
-        "options": f"-c search_path={config['schema']} -c TimeZone=UTC",
+        "options": f"-c search_path={config['schema']} -c TimeZone=UTC"
+        # Types are compared by the names that PostgreSQL gives them.
+        " -c quote_all_identifiers=off",
         "sslmode": config["ssl_mode"],
         # A certificate of the client is one that is named here, never one of its home folder.
         "sslcertmode": "allow" if config.get("ssl_cert") else "disable",

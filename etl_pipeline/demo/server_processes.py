@@ -115,7 +115,12 @@ def find_pids(marker: str) -> list[int]:
             if entry.name.isdigit() and marker.encode() in _arguments(entry)
         ]
     table = subprocess.run(
-        ["/bin/ps", "-axww", "-o", "pid=,command="], capture_output=True, text=True, check=True
+        ["/bin/ps", "-axww", "-o", "pid=,command="],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=True,
     ).stdout
     rows = (line.split(maxsplit=1) for line in table.splitlines())
     return [int(row[0]) for row in rows if len(row) == 2 and f" {marker} " in f"{row[1]} "]

@@ -209,6 +209,13 @@ def _version_in_path(folder: Path) -> int:
 
 
 def _version(program: Path, pattern: str) -> str:
-    shown = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    shown = subprocess.run(
+        [program, "--version"],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
     match = re.search(pattern, shown.stdout)
     return match.group() if match else "0"

@@ -69,7 +69,7 @@ def prepare_practice(folder: Path, servers: Servers, practice: Practice) -> int 
         built = build_practice(
             connection, patients=practice.patients, seed=practice.seed, engine=practice.engine
         )
-    record.write_text(json.dumps(asdict(practice)))
+    record.write_text(json.dumps(asdict(practice)), encoding="utf-8")
     return built.total_rows
 
 
@@ -86,7 +86,7 @@ def _has_tables(servers: Servers, env: Mapping[str, str]) -> bool:
 def read_practice(folder: Path) -> Practice | None:
     """The practice that *folder* has, or None."""
     try:
-        return Practice(**json.loads((folder / _PRACTICE).read_text()))
+        return Practice(**json.loads((folder / _PRACTICE).read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
         return None
 
@@ -105,7 +105,7 @@ def create_practice_databases_and_config(folder: Path, servers: Servers) -> dict
     _write_private(folder / ".pgpass", ":".join(parts) + "\n")
     for name, text in (("pipeline.yml", _PIPELINE_YML), ("tables.yml", _TABLES_YML)):
         if not (folder / name).exists():
-            (folder / name).write_text(text)
+            (folder / name).write_text(text, encoding="utf-8")
     return env
 
 

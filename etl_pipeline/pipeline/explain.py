@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import struct
+
 from etl_pipeline.core.faults import explain
 from etl_pipeline.errors import EtlError
 
 _DRIVERS = ("pymysql", "psycopg", "sqlalchemy")
+_READERS = ("pymysql", "psycopg", "etl_pipeline.transfer.wire")
+"""Modules that take apart what servers send."""
+_CONFUSIONS = (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError,
+               struct.error)  # fmt: skip
+"""What they raise where that is no sentence of the protocol."""
+
+
+def _is_raised_by_driver(error: BaseException) -> bool:
+    """Whether *error* was met where a driver reads what a server sent: that is damaged then."""
+    trace = error.__traceback__
+    if trace is None or not isinstance(error, _CONFUSIONS):
+        return False
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    module = str(trace.tb_frame.f_globals.get("__name__", ""))
+    return module.startswith(_READERS)
 
 
 def explained(error: BaseException, where: str) -> EtlError:
@@ -19,6 +37,26 @@ def explained(error: BaseException, where: str) -> EtlError:
         return error
     if type(error).__module__.split(".")[0] in _DRIVERS:
         return explain(error, where)
+    if _is_raised_by_driver(error):
+        return EtlError(
+            f"what a server sent cannot be understood ({type(error).__name__})",
+            where=where,
+            fix="see that nothing between changes what is sent: with TLS (ssl_mode) damage is "
+            "noticed; then run again",
+        )
+    if isinstance(error, MemoryError):
+        return EtlError(
+            "this machine has no memory left for the program",
+            where=where,
+            fix="end other programs, or lower source.connections and general.parallel_tables in "
+            "pipeline.yml: each holds a chunk of rows in memory",
+        )
+    if isinstance(error, UnicodeError):
+        return EtlError(
+            "a text is not UTF-8, or cannot be shown in this terminal's character set",
+            where=where,
+            fix="save the files of the configuration as UTF-8, and export PYTHONUTF8=1",
+        )
     if isinstance(error, OSError):
         return EtlError(
             error.strerror or type(error).__name__,

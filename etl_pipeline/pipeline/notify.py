@@ -47,7 +47,13 @@ def _run(command: Sequence[str], text: str) -> None:
     env = {name: value for name, value in os.environ.items() if not name.startswith(families)}
     try:
         done = subprocess.run(
-            command, input=text, text=True, timeout=COMMAND_SECONDS, env=env, check=False
+            command,
+            input=text,
+            text=True,
+            encoding="utf-8",
+            timeout=COMMAND_SECONDS,
+            env=env,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         _warn(f"the command {command[0]} could not be run ({type(error).__name__})", "command")

@@ -51,7 +51,7 @@ def adopt_table(
     unkey: tuple[str, ...] = ()
     rekey = None
     if standing.key != key:
-        unkey, rekey = change_key(target, standing.key, standing.key_name, key)
+        unkey, rekey = change_key((schema, source.name), standing.key, standing.key_name, key)
     loosen = [
         f"ALTER TABLE {target} ALTER COLUMN {quote_postgres(name)} DROP NOT NULL"
         for name, column in standing.columns.items()

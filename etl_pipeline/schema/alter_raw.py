@@ -11,7 +11,7 @@ from etl_pipeline.schema.catalog import Column, Table
 from etl_pipeline.schema.ddl import raw_comment
 from etl_pipeline.schema.drift import Change, DriftPolicy, Kind
 from etl_pipeline.schema.loaded import LoadedTable
-from etl_pipeline.schema.names import postgres_name, quote_postgres, quote_text
+from etl_pipeline.schema.names import postgres_name, quote_postgres, quote_text, raw_key_name
 from etl_pipeline.schema.standing import StandingTable
 from etl_pipeline.schema.types import CarriedColumn, Mode
 
@@ -301,19 +301,24 @@ def _change_key(changes: Sequence[Change], target: RawTarget) -> tuple[tuple[str
     standing = tuple(news.get(name, name) for name in target.standing.key)
     if standing == wanted:
         return (), None
-    return change_key(target.quoted, standing, target.standing.key_name, wanted)
+    place = target.schema, target.source.name
+    return change_key(place, standing, target.standing.key_name, wanted)
 
 
 def change_key(
-    table: str, before: Sequence[str], constraint: str | None, after: Sequence[str]
+    target: tuple[str, str], before: Sequence[str], constraint: str | None, after: Sequence[str]
 ) -> tuple[tuple[str, ...], str | None]:
-    """Takes away the key of columns *before*, which may be NULL then; makes that of *after*."""
+    """Takes away the key of columns *before*, which may be NULL then; makes that of *after*.
+
+    *target* is the schema and the table.
+    """
+    table, name = quote_postgres(*target), quote_postgres(raw_key_name(target[1]))
     drop = [f"ALTER TABLE {table} DROP CONSTRAINT {quote_postgres(constraint or '')}"]
     loosen = [
-        f"ALTER TABLE {table} ALTER COLUMN {quote_postgres(name)} DROP NOT NULL"
-        for name in before
-        if name not in after
+        f"ALTER TABLE {table} ALTER COLUMN {quote_postgres(column)} DROP NOT NULL"
+        for column in before
+        if column not in after
     ]
-    names = ", ".join(quote_postgres(name) for name in after)
-    make = f"ALTER TABLE {table} ADD PRIMARY KEY ({names})" if after else None
+    names = ", ".join(quote_postgres(column) for column in after)
+    make = f"ALTER TABLE {table} ADD CONSTRAINT {name} PRIMARY KEY ({names})" if after else None
     return (*(drop if constraint else []), *loosen), make

@@ -14,6 +14,7 @@ from etl_pipeline.schema.names import (
     quote_mysql_text,
     quote_postgres,
     quote_text,
+    raw_key_name,
     replaced_name,
 )
 from etl_pipeline.schema.types import CarriedColumn, describe_stand_in
@@ -208,7 +209,9 @@ def add_raw_key(schema: str, table: Table) -> str | None:
     if not table.primary_key:
         return None
     key = ", ".join(quote_postgres(name) for name in table.primary_key)
-    return f"ALTER TABLE {quote_postgres(schema, table.name)} ADD PRIMARY KEY ({key})"
+    name = quote_postgres(raw_key_name(table.name))
+    target = quote_postgres(schema, table.name)
+    return f"ALTER TABLE {target} ADD CONSTRAINT {name} PRIMARY KEY ({key})"
 
 
 def comment_raw(schema: str, table: Table, columns: Sequence[CarriedColumn]) -> list[str]:

@@ -44,6 +44,14 @@ def postgres_name(name: str) -> str:
     return f"{start}_{mark}"
 
 
+def raw_key_name(table: str) -> str:
+    """The name of the primary key of *table* in ``raw``, and so of its index.
+
+    PostgreSQL's own choice, ``a_pkey``, may be the name of another table of the source.
+    """
+    return postgres_name(f"_etl_key_{table}")
+
+
 def quote_text(value: str) -> str:
     """*value* as a string literal of PostgreSQL, whatever the session's settings say.
 

@@ -29,7 +29,7 @@ from etl_pipeline.schema.saved_view import (
 @functools.cache
 def _queries() -> dict[str, str]:
     """The queries of ``dependents.sql`` by name."""
-    script = resources.files(__package__).joinpath("dependents.sql").read_text()
+    script = resources.files(__package__).joinpath("dependents.sql").read_text(encoding="utf-8")
     parts = (part.partition("\n") for part in script.split("\n-- ")[1:])
     return {head.partition(":")[0]: query for head, _, query in parts if ":" in head}
 

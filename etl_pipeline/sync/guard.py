@@ -23,10 +23,11 @@ def judge_deletes(table: str, rules: Rules, *, gone: int, rows: int, place: str)
     """
     if rules.allows_deletes or gone <= FREE_ROWS or gone <= rules.max_delete_fraction * rows:
         return
-    share = gone / rows if rows else 1.0
+    share, most = gone / rows if rows else 1.0, rules.max_delete_fraction
+    digits = next((n for n in range(4) if f"{share:.{n}%}" != f"{most:.{n}%}"), 4)
     raise GuardError(
-        f"{gone:,} of {rows:,} rows ({share:.0%}) would be deleted in {place}, more than "
-        f"max_delete_fraction ({rules.max_delete_fraction:.0%}); the table was stopped before that",
+        f"{gone:,} of {rows:,} rows ({share:.{digits}%}) would be deleted in {place}, more than "
+        f"max_delete_fraction ({most:.{digits}%}); the table was stopped before that",
         where=table,
         fix=f"look at the source; if they are to go: etl run {table} --allow-deletes {table}",
     )

@@ -129,7 +129,7 @@ def open_replicas(connection: Any) -> None:
     Tables of an older version are made anew: what they remembered is found out again by the next
     run, which builds the replicas.
     """
-    script = resources.files(__package__).joinpath("replica.sql").read_text()
+    script = resources.files(__package__).joinpath("replica.sql").read_text(encoding="utf-8")
     with connection.cursor() as cursor:
         cursor.execute("SET SESSION sql_notes = 0")  # that they are there already is no news
         if _is_of_older_version(cursor):

@@ -72,10 +72,17 @@ def explaining(
     try:
         yield
     except psycopg.Error as error:
+        if error.sqlstate == "22P05" and not _is_unicode(job.analytics):
+            raise
         refusal = locate_refusal(error, job.text, relation, is_binary=is_binary)
         if refusal is None:
             raise
         raise explain_refusal(job.text, read_lines(), refusal) from error
+
+
+def _is_unicode(analytics: psycopg.Connection) -> bool:
+    """Whether the warehouse's character set holds every character."""
+    return analytics.info.parameter_status("server_encoding") == "UTF8"
 
 
 def _reread(job: LoadJob, proof: ChunkProof) -> Iterator[bytes]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +12,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import IO
 
+from etl_pipeline.errors import TransferError
 from etl_pipeline.transfer.twin import Rendered
 
 MEMORY_BYTES = 16 << 20
@@ -65,6 +68,21 @@ def for_copy(block: Rendered) -> bytes:
     return block.copy_text
 
 
+@contextlib.contextmanager
+def _naming_folder() -> Iterator[None]:
+    """Say of an error that a temporary file is its cause, and where that lies."""
+    try:
+        yield
+    except OSError as error:
+        folder = tempfile.gettempdir()
+        raise TransferError(
+            f"rows are kept in a temporary file in {folder} meanwhile, and it could not be "
+            f"written: {os.strerror(error.errno or 0)}",
+            where=folder,
+            fix="free space there, or name a folder with room: export TMPDIR=/…",
+        ) from error
+
+
 class Spool(AbstractContextManager["Spool"]):
     """Row text in memory, and past ``MEMORY_BYTES`` in a private temporary file without a name.
 
@@ -104,8 +122,12 @@ class Spool(AbstractContextManager["Spool"]):
             self.altered.update(block.altered)
             kept = keep(block)
             del block  # before the next one is made: either may be as large as the largest row
-            self._hold(kept)
+            with _naming_folder():
+                self._hold(kept)
             del kept
+        if self._file is not None:
+            with _naming_folder():
+                self._file.flush()
 
     def _hold(self, text: bytes) -> None:
         if self._file is None and self._held_bytes + len(text) <= MEMORY_BYTES:
@@ -155,7 +177,8 @@ class Spool(AbstractContextManager["Spool"]):
         """Let go of the text."""
         self._held.clear()
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # of a full disk, which was told
+                self._file.close()
 
     def __exit__(
         self,

@@ -65,7 +65,7 @@ def run_dbt(
 @contextlib.contextmanager
 def _start(environment: Mapping[str, str], folder: Path) -> Iterator[subprocess.Popen[str]]:
     """The process, in a session of its own: Ctrl-C is for us to pass on."""
-    with (folder / "dbt.err").open("w") as errors:
+    with (folder / "dbt.err").open("w", encoding="utf-8") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "etl_pipeline.transform.child"],
             env=dict(environment),

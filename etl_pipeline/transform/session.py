@@ -278,7 +278,9 @@ def _dependents(folder: Path, lacks: Lacks) -> list[str]:
     """The models that are built from what raw lacks, by dbt's own graph."""
     if not lacks.unusable:
         return []
-    children: dict[str, list[str]] = json.loads((folder / "manifest.json").read_text())["child_map"]
+    children: dict[str, list[str]] = json.loads(
+        (folder / "manifest.json").read_text(encoding="utf-8")
+    )["child_map"]
     waiting = [key for t in lacks.unusable for key in children if key.endswith(f".raw.{t}")]
     found: set[str] = set()
     while waiting:

@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 
-from etl_pipeline.demo.server_databases import connect_mysql
+from etl_pipeline.demo.server_databases import connect_mysql, connect_postgres
 from etl_pipeline.pipeline.events import Event, TableFinished
 from etl_pipeline.pipeline.session import run_once
 from etl_pipeline.pipeline.summary import RunSummary
@@ -42,12 +42,43 @@ def test_a_view_with_the_tables_name_is_refused_and_what_it_shows_is_left_alone(
     assert lab.analytics.execute("SELECT count(*) FROM raw.archive").fetchone() == (2,)
 
 
+def test_tables_called_like_keys_are_loaded_together(lab: Lab, run: Run) -> None:
+    for name in ("a", "a_pkey", "a_pkey_pkey"):
+        make_table(lab.source, f"CREATE TABLE {name} (id int PRIMARY KEY)")
+    assert run().is_success
+    run_sql(lab.source, "ALTER TABLE a ADD other int NOT NULL, DROP PRIMARY KEY",
+            "ALTER TABLE a ADD PRIMARY KEY (id, other)")  # fmt: skip
+    assert run().is_success
+
+
 def test_an_index_with_the_tables_name_is_named(lab: Lab, run: Run) -> None:
     make_table(lab.source, WORDS, WORD_ROWS)
     run()
-    make_table(lab.source, "CREATE TABLE words_pkey (a int)")
+    lab.analytics.execute("CREATE INDEX of_mine ON raw.words (word)")
+    make_table(lab.source, "CREATE TABLE of_mine (a int)")
     (failed,) = run().failed
     assert "an index bears the table's name" in (failed.error or "")
+
+
+def test_a_warehouse_of_another_character_set_is_told_as_one(lab: Lab, run: Run) -> None:
+    database, user = lab.env["TEST_POSTGRES_ANALYTICS_DB"], loader(lab)
+    other = f"{database}_latin1"
+    with closing(connect_postgres(lab.servers.analytics)) as admin:
+        admin.execute(
+            f"CREATE DATABASE {other} OWNER {user} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' "
+            "TEMPLATE template0"
+        )
+        try:
+            lab.env["TEST_POSTGRES_ANALYTICS_DB"] = other
+            make_table(lab.source, WORDS, "INSERT INTO words VALUES (1, 'plain')")
+            assert run().is_success
+            run_sql(lab.source, "INSERT INTO words VALUES (2, 'Łódź')")
+            (failed,) = run().failed
+        finally:
+            lab.env["TEST_POSTGRES_ANALYTICS_DB"] = database
+            admin.execute(f"DROP DATABASE {other} WITH (FORCE)")
+    assert "the warehouse's character set cannot hold" in (failed.error or "")
+    assert f"CREATE DATABASE \"{other}\" ENCODING 'UTF8'" in (failed.fix or "")
 
 
 @pytest.mark.parametrize("name", ["we`ird\"%s'{x}", "select", "-- x", "x/*!y", "pg_class", "日本"])
@@ -92,6 +123,7 @@ def test_defaults_of_the_warehouse_change_nothing(lab: Lab, run: Run) -> None:
         "backslash_quote = off",
         "standard_conforming_strings = off",
         "search_path = 'nowhere'",
+        "quote_all_identifiers = on",
     ):
         lab.analytics.execute(f"ALTER DATABASE {database} SET {setting}")
     assert run().is_success

@@ -6,7 +6,7 @@ ALTER TABLE "raw"."patient" ADD COLUMN "Age" smallint;
 ALTER TABLE "raw"."patient" ADD COLUMN "Fee" double precision;
 ALTER TABLE "raw"."patient" ADD COLUMN "Code" integer;
 ALTER TABLE "raw"."patient" ADD COLUMN "_etl_loaded_at" timestamp with time zone NOT NULL DEFAULT now();
-ALTER TABLE "raw"."patient" ADD PRIMARY KEY ("PatNum");
+ALTER TABLE "raw"."patient" ADD CONSTRAINT "_etl_key_patient" PRIMARY KEY ("PatNum");
 -- another;
 ALTER TABLE "raw"."patient" RENAME TO "patient_replaced";
 -- where old values do not fit;

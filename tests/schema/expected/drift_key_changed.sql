@@ -16,4 +16,4 @@ RENAME TABLE `patient` TO `_etl_replaced_patient`, `_etl_incoming_patient` TO `p
 DROP TABLE `_etl_replaced_patient`;
 -- raw
 ALTER TABLE "raw"."patient" DROP CONSTRAINT "patient_pkey";
-ALTER TABLE "raw"."patient" ADD PRIMARY KEY ("Code", "PatNum");
+ALTER TABLE "raw"."patient" ADD CONSTRAINT "_etl_key_patient" PRIMARY KEY ("Code", "PatNum");

@@ -15,7 +15,7 @@ CREATE TABLE "raw"."adjustment" (
 
 COPY "raw"."adjustment" ("AdjNum", "AdjDate", "AdjAmt", "Rate", "AdjNote", "Weird `%""name", "SecDateTEdit", "Units", "Length", "Price", "Big") FROM STDIN;
 
-ALTER TABLE "raw"."adjustment" ADD PRIMARY KEY ("AdjNum");
+ALTER TABLE "raw"."adjustment" ADD CONSTRAINT "_etl_key_adjustment" PRIMARY KEY ("AdjNum");
 
 COMMENT ON TABLE "raw"."adjustment" IS E'What was charged or forgiven';
 

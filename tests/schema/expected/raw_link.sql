@@ -6,7 +6,7 @@ CREATE TABLE "raw"."link" (
 
 COPY "raw"."link" ("AdjNum", "Units") FROM STDIN;
 
-ALTER TABLE "raw"."link" ADD PRIMARY KEY ("AdjNum", "Units");
+ALTER TABLE "raw"."link" ADD CONSTRAINT "_etl_key_link" PRIMARY KEY ("AdjNum", "Units");
 
 COMMENT ON COLUMN "raw"."link"."AdjNum" IS E'[bigint(20)]';
 
