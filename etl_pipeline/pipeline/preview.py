@@ -16,7 +16,7 @@ import pymysql
 from pymysql.constants import ER
 
 from etl_pipeline.config import Settings
-from etl_pipeline.errors import EtlError, SchemaError
+from etl_pipeline.errors import DriftError, EtlError, SchemaError
 from etl_pipeline.pipeline.plan import Refusal, RunPlan
 from etl_pipeline.pipeline.session import (
     Session,
@@ -178,6 +178,8 @@ def preview_table(text: TableText, rules: Rules, targets: _Targets, now: datetim
         choice = Choice(Pass.FULL)
     events = _find_events(text, targets)
     refusal = _find_refusal(text, targets, events)
+    # What is refused by a choice is shown; what is refused since it is in doubt is no plan.
+    is_plan = refusal is None or isinstance(refusal, DriftError)
     return TablePreview(
         text.name,
         rules.strategy,
@@ -187,7 +189,7 @@ def preview_table(text: TableText, rules: Rules, targets: _Targets, now: datetim
         text.table.data_bytes,
         targets.warehouse.seconds.get((text.name, rules.strategy)),
         select_chunk(text, _WHOLE),
-        tuple(_list_ddl(text, ddl, choice, rules, targets)),
+        tuple(_list_ddl(text, ddl, choice, rules, targets)) if is_plan else (),
         (*targets.warehouse.views_of(text.name), *targets.models.get(text.name, ())),
         events,
         refusal.what if refusal else None,

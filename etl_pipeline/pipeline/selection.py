@@ -265,6 +265,9 @@ def _concerns(name: str, known: KnownTables, wishes: Wishes) -> bool:
 def _event_of_new(table: Table, wishes: Wishes, is_carried: bool, is_frozen: bool) -> DriftEvent:
     count = len(table.columns)
     detail = f"{count} column{'' if count == 1 else 's'}"
+    if table.flaw:
+        detail = f"{detail} seen; {table.flaw.what}"
+        return DriftEvent(table.name, Kind.TABLE_ADDED, "", detail, "report")
     if is_frozen:
         replica, raw = _make_both(table, wishes.schema)
         return DriftEvent(table.name, Kind.TABLE_ADDED, "", detail, "refuse", replica, raw)
@@ -277,7 +280,7 @@ def _event_of_new(table: Table, wishes: Wishes, is_carried: bool, is_frozen: boo
 def _make_both(table: Table, schema: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The statements that would make a replica and a table of ``raw``; none for what cannot be."""
     try:
-        columns = render_table(table).columns if not table.flaw else ()
+        columns = render_table(table).columns
     except SchemaError:
         columns = ()
     if not columns:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from etl_pipeline.pipeline.preview import preview_run
 from etl_pipeline.pipeline.report import read_status
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.setup.discover import discover
@@ -67,7 +69,7 @@ SEEN = "SELECT (PatNum, LName, Fee) ON patient"
 
 @pytest.mark.parametrize("is_named", [False, True])
 def test_a_column_whose_privilege_was_taken_away_is_no_dropped_column(
-    practice: Lab, is_named: bool
+    practice: Lab, tmp_path: Path, is_named: bool
 ) -> None:
     tables: Any = {"tables": {"patient": {}, "visit": {}, "note": {}}} if is_named else None
     assert run(practice, tables=tables).is_success
@@ -81,6 +83,8 @@ def test_a_column_whose_privilege_was_taken_away_is_no_dropped_column(
         database = practice.env["TEST_OPENDENTAL_SOURCE_DB"]
         assert f"GRANT SELECT ON `{database}`.`patient` TO {user_of(practice)}" in said
         assert summary.drift == []
+    plan = preview_run(practice.settings_with(tables=tables), [], folder=tmp_path)
+    assert (plan.drift, [one.table for one in plan.failing]) == ([], ["patient"])
     assert ssn_in_raw(practice) == ["1", "2"]
     assert indexes_of_replica(practice) == indexes
     regrant(practice, "SELECT ON *")
@@ -89,7 +93,7 @@ def test_a_column_whose_privilege_was_taken_away_is_no_dropped_column(
 
 
 def test_columns_that_may_not_be_read_are_excluded_by_name_or_the_table_fails(
-    practice: Lab,
+    practice: Lab, tmp_path: Path
 ) -> None:
     regrant(practice, SEEN, *OTHERS)
     assert list(failures(run(practice))) == ["patient"]
@@ -105,6 +109,10 @@ def test_columns_that_may_not_be_read_are_excluded_by_name_or_the_table_fails(
     assert "--accept-drift" in said
     row = practice.analytics.execute('SELECT sum("Fee") FROM raw.patient').fetchone()
     assert row == (30,)
+    plan = preview_run(practice.settings_with(tables=tables), [], folder=tmp_path)
+    (failing,) = plan.failing
+    assert (failing.error or "").startswith("not seen any more: Fee;")
+    assert (plan.drift, failing.ddl) == ([], ())
     accepted = run(practice, ("patient",), tables=tables, accept_drift=True)
     assert [(e.kind, e.subject) for e in accepted.drift if e.kind == "column_dropped"] == [
         ("column_dropped", "Fee")
@@ -133,7 +141,9 @@ def test_grants_on_every_column_hide_nothing(practice: Lab) -> None:
     assert list(failures(run(practice))) == ["patient"]
 
 
-def test_a_lost_grant_is_a_failure_each_night_until_it_is_accepted(practice: Lab) -> None:
+def test_a_lost_grant_is_a_failure_each_night_until_it_is_accepted(
+    practice: Lab, tmp_path: Path
+) -> None:
     assert run(practice).is_success
     regrant(practice, "SELECT ON note")
     for _ in range(2):
@@ -144,6 +154,8 @@ def test_a_lost_grant_is_a_failure_each_night_until_it_is_accepted(practice: Lab
             assert f"`.`{table}` TO {user_of(practice)}" in said
         assert summary.drift == []
     settings = practice.settings_with()
+    plan = preview_run(settings, [], folder=tmp_path)
+    assert (plan.drift, {one.table for one in plan.failing}) == ([], {"patient", "visit"})
     status = {one.table: one for one in read_status(settings, []).tables}
     assert "may not read it any more" in (status["visit"].problem or "")
     accepted = run(practice, ("visit",), accept_drift=True)
@@ -204,7 +216,7 @@ def test_what_a_role_lets_the_user_see_counts_while_it_is_active(practice: Lab) 
 
 
 def test_nothing_is_chosen_for_a_table_of_which_columns_may_be_hidden(
-    practice: Lab, tmp_path: Any
+    practice: Lab, tmp_path: Path
 ) -> None:
     regrant(practice, SEEN, "SELECT ON note")
     settings = practice.settings_with(tables={"tables": {"patient": {}, "visit": {}}})
@@ -216,3 +228,13 @@ def test_nothing_is_chosen_for_a_table_of_which_columns_may_be_hidden(
         "visit is named in tables.yml, and is not seen at the source: the source does not show"
         in shown
     )
+
+
+def test_a_new_table_that_is_seen_by_half_is_reported_and_fails(practice: Lab) -> None:
+    assert run(practice).is_success
+    run_sql(practice.source, "CREATE TABLE late (id int PRIMARY KEY, secret int)")
+    regrant(practice, "SELECT ON patient", *OTHERS, "SELECT (id) ON late")
+    summary = run(practice)
+    assert list(failures(summary)) == ["late"]
+    assert [(e.table, e.verdict) for e in summary.drift] == [("late", "report")]
+    assert list(failures(run(practice))) == ["late"]
