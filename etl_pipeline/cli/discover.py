@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from etl_pipeline.cli.output import align, count_of, say, show
-from etl_pipeline.cli.shell import DEBUG_OPTION, complete_table, exit_codes, stop_on_sigterm
+from etl_pipeline.cli.shell import DEBUG_OPTION, complete_table, exit_codes, stop_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ def discover(
         from etl_pipeline.config import FileConfigProvider, Settings
         from etl_pipeline.setup import discover as finding
 
-        stop_on_sigterm()
+        stop_on_signals()
         provider = FileConfigProvider()
         found = finding.discover(Settings(provider=provider), provider.directory, tables or [])
         show(screen(found))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from etl_pipeline.cli.output import say, show
-from etl_pipeline.cli.shell import DEBUG_OPTION, exit_codes, stop_on_sigterm
+from etl_pipeline.cli.shell import DEBUG_OPTION, exit_codes, stop_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ def doctor(as_json: bool = AS_JSON, debug: bool = DEBUG_OPTION) -> None:
         from etl_pipeline.config import FileConfigProvider
         from etl_pipeline.setup.doctor import examine
 
-        stop_on_sigterm()
+        stop_on_signals()
         findings = []
         tell = say if as_json else show
         for finding in examine(FileConfigProvider()):

@@ -10,7 +10,7 @@ from etl_pipeline.cli.shell import (
     DEBUG_OPTION,
     complete_table,
     exit_codes,
-    stop_on_sigterm,
+    stop_on_signals,
 )
 
 TABLES = typer.Argument(None, metavar="TABLE", hidden=True, autocompletion=complete_table)
@@ -38,7 +38,7 @@ def plan(
         from etl_pipeline.pipeline.preview import preview_run
         from etl_pipeline.transform.environment import find_folder
 
-        stop_on_sigterm()
+        stop_on_signals()
         settings = Settings(provider=FileConfigProvider())
         preview = preview_run(
             settings,

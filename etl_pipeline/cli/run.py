@@ -17,7 +17,7 @@ from etl_pipeline.cli.shell import (
     complete_table,
     exit_codes,
     progress_style,
-    stop_on_sigterm,
+    stop_on_signals,
 )
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def run(
                     f"{option} is for tables that are named, and goes without --backfill",
                     fix=f"etl run TABLE {option}",
                 )
-        stop_on_sigterm()
+        stop_on_signals()
         settings = get_settings()
         style = progress_style(progress, quiet=quiet)
         with told(settings) as tell:

@@ -8,21 +8,29 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Iterator
 from enum import StrEnum
+from typing import NoReturn
 
 import typer
 
 from etl_pipeline.cli.output import say
+from etl_pipeline.core.stop import list_busy_sessions, note_signal
 from etl_pipeline.errors import EtlError
 
 DEBUG_OPTION = typer.Option(False, "--debug", help="Show every step, and where an error arose.")
 JSON_OPTION = typer.Option(False, "--json", help="Print JSON on stdout, and the text on stderr.")
 QUIET_OPTION = typer.Option(False, "--quiet", "-q", help="Print nothing of a success: for cron.")
 INTERRUPTED = 130
+STOP_SECONDS = 4.5
+"""After a request to stop, the process has ended by then."""
+SHOW_CURSOR = "\x1b[?25h"
 
 
 class ProgressStyle(StrEnum):
@@ -156,6 +164,45 @@ def _number(error: BaseException) -> str:
 def stop_on_sigterm() -> None:
     """Let SIGTERM end a command the way Ctrl-C does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def stop_on_signals() -> None:
+    """Let Ctrl-C and SIGTERM end the command, within ``STOP_SECONDS`` whatever servers do.
+
+    What was begun at the servers is cancelled and undone, as far as they do it in that time. Then
+    the process ends, as if it had been killed, and says which sessions it leaves behind.
+    """
+    hears, tells = os.pipe()
+    os.set_blocking(tells, False)
+
+    def obey(_number: int, _frame: object) -> None:
+        note_signal()
+        os.write(tells, b".")
+        raise KeyboardInterrupt
+
+    def leave_in_time() -> None:
+        os.read(hears, 1)
+        time.sleep(STOP_SECONDS)
+        _leave()
+
+    # It waits already: a thread cannot be started safely while a signal is handled.
+    threading.Thread(target=leave_in_time, name="stop", daemon=True).start()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, obey)
+
+
+def _leave() -> NoReturn:
+    """End the process at once; nothing that another thread may hold is touched."""
+    busy = list_busy_sessions()
+    left = f" ({', '.join(busy)})" if busy else ""
+    words = (
+        f"\nstopped: not all could be ended within {STOP_SECONDS:g} s, because a server does not "
+        f"answer; what it was doing for us may go on there{left}\n"
+        "  fix: once the server answers, run again: that ends what was left, and goes on\n"
+    )
+    with contextlib.suppress(OSError):
+        os.write(2, (SHOW_CURSOR if os.isatty(2) else "").encode() + words.encode())
+    os._exit(INTERRUPTED)
 
 
 class Log(logging.Handler):

@@ -15,7 +15,7 @@ from etl_pipeline.cli.shell import (
     ProgressStyle,
     exit_codes,
     progress_style,
-    stop_on_sigterm,
+    stop_on_signals,
 )
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def transform(
     with exit_codes(debug=debug, quiet=quiet, stopped="every model is the old one or the new one"):
         from etl_pipeline.config import get_settings
 
-        stop_on_sigterm()
+        stop_on_signals()
         if docs:
             if select or full_refresh or show_rows or as_json:
                 raise typer.BadParameter("--docs builds nothing; choose it alone")

@@ -16,7 +16,7 @@ from etl_pipeline.cli.shell import (
     complete_table,
     exit_codes,
     progress_style,
-    stop_on_sigterm,
+    stop_on_signals,
 )
 
 
@@ -90,7 +90,7 @@ def verify(
         from etl_pipeline.pipeline.comparison import verify_once
         from etl_pipeline.verify.compare import Scope
 
-        stop_on_sigterm()
+        stop_on_signals()
         scope = Scope(
             deep=deep,
             only=only.value if only else None,

@@ -147,7 +147,7 @@ class MysqlConnection(_Connection):
         example=45,
     )
     write_timeout: Seconds | None = key(
-        "the same, when sending; rows to replication wait 120 s at most",
+        "the same, when sending; rows to replication wait 90 s at most",
         unit="seconds",
         example=45,
     )

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import functools
 import ssl
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from pymysql.constants import CLIENT
 
 from etl_pipeline.config.resolve import is_this_machine
+from etl_pipeline.core.liveness import (
+    KEEPALIVE_COUNT,
+    KEEPALIVE_IDLE_SECONDS,
+    KEEPALIVE_INTERVAL_SECONDS,
+)
 from etl_pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from etl_pipeline.core.peace import Manners
 
 APPLICATION_NAME = "etl_pipeline"
 READ_GRACE_SECONDS = 30.0
 """How much longer than the server's own limit a client waits for a statement at the source."""
-WRITE_SECONDS = 120.0
+WRITE_SECONDS = 90.0
 """How long replication may take none of the rows that are sent to it."""
-KEEPALIVE_SECONDS = 30
 NO_CLEARTEXT = "!password"
 """For libpq's ``require_auth``: every way to log in but that of a password in clear."""
 _ANY_LOGIN = "!sspi"
@@ -31,6 +34,17 @@ _IN_URL = frozenset({b"user", b"password", b"host", b"port", b"dbname"})
 _SERVICE = b"service"
 _MEANT = {b"min_protocol_version": b"3.0", b"max_protocol_version": b"3.0"}
 """What libpq takes where nothing is said, of parameters that it lets nobody give as empty."""
+
+NOTICE_DARK_LINES: Mapping[str, int] = {
+    "keepalives": 1,
+    "keepalives_idle": KEEPALIVE_IDLE_SECONDS,
+    "keepalives_interval": KEEPALIVE_INTERVAL_SECONDS,
+    "keepalives_count": KEEPALIVE_COUNT,
+    # Also while something is sent, when no keepalives are.
+    "tcp_user_timeout": 1000
+    * (KEEPALIVE_IDLE_SECONDS + KEEPALIVE_COUNT * KEEPALIVE_INTERVAL_SECONDS),
+}
+"""Parameters of libpq by which the system ends a connection whose other end is gone."""
 
 
 def make_mysql_args(config: Mapping[str, Any], name: str = "source") -> dict[str, Any]:
@@ -85,13 +99,10 @@ def make_postgres_args(config: Mapping[str, Any]) -> dict[str, Any]:
     process are all set here, because the process environment is no source of configuration.
     """
     ours: dict[str, Any] = {
+        **NOTICE_DARK_LINES,
         "application_name": config.get("application_name") or APPLICATION_NAME,
         "client_encoding": "utf8",
         "connect_timeout": config["connect_timeout"],
-        "keepalives": 1,
-        "keepalives_idle": KEEPALIVE_SECONDS,
-        "keepalives_interval": 10,
-        "keepalives_count": 3,
         "options": f"-c search_path={config['schema']} -c TimeZone=UTC"
         # Types are compared by the names that PostgreSQL gives them.
         " -c quote_all_identifiers=off",

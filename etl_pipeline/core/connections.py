@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from sqlalchemy import URL, create_engine, event
@@ -14,6 +14,7 @@ from etl_pipeline.config.resolve import (
     DEFAULT_POOL_SIZE,
     DEFAULT_POOL_TIMEOUT,
 )
+from etl_pipeline.core import liveness
 from etl_pipeline.core.connect_args import (
     make_postgres_args,
     make_replication_args,
@@ -21,9 +22,15 @@ from etl_pipeline.core.connect_args import (
     refuse_service,
 )
 from etl_pipeline.core.faults import PLACE_OPTION, Place, note_finding
+from etl_pipeline.core.liveness import Liveness, Report
 from etl_pipeline.core.manager import ConnectionManager, create_connection_manager
-from etl_pipeline.core.mysql_connection import MysqlConnection
+from etl_pipeline.core.mysql_connection import MysqlConnection, ask_mysql
 from etl_pipeline.core.peace import Peace, read_manners
+from etl_pipeline.core.postgres_connection import (
+    PostgresConnection,
+    ask_postgres,
+    connect_postgres,
+)
 from etl_pipeline.core.postgres_refusal import examine_refusal
 from etl_pipeline.core.source_connection import NO_LIMIT, SourceConnection
 from etl_pipeline.errors import FaultyConfigurationError
@@ -36,6 +43,7 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry
 
     from etl_pipeline.config.settings import Settings
+    from etl_pipeline.core.stop import Stop
 
 __all__ = [
     "DEFAULT_MAX_OVERFLOW",
@@ -46,6 +54,9 @@ __all__ = [
     "ConnectionManager",
     "create_connection_manager",
 ]
+
+_WATCH = "etl_liveness"
+"""The execution option of an engine that holds its ``Liveness``."""
 
 REPLICATION_SESSION = (
     # Key 0 stays 0 and zero dates stay as they are; everything else that does not fit is an error.
@@ -67,7 +78,11 @@ class ConnectionFactory:
 
     @staticmethod
     def get_source_connection(
-        settings: Settings, peace: Peace | None = None, *, connect_seconds: int | None = None
+        settings: Settings,
+        peace: Peace | None = None,
+        stop: Stop | None = None,
+        *,
+        connect_seconds: int | None = None,
     ) -> Engine:
         """An engine for the source, read-only by construction.
 
@@ -76,6 +91,7 @@ class ConnectionFactory:
         Args:
             settings: Where the source is, and how it is to be treated.
             peace: What all its connections ask before they read; None for one of their own.
+            stop: When it was requested, no connection waits for the server any more.
             connect_seconds: Upper bound of the configured ``connect_timeout``.
         """
         config = _get_config(settings, DatabaseType.SOURCE, connect_seconds=connect_seconds)
@@ -84,7 +100,7 @@ class ConnectionFactory:
         engine = _make_engine(
             DatabaseType.SOURCE, config, args | {"peace": peace or Peace(manners)}
         )
-        _connect_by(engine, SourceConnection)
+        _watch_mysql(engine, SourceConnection, stop)
         return engine
 
     @staticmethod
@@ -105,12 +121,15 @@ class ConnectionFactory:
 
     @staticmethod
     def get_replication_connection(
-        settings: Settings, *, connect_seconds: int | None = None
+        settings: Settings, stop: Stop | None = None, *, connect_seconds: int | None = None
     ) -> Engine:
-        """An engine for replication: strict, but with zero dates and without foreign keys."""
+        """An engine for replication: strict, but with zero dates and without foreign keys.
+
+        When *stop* was requested, no connection waits for the server any more.
+        """
         config = _get_config(settings, DatabaseType.REPLICATION, connect_seconds=connect_seconds)
         engine = _make_engine(DatabaseType.REPLICATION, config, make_replication_args(config))
-        _connect_by(engine, MysqlConnection)
+        _watch_mysql(engine, MysqlConnection, stop)
 
         @event.listens_for(engine, "connect")
         def prepare_session(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
@@ -127,25 +146,20 @@ class ConnectionFactory:
     def get_analytics_connection(
         settings: Settings,
         schema: PostgresSchema | None = None,
+        stop: Stop | None = None,
         *,
         connect_seconds: int | None = None,
     ) -> Engine:
-        """An engine for analytics that finds names in *schema*; None is the configured one."""
+        """An engine for analytics that finds names in *schema*; None is the configured one.
+
+        When *stop* was requested, no connection waits for the server any more.
+        """
         config = _get_config(
             settings, DatabaseType.ANALYTICS, schema, connect_seconds=connect_seconds
         )
         refuse_service()
         engine = _make_engine(DatabaseType.ANALYTICS, config, make_postgres_args(config))
-
-        @event.listens_for(engine, "do_connect")
-        def connect(
-            dialect: Any, _record: Any, args: Any, parameters: dict[str, Any]
-        ) -> DBAPIConnection:
-            try:
-                return cast("DBAPIConnection", dialect.connect(*args, **parameters))
-            except psycopg.OperationalError as error:
-                note_finding(error, examine_refusal(error, parameters))
-                raise
+        _watch_postgres(engine, stop)
 
         @event.listens_for(engine, "connect")
         def prepare_session(connection: Any, _record: ConnectionPoolEntry) -> None:
@@ -195,14 +209,57 @@ def _get_config(
     return config
 
 
-def _connect_by(engine: Engine, connection: type[MysqlConnection]) -> None:
-    """Have every connection of *engine* made as a *connection*."""
+def liveness_of(engine: Engine) -> Liveness:
+    """What is known of the server of an engine that was made here being alive."""
+    watch: Liveness = engine.get_execution_options()[_WATCH]
+    return watch
+
+
+def _watch_mysql(engine: Engine, kind: type[MysqlConnection], stop: Stop | None) -> None:
+    """Have every connection of *engine* made as a *kind* that notices when the server is silent."""
+    known: dict[str, Any] = {}
+
+    def ask() -> Report | None:
+        seconds = liveness.PROBE_SECONDS
+        short = {"connect_timeout": seconds, "read_timeout": seconds, "write_timeout": seconds}
+        return ask_mysql(lambda: kind(**known | short)) if known else Report()
+
+    watch = Liveness(ask, stop)
+    engine.update_execution_options(**{_WATCH: watch})
 
     @event.listens_for(engine, "do_connect")
     def connect(
         _dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]
     ) -> MysqlConnection:
-        return connection(**parameters)
+        known.update(parameters)
+        return kind(watch=watch, **parameters)
+
+
+def _watch_postgres(engine: Engine, stop: Stop | None) -> None:
+    """Like ``_watch_mysql``."""
+    known: dict[str, Any] = {}
+
+    def ask() -> Report | None:
+        short = {"connect_timeout": liveness.PROBE_SECONDS}
+        return (
+            ask_postgres(lambda: connect_postgres(Liveness(), **known | short))
+            if known
+            else Report()
+        )
+
+    watch = Liveness(ask, stop)
+    engine.update_execution_options(**{_WATCH: watch})
+
+    @event.listens_for(engine, "do_connect")
+    def connect(
+        _dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]
+    ) -> PostgresConnection:
+        known.update(parameters)
+        try:
+            return connect_postgres(watch, **parameters)
+        except psycopg.OperationalError as error:
+            note_finding(error, examine_refusal(error, parameters))
+            raise
 
 
 def _make_engine(db_type: DatabaseType, config: Mapping[str, Any], args: dict[str, Any]) -> Engine:

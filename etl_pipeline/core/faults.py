@@ -24,7 +24,18 @@ from etl_pipeline.core.grant_statements import (
     grant_source,
     mysql_account,
 )
-from etl_pipeline.core.meaning import CLEARTEXT, DOWN, LOST, OTHER, POOL, PRIVILEGE, TLS, Meaning
+from etl_pipeline.core.liveness import SilentError
+from etl_pipeline.core.meaning import (
+    CLEARTEXT,
+    DOWN,
+    LOST,
+    OTHER,
+    POOL,
+    PRIVILEGE,
+    SILENCE,
+    TLS,
+    Meaning,
+)
 from etl_pipeline.core.mysql_meanings import MYSQL, OVER_LIMIT
 from etl_pipeline.core.postgres_meanings import POSTGRES, POSTGRES_CLASSES
 from etl_pipeline.core.reach import Answer, meaning_of, read_answer, read_tls_fault
@@ -140,6 +151,8 @@ def read_meaning(error: BaseException) -> tuple[Meaning, str]:
     """What *error* means, and the number or SQLSTATE that says so, if there is one."""
     driver_error = _unwrap(error)
     finding = getattr(driver_error, "etl_finding", None) or Finding()
+    if _is_silence(driver_error):
+        return SILENCE, ""
     if isinstance(driver_error, pymysql.err.Error):
         return _read_mysql(driver_error, finding)
     if isinstance(driver_error, psycopg.Error):
@@ -182,6 +195,11 @@ def _unwrap(error: BaseException) -> BaseException:
     return error
 
 
+def _is_silence(error: BaseException) -> bool:
+    """Whether a driver's error says that a wait for the server has ended without it."""
+    return any(isinstance(one, SilentError) for one in (error, error.__cause__, error.__context__))
+
+
 def _read_mysql(error: pymysql.err.Error, finding: Finding) -> tuple[Meaning, str]:
     number = error.args[0] if error.args and isinstance(error.args[0], int) else None
     if finding.answer is not None:
@@ -209,6 +227,8 @@ def _read_postgres(error: psycopg.Error, finding: Finding) -> tuple[Meaning, str
         return _tls(finding.tls_fault), ""
     if finding.answer is not None:
         return meaning_of(finding.answer, wanted=Answer.POSTGRES), ""
+    if isinstance(error, psycopg.errors.ConnectionTimeout):
+        return DOWN, ""
     if isinstance(error, psycopg.OperationalError):
         return (LOST if error.pgconn is None else DOWN), ""
     return OTHER, type(error).__name__

@@ -46,6 +46,12 @@ LOST = Meaning(
     is_passing=True,
     is_connection_gone=True,
 )
+SILENCE = Meaning(
+    "the server has fallen silent",
+    "find out what became of the server or of the network, then run again",
+    is_passing=True,
+    is_connection_gone=True,
+)
 FULL_HOUSE = Meaning(
     "the server takes no more connections",
     "end idle sessions there, raise max_connections, or lower pool_size in pipeline.yml",

@@ -1,4 +1,7 @@
-"""The driver's connection to a MySQL server: TLS at no more than its cost, a password kept.
+"""The driver's connection to a MySQL server: waits that end, TLS at no more than its cost.
+
+PyMySQL waits for ever, or for a fixed time after which a read cannot go on. Here a read and a
+write look up each second, and end when the server is silent: see :mod:`etl_pipeline.core.liveness`.
 
 PyMySQL answers whatever way to log in a server asks for. Some of them hand over the password:
 in clear (``mysql_clear_password``, ``dialog``, the full form of ``caching_sha2_password`` and
@@ -9,7 +12,10 @@ of 1998 (``mysql_old_password``). A false server asks for those.
 from __future__ import annotations
 
 import functools
+import io
+import socket
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 from pymysql import err
@@ -17,8 +23,10 @@ from pymysql.connections import Connection
 from pymysql.constants import CR
 from pymysql.protocol import MysqlPacket
 
+from etl_pipeline.core import liveness
 from etl_pipeline.core.faults import Finding, note_finding
 from etl_pipeline.core.line import read_mysql_line
+from etl_pipeline.core.liveness import Liveness, Report, SilentError, Wait
 from etl_pipeline.core.reach import Answer, find_answer
 from etl_pipeline.errors import DatabaseError
 
@@ -32,6 +40,11 @@ _REVEALING = frozenset(
 _FULL_LOGIN = b"\x01\x04"
 """A server's packet in caching_sha2_password: it does not know the password's hash by heart."""
 
+_AT_WORK = ("Query", "Execute", "Prepare", "Killed", "Init DB", "Ping", "Field List", "Connect")
+_WAITING_STATES = frozenset(
+    {"writing to net", "reading from net", "sending to client", "receiving from client"}
+)
+
 
 class MysqlConnection(Connection):
     """A connection that is encrypted where the server offers it, unless it is told otherwise.
@@ -43,6 +56,7 @@ class MysqlConnection(Connection):
         name: What the database is called in pipeline.yml, for messages.
         allow_cleartext_password: Whether the server gets the password where nothing proves that
             it is the server that is meant. On this machine it gets it in any case.
+        watch: Tells whether the server is alive; shared by the connections to it.
         parameters: As for ``pymysql.connect``.
 
     Raises:
@@ -51,12 +65,24 @@ class MysqlConnection(Connection):
 
     # What PyMySQL has and its type stubs leave out; a test fails if a release takes it away.
     connect_timeout: float
+    _sock: Any
+    _rfile: Any
     _read_timeout: float | None
-    _force_close: Any
+    _write_timeout: float | None
+    _current_timeout: float | None
+    _force_close: Callable[[], None]
+    thread_id: Callable[[], int]
 
     def __init__(
-        self, *, name: str = "source", allow_cleartext_password: bool = False, **parameters: Any
+        self,
+        *,
+        name: str = "source",
+        allow_cleartext_password: bool = False,
+        watch: Liveness | None = None,
+        **parameters: Any,
     ) -> None:
+        self.watch = watch or Liveness()
+        self._session: int | None = None
         self._name = name
         self._allows_cleartext = allow_cleartext_password
         self._is_logging_in = False
@@ -64,16 +90,20 @@ class MysqlConnection(Connection):
         super().__init__(**parameters)
 
     def connect(self, sock: Any = None) -> None:
-        """Log in, within ``connect_timeout`` for each answer of the server.
+        """Log in, within ``connect_timeout`` for each answer; then look up while waiting.
 
         Raises:
             DatabaseError: The server asks for the password, and may not have it.
             pymysql.err.MySQLError: What is known of why not is noted on it.
         """
-        patience, self._read_timeout = self._read_timeout, self.connect_timeout
+        read_limit, write_limit = self._read_timeout, self._write_timeout
+        self._session = None
+        self._read_timeout = self._write_timeout = self.connect_timeout
         try:
             super().connect(sock)
         except err.MySQLError as error:
+            if _find_timeout(error) is not None:
+                self.watch.note_silence()
             self._look_at_port(error)
             raise
         except DatabaseError:
@@ -86,7 +116,10 @@ class MysqlConnection(Connection):
             self._look_at_port(strange)
             raise strange from cause
         finally:
-            self._read_timeout = patience
+            self._read_timeout, self._write_timeout = read_limit, write_limit
+        self.watch.note_life()
+        self._session = self.thread_id()
+        self._look_up_while_waiting()
 
     def _look_at_port(self, error: err.MySQLError) -> None:
         """Note on *error* what answers, where a connection was made and no server sent it."""
@@ -101,6 +134,32 @@ class MysqlConnection(Connection):
         answer = find_answer(str(self.host), self.port, timeout_seconds=LOOK_SECONDS)
         if answer is not Answer.MYSQL:
             note_finding(error, Finding(answer))
+
+    def _look_up_while_waiting(self) -> None:
+        _notice_dark_lines(self._sock)
+        self._rfile.close()
+        self._rfile = io.BufferedReader(_Reading(self._sock, self._begin_read))
+        self._sock.settimeout(liveness.TICK_SECONDS)
+        self._current_timeout = self._read_timeout  # so PyMySQL leaves the socket's as it is
+
+    def _begin_read(self) -> Wait:
+        return Wait(self.watch, self._session, self._read_timeout)
+
+    def _write_bytes(self, data: bytes) -> None:
+        rest = memoryview(data)
+        wait: Wait | None = None
+        try:
+            while rest:
+                try:
+                    sent = self._sock.send(rest)
+                except TimeoutError:
+                    wait = wait or Wait(self.watch, self._session, self._write_timeout)
+                    wait.tick(self._sock.gettimeout())
+                else:
+                    rest, wait = rest[sent:], None
+        except OSError as error:
+            self._force_close()
+            raise err.OperationalError(CR.CR_SERVER_GONE_ERROR, "connection lost") from error
 
     def _create_ssl_ctx(self, options: Any) -> ssl.SSLContext:
         if options:
@@ -144,6 +203,78 @@ class MysqlConnection(Connection):
             f"certificate; or, on a network that you trust, {section}.allow_cleartext_password: "
             "true",
         )
+
+
+class _Reading(io.RawIOBase):
+    """Reads a socket whose time-outs are no ends: after each of them the wait looks up."""
+
+    def __init__(self, sock: socket.socket, begin: Callable[[], Wait]) -> None:
+        super().__init__()
+        self._sock, self._begin = sock, begin
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        wait: Wait | None = None
+        while True:
+            try:
+                return self._sock.recv_into(buffer)
+            except TimeoutError:
+                wait = wait or self._begin()
+                wait.tick(self._sock.gettimeout() or 0.0)
+
+
+def ask_mysql(connect: Callable[[], Any]) -> Report | None:
+    """What a server says of its user's sessions; None where it does not answer.
+
+    Args:
+        connect: Makes a connection that does not wait long.
+    """
+    try:
+        connection = connect()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SHOW PROCESSLIST")
+                rows = [(row[0], row[4], row[6]) for row in cursor.fetchall()]
+        finally:
+            connection._force_close()  # noqa: SLF001 - no word to a server that may be silent
+    except err.MySQLError as error:
+        number = error.args[0] if error.args else 0
+        is_silent = number in CLIENT_NUMBERS and _find_timeout(error) is not None
+        return None if is_silent else Report()
+    except (OSError, DatabaseError):
+        return Report()
+    own = connection.thread_id()
+    working = {
+        session
+        for session, command, state in rows
+        if command in _AT_WORK and str(state or "").casefold() not in _WAITING_STATES
+    }
+    return Report(frozenset(working), own in {session for session, *_ in rows})
+
+
+def _find_timeout(error: BaseException) -> BaseException | None:
+    """What says that *error* of PyMySQL is about an answer that did not come in time."""
+    causes = getattr(error, "original_exception", None), error.__cause__, error.__context__
+    return next((one for one in causes if isinstance(one, TimeoutError | SilentError)), None)
+
+
+def _notice_dark_lines(sock: socket.socket) -> None:
+    """Let the system end a connection whose other end acknowledges nothing."""
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    seconds = liveness.KEEPALIVE_COUNT * liveness.KEEPALIVE_INTERVAL_SECONDS
+    for name, value in (
+        ("TCP_KEEPIDLE", liveness.KEEPALIVE_IDLE_SECONDS),
+        ("TCP_KEEPINTVL", liveness.KEEPALIVE_INTERVAL_SECONDS),
+        ("TCP_KEEPCNT", liveness.KEEPALIVE_COUNT),
+        ("TCP_USER_TIMEOUT", 1000 * (liveness.KEEPALIVE_IDLE_SECONDS + seconds)),
+    ):
+        option = getattr(socket, name, None)  # not every system has each of them
+        if option is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 @functools.cache

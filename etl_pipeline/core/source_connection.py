@@ -19,7 +19,7 @@ from etl_pipeline.core.source_guard import check_statement
 from etl_pipeline.errors import StatementRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 
 NO_LIMIT = 2**64 - 1
@@ -51,7 +51,6 @@ class SourceConnection(MysqlConnection):
     # What PyMySQL has and its type stubs leave out; a test fails if a release takes it away.
     server_version: str
     _result: Any
-    _force_close: Callable[[], None]
 
     def __init__(
         self, *, max_seconds_per_statement: float, peace: Peace | None = None, **parameters: Any

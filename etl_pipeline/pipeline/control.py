@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import psycopg
+from sqlalchemy.exc import SQLAlchemyError
 
 from etl_pipeline.core.faults import explain
 from etl_pipeline.errors import DatabaseError
@@ -59,7 +60,10 @@ class Control:
             self.connection.execute("SELECT 1")
         except psycopg.OperationalError:
             log.warning("analytics: the connection that held the run's lock was lost; made again")
-            runs.lock_runs(self._connect())
+            try:
+                runs.lock_runs(self._connect())
+            except (psycopg.Error, SQLAlchemyError) as error:
+                raise explain(error, place_of(self._databases.analytics, "analytics")) from error
         return self.connection
 
     def _connect(self) -> psycopg.Connection:

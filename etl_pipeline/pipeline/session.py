@@ -100,13 +100,15 @@ def open_session(
     peace = Peace(manners, wait=stop.wait, now=now)
     peace.check_begin()
     databases = Databases(
-        source=ConnectionFactory.get_source_connection(settings, peace),
-        replication=ConnectionFactory.get_replication_connection(settings),
-        analytics=ConnectionFactory.get_analytics_connection(settings, PostgresSchema(schema)),
+        source=ConnectionFactory.get_source_connection(settings, peace, stop),
+        replication=ConnectionFactory.get_replication_connection(settings, stop),
+        analytics=ConnectionFactory.get_analytics_connection(
+            settings, PostgresSchema(schema), stop
+        ),
         schema=schema,
     )
     try:
-        lines = [_try_connection(engine, name) for engine, name in _named(databases)]
+        lines = [_try_connection(engine, name) for engine, name in databases.named()]
         refuse_same_server_database(databases.source, databases.replication)
         source = read_source(databases)
         _warn_of_write_privileges(databases, source.sight.writes)
@@ -316,14 +318,6 @@ def configured_tables(settings: Settings) -> dict[str, TableConfig]:
     return {name: settings.get_table_config(name) for name in settings.tables()}
 
 
-def _named(databases: Databases) -> tuple[tuple[Engine, str], ...]:
-    return (
-        (databases.source, "source"),
-        (databases.replication, "replication"),
-        (databases.analytics, "analytics"),
-    )
-
-
 def _try_connection(engine: Engine, name: str) -> Line:
     """Say which database cannot be used, and where it is, before anything is begun."""
     try:
@@ -415,7 +409,7 @@ def _find_width(settings: Settings, databases: Databases) -> _Width:
     And few enough for the source, which has other work to do.
     """
     pipeline = settings.pipeline
-    room = min(_room(engine) for engine, _ in _named(databases))
+    room = min(_room(engine) for engine, _ in databases.named())
     default = max(1, min(os.cpu_count() or 1, MOST_AT_ONCE, room - 1))
     return _Width(
         pipeline.general.parallel_tables or default, pipeline.source.connections or default
@@ -434,7 +428,7 @@ def _refuse_small_pools(databases: Databases, width: _Width) -> None:
     One more is for the run's records, or for killing a statement that a stop finds. A comparison
     takes a connection of each for every table.
     """
-    for engine, name in _named(databases):
+    for engine, name in databases.named():
         is_mysql = engine is not databases.analytics
         needed = (max(width.lanes, width.tables) if is_mysql else width.tables) + 1
         room = _room(engine)

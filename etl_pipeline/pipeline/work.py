@@ -87,8 +87,12 @@ def explain_failure(error: Exception, table: str, work: Work) -> EtlError:
 
 
 def retrying(table: str, work: Work, attempt: Callable[[], Result]) -> Result:
-    """Call *attempt* up to ``ATTEMPTS`` times, with doubling waits after faults that can pass."""
+    """Call *attempt* up to ``ATTEMPTS`` times, with doubling waits after faults that can pass.
+
+    None is begun while a server is silent.
+    """
     wait_seconds = FIRST_WAIT_SECONDS
+    work.databases.check_alive()
     for _ in range(ATTEMPTS - 1):
         try:
             return attempt()
@@ -100,4 +104,5 @@ def retrying(table: str, work: Work, attempt: Callable[[], Result]) -> Result:
             work.listen(TableRetried(table, explained(error, table).what, wait_seconds))
             work.stop.wait(wait_seconds)
             wait_seconds *= 2
+            work.databases.check_alive()
     return attempt()

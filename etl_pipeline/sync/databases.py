@@ -13,9 +13,11 @@ import pymysql
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from etl_pipeline.core.connections import liveness_of
 from etl_pipeline.core.faults import find_place, is_passing, is_privilege, note_place
 from etl_pipeline.core.orphans import end_orphan, kill_query
-from etl_pipeline.core.stop import Stop
+from etl_pipeline.core.stop import GRACE_SECONDS, Stop
+from etl_pipeline.errors import DatabaseError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,30 @@ class Databases:
     analytics: Engine
     schema: str
 
+    def check_alive(self) -> None:
+        """Raise DatabaseError if one of the servers was silent just now, and still is.
+
+        So what is left to do is not begun, instead of waiting for the server again and again.
+        """
+        for engine, name in self.named():
+            if not liveness_of(engine).is_alive():
+                raise DatabaseError(
+                    "the server has fallen silent; not begun",
+                    where=place_of(engine, name),
+                    fix="find out what became of the server or of the network, then run again",
+                )
+
+    def named(self) -> tuple[tuple[Engine, str], ...]:
+        """Each engine with the name of its database."""
+        return (
+            (self.source, "source"),
+            (self.replication, "replication"),
+            (self.analytics, "analytics"),
+        )
+
     def dispose(self) -> None:
         """Close every connection in the pools."""
-        for engine in (self.source, self.replication, self.analytics):
+        for engine, _ in self.named():
             engine.dispose()
 
 
@@ -76,12 +99,15 @@ def lend_mysql(engine: Engine, stop: Stop) -> Iterator[Any]:
             kill_query(other, thread_id)
 
     try:
-        with stop.cancelling(kill), _noting_place(engine):
+        with (
+            stop.cancelling(kill, _name_session(engine, thread_id)),
+            _noting_place(engine),
+        ):
             yield connection
     except BaseException as error:
         lent.invalidate()
-        if is_passing(error):
-            # A server that is gone altogether has no statement to end.
+        # A server that is gone or silent altogether ends nothing.
+        if is_passing(error) and not (liveness_of(engine).is_silent or stop.is_requested):
             with contextlib.suppress(SQLAlchemyError), engine.connect() as other:
                 end_orphan(other, thread_id, clock=time.monotonic, sleep=time.sleep)
         raise
@@ -95,11 +121,21 @@ def lend_postgres(engine: Engine, stop: Stop) -> Iterator[Any]:
     with _noting_place(engine):
         lent = engine.raw_connection()
     connection: Any = lent.driver_connection
+
+    def cancel() -> None:
+        connection.cancel_safe(timeout=GRACE_SECONDS)
+
     try:
-        with stop.cancelling(connection.cancel), _noting_place(engine):
+        what = _name_session(engine, connection.info.backend_pid)
+        with stop.cancelling(cancel, what), _noting_place(engine):
             yield connection
     except BaseException:
         lent.invalidate()
         raise
     else:
         lent.close()
+
+
+def _name_session(engine: Engine, number: int) -> str:
+    url = engine.url
+    return f"session {number} of {url.host}:{url.port}/{url.database}"

@@ -16,10 +16,13 @@ import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 STOPPED = 130
+CANCEL_SECONDS = 10.0
+"""How long statements may take to be cancelled; a silent server never says that they are."""
 
 
 def main() -> int:
@@ -36,6 +39,7 @@ def main() -> int:
 
     PostgresConnectionManager.exception_handler = _without_values  # type: ignore[method-assign, assignment]
     PostgresConnectionManager.release = _keep_session  # type: ignore[method-assign, assignment]
+    _notice_dark_lines()
     lock = threading.Lock()
 
     def listen(event: Any) -> None:
@@ -55,6 +59,19 @@ def main() -> int:
     return 0
 
 
+def _notice_dark_lines() -> None:
+    """Let libpq end a connection whose other end is gone; dbt has no settings for that."""
+    import psycopg2  # type: ignore[import-untyped]
+
+    connect = psycopg2.connect
+    noticing = json.loads(os.environ["ETL_NOTICE_DARK_LINES"])
+
+    def connect_noticing(*arguments: Any, **parameters: Any) -> Any:
+        return connect(*arguments, **parameters | noticing)
+
+    psycopg2.connect = connect_noticing
+
+
 def _make_teller() -> Any:
     """A function that writes a line of JSON to the real stdout, which nobody else has then."""
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -71,6 +88,8 @@ def _make_teller() -> Any:
 def _watch_parent() -> None:
     sys.stdin.read()
     os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(CANCEL_SECONDS)
+    os._exit(STOPPED)
 
 
 def _progress(event: Any) -> dict[str, Any] | None:
@@ -128,7 +147,7 @@ def _words_on(result: Any) -> str | None:
 @contextlib.contextmanager
 def _without_values(manager: Any, sql: str) -> Iterator[None]:  # noqa: ARG001 - dbt's signature
     """Takes the place of the adapter's own way to report an error of the server."""
-    import psycopg2  # type: ignore[import-untyped]
+    import psycopg2
     from dbt_common.exceptions import DbtDatabaseError
 
     try:

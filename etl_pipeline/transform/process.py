@@ -5,20 +5,24 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import queue
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from etl_pipeline.errors import EtlError
 from etl_pipeline.transform.child import STOPPED
 from etl_pipeline.transform.events import Listener, NodeFinished, NodeStarted, Planned
 from etl_pipeline.transform.summary import Node
 
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 3.0
 """How long dbt may take to cancel its statements when it is asked to stop."""
+QUIET_SECONDS = 30.0
+"""dbt has told nothing for so long: the warehouse is asked whether it still answers."""
 
 
 @dataclass(slots=True)
@@ -30,11 +34,22 @@ class Outcome:
 
 
 def run_dbt(
-    arguments: Sequence[str], environment: Mapping[str, str], folder: Path, listen: Listener
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    listen: Listener,
+    check: Callable[[], object],
 ) -> Outcome:
     """Have dbt do *arguments* in *folder*, and return what became of each node.
 
     On Ctrl-C dbt is asked to cancel what the server is doing, and has ended when this raises.
+
+    Args:
+        arguments: Of dbt.
+        environment: Of its process.
+        folder: Where it works.
+        listen: Told what goes on.
+        check: Raises if the warehouse is silent; called when dbt has been so for a while.
 
     Raises:
         EtlError: It ended without a result.
@@ -47,7 +62,7 @@ def run_dbt(
         with contextlib.suppress(BrokenPipeError):
             process.stdin.write(json.dumps(list(arguments)) + "\n")
             process.stdin.flush()
-        for line in process.stdout:
+        for line in _read_lines(process.stdout, check):
             told = json.loads(line)
             has_ended = has_ended or told["event"] == "ended"
             _hear(told, outcome, listen)
@@ -60,6 +75,28 @@ def run_dbt(
             fix="see the last lines of dbt.err there, then run again",
         )
     return outcome
+
+
+def _read_lines(stream: IO[str], check: Callable[[], object]) -> Iterator[str]:
+    """The lines of *stream* to its end; while none come, *check* is called."""
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def read() -> None:
+        with contextlib.suppress(ValueError, OSError):  # closed by whoever gave up on it
+            for line in stream:
+                lines.put(line)
+        lines.put(None)
+
+    threading.Thread(target=read, name="dbt", daemon=True).start()
+    while True:
+        try:
+            line = lines.get(timeout=QUIET_SECONDS)
+        except queue.Empty:
+            check()
+            continue
+        if line is None:
+            return
+        yield line
 
 
 @contextlib.contextmanager

@@ -90,7 +90,13 @@ def transform_once(
                 ),
             ]
             environment = make_environment(raw_schema, layers, folder, threads=_threads())
-            outcome = run_dbt(["build", *arguments], environment, folder, listen)
+            outcome = run_dbt(
+                ["build", *arguments],
+                environment,
+                folder,
+                listen,
+                lambda: connection.execute("SELECT 1"),
+            )
             if outcome.refusal:
                 raise _refused(outcome.refusal, folder)
             if not outcome.nodes:
@@ -123,7 +129,13 @@ def write_docs(settings: Settings, *, project: Path = PROJECT) -> Path:
                 raw_schema, _layers(settings), folder, threads=_threads()
             )
             arguments = ["docs", "generate", "--static", *_common(project, folder, lacks)]
-            outcome = run_dbt(arguments, environment, folder, lambda _: None)
+            outcome = run_dbt(
+                arguments,
+                environment,
+                folder,
+                lambda _: None,
+                lambda: connection.execute("SELECT 1"),
+            )
             if outcome.refusal:
                 raise _refused(outcome.refusal, folder)
             site = folder / "docs" / "index.html"

@@ -9,10 +9,13 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from etl_pipeline.config import create_test_settings
+from sqlalchemy import Engine
+
+from etl_pipeline.config import Settings, create_test_settings
 from etl_pipeline.core import ConnectionFactory
 from etl_pipeline.core.faults import explain
 from tests.core.certificates import make_pair
@@ -72,13 +75,13 @@ def ask(section: str, server: FalseServer, config: dict[str, Any]) -> tuple[str,
     settings = create_test_settings(
         pipeline_config={"connections": {section: {"connect_timeout": 5} | config}}, env_vars=env
     )
-    make = {
+    make: dict[str, Callable[[Settings], Engine]] = {
         "source": ConnectionFactory.get_source_connection,
         "replication": ConnectionFactory.get_replication_connection,
         "analytics": ConnectionFactory.get_analytics_connection,
-    }[section]
+    }
     try:
-        make(settings).connect()
+        make[section](settings).connect()
     except Exception as error:
         words = str(explain(error, "there"))
     if has_given_away(server.heard, PASSWORD):

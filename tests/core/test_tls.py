@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from etl_pipeline.config import create_test_settings
+from etl_pipeline.config import Settings, create_test_settings
 from etl_pipeline.core import ConnectionFactory
 from etl_pipeline.core.faults import explain
 from etl_pipeline.demo import server_processes, server_programs
@@ -41,11 +41,12 @@ class Secure:
         """An engine of *family* with *variables* like ``SSL_CA``."""
         named = {f"TEST_{family}_{name}": str(value) for name, value in variables.items()}
         settings = create_test_settings(pipeline_config=pipeline, env_vars=self.lab.env | named)
-        return {
+        make: dict[str, Callable[[Settings], Any]] = {
             "OPENDENTAL_SOURCE": ConnectionFactory.get_source_connection,
             "MYSQL_REPLICATION": ConnectionFactory.get_replication_connection,
             "POSTGRES_ANALYTICS": ConnectionFactory.get_analytics_connection,
-        }[family](settings)
+        }
+        return make[family](settings)
 
 
 @pytest.fixture(scope="module")

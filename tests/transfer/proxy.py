@@ -16,6 +16,8 @@ class Proxy:
     Attributes:
         port: Where clients connect to.
         to_client: Falsifies what the server says; set by the test, as is *to_server*.
+        is_dark: Whether nothing passes any more, in either direction, and nobody is told; new
+            connections are accepted, and hear nothing. Set by the test.
         client_bytes: How many bytes have gone to the client; *server_bytes* likewise.
     """
 
@@ -27,6 +29,7 @@ class Proxy:
         self.to_server: Change = bytes
         self.client_bytes = 0
         self.server_bytes = 0
+        self.is_dark = False
         self._left: int | None = None
         self._stalls = False
         self._sockets: list[socket.socket] = []
@@ -67,6 +70,8 @@ class Proxy:
     def _pump(self, source: socket.socket, target: socket.socket, *, to_client: bool) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(1 << 16):
+                if self.is_dark:
+                    continue
                 data = self.to_client(data) if to_client else self.to_server(data)
                 if to_client and self._left is not None:
                     data = data[: self._left]

@@ -99,6 +99,7 @@ def test_freshness_comes_from_our_state(first: State) -> None:
         make_environment("raw", layers, folder, threads=1),
         folder,
         lambda _: None,
+        lambda: None,
     )  # fmt: skip
     assert outcome.refusal is None
     (result,) = json.loads((folder / "sources.json").read_text())["results"]
