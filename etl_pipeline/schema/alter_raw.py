@@ -7,11 +7,18 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from etl_pipeline.errors import SchemaError
+from etl_pipeline.schema.casts import cast_value
 from etl_pipeline.schema.catalog import Column, Table
 from etl_pipeline.schema.ddl import raw_comment
 from etl_pipeline.schema.drift import Change, DriftPolicy, Kind
 from etl_pipeline.schema.loaded import LoadedTable
-from etl_pipeline.schema.names import postgres_name, quote_postgres, quote_text, raw_key_name
+from etl_pipeline.schema.names import (
+    DELETED_AT,
+    postgres_name,
+    quote_postgres,
+    quote_text,
+    raw_key_name,
+)
 from etl_pipeline.schema.standing import StandingTable
 from etl_pipeline.schema.types import CarriedColumn, Mode
 
@@ -239,31 +246,24 @@ def retype_columns(table: str, retypes: Mapping[str, tuple[str, str]]) -> str:
     """
     parts = (
         f"ALTER COLUMN {quote_postgres(name)} TYPE {after} "
-        f"USING {_cast(quote_postgres(name), before, after)}"
+        f"USING {cast_value(quote_postgres(name), before, after)}"
         for name, (before, after) in retypes.items()
     )
     return f"ALTER TABLE {table}\n  " + ",\n  ".join(parts)
 
 
-def retype_empty(table: str, retypes: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
-    """The same where values do not fit: the table is emptied, and loaded anew afterwards."""
-    parts = (
-        f"ALTER COLUMN {quote_postgres(name)} TYPE {after} USING NULL::{after}"
-        for name, (_, after) in retypes.items()
+def empty_column(table: str, name: str, after: str) -> str:
+    """The same for a column whose values do not fit: it is emptied, to be filled afterwards."""
+    return f"ALTER TABLE {table} ALTER COLUMN {quote_postgres(name)} TYPE {after} USING NULL"
+
+
+def retype_gone(table: str, name: str, before: str, after: str) -> str:
+    """The same, but what rows hold that are marked as deleted is cast."""
+    value = cast_value(quote_postgres(name), before, after)
+    return (
+        f"ALTER TABLE {table} ALTER COLUMN {quote_postgres(name)} TYPE {after} "
+        f"USING CASE WHEN {quote_postgres(DELETED_AT)} IS NOT NULL THEN {value} END"
     )
-    return f"DELETE FROM {table}", f"ALTER TABLE {table}\n  " + ",\n  ".join(parts)
-
-
-_NUMBERS = frozenset({"smallint", "integer", "bigint"})
-
-
-def _cast(column: str, before: str, after: str) -> str:
-    """PostgreSQL casts no number but integer to boolean, and boolean to no other number."""
-    if after == "boolean" and before in _NUMBERS:
-        return f"{column}::integer::boolean"
-    if before == "boolean" and (after in _NUMBERS or after.startswith("numeric")):
-        return f"{column}::integer::{after}"
-    return f"{column}::{after}"
 
 
 def _comment(changes: Sequence[Change], target: RawTarget) -> dict[str | None, str]:

@@ -21,7 +21,7 @@ class DriftEvent:
         subject: The column or index; empty for the table itself.
         detail: What was and what is, for people.
         verdict: ``follow``; ``refuse``, with the statements that would follow it; ``reload``,
-            where the table was emptied and filled anew; or ``report``, where nothing is done.
+            where a column was emptied and filled again; or ``report``, where nothing is done.
         replication: Statements in the replication database, in their order.
         raw: Statements in the analytics database, in their order.
         dependents: Views that show the table, directly or by way of others.

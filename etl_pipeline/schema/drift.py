@@ -49,7 +49,7 @@ class DriftPolicy:
         drops: Whether a column that is dropped at the source is dropped in ``raw`` too.
         renamed: Old name by new name, as ``tables.yml`` says.
         excluded: Columns that ``tables.yml`` leaves out.
-        accepts: Whether changes are followed in any case, and what does not fit is loaded anew.
+        accepts: Whether changes are followed in any case, and what only ``raw`` has may be lost.
         adopts: Whether a table of ``raw`` that is not as we made it is taken over.
     """
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from etl_pipeline.schema.alter_raw import retype_columns, retype_empty
+from etl_pipeline.schema.alter_raw import retype_columns
 from etl_pipeline.schema.decision import DriftEvent, decide, merge, refuse_frozen
 from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
 from etl_pipeline.schema.names import quote_postgres
@@ -84,11 +84,10 @@ class TableDrift:
         """Mark what was found as done, in the transaction that loads the table."""
         if not self.events:
             return
-        if raw.is_emptied and raw.drift and raw.drift.steps:
+        if raw.refilled_by and raw.drift and raw.drift.steps:
             retypes = raw.drift.steps.retypes
             meant = retype_columns(quote_postgres(raw.schema, raw.text.name), retypes)
-            instead = retype_empty(quote_postgres(raw.schema, raw.text.name), retypes)
-            self.events = [_reloaded(event, meant, instead) for event in self.events]
+            self.events = [_reloaded(event, meant, raw.refilled_by) for event in self.events]
         write_events(analytics, run_id, self.events)
         mark_done(analytics, run_id, [raw.text.name])
 
@@ -125,7 +124,7 @@ def _raw_pairs(drift: RawDrift | None) -> list[Any]:
 
 
 def _reloaded(event: DriftEvent, meant: str, instead: tuple[str, ...]) -> DriftEvent:
-    """*event*, where the table was emptied because old values did not fit."""
+    """*event*, where columns were emptied because old values did not fit."""
     if meant not in event.raw:
         return event
     done = tuple(one for s in event.raw for one in (instead if s == meant else (s,)))

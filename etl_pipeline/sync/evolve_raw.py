@@ -14,8 +14,6 @@ from etl_pipeline.schema.alter_raw import (
     RawSteps,
     RawTarget,
     alter_raw,
-    retype_columns,
-    retype_empty,
     with_raw_changes,
 )
 from etl_pipeline.schema.drift import Change, DriftPolicy, Kind, find_changes
@@ -33,6 +31,7 @@ from etl_pipeline.sync.dependents import (
 from etl_pipeline.sync.raw_schema import read_loaded, write_loaded
 from etl_pipeline.sync.raw_sql import add_marks
 from etl_pipeline.sync.raw_table import read_standing_table
+from etl_pipeline.sync.retype_raw import Retyping
 from etl_pipeline.transfer.select import TableText
 
 LOCK_SECONDS = 20
@@ -164,7 +163,9 @@ class EvolvingRaw:
         marks_deletes: Whether rows that are gone are to stay, marked.
         drift: What it follows; None where the table is new.
         done: Statements that ran, in their order, without those for views.
-        is_emptied: Whether old values did not fit and all rows are loaded anew.
+        refilled_by: What ran instead of one ALTER, where old values did not fit a new type; the
+            comparison fills the columns again.
+        marked: Rows that were marked as deleted before that.
     """
 
     analytics: psycopg.Connection
@@ -174,10 +175,12 @@ class EvolvingRaw:
     marks_deletes: bool
     drift: RawDrift | None
     done: list[str] = field(default_factory=list)
-    is_emptied: bool = False
+    refilled_by: tuple[str, ...] = ()
     _dependents: Dependents | None = None
     _access: Access | None = None
+    marked: int = 0
     _is_altered: bool = False
+    _mark_gone: str | None = None
 
     @property
     def is_new(self) -> bool:
@@ -199,11 +202,23 @@ class EvolvingRaw:
         """Columns that the source has not: NULL in each row that is written."""
         return tuple(self.drift.kept) if self.drift else ()
 
-    def alter(self) -> None:
+    @property
+    def filled(self) -> tuple[str, ...]:
+        """Columns that are new, or of another type: that their values differ tells no more."""
+        if self.drift is None or self.drift.steps is None:
+            return ()
+        added = (c.subject for c in self.drift.changes if c.kind is Kind.COLUMN_ADDED)
+        return (*self.drift.steps.retypes, *(postgres_name(name) for name in added if name))
+
+    def alter(self, mark_gone: str | None = None) -> None:
         """Make the table what the rows that come are to be written into; once.
 
         From here to the end of the transaction nobody reads the table, so the rows are better
         brought near before.
+
+        Args:
+            mark_gone: Marks the rows as deleted that did not come. It runs before columns are made
+                of another type, for what such rows hold is nowhere else any more.
 
         Raises:
             SchemaError: Old values do not fit, or something is in the way.
@@ -211,6 +226,7 @@ class EvolvingRaw:
         if self._is_altered or self.drift is None:
             return
         self._is_altered = True
+        self._mark_gone = mark_gone
         if self.drift.takes_views_away:
             # Views may stand on several tables that change at a time. Waited for before this
             # transaction locks anything that whoever holds it might need.
@@ -273,28 +289,26 @@ class EvolvingRaw:
             self._run(statements)
 
     def _retype(self, retypes: Mapping[str, tuple[str, str]]) -> None:
-        statement = retype_columns(self._target, retypes)
-        try:
-            with self.analytics.transaction():
-                self._run([statement])
-        except (
-            psycopg.DataError,
-            psycopg.IntegrityError,
-            psycopg.errors.CannotCoerce,
-            psycopg.errors.DatatypeMismatch,
-            psycopg.errors.UndefinedFunction,
-        ) as error:
-            self.done.remove(statement)
-            if not self.policy.accepts:
-                raise DriftError(
-                    "old values in raw do not fit: "
-                    + ", ".join(f"{name} {old} → {new}" for name, (old, new) in retypes.items())
-                    + f" ({error.sqlstate})",
-                    where=self.text.name,
-                    fix=f"etl run {self.text.name} --accept-drift (loads the table anew)",
-                ) from error
-            self.is_emptied = True
-            self._run(retype_empty(self._target, retypes))
+        key = {postgres_name(name) for name in self.text.table.primary_key}
+        steps = self.drift.steps if self.drift else None
+        is_same_key = not key & retypes.keys() and not (steps and (steps.unkey or steps.rekey))
+        if self.marks_deletes and self._mark_gone and is_same_key:
+            self.marked = self.analytics.execute(self._mark_gone.encode()).rowcount
+        retyping = Retyping(
+            self.analytics,
+            self.text.name,
+            self._target,
+            self._target,
+            key,
+            has_marks=self.marks_deletes,
+            knows_gone=is_same_key,
+            has_kept=bool(self.kept),
+            accepts=self.policy.accepts,
+        )
+        retyping.retype(retypes)
+        self.done += retyping.done
+        if retyping.is_refilled:
+            self.refilled_by = tuple(retyping.done)
 
     def _rekey(self, statement: str) -> None:
         """Make the key over the rows that are there, or over none where they do not fit it."""

@@ -125,6 +125,10 @@ def _evolve(job: WriteJob, policy: DriftPolicy, collations: Collection[str], lan
         )
         rehearsed = _rehearse(connection, source, steps_at)
     except err.MySQLError as error:
+        if _is_misfit(error):  # whatever the rows are: it is built
+            replica.forget(connection, source.name)
+            connection.commit()
+            return
         refuse_unfit(source, error)
         ddl = create_replica(source, name=incoming_name(source.name), collations=collations)
         refuse_column(connection, job.text, ddl, error)
@@ -241,13 +245,17 @@ def _run(connection: Any, table: str, statements: Sequence[str]) -> bool:
             for statement in statements:
                 cursor.execute(statement)
     except err.MySQLError as error:
-        if not error.args or error.args[0] not in _MISFITS:
+        if not _is_misfit(error):
             raise
         replica.forget(connection, table)
         forget_begun(connection, table)
         connection.commit()
         return False
     return True
+
+
+def _is_misfit(error: err.MySQLError) -> bool:
+    return bool(error.args) and error.args[0] in _MISFITS
 
 
 def _finish(job: WriteJob, connection: Any, known: Remembered, definition: bytes) -> Remembered:

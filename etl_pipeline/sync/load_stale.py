@@ -142,19 +142,19 @@ def _load(
     whole = [proof.chunk for proof in stale.whole]
     brought = job.digests(incoming, whole, proofs)
     expect_rows(text.name, brought, stale.whole)
-    job.raw.alter()
+    has_marks = job.rules.marks_deletes
+    statements = apply_differences(
+        job.target, text, whole, has_marks=has_marks, kept=job.raw.kept, filled=job.raw.filled
+    )
+    job.raw.alter(mark_gone=statements[1] if has_marks and text.table.primary_key else None)
     sent = {chunk.ordinal: digest for chunk, digest in zip(whole, brought, strict=True)}
     if text.table.primary_key:
         sent |= _bring_changes(job, proofs, stale)
         keys = ", ".join(quote_postgres(name) for name in text.table.primary_key)
         analytics.execute(f"ALTER TABLE {incoming} ADD PRIMARY KEY ({keys})".encode())
         analytics.execute(f"ANALYZE {incoming}".encode())
-        has_marks = job.rules.marks_deletes
-        statements = apply_differences(
-            job.target, text, whole, has_marks=has_marks, kept=job.raw.kept
-        )
         gone, missing, updated, inserted = job.execute(statements)
-        loaded = Loaded(inserted, updated, gone + missing)
+        loaded = Loaded(inserted, updated, gone + missing + job.raw.marked)
     elif job.digests(job.target, whole, proofs) != brought:
         deleted, inserted = job.execute(replace_rows(job.target, text))
         loaded = Loaded(inserted, 0, deleted)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from etl_pipeline.schema.names import DELETED_AT, LOADED_AT, quote_postgres
+from etl_pipeline.schema.names import DELETED_AT, LOADED_AT, postgres_name, quote_postgres
 from etl_pipeline.schema.types import CarriedColumn
 from etl_pipeline.transfer.select import Chunk, TableText
 
@@ -135,9 +135,16 @@ def _values(columns: Sequence[CarriedColumn], alias: str) -> str:
     return ", ".join(c.compare.format(f"{alias}.{quote_postgres(c.name)}") for c in columns)
 
 
-def unlike_rows(text: TableText, one: str, other: str) -> str:
-    """The condition that rows of the same key, of the aliases *one* and *other*, differ."""
-    rest = [c for c in text.columns if c.name not in text.table.primary_key]
+def unlike_rows(text: TableText, one: str, other: str, *, but: Sequence[str] = ()) -> str:
+    """The condition that rows of the same key, of the aliases *one* and *other*, differ.
+
+    Columns that ``raw`` calls one of *but* are left out.
+    """
+    rest = [
+        c
+        for c in text.columns
+        if c.name not in text.table.primary_key and postgres_name(c.name) not in but
+    ]
     if not rest:
         return "false"
     return f"ROW({_values(rest, one)}) IS DISTINCT FROM ROW({_values(rest, other)})"
@@ -157,6 +164,7 @@ def apply_differences(
     *,
     has_marks: bool,
     kept: Sequence[str] = (),
+    filled: Sequence[str] = (),
 ) -> tuple[str, str, str, str]:
     """The statements that make *target* equal to what was brought: two deletes, update, insert.
 
@@ -170,6 +178,8 @@ def apply_differences(
         has_marks: Whether rows are marked instead of deleted; one that comes again loses its mark.
         kept: Columns that the source has no more: a row that is written has NULL in them, since
             what stood there belongs to what the row was.
+        filled: Columns that are new in the table, or of another type. A row of which no other
+            value changed is still what it was.
     """
     names = ", ".join(quote_postgres(name) for name in text.column_names)
     theirs = ", ".join("n." + quote_postgres(name) for name in text.column_names)
@@ -189,12 +199,17 @@ def apply_differences(
     delete = f"{remove} WHERE ({in_chunks(text, whole, 'h')}) AND {not_brought}"
     columns = [name for name in text.column_names if name not in text.table.primary_key]
     changes = [f"{quote_postgres(name)} = n.{quote_postgres(name)}" for name in columns]
-    changes += [f"{quote_postgres(name)} = NULL" for name in kept]
+    differs, is_other = unlike_rows(text, "h", "n"), unlike_rows(text, "h", "n", but=filled)
+    if has_marks:
+        differs, is_other = (
+            f"({one} OR h.{_GONE_SINCE} IS NOT NULL)" for one in (differs, is_other)
+        )
+    for name in map(quote_postgres, kept):
+        stays = f"CASE WHEN NOT ({is_other}) THEN h.{name} END" if filled else "NULL"
+        changes.append(f"{name} = {stays}")
     changes.append(f"{quote_postgres(LOADED_AT)} = now()")
-    differs = unlike_rows(text, "h", "n")
     if has_marks:
         changes.append(f"{_GONE_SINCE} = NULL")
-        differs = f"({differs} OR h.{_GONE_SINCE} IS NOT NULL)"
     update = (
         f"UPDATE {target} AS h SET {', '.join(changes)} "
         f"FROM {incoming} AS n WHERE {same_key} AND {differs}"

@@ -73,9 +73,17 @@ TABLES = ("patient", "copy_of_patient", "codes")
 def run(lab: Lab) -> Callable[..., RunSummary]:
     """Run the pipeline on the test's databases."""
 
-    def run_(names: Sequence[str] = (), *, full: bool = False, **configuration: Any) -> RunSummary:
+    def run_(
+        names: Sequence[str] = (),
+        *,
+        full: bool = False,
+        accept_drift: bool = False,
+        **configuration: Any,
+    ) -> RunSummary:
         settings = lab.settings_with(**configuration)
-        return run_once(settings, names, full=full, listen=lambda event: None)
+        return run_once(
+            settings, names, full=full, accept_drift=accept_drift, listen=lambda event: None
+        )
 
     return run_
 

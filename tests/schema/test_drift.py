@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from etl_pipeline.errors import SchemaError
 from etl_pipeline.schema.adopt import adopt_table
-from etl_pipeline.schema.alter_raw import RawTarget, alter_raw, retype_empty, with_raw_changes
+from etl_pipeline.schema.alter_raw import (
+    RawTarget,
+    alter_raw,
+    empty_column,
+    retype_gone,
+    with_raw_changes,
+)
 from etl_pipeline.schema.alter_replica import alter_replica
 from etl_pipeline.schema.catalog import Column, Index, IndexPart, Table
 from etl_pipeline.schema.ddl import raw_comment
@@ -273,7 +279,10 @@ def test_a_table_that_fits_is_adopted_and_another_is_renamed(expected: Expected)
     assert other.misfits == ("Code is numeric, expected integer",)
     statements = [*fits.statements, fits.rekey or "", "-- another", *other.statements]
     statements += ["-- where old values do not fit"]
-    statements += retype_empty('"raw"."patient"', {"Age": ("text", "smallint")})
+    statements += [
+        retype_gone('"raw"."patient"', "Age", "text", "smallint"),
+        empty_column('"raw"."patient"', "Age", "smallint"),
+    ]
     expected.check("drift_adopted.sql", ";\n".join(statements) + ";\n")
 
 

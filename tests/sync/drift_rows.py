@@ -122,7 +122,6 @@ ROWS: dict[str, Row] = {
         kinds="column_retyped",
         in_raw=True,
         shown="id, name, note",
-        asks="accepts",
         verdict="reload",
     ),
     "more_decimals": row(

@@ -10,6 +10,5 @@ ALTER TABLE "raw"."patient" ADD CONSTRAINT "_etl_key_patient" PRIMARY KEY ("PatN
 -- another;
 ALTER TABLE "raw"."patient" RENAME TO "patient_replaced";
 -- where old values do not fit;
-DELETE FROM "raw"."patient";
-ALTER TABLE "raw"."patient"
-  ALTER COLUMN "Age" TYPE smallint USING NULL::smallint;
+ALTER TABLE "raw"."patient" ALTER COLUMN "Age" TYPE smallint USING CASE WHEN "_etl_deleted_at" IS NOT NULL THEN "Age"::smallint END;
+ALTER TABLE "raw"."patient" ALTER COLUMN "Age" TYPE smallint USING NULL;

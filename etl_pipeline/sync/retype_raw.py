@@ -1,0 +1,118 @@
+"""Makes columns of ``raw`` of another type, also where their old values do not fit it.
+
+Every row of the source is compared afterwards, in the same transaction. So a column whose values
+do not fit may be emptied, and is filled again by that; but not what rows hold that the source has
+no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import psycopg
+
+from etl_pipeline.errors import DriftError
+from etl_pipeline.schema.alter_raw import empty_column, retype_columns, retype_gone
+from etl_pipeline.schema.names import DELETED_AT, quote_postgres
+
+_MISFITS = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.errors.CannotCoerce,
+    psycopg.errors.DatatypeMismatch,
+    psycopg.errors.UndefinedFunction,
+)
+
+
+@dataclass(slots=True)
+class Retyping:
+    """Columns of a table of ``raw`` on their way, in a transaction of the caller's.
+
+    Attributes:
+        table: The source's name, for errors.
+        target: The table, quoted.
+        rows: What its own rows are deleted from, quoted.
+        key: Names of the primary key's columns in ``raw``.
+        has_marks: Whether rows that the source has no more stay, marked as deleted.
+        knows_gone: Whether they are marked already; where the key changes, too, they are not.
+        has_kept: Whether it has columns that the source has no more.
+        accepts: Whether what only ``raw`` has may be lost.
+        done: Statements that ran, in their order.
+        is_refilled: Whether a column was emptied, to be filled by the comparison.
+    """
+
+    analytics: psycopg.Connection
+    table: str
+    target: str
+    rows: str
+    key: Collection[str]
+    has_marks: bool
+    knows_gone: bool
+    has_kept: bool
+    accepts: bool
+    done: list[str] = field(default_factory=list)
+    is_refilled: bool = False
+    _is_emptied: bool = False
+
+    def retype(self, retypes: Mapping[str, tuple[str, str]]) -> None:
+        """Make the columns of *retypes* of their new types, given with the old ones by name.
+
+        Raises:
+            DriftError: What only ``raw`` has would be lost, and may not be.
+        """
+        error = self._try(retype_columns(self.target, retypes))
+        if error is None:
+            return
+        for name, (before, after) in retypes.items():
+            one = {name: (before, after)}
+            error = self._try(retype_columns(self.target, one))
+            if error is not None:
+                self._refill(name, before, after, error)
+
+    def _refill(self, name: str, before: str, after: str, error: psycopg.Error) -> None:
+        """Empty the column, but for rows that are marked as deleted, where their values fit."""
+        self.is_refilled = True
+        what = f"{name} {before} → {after} ({error.sqlstate})"
+        if self.has_marks and not self.knows_gone:
+            self._refuse(f"old values do not fit, and the key changed, too: {what}", error)
+        if name in self.key and not self._is_emptied:
+            if self.has_kept:
+                self._refuse(f"old values of the key do not fit: {what}", error)
+            self._run(f"DELETE FROM {self.rows}")
+            self._is_emptied = True
+        if self.has_marks and self._holds_gone(name):
+            if self._try(retype_gone(self.target, name, before, after)) is None:
+                return
+            self._refuse(f"rows that are marked as deleted hold what does not fit: {what}", error)
+        self._run(empty_column(self.target, name, after))
+
+    def _holds_gone(self, name: str) -> bool:
+        """Whether rows that are marked as deleted have a value in the column."""
+        marked = f"{quote_postgres(DELETED_AT)} IS NOT NULL AND {quote_postgres(name)} IS NOT NULL"
+        query = f"SELECT EXISTS (SELECT FROM {self.rows} WHERE {marked})"
+        row = self.analytics.execute(query.encode()).fetchone()
+        return bool(row and row[0])
+
+    def _refuse(self, what: str, error: psycopg.Error) -> None:
+        if self.accepts:
+            return
+        raise DriftError(
+            what,
+            where=self.table,
+            fix=f"etl run {self.table} --accept-drift (what only raw has of it is lost)",
+        ) from error
+
+    def _try(self, statement: str) -> psycopg.Error | None:
+        """Run *statement*; its error where values do not fit, or PostgreSQL has no way for them."""
+        try:
+            with self.analytics.transaction():
+                self._run(statement)
+        except _MISFITS as error:
+            self.done.remove(statement)
+            return error
+        return None
+
+    def _run(self, statement: str) -> None:
+        self.done.append(statement)
+        self.analytics.execute(statement.encode())
