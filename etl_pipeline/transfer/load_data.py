@@ -97,9 +97,17 @@ def insert_rows(connection: Any, table: str, text: TableText, lines: Iterable[by
         table: A table of the connection's database.
         text: The table whose rows they are.
         lines: Lossless row text, a row each, without newlines.
+
+    Raises:
+        TransferError: Likewise, or a row is larger than the server's ``max_allowed_packet``: the
+            server would hang up, in that run and every other.
     """
     taken = 0
-    for statement in insert_statements(table, text, lines):
+    packet_bytes = _ask_packet(connection)
+    limit_bytes = min(_INSERT_BYTES, packet_bytes // 2)
+    for statement, last in insert_statements(table, text, lines, limit_bytes=limit_bytes):
+        if len(statement) >= packet_bytes:
+            raise _too_large(text, last, len(statement), packet_bytes)
         answer = OKPacketWrapper(wire.send_query(connection, statement))
         if answer.warning_count:
             raise _not_taken(table, f"warned {answer.warning_count} times")
@@ -109,22 +117,49 @@ def insert_rows(connection: Any, table: str, text: TableText, lines: Iterable[by
 
 def insert_statements(
     table: str, text: TableText, lines: Iterable[bytes], *, limit_bytes: int = _INSERT_BYTES
-) -> Iterator[bytes]:
-    """INSERTs of about *limit_bytes* each, of at least one row."""
+) -> Iterator[tuple[bytes, bytes]]:
+    """INSERTs of *limit_bytes* each at most, or of a single row, each with its last line."""
     names = ", ".join(quote_mysql(carried.name) for carried in text.columns)
     head = f"INSERT INTO {quote_mysql(table)} ({names}) VALUES ".encode()
     rows: list[bytes] = []
-    size = 0
+    size, last = len(head), b""
     for line in lines:
         fields = zip(text.columns, line.split(b"\t"), strict=True)
         row = b"(" + b",".join(mysql_literal(carried, field) for carried, field in fields) + b")"
         if rows and size + len(row) > limit_bytes:
-            yield head + b",".join(rows)
-            rows, size = [], 0
+            yield head + b",".join(rows), last
+            rows, size = [], len(head)
         rows.append(row)
-        size += len(row)
+        size += len(row) + 1
+        last = line
     if rows:
-        yield head + b",".join(rows)
+        yield head + b",".join(rows), last
+
+
+def _ask_packet(connection: Any) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT @@SESSION.max_allowed_packet")
+        return int(cursor.fetchone()[0])
+
+
+def _too_large(
+    text: TableText, line: bytes, statement_bytes: int, packet_bytes: int
+) -> TransferError:
+    """The error for the row of *line*, which is a statement by itself; names its largest value."""
+    fields = line.split(b"\t")
+    position = max(range(len(fields)), key=lambda one: len(fields[one]))
+    key = text.read_key(line)
+    row = f"in the row of key {key}" if key else "in a table without a key"
+    megabytes = len(fields[position]) / (1 << 20)
+    needed = 1 << (statement_bytes + 1).bit_length()
+    return TransferError(
+        f"column {text.columns[position].name} holds {megabytes:,.1f} MB of row text {row}, more "
+        f"than the replication server's max_allowed_packet of {packet_bytes / (1 << 20):,.1f} MB "
+        "lets an INSERT bring",
+        where=text.name,
+        fix=f"SET GLOBAL max_allowed_packet = {min(needed, 1 << 30)} there, and keep it in its "
+        "configuration",
+    )
 
 
 def _not_taken(table: str, what: str) -> TransferError:

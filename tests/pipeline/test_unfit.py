@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from etl_pipeline.errors import DatabaseError
 from etl_pipeline.pipeline.summary import RunSummary
 from tests.conftest import Lab
-from tests.rows import is_mariadb, make_table, read_mysql, read_postgres, run_sql
+from tests.rows import is_mariadb, make_table, numbers, read_mysql, read_postgres, run_sql
 
 Run = Callable[..., RunSummary]
 
@@ -90,3 +91,72 @@ def test_columns_that_innodb_cannot_hold_are_named(lab: Lab, run: Run) -> None:
         }
     }
     assert run(["wide", "named"], tables=tables).is_success
+
+
+@pytest.mark.parametrize("takes_infile", [True, False])
+def test_a_value_larger_than_the_targets_packet_is_named(
+    lab: Lab, run: Run, takes_infile: bool
+) -> None:
+    make_table(
+        lab.source,
+        "CREATE TABLE scan (id int PRIMARY KEY, name varchar(20), body longblob)",
+        "INSERT INTO scan VALUES (1, 'small', 'x'), (2, 'small', 'y')",
+    )
+    assert run().is_success
+    names = ("max_allowed_packet", "local_infile")
+    with lab.replication.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(f'@@GLOBAL.{name}' for name in names)}")
+        before = cursor.fetchone()
+        try:
+            cursor.execute("SET GLOBAL max_allowed_packet = 1048576")
+            cursor.execute(f"SET GLOBAL local_infile = {int(takes_infile)}")
+            run_sql(lab.source, "UPDATE scan SET body = REPEAT('z', 700000) WHERE id = 2")
+            for _ in range(2):  # and not as a connection that was lost
+                (failed,) = run().failed
+                assert "column body holds 1.3 MB of row text in the row of key 2" in (
+                    failed.error or ""
+                )
+                assert "max_allowed_packet of 1.0 MB" in (failed.error or "")
+            cursor.execute((failed.fix or "").split(" there")[0])
+            assert run().is_success
+        finally:
+            for name, value in zip(names, before or (), strict=True):
+                cursor.execute(f"SET GLOBAL {name} = {value}")
+    assert read_mysql(lab.replication, "scan") == read_mysql(lab.source, "scan")
+
+
+def test_small_rows_go_through_a_small_packet(lab: Lab, run: Run) -> None:
+    make_table(
+        lab.source,
+        "CREATE TABLE note (id int PRIMARY KEY, words text)",
+        f"INSERT INTO note SELECT seq, REPEAT('w', 100) FROM {numbers(3000)}",
+    )
+    with lab.replication.cursor() as cursor:
+        cursor.execute("SELECT @@GLOBAL.max_allowed_packet, @@GLOBAL.local_infile")
+        packet, infile = cursor.fetchone() or (0, 0)
+        try:
+            cursor.execute("SET GLOBAL max_allowed_packet = 65536, GLOBAL local_infile = 0")
+            assert run().is_success
+        finally:
+            cursor.execute(
+                f"SET GLOBAL max_allowed_packet = {packet}, GLOBAL local_infile = {infile}"
+            )
+
+
+def test_a_lost_privilege_comes_with_the_grant_to_paste(lab: Lab, run: Run) -> None:
+    make_table(
+        lab.source, "CREATE TABLE words (id int PRIMARY KEY)", "INSERT INTO words VALUES (1)"
+    )
+    assert run().is_success
+    user, database = (lab.env[f"TEST_MYSQL_REPLICATION_{name}"] for name in ("USER", "DB"))
+    with lab.replication.cursor() as cursor:
+        cursor.execute(f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM '{user}'@'%'")
+        cursor.execute(
+            f"GRANT SELECT, INSERT, CREATE, DROP, ALTER ON `{database}`.* TO '{user}'@'%'"
+        )
+        run_sql(lab.source, "DELETE FROM words")
+        with pytest.raises(DatabaseError) as error:
+            run()
+        assert f"`.* TO `{user}`@`%`" in (error.value.fix or "")
+        cursor.execute(error.value.fix or "")
+    assert run().is_success

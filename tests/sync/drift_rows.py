@@ -184,7 +184,7 @@ ROWS: dict[str, Row] = {
     "adopted_as_it_is": row(
         kinds="table_adopted",
         in_raw=True,
-        by_others=("ALTER TABLE raw.{t} ADD mine int DEFAULT 7, DROP CONSTRAINT {t}_pkey",),
+        by_others=("ALTER TABLE raw.{t} ADD mine int DEFAULT 7, DROP CONSTRAINT _etl_key_{t}",),
         asks="adopts",
     ),
     "adopted_beside_it": row(

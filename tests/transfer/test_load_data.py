@@ -308,7 +308,7 @@ def test_statements_keep_to_the_limit_and_a_larger_row_goes_alone(lab: Lab) -> N
         b"%d\t" % n + b"x" * size for n, size in enumerate([10, 20, 3000, 5, 400, 500, 600, 7])
     ]
     limit = 1000
-    statements = list(insert_statements("notes", text, lines, limit_bytes=limit))
+    statements = [one for one, _ in insert_statements("notes", text, lines, limit_bytes=limit)]
     sizes = [len(statement) for statement in statements]
     head = len(b"INSERT INTO `notes` (`k`,`note`) VALUES ")
     rows = [statement.count(b"(") - 1 for statement in statements]
