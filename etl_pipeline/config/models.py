@@ -263,7 +263,8 @@ class Notify(_Model):
     )
     command: Annotated[list[Text], Field(min_length=1)] | None = key(
         "a program and its arguments; it gets the run's JSON on its standard input, has 60 "
-        "seconds, and sees none of the variables that hold the databases",
+        "seconds, and sees none of the variables that hold the databases; what it prints goes to "
+        "stderr",
         example=["/usr/local/bin/tell-ann", "--subject", "etl"],
     )
     webhook: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = key(

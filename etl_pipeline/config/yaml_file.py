@@ -10,6 +10,9 @@ from etl_pipeline.errors import Fault
 if TYPE_CHECKING:
     from ruamel.yaml.nodes import Node
 
+MOST_VALUES = 100_000
+"""What a file may say: five hundred tables with all their columns are a tenth of it."""
+
 Path = tuple[str | int, ...]
 
 
@@ -36,6 +39,8 @@ def parse_yaml(text: str, *, where: str) -> YamlText:
         lines: dict[Path, int] = {}
         faults: list[Fault] = []
         if root is not None:
+            if _is_bomb(root):
+                return YamlText(faults=(_too_much(where),))
             _walk(root, (), where, lines, faults)
             if faults:
                 return YamlText(lines=lines, faults=tuple(faults))
@@ -57,6 +62,47 @@ def parse_yaml(text: str, *, where: str) -> YamlText:
         )
         return YamlText(faults=(fault,))
     return YamlText(data, lines)
+
+
+def _is_bomb(root: Node) -> bool:
+    """Whether *root* stands for more than ``MOST_VALUES`` values, aliases written out.
+
+    Each node is looked at once, however many aliases name it; one that holds itself has no end.
+    """
+    sizes: dict[int, float] = {}
+    under_way: set[int] = set()
+    todo = [root]
+    while todo:
+        node = todo[-1]
+        parts = _parts(node)
+        if id(node) in sizes:
+            todo.pop()
+        elif id(node) in under_way:
+            under_way.remove(id(node))
+            sizes[id(todo.pop())] = 1 + sum(sizes[id(part)] for part in parts)
+        else:
+            under_way.add(id(node))
+            if any(id(part) in under_way for part in parts):
+                return True
+            todo += [part for part in parts if id(part) not in sizes]
+    return sizes[id(root)] > MOST_VALUES
+
+
+def _parts(node: Node) -> list[Node]:
+    """The nodes right under *node*."""
+    from ruamel.yaml.nodes import MappingNode, SequenceNode
+
+    if isinstance(node, MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, SequenceNode) else []
+
+
+def _too_much(where: str) -> Fault:
+    return Fault(
+        f"aliases (*name) make more than {MOST_VALUES:,} values of this, or hold themselves",
+        where,
+        "write out what the aliases stand for",
+    )
 
 
 def _walk(node: Node, path: Path, where: str, lines: dict[Path, int], faults: list[Fault]) -> None:

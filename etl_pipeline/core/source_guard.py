@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from etl_pipeline.core.source_words import FUNCTION_PREFIXES, FUNCTIONS, OPENING_WORDS, VERBS
+from etl_pipeline.core.source_words import FUNCTIONS, OPENING_WORDS, VERBS
 from etl_pipeline.core.sql_tokens import Kind, Token, UnclearTextError, split_tokens
 from etl_pipeline.errors import StatementRefusedError
 
@@ -155,7 +155,7 @@ def _check_calls(tokens: Sequence[Token]) -> None:
         if token.kind is Kind.WORD and token.text in OPENING_WORDS:
             continue
         name = token.text.upper()
-        if name in FUNCTIONS or name.startswith(FUNCTION_PREFIXES):
+        if name in FUNCTIONS:
             continue
         if before in ("WITH", "RECURSIVE", ",") and _names_expression(tokens, index + 1):
             continue

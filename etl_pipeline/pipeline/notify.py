@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 COMMAND_SECONDS = 60.0
 WEBHOOK_SECONDS = 10.0
 ATTEMPTS = 3
+_ERROR_STREAM = 2
 
 
 def notify(config: Notify, outcome: str, text: str, *, sleep: Callable[[float], None]) -> None:
@@ -51,6 +52,8 @@ def _run(command: Sequence[str], text: str) -> None:
             input=text,
             text=True,
             encoding="utf-8",
+            # What it prints is no part of our result, which may be JSON.
+            stdout=_ERROR_STREAM,
             timeout=COMMAND_SECONDS,
             env=env,
             check=False,

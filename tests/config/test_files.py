@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import stat
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,8 @@ from etl_pipeline.errors import ConfigurationError, FaultyConfigurationError
 from tests.config.test_guide import write
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import time
+from pathlib import Path
 
 PASSWORD = "TEST_OPENDENTAL_SOURCE_PASSWORD"
 
@@ -155,6 +157,41 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
     with pytest.raises(FaultyConfigurationError) as caught:
         Settings("test", FileConfigProvider(tmp_path))
     assert len(caught.value.faults) == 3
+
+
+def bomb(key: str) -> str:
+    """Ten values, ten times as many in each line that follows: a thousand million in ten lines."""
+    lines = [f"a0: &a0 [{', '.join(['x'] * 10)}]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
+    return "\n".join([*lines, f"{key}: *a9"])
+
+
+MERGED = "\n".join(
+    [
+        "a0: &a0 {k: v}",
+        *(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}" for n in range(1, 9)),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [bomb("tables"), MERGED, "a: &a [*a]", "a: &a {b: {c: *a}}"],
+    ids=["lists", "merged", "itself", "inside itself"],
+)
+def test_aliases_that_make_too_much_are_refused_at_once(text: str) -> None:
+    started = time.monotonic()
+    parsed = parse_yaml(text, where="tables.yml")
+    assert time.monotonic() - started < 5
+    (fault,) = parsed.faults
+    assert fault.where == "tables.yml"
+    assert fault.what.startswith("aliases")
+
+
+def test_an_alias_that_is_used_a_few_times_is_read() -> None:
+    text = "rules: &rules {overlap: 5}\ntables: {a: *rules, b: *rules, c: {<<: *rules}}"
+    tables = parse_yaml(text, where="tables.yml").data["tables"]
+    assert tables["a"] == tables["b"] == tables["c"] == {"overlap": 5}
 
 
 @given(st.text(max_size=60))

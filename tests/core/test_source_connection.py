@@ -6,17 +6,21 @@ import inspect
 import socket
 import threading
 import warnings
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pymysql
 import pytest
+from pymysql import err
 from pymysql.connections import Connection as DriverConnection
-from pymysql.constants import CLIENT, COMMAND
+from pymysql.constants import CLIENT, COMMAND, ER
 from sqlalchemy import text
 
 from etl_pipeline.core import ConnectionFactory
 from etl_pipeline.core.faults import explain
 from etl_pipeline.core.source_connection import SourceConnection, list_session_statements
+from etl_pipeline.core.source_words import FUNCTIONS
+from etl_pipeline.demo.server_databases import connect_mysql
 from etl_pipeline.errors import DatabaseError, StatementRefusedError
 
 if TYPE_CHECKING:
@@ -258,3 +262,16 @@ def test_pymysql_is_built_as_we_think() -> None:
     assert "**WARN**" in inspect.getsource(pymysql.connections.MySQLResult)
     with warnings.catch_warnings():
         assert issubclass(SourceConnection, DriverConnection)
+
+
+def test_what_may_be_called_is_the_servers_own(lab: Lab) -> None:
+    """So no stored function of that name is called in its place."""
+    with closing(connect_mysql(lab.servers.source)) as connection, connection.cursor() as cursor:
+        strangers = []
+        for name in sorted(FUNCTIONS):
+            try:
+                cursor.execute(f"SELECT {name}()")
+            except err.MySQLError as error:
+                if error.args[0] in (ER.SP_DOES_NOT_EXIST, ER.NO_DB_ERROR):
+                    strangers.append(name)
+        assert strangers == []

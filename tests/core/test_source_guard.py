@@ -58,6 +58,10 @@ OF_A_SESSION = [
     "KILL QUERY 17",
 ]
 REFUSED = [
+    "SELECT ST_Purge(1) FROM t",
+    "SELECT JSON_export(note) FROM patient",
+    "SELECT REGEXP_replace_all(note, 'a', 'b') FROM patient",
+    "SELECT `st_purge`(1)",
     "",
     " ; ",
     "INSERT INTO t VALUES (1)",

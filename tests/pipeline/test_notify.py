@@ -70,6 +70,12 @@ def test_a_command_gets_the_json_on_its_input(tmp_path: Path) -> None:
     assert json.loads(file.read_text()) == {"rows": 1}
 
 
+def test_what_a_command_prints_is_no_part_of_the_result(capfd: pytest.CaptureFixture[str]) -> None:
+    tell(Notify(command=[sys.executable, "-c", "print('told')"]))
+    out, err = capfd.readouterr()
+    assert (out, err) == ("", "told\n")
+
+
 def test_a_command_sees_no_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_OPENDENTAL_SOURCE_PASSWORD", "S3CRET")
     monkeypatch.setenv("POSTGRES_ANALYTICS_PASSWORD", "S3CRET")
