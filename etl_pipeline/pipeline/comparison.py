@@ -102,20 +102,22 @@ def _repair_table(
     with attempted(outcome, work):
         with open_comparison(text, plan, work, scope) as job:
             verdict.repaired, change = repair_table(job, claim, found.wrong)
-        _fill_in(outcome, verdict, change)
+        # What somebody asked to see is not recorded for others.
+        names_keys = text.has_plain_key or not scope.show_values
+        _fill_in(outcome, verdict, change, names_keys=names_keys)
     if outcome.error:
         verdict.error, verdict.fix = outcome.error, outcome.fix
     return outcome
 
 
-def _fill_in(outcome: TableOutcome, verdict: Verdict, change: Change) -> None:
+def _fill_in(outcome: TableOutcome, verdict: Verdict, change: Change, *, names_keys: bool) -> None:
     outcome.inserted, outcome.updated = change.inserted, change.updated
     outcome.deleted = change.deleted
     outcome.rows_read = sum(sum(one.rows.values()) for one in verdict.repaired)
     for one in verdict.repaired:
         keys = [key for d in verdict.discrepancies if d.place == one.place for key in d.keys]
+        more = " and others" if sum(one.rows.values()) > len(keys) else ""
+        named = f"; keys {', '.join(keys)}{more}" if names_keys else ""
         outcome.notes.append(
-            f"copied again in {one.place}: {count_words(Counter(one.rows))}; "
-            f"keys {', '.join(keys)}"
-            + (" and others" if sum(one.rows.values()) > len(keys) else "")
+            f"copied again in {one.place}: {count_words(Counter(one.rows))}{named}"
         )

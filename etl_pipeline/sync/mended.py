@@ -105,8 +105,9 @@ def _is_old(stamp: bytes, horizon: bytes) -> bool:
 def _mended(text: TableText, why: Why, chunk: Chunk, difference: Difference | None) -> Mended:
     if difference is None:
         return Mended("replication", why, chunk)
-    keys = dict.fromkeys(text.read_key(line) for line in (*difference.new, *difference.gone))
-    return Mended("replication", why, chunk, len(keys), tuple(keys)[:KEYS_NAMED])
+    lines = {text.key_of(line): line for line in (*difference.new, *difference.gone)}
+    named = [text.read_key(line) for line in list(lines.values())[:KEYS_NAMED]]
+    return Mended("replication", why, chunk, len(lines), tuple(dict.fromkeys(named)))
 
 
 def describe_mended(mended: Sequence[Mended]) -> list[str]:

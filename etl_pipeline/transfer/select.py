@@ -80,9 +80,28 @@ class TableText:
         places = (self.column_names.index(name) for name in self.table.primary_key)
         return b"\t".join(fields[i] for i in places)
 
-    def read_key(self, line: bytes) -> str:
-        """The primary key in a line of row text, for people; empty without a key."""
-        return self.key_of(line).decode(errors="replace").replace("\t", ", ")
+    def read_key(self, line: bytes, *, shows_text: bool = False) -> str:
+        """The primary key in a line of row text, as ``show_key``; empty without a key."""
+        values = self.key_of(line).decode(errors="replace").split("\t")
+        return self.show_key(values, shows_text=shows_text)
+
+    def show_key(self, values: Sequence[str], *, shows_text: bool = False) -> str:
+        """The *values* of the primary key for people.
+
+        What is no integer may be somebody's name: it is an ellipsis unless *shows_text*.
+        """
+        pairs = zip(self.table.primary_key, values, strict=False)
+        return ", ".join(
+            value if shows_text or self._is_integer(name) else "…" for name, value in pairs
+        )
+
+    @property
+    def has_plain_key(self) -> bool:
+        """Whether the primary key is of integers alone, which name nobody."""
+        return all(map(self._is_integer, self.table.primary_key))
+
+    def _is_integer(self, column: str) -> bool:
+        return self.table.column(column).data_type in INTEGER_TYPES
 
     def copy_key(self, key: bytes) -> bytes:
         """A line of the text of ``keys`` as a line for COPY of the key's columns."""

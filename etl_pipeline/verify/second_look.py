@@ -117,7 +117,8 @@ def _look_at_rows(
     for number, raw_key in enumerate(raw_keys, start=len(keys)):
         if number in unlike_replica and has_witness and job.scope.compares("raw"):
             values = shown_replica.get(number)
-            difference = RowDifference(", ".join(raw_key), "extra", values=values)
+            words = job.text.show_key(raw_key, shows_text=job.scope.show_values)
+            difference = RowDifference(words, "extra", values=values)
             _add(seen, ("raw", False), difference)
             wrong.append(WrongRow("raw", "extra", None, raw_key))
     return wrong
@@ -168,7 +169,7 @@ def _name(
 ) -> list[WrongRow]:
     """What is wrong with the rows of a key, in the places that are compared."""
     text, wrong = job.text, []
-    words = text.keys.read_key(key)
+    words = text.keys.read_key(key, shows_text=job.scope.show_values)
     if (judgement.replication or is_stale) and job.scope.compares("replication"):
         ours, theirs = rows.source.get(key), rows.replica.get(key)
         kind = _kind(expects=ours is not None, holds=theirs is not None)

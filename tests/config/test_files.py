@@ -130,7 +130,7 @@ def test_faults_of_all_files_come_together(tmp_path: Path) -> None:
     [
         (
             "general:\n  parallel_tables: 1\n  parallel_tables: 2\n",
-            ":3: general.parallel_tables st",
+            ":3: general.parallel_tables is given twice",
         ),
         ("a: [1\nb: 2\n", "this is not YAML"),
         ("a: 1\n\tb: 2\n", "this is not YAML"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from etl_pipeline.pipeline.summary import RunSummary
+from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.schema import types
 from tests.conftest import Lab
 from tests.pipeline.test_types import ALL_BYTES
@@ -227,3 +227,32 @@ def test_rows_arrive_by_insert_where_local_infile_is_off(lab: Lab, run: Run) -> 
     assert said.endswith("SET GLOBAL local_infile = 1 there changes it")
     assert [outcome.notes for outcome in summary.outcomes] == [[], []]
     assert read_exactly(lab.replication, "t") == read_exactly(lab.source, "t")
+
+
+def test_a_key_of_text_is_no_part_of_an_error_or_a_record(
+    lab: Lab, run: Callable[..., RunSummary], verify: Callable[..., VerifySummary]
+) -> None:
+    """It may be a patient's name; whoever asks for values sees it."""
+    make_table(
+        lab.source,
+        "CREATE TABLE people (Name varchar(40), Visit int, Flag int, PRIMARY KEY (Name, Visit))",
+        "INSERT INTO people VALUES ('Smith, Ann', 4, 1)",
+    )
+    choice = {"tables": {"people": {"columns": {"Flag": {"type": "boolean"}}}}}
+    assert run(tables=choice).is_success
+    run_sql(lab.source, "UPDATE people SET Flag = 7")
+    (failed,) = run(tables=choice).failed
+    assert (failed.error or "").endswith("in the row of key …, 4")
+    run_sql(lab.source, "UPDATE people SET Flag = 1")
+    run_sql(lab.replication, "UPDATE people SET Flag = 0")
+
+    def keys(**scope: bool) -> list[str]:
+        verdicts = verify(tables=choice, **scope).verdicts
+        return [key for one in verdicts for d in one.discrepancies for key in d.keys]
+
+    assert keys()[0] == "…, 4"
+    assert keys(show_values=True)[0] == "Smith, Ann, 4"
+    keys(show_values=True, repair=True)
+    rows = lab.analytics.execute("SELECT concat(error, notes) FROM etl.table_run").fetchall()
+    assert len(rows) >= 3
+    assert not [words for (words,) in rows if "Smith" in words]
