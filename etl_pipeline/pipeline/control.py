@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
-from etl_pipeline.core.faults import explain
+from etl_pipeline.core.faults import explain, find_place, note_place
 from etl_pipeline.errors import DatabaseError
 from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.sync import runs, state
@@ -40,8 +40,10 @@ class Control:
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self._lent.close()
+        if error is not None:
+            note_place(error, find_place(self._databases.analytics))
 
     @property
     def connection(self) -> psycopg.Connection:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import psycopg
 
+from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.sync.claim import Claim, check_warehouse
 from etl_pipeline.sync.drift_log import TableDrift
@@ -18,6 +19,7 @@ from etl_pipeline.sync.lanes import Lanes
 from etl_pipeline.sync.load_job import Loaded, LoadJob
 from etl_pipeline.sync.load_new import load_new
 from etl_pipeline.sync.load_stale import EditedError, Stale, find_stale, load_stale
+from etl_pipeline.sync.obstacles import name_obstacle
 from etl_pipeline.sync.raw_sql import PINNED_SETTINGS
 from etl_pipeline.sync.replicate import Replicated
 from etl_pipeline.sync.rules import Rules
@@ -62,6 +64,27 @@ def load_table(
         DatabaseError: Another run has taken over.
         psycopg.Error: PostgreSQL refused or was lost.
     """
+    try:
+        return _load(text, schema, replicated, lanes, analytics, rules, claim, report, drift)
+    except (psycopg.Error, TransferError) as error:
+        named = name_obstacle(error, analytics, schema, text.name)
+        if named is None:
+            raise
+        raise named from error
+
+
+def _load(
+    text: TableText,
+    schema: str,
+    replicated: Replicated,
+    lanes: Lanes,
+    analytics: psycopg.Connection,
+    rules: Rules,
+    claim: Claim,
+    report: Report,
+    drift: TableDrift | None,
+) -> Loaded:
+    """Do it, in one transaction."""
     with analytics.transaction():
         check_warehouse(analytics, claim)
         analytics.execute(PINNED_SETTINGS.encode())

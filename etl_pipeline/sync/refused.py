@@ -36,9 +36,16 @@ def explain_refusal(text: TableText, lines: Iterable[bytes], refusal: Refusal) -
     """The error for the row of *lines*, row text that was sent, that PostgreSQL did not take."""
     line = next(itertools.islice(lines, refusal.line - 1, None), b"")
     key = text.read_key(line)
-    row = f"in the row of key {key}" if key else "in a table without a key"
+    row = f"in the row of key {key}" if key else "in a row whose key is not known"
+    if not text.table.primary_key:
+        row = "in a table without a key"
     if refusal.column is None:
-        return TransferError(f"a row is larger than PostgreSQL takes, {row}", where=text.name)
+        return TransferError(
+            f"a row is larger than PostgreSQL takes, {row}: it may fill a page of 8 kB, long "
+            "values put elsewhere, and a gigabyte in all",
+            where=text.name,
+            fix=f"exclude columns of {text.name} in tables.yml",
+        )
     carried = next(c for c in text.columns if c.name == refusal.column)
     choice = "exclude: true" if carried.postgres_type == "text" else "type: text"
     return TransferError(
