@@ -46,6 +46,31 @@ NOTICE_DARK_LINES: Mapping[str, int] = {
 }
 """Parameters of libpq by which the system ends a connection whose other end is gone."""
 
+SESSION_OPTIONS = " ".join(
+    f"-c {setting}"
+    for setting in (
+        "TimeZone=UTC",
+        # Types are compared by the names that PostgreSQL gives them.
+        "quote_all_identifiers=off",
+        # Limits that a role has are not ours: a large table takes as long as it takes.
+        "statement_timeout=0",
+        "lock_timeout=600s",
+        "idle_session_timeout=0",
+        # A client that vanished leaves no lock for longer.
+        "idle_in_transaction_session_timeout=900s",
+        "default_transaction_read_only=off",
+        "default_transaction_deferrable=off",
+        r"default_transaction_isolation=read\ committed",
+        "standard_conforming_strings=on",
+        "IntervalStyle=postgres",
+        "extra_float_digits=1",
+        "bytea_output=hex",
+        # A policy that hides rows is an error then, not a smaller table.
+        "row_security=off",
+    )
+)
+"""What a role or database may tell its sessions otherwise, and our statements rely on."""
+
 
 def make_mysql_args(config: Mapping[str, Any], name: str = "source") -> dict[str, Any]:
     """Arguments of ``MysqlConnection`` that do not stand in the URL; *name* is that of the section.
@@ -103,9 +128,7 @@ def make_postgres_args(config: Mapping[str, Any]) -> dict[str, Any]:
         "application_name": config.get("application_name") or APPLICATION_NAME,
         "client_encoding": "utf8",
         "connect_timeout": config["connect_timeout"],
-        "options": f"-c search_path={config['schema']} -c TimeZone=UTC"
-        # Types are compared by the names that PostgreSQL gives them.
-        " -c quote_all_identifiers=off",
+        "options": f"-c search_path={config['schema']} {SESSION_OPTIONS}",
         "sslmode": config["ssl_mode"],
         # A certificate of the client is one that is named here, never one of its home folder.
         "sslcertmode": "allow" if config.get("ssl_cert") else "disable",

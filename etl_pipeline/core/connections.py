@@ -32,14 +32,13 @@ from etl_pipeline.core.postgres_connection import (
     connect_postgres,
 )
 from etl_pipeline.core.postgres_refusal import examine_refusal
-from etl_pipeline.core.source_connection import NO_LIMIT, SourceConnection
+from etl_pipeline.core.source_connection import UNBENT, SourceConnection, time_limit
 from etl_pipeline.errors import FaultyConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy import Engine
-    from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.pool import ConnectionPoolEntry
 
     from etl_pipeline.config.settings import Settings
@@ -55,17 +54,22 @@ __all__ = [
     "create_connection_manager",
 ]
 
+FIRST_TO_LIMIT_TRANSACTIONS = 170000
+"""The version of PostgreSQL."""
 _WATCH = "etl_liveness"
 """The execution option of an engine that holds its ``Liveness``."""
 
+LOCK_SECONDS = 50
+"""How long a statement waits for somebody's lock in replication."""
 REPLICATION_SESSION = (
     # Key 0 stays 0 and zero dates stay as they are; everything else that does not fit is an error.
     "SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO,STRICT_ALL_TABLES,ALLOW_INVALID_DATES',"
     " time_zone='+00:00', foreign_key_checks=0,"
     # What the server says of a LOAD DATA is read, so it must be in English.
-    f" lc_messages='en_US', sql_select_limit={NO_LIMIT},"
+    f" lc_messages='en_US', {UNBENT}, sql_safe_updates=0,"
     # Its rows go straight into the warehouse, which may stall for longer than the usual minute.
-    " net_write_timeout=600"
+    f" net_write_timeout=600, net_read_timeout=600, lock_wait_timeout={LOCK_SECONDS},"
+    f" innodb_lock_wait_timeout={LOCK_SECONDS}"
 )
 
 
@@ -132,12 +136,15 @@ class ConnectionFactory:
         _watch_mysql(engine, MysqlConnection, stop)
 
         @event.listens_for(engine, "connect")
-        def prepare_session(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+        def prepare_session(connection: Any, _record: ConnectionPoolEntry) -> None:
             cursor = connection.cursor()
             cursor.execute(REPLICATION_SESSION)
             # Chunks are written side by side; under the default level a DELETE would lock the gaps
             # around its rows, and two of them each other out.
-            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE")
+            # A limit of time that the server has for everybody is not ours: a large table's index
+            # takes as long as it takes.
+            cursor.execute(f"SET SESSION {time_limit(connection.server_version)}=0")
             cursor.close()
 
         return engine
@@ -165,6 +172,9 @@ class ConnectionFactory:
         def prepare_session(connection: Any, _record: ConnectionPoolEntry) -> None:
             # libpq sends PGTZ and PGDATESTYLE of the process last, so that they would hold; the
             # server tells by itself what does.
+            if connection.info.server_version >= FIRST_TO_LIMIT_TRANSACTIONS:
+                connection.execute("SET transaction_timeout = 0")  # older ones do not know it
+                connection.commit()
             status = connection.info.parameter_status
             if (status("TimeZone"), status("DateStyle")) != ("UTC", "ISO, MDY"):
                 connection.execute("SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'")

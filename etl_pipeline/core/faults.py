@@ -36,7 +36,7 @@ from etl_pipeline.core.meaning import (
     TLS,
     Meaning,
 )
-from etl_pipeline.core.mysql_meanings import MYSQL, OVER_LIMIT
+from etl_pipeline.core.mysql_meanings import MYSQL, OVER_LIMIT, TARGET_LIMIT
 from etl_pipeline.core.postgres_meanings import POSTGRES, POSTGRES_CLASSES
 from etl_pipeline.core.reach import Answer, meaning_of, read_answer, read_tls_fault
 from etl_pipeline.errors import DatabaseError
@@ -154,7 +154,10 @@ def read_meaning(error: BaseException) -> tuple[Meaning, str]:
     if _is_silence(driver_error):
         return SILENCE, ""
     if isinstance(driver_error, pymysql.err.Error):
-        return _read_mysql(driver_error, finding)
+        meaning, code = _read_mysql(driver_error, finding)
+        place = getattr(driver_error, "etl_place", None)
+        is_targets = meaning is OVER_LIMIT and place is not None and place.name == "replication"
+        return TARGET_LIMIT if is_targets else meaning, code
     if isinstance(driver_error, psycopg.Error):
         return _read_postgres(driver_error, finding)
     if isinstance(driver_error, PoolTimeoutError):

@@ -31,6 +31,10 @@ OVER_LIMIT = Meaning(
     "the statement was ended at the source's time limit",
     "wait until the source is less busy, or raise source.max_seconds_per_statement in pipeline.yml",
 )
+TARGET_LIMIT = Meaning(
+    "the statement was ended at a time limit of the replication server",
+    "sessions there are told that there is none; find out who sets max_statement_time meanwhile",
+)
 _DATABASE_DENIED = Meaning(
     "the user may not use this database, or there is none of that name",
     "check the database's name in the .env_… file, and GRANT the user its privileges",

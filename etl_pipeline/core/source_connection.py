@@ -24,6 +24,21 @@ if TYPE_CHECKING:
 
 NO_LIMIT = 2**64 - 1
 """For ``sql_select_limit``, whose word DEFAULT means the server's own value."""
+IDLE_SECONDS = 900
+"""How long a session of ours may wait for us; a client that vanished leaves no lock for longer.
+
+A run that waits for a busy source waits for ten minutes at most.
+"""
+UNBENT = (
+    # A limit of rows, or of what may be joined, ends a statement or cuts it short.
+    f"sql_select_limit={NO_LIMIT}, max_join_size={NO_LIMIT}, sql_big_selects=1,"
+    # CHAIN begins a transaction where one has ended, RELEASE ends the session.
+    " completion_type=0,"
+    # "key IS NULL" would find the last row that was inserted.
+    " sql_auto_is_null=0,"
+    f" sql_quote_show_create=1, wait_timeout={IDLE_SECONDS}"
+)
+"""What a server may tell every session otherwise, and our statements rely on; for SET SESSION."""
 FIRST_TO_KEEP_SIZES = 8
 """The version of MySQL."""
 
@@ -198,9 +213,16 @@ def list_session_statements(server_version: str, max_seconds: float) -> tuple[st
     if not is_mariadb and int(server_version.split(".")[0]) >= FIRST_TO_KEEP_SIZES:
         limit += ", information_schema_stats_expiry=0"
     return (
-        f"SET SESSION sql_mode='', time_zone='+00:00', sql_select_limit={NO_LIMIT}, {limit}",
-        "SET SESSION TRANSACTION READ ONLY",
+        f"SET SESSION sql_mode='', time_zone='+00:00', {UNBENT}, {limit}",
+        # One that reads uncommitted rows would copy what never was; a serializable one locks them.
+        "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
     )
+
+
+def time_limit(server_version: str) -> str:
+    """The variable that bounds a statement: in seconds in MariaDB, in milliseconds in MySQL."""
+    is_mariadb = "mariadb" in server_version.lower()
+    return "max_statement_time" if is_mariadb else "max_execution_time"
 
 
 def _limit_words(server_version: str, seconds: float) -> str:
@@ -210,8 +232,6 @@ def _limit_words(server_version: str, seconds: float) -> str:
     has; measured on MariaDB 10.11: a MyISAM table stayed locked for a minute. So it is told, too,
     how long to wait for a client.
     """
-    if "mariadb" in server_version.lower():
-        limit = f"max_statement_time={seconds:f}"
-    else:
-        limit = f"max_execution_time={math.ceil(seconds * 1000)}"
-    return f"{limit}, net_write_timeout={math.ceil(seconds)}"
+    is_mariadb = "mariadb" in server_version.lower()
+    most = f"{seconds:f}" if is_mariadb else str(math.ceil(seconds * 1000))
+    return f"{time_limit(server_version)}={most}, net_write_timeout={math.ceil(seconds)}"

@@ -10,7 +10,7 @@ from typing import Any
 
 import etl_pipeline
 from etl_pipeline.config import Settings
-from etl_pipeline.core.connect_args import NOTICE_DARK_LINES, make_postgres_args
+from etl_pipeline.core.connect_args import NOTICE_DARK_LINES, SESSION_OPTIONS, make_postgres_args
 
 PROJECT = Path(__file__).parent / "project"
 FOLDER = "transform_target"
@@ -40,6 +40,7 @@ def make_environment(
         "LC_ALL": "C.UTF-8",
         "PGTZ": "UTC",
         "PGDATESTYLE": "ISO, MDY",
+        "PGOPTIONS": SESSION_OPTIONS,
         "PGREQUIREAUTH": str(make_postgres_args(config)["require_auth"]),
         "PYTHONPATH": str(Path(etl_pipeline.__file__).parents[1]),
         "ETL_HOST": str(config["host"]),
