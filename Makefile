@@ -7,7 +7,7 @@ MYSQL_TESTS := $(addprefix tests/,core docs/test_production.py pipeline schema s
 
 PAIR_TESTS := $(addprefix tests/pipeline/test_,pairs.py types.py)
 
-.PHONY: demo test test-long test-mysql bench fuzz lint setup clean
+.PHONY: demo test test-long test-mysql test-faults bench fuzz lint setup clean
 .DELETE_ON_ERROR:
 
 demo: setup  ## start private servers, fill a practice, copy it to the warehouse
@@ -34,6 +34,12 @@ test-mysql: setup  ## the tests that talk to MySQL, on Oracle's, which a Debian 
 	scripts/with_mysql.sh --local-infile=ON -- $(VENV)/bin/pytest $(MYSQL_TESTS) tests/cli
 	for role in source replication; do scripts/with_mysql.sh --local-infile=ON -- \
 	    $(VENV)/bin/pytest $(PAIR_TESTS) --mysql-role $$role || exit; done
+
+# A trial takes some seconds, and there are about seventy kinds. FAULTS_SEED=… tries other instants.
+FAULTS_SECONDS := 3600
+FAULTS_SEED := 1
+test-faults: setup  ## kills, crashes, cut lines, full disks at every instant: docs/how_it_works.md
+	@$(VENV)/bin/python -m tests.faults --seconds $(FAULTS_SECONDS) --seed $(FAULTS_SEED) --page docs
 
 ROWS := 1000000
 REPEATS := 3

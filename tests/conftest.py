@@ -148,7 +148,13 @@ def servers(pytestconfig: pytest.Config) -> Iterator[Servers]:
 
 
 def servers_folder(config: pytest.Config) -> Path:
-    """Where sessions keep their servers: in memory where it is large, for every test makes files.
+    """Where sessions keep their servers."""
+    assert config.cache is not None
+    return private_folder(config.cache.mkdir("servers"))
+
+
+def private_folder(otherwise: Path) -> Path:
+    """A folder for servers: in memory where it is large, for every test makes files.
 
     Fifty times as quick as a disk that makes three hundred files a second, as some do; a database
     of PostgreSQL is that many.
@@ -163,8 +169,8 @@ def servers_folder(config: pytest.Config) -> Path:
         folder.mkdir(mode=0o700, exist_ok=True)
         assert folder.lstat().st_uid == os.getuid(), f"{folder} belongs to somebody else"
         return folder
-    assert config.cache is not None
-    return config.cache.mkdir("servers")
+    otherwise.mkdir(parents=True, exist_ok=True)
+    return otherwise
 
 
 @pytest.fixture
