@@ -41,9 +41,9 @@ from etl_pipeline.sync import replica
 from etl_pipeline.sync.claim import Claim
 from etl_pipeline.sync.databases import lend_mysql, lend_postgres
 from etl_pipeline.sync.drift_log import decide_both
-from etl_pipeline.sync.evolve_raw import RawDrift, find_raw_drift
 from etl_pipeline.sync.evolve_replica import ReplicaDrift, find_replica_drift
 from etl_pipeline.sync.foreign import refuse_foreign
+from etl_pipeline.sync.raw_drift import RawDrift, find_raw_drift
 from etl_pipeline.sync.raw_sql import add_marks
 from etl_pipeline.sync.rules import Choice, Known, Pass, Rules, choose_pass
 from etl_pipeline.transfer.select import Chunk, TableText, select_chunk

@@ -165,7 +165,7 @@ def _fill_in(
     outcome.read_from, outcome.read_to = replicated.read_from, replicated.read_to
     outcome.proven_at = replicated.proven_at
     outcome.watermark = replicated.watermark.value if replicated.watermark else None
-    outcome.notes = list(replicated.notes)
+    outcome.notes = [*replicated.notes, *loaded.notes]
     outcome.mended = describe_mended([*replicated.mended, *loaded.mended])
     for (position, kind), count in replicated.altered.items():
         outcome.altered[text.columns[position].name, kind] += count

@@ -35,7 +35,6 @@ class RawSteps:
         rekey: The statement that makes the new one; None where there is none to make.
         kept: Type of the columns that ``raw`` has and the source has no more.
         of_change: For each change, the statements that carry it out.
-        is_void: Whether every row is compared, because values may be others than recorded.
     """
 
     renames: tuple[str, ...] = ()
@@ -45,7 +44,6 @@ class RawSteps:
     rekey: str | None = None
     kept: Mapping[str, str] = field(default_factory=dict)
     of_change: tuple[tuple[str, ...], ...] = ()
-    is_void: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ def alter_raw(changes: Sequence[Change], target: RawTarget, policy: DriftPolicy)
 
     def carry_out(change: Change) -> tuple[str, ...]:
         name = change.subject
-        if change.kind in (Kind.INDEX_ADDED, Kind.INDEX_DROPPED):
+        if change.kind in (Kind.INDEX_ADDED, Kind.INDEX_DROPPED, Kind.COLUMNS_REORDERED):
             return ()
         if change.kind is Kind.KEY_CHANGED:
             return (*unkey, *([rekey] if rekey else []))
@@ -126,8 +124,6 @@ def alter_raw(changes: Sequence[Change], target: RawTarget, policy: DriftPolicy)
         rekey,
         _find_kept(changes, target, drops),
         tuple(carry_out(change) for change in changes),
-        is_void=bool(retypes or unkey or rekey)
-        or any(change.kind is Kind.COLUMN_ADDED for change in changes),
     )
 
 
@@ -205,8 +201,11 @@ def _is_dropped(change: Change, policy: DriftPolicy) -> bool:
 def _drop_columns(
     changes: Sequence[Change], target: RawTarget, policy: DriftPolicy
 ) -> dict[str | None, str]:
+    # A table that inherits from it keeps the column, and its values.
+    only = "ONLY " if target.standing.children else ""
     return {
-        change.subject: f"ALTER TABLE {target.quoted} DROP COLUMN {quote_postgres(change.subject)}"
+        change.subject: f"ALTER TABLE {only}{target.quoted} "
+        f"DROP COLUMN {quote_postgres(change.subject)}"
         for change in changes
         if change.subject and _is_dropped(change, policy)
     }

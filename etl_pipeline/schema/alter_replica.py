@@ -158,6 +158,8 @@ def _drop_defaults(changes: Sequence[Change], target: str) -> list[str]:
 def _of_change(
     change: Change, altering: str, plain: Sequence[str], indexing: Sequence[str]
 ) -> tuple[str, ...]:
+    if change.kind is Kind.COLUMNS_REORDERED:
+        return ()
     if change.kind is Kind.COLUMN_ADDED:
         name = quote_mysql(change.subject or "")
         return (altering, *(one for one in plain if f"ALTER COLUMN {name} " in one))

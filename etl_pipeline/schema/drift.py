@@ -1,6 +1,7 @@
 """What changed between the schema that was last loaded and the one that the source has: pure.
 
-Columns and indexes are compared by name, never by position.
+Columns and indexes are compared by name. That columns of the same names stand in another order is
+a change of its own: two that have exchanged their names look so, too.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class Kind(StrEnum):
     COLUMN_TIGHTENED = "column_tightened"
     COLUMN_LENGTHENED = "column_lengthened"
     COLUMN_RETYPED = "column_retyped"
+    COLUMNS_REORDERED = "columns_reordered"
     COLLATION_CHANGED = "collation_changed"
     KEY_CHANGED = "key_changed"
     INDEX_ADDED = "index_added"
@@ -36,7 +38,9 @@ class Kind(StrEnum):
     TABLE_ADOPTED = "table_adopted"
 
 
-VOIDING = frozenset({Kind.COLUMN_ADDED, Kind.COLUMN_TIGHTENED, Kind.COLUMN_RETYPED})
+VOIDING = frozenset(
+    {Kind.COLUMN_ADDED, Kind.COLUMN_TIGHTENED, Kind.COLUMN_RETYPED, Kind.COLUMNS_REORDERED}
+)
 """Changes after which a replica that was altered may hold other values than its digests say."""
 
 
@@ -88,7 +92,7 @@ class Change:
 
 
 def find_changes(loaded: Table, source: Table, policy: DriftPolicy = FOLLOW) -> list[Change]:
-    """The changes that lead from *loaded* to *source*; empty where only positions differ.
+    """The changes that lead from *loaded* to *source*.
 
     Raises:
         SchemaError: ``renamed_from`` in ``tables.yml`` names a column that was never loaded, or
@@ -115,6 +119,7 @@ def find_changes(loaded: Table, source: Table, policy: DriftPolicy = FOLLOW) -> 
         kind = Kind.COLUMN_EXCLUDED if is_excluded else Kind.COLUMN_DROPPED
         changes.append(Change(kind, column.name, _declared(column), column, None))
     new_names = {old: new for new, old in old_names.items() if old != new}
+    changes += _compare_order(loaded, source, new_names)
     changes += _compare_keys(_key(loaded, new_names), _key(source, {}))
     changes += _compare_indexes(loaded, source, new_names)
     if loaded.comment != source.comment:
@@ -200,6 +205,7 @@ _FAMILIES = (
     ("varbinary", "tinyblob", "blob", "mediumblob", "longblob"),
 )
 _TINY = 255
+_NAMED = 8  # columns that are listed at most
 
 
 def _is_longer_text(before: Column, after: Column) -> bool:
@@ -225,6 +231,23 @@ def _key(table: Table, new_names: Mapping[str, str]) -> list[IndexPart]:
     lengths = table.key_prefixes or (None,) * len(table.primary_key)
     parts = map(IndexPart, table.primary_key, lengths)
     return [replace(part, column=new_names.get(part.column, part.column)) for part in parts]
+
+
+def _compare_order(loaded: Table, source: Table, new_names: Mapping[str, str]) -> Iterator[Change]:
+    """Whether the columns that both have stand in another order."""
+    before = [new_names.get(column.name, column.name) for column in loaded.columns]
+    before = [name for name in before if name in _names(source)]
+    after = [column.name for column in source.columns if column.name in before]
+    moved = [place for place, name in enumerate(after) if name != before[place]]
+    if moved:
+        span = slice(moved[0], moved[-1] + 1)
+        detail = f"{_in_short(before[span])} → {_in_short(after[span])}"
+        yield Change(Kind.COLUMNS_REORDERED, None, detail)
+
+
+def _in_short(names: Sequence[str]) -> str:
+    rest = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _compare_keys(before: list[IndexPart], after: list[IndexPart]) -> Iterator[Change]:

@@ -21,11 +21,14 @@ class LoadedTable:
         table: The source's table, without the columns that ``tables.yml`` excludes.
         types: The type in ``raw`` of each of its columns, by name.
         kept: Type of the columns that the source has no more, by their name in ``raw``.
+        meaning: Of what the digests that are recorded of it are true (``sync/meaning.py``); None
+            where an older version did not say.
     """
 
     table: Table
     types: Mapping[str, str]
     kept: Mapping[str, str] = field(default_factory=dict)
+    meaning: str | None = None
 
     @property
     def raw_types(self) -> dict[str, str]:
@@ -35,10 +38,13 @@ class LoadedTable:
 
 
 def loaded_with(
-    table: Table, columns: Sequence[CarriedColumn], kept: Mapping[str, str]
+    table: Table,
+    columns: Sequence[CarriedColumn],
+    kept: Mapping[str, str],
+    meaning: str | None = None,
 ) -> LoadedTable:
     """What is kept of *table*, of which *columns* were loaded."""
-    return LoadedTable(table, {c.name: c.postgres_type for c in columns}, dict(kept))
+    return LoadedTable(table, {c.name: c.postgres_type for c in columns}, dict(kept), meaning)
 
 
 def table_json(table: Table) -> str:

@@ -16,12 +16,14 @@ class StandingColumn:
 
     Attributes:
         is_computed: Whether no row may say anything of it.
+        number: PostgreSQL's own (``attnum``): a column that is made anew has another.
     """
 
     type: str
     is_nullable: bool = True
     is_computed: bool = False
     comment: str | None = None
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +34,18 @@ class StandingTable:
         columns: By name, ours included.
         key: Columns of the primary key, in its order.
         key_name: The constraint's name; None without a primary key.
+        number: PostgreSQL's own (``oid``): a table that is made anew has another.
+        is_partitioned: Whether its rows are in its partitions.
+        children: Tables of others that inherit from it, with their schemas.
     """
 
     columns: Mapping[str, StandingColumn]
     key: tuple[str, ...] = ()
     key_name: str | None = None
     comment: str | None = None
+    number: int = 0
+    is_partitioned: bool = False
+    children: tuple[str, ...] = ()
 
 
 def find_differences(

@@ -17,8 +17,9 @@ from etl_pipeline.schema.decision import DriftEvent, decide, merge, refuse_froze
 from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
 from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.sync.dependents import name_dependents
-from etl_pipeline.sync.evolve_raw import EvolvingRaw, RawDrift, find_raw_drift
+from etl_pipeline.sync.evolve_raw import EvolvingRaw
 from etl_pipeline.sync.evolve_replica import ReplicaDrift, find_replica_drift
+from etl_pipeline.sync.raw_drift import RawDrift, find_raw_drift
 
 if TYPE_CHECKING:
     from typing import Any

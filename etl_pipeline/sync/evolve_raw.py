@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import psycopg
 
-from etl_pipeline.errors import DriftError, SchemaError
-from etl_pipeline.schema.adopt import REPLACED_SUFFIX, Adoption, adopt_table
-from etl_pipeline.schema.alter_raw import (
-    RawSteps,
-    RawTarget,
-    alter_raw,
-    with_raw_changes,
-)
-from etl_pipeline.schema.drift import Change, DriftPolicy, Kind, find_changes
+from etl_pipeline.errors import DriftError
+from etl_pipeline.schema.adopt import REPLACED_SUFFIX, Adoption
+from etl_pipeline.schema.alter_raw import RawSteps
+from etl_pipeline.schema.drift import DriftPolicy, Kind
 from etl_pipeline.schema.loaded import LoadedTable, loaded_with, table_json
-from etl_pipeline.schema.names import DELETED_AT, postgres_name, quote_postgres
+from etl_pipeline.schema.names import postgres_name, quote_postgres
 from etl_pipeline.schema.saved_view import Access, grants_on
-from etl_pipeline.schema.standing import StandingTable, find_differences
 from etl_pipeline.sync.dependents import (
     Dependents,
     describe_others,
@@ -28,8 +22,10 @@ from etl_pipeline.sync.dependents import (
     read_access,
     save_dependents,
 )
-from etl_pipeline.sync.raw_schema import read_loaded, write_loaded
-from etl_pipeline.sync.raw_sql import add_marks
+from etl_pipeline.sync.meaning import digest_meaning
+from etl_pipeline.sync.raw_drift import RawDrift, find_raw_drift
+from etl_pipeline.sync.raw_schema import write_loaded
+from etl_pipeline.sync.raw_sql import add_marks, own_rows
 from etl_pipeline.sync.raw_table import read_standing_table
 from etl_pipeline.sync.retype_raw import Retyping
 from etl_pipeline.transfer.select import TableText
@@ -39,120 +35,6 @@ LOCK_SECONDS = 20
 
 
 _TAKING_VIEWS_AWAY = 4_418_902_276_135_550  # an arbitrary number that is ours: a lock
-
-
-@dataclass(frozen=True, slots=True)
-class RawDrift:
-    """What a table of ``raw`` has still to follow.
-
-    Attributes:
-        steps: How it follows; None where it is adopted, or as it is to be.
-        adoption: How it is taken over; None where it is ours.
-        before: What it was loaded with; None where that is not known.
-        has_marks: Whether its rows can be marked as deleted.
-    """
-
-    changes: Sequence[Change] = ()
-    steps: RawSteps | None = None
-    adoption: Adoption | None = None
-    before: LoadedTable | None = None
-    has_marks: bool = False
-
-    @property
-    def kept(self) -> Mapping[str, str]:
-        """Columns of ``raw`` that the source has not, with their types, after it followed."""
-        found = self.steps or self.adoption
-        return found.kept if found else (self.before.kept if self.before else {})
-
-    @property
-    def is_swap(self) -> bool:
-        """Whether another table takes this one's place."""
-        return bool(self.adoption and self.adoption.misfits)
-
-    @property
-    def takes_views_away(self) -> bool:
-        """Whether views on the table may be dropped for a while."""
-        return self.adoption is not None or bool(
-            self.steps and (self.steps.retypes or self.steps.unkey)
-        )
-
-    @property
-    def is_void(self) -> bool:
-        """Whether every row is compared."""
-        return self.adoption is not None or bool(self.steps and self.steps.is_void)
-
-
-def find_raw_drift(
-    analytics: psycopg.Connection,
-    schema: str,
-    text: TableText,
-    policy: DriftPolicy,
-    *,
-    marks_deletes: bool,
-) -> RawDrift | None:
-    """What the table of *text* in *schema* has still to follow; None where there is none yet.
-
-    Raises:
-        SchemaError: The relation is no table, or one that we did not make, or that others altered.
-    """
-    standing = read_standing_table(analytics, schema, text.name)
-    if standing is None:
-        return None
-    has_marks = DELETED_AT in standing.columns
-    if has_marks and not marks_deletes:
-        _refuse_marks(schema, text.name)
-    standing = replace(
-        standing,
-        columns={name: column for name, column in standing.columns.items() if name != DELETED_AT},
-    )
-    loaded = read_loaded(analytics, text.name)
-    if loaded:
-        # What is kept is for whoever wants it, who may also drop it.
-        kept = {n: standing.columns[n].type for n in loaded.kept if n in standing.columns}
-        loaded = replace(loaded, kept=kept)
-    before = loaded or loaded_with(text.table, text.columns, {})
-    differences = find_differences(
-        standing, before.raw_types, [postgres_name(name) for name in before.table.primary_key]
-    )
-    if differences:
-        if policy.adopts:
-            return _adopt(text, standing, schema, loaded, has_marks)
-        raise SchemaError(
-            "the table exists with other columns: " + "; ".join(differences),
-            where=f"{schema}.{text.name}",
-            fix=f"etl run {text.name} --adopt",
-        )
-    if loaded is None:
-        return RawDrift(has_marks=has_marks)
-    target = RawTarget(schema, text.table, text.columns, loaded, standing)
-    changes = with_raw_changes(find_changes(loaded.table, text.table, policy), target, policy)
-    return RawDrift(changes, alter_raw(changes, target, policy), None, loaded, has_marks)
-
-
-def _refuse_marks(schema: str, table: str) -> None:
-    target, column = quote_postgres(schema, table), quote_postgres(DELETED_AT)
-    raise SchemaError(
-        "rows of it are marked as deleted, and tables.yml does not say 'deletes: mark'",
-        where=f"{schema}.{table}",
-        fix=f"DELETE FROM {target} WHERE {column} IS NOT NULL; "
-        f"ALTER TABLE {target} DROP COLUMN {column};  or mark again",
-    )
-
-
-def _adopt(
-    text: TableText,
-    standing: StandingTable,
-    schema: str,
-    loaded: LoadedTable | None,
-    has_marks: bool,
-) -> RawDrift:
-    adoption = adopt_table(text.table, text.columns, standing, schema=schema)
-    detail = "taken over as it is"
-    if adoption.misfits:
-        kept = f"{schema}.{text.name}{REPLACED_SUFFIX}"
-        detail = f"loaded beside it, which stays as {kept}: {'; '.join(adoption.misfits)}"
-    change = Change(Kind.TABLE_ADOPTED, None, detail)
-    return RawDrift((change,), None, adoption, loaded, has_marks)
 
 
 @dataclass(slots=True)
@@ -196,6 +78,19 @@ class EvolvingRaw:
     def is_evolving(self) -> bool:
         """Whether anything about the table is not as it was loaded."""
         return self.drift is not None and bool(self.drift.changes)
+
+    @property
+    def is_unlike_recorded(self) -> bool:
+        """Whether digests are recorded of another table or meaning, and no change says why."""
+        before = self.drift.before if self.drift else None
+        is_known = before is not None and before.meaning is not None
+        return is_known and self.is_void and not self.is_evolving
+
+    @property
+    def rows(self) -> str:
+        """What its rows are read and written as."""
+        is_partitioned = self.drift is not None and self.drift.standing.is_partitioned
+        return own_rows(self._target, is_partitioned=is_partitioned and not self.is_new)
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -250,10 +145,17 @@ class EvolvingRaw:
         if self._dependents:
             self._dependents.fill(self.analytics)
         kept = self.drift.kept if self.drift and not self.drift.is_swap else {}
-        loaded = loaded_with(self.text.table, self.text.columns, kept)
+        loaded = loaded_with(self.text.table, self.text.columns, kept, self._find_meaning())
         before = self.drift.before if self.drift else None
         if before is None or _schema_of(loaded) != _schema_of(before):
             write_loaded(self.analytics, loaded, run_id)
+
+    def _find_meaning(self) -> str | None:
+        """Of what the digests are true that are recorded now."""
+        if self.drift and self.drift.is_believed and not self.drift.changes:
+            return self.drift.meaning
+        standing = read_standing_table(self.analytics, self.schema, self.text.name)
+        return digest_meaning(self.text, standing) if standing else None
 
     @property
     def _target(self) -> str:
@@ -298,8 +200,9 @@ class EvolvingRaw:
             self.analytics,
             self.text.name,
             self._target,
-            self._target,
+            self.rows,
             key,
+            self.drift.standing.children if self.drift else (),
             has_marks=self.marks_deletes,
             knows_gone=is_same_key,
             has_kept=bool(self.kept),
@@ -324,7 +227,7 @@ class EvolvingRaw:
                     where=self.text.name,
                     fix=f"etl run {self.text.name} --accept-drift (loads the table anew)",
                 ) from error
-            self._run([f"DELETE FROM {self._target}", statement])
+            self._run([f"DELETE FROM {self.rows}", statement])
 
     def _adopt(self, adoption: Adoption) -> None:
         if adoption.misfits:
@@ -405,7 +308,7 @@ def evolve_raw(
 
 
 def _schema_of(loaded: LoadedTable) -> tuple[object, ...]:
-    return table_json(loaded.table), dict(loaded.types), dict(loaded.kept)
+    return table_json(loaded.table), dict(loaded.types), dict(loaded.kept), loaded.meaning
 
 
 @contextmanager

@@ -8,6 +8,8 @@ that is recorded for ``raw`` is there already, also when an earlier run was kill
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import psycopg
 
 from etl_pipeline.errors import TransferError
@@ -25,6 +27,8 @@ from etl_pipeline.sync.replicate import Replicated
 from etl_pipeline.sync.rules import Rules
 from etl_pipeline.sync.written import Report
 from etl_pipeline.transfer.select import TableText
+
+_UNLIKE = "the table there is not the one that was loaded, or its columns mean something else"
 
 
 def load_table(
@@ -93,6 +97,9 @@ def _load(
         target = quote_postgres(schema, text.name)
         job = LoadJob(text, target, lanes, analytics, rules, claim, report, raw)
         loaded = _bring(job, schema, replicated)
+        if raw.is_unlike_recorded:
+            note = f"{text.name}: every row of raw was compared, since {_UNLIKE}"
+            loaded = replace(loaded, notes=(note,))
         raw.settle(claim.run_id)
         drift.record_done(analytics, claim.run_id, raw)
         return loaded

@@ -22,12 +22,17 @@ from etl_pipeline.transfer.select import Chunk, TableText
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """How many rows of ``raw`` the second hop changed, and what had been wrong there."""
+    """How many rows of ``raw`` the second hop changed, and what had been wrong there.
+
+    Attributes:
+        notes: Sentences on what took more than was asked for.
+    """
 
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
     mended: tuple[Mended, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def changed(self) -> int:
@@ -49,9 +54,14 @@ class LoadJob:
     raw: EvolvingRaw
 
     @property
+    def rows(self) -> str:
+        """What the target's rows are read and written as."""
+        return self.raw.rows
+
+    @property
     def live(self) -> str:
-        """What the target's rows are read as."""
-        return live_rows(self.target, has_marks=self.rules.marks_deletes)
+        """What those of them are read as that are not marked as deleted."""
+        return live_rows(self.rows, has_marks=self.rules.marks_deletes)
 
     def digests(
         self, target: str, chunks: Sequence[Chunk], proofs: Sequence[ChunkProof]

@@ -49,7 +49,7 @@ def _digest_new(
     expected = [digest for digest in sent if digest is not None]
     if len(chunks) > 1 and len(expected) == len(chunks):
         middle = len(chunks) // 2
-        if job.digests(job.target, [chunks[middle]], proofs) == [expected[middle]]:
+        if job.digests(job.rows, [chunks[middle]], proofs) == [expected[middle]]:
             return expected
         log.info("%s: this server hashes rows in a way of its own", job.text.name)
-    return job.digests(job.target, chunks, proofs)
+    return job.digests(job.rows, chunks, proofs)

@@ -144,7 +144,13 @@ def _load(
     expect_rows(text.name, brought, stale.whole)
     has_marks = job.rules.marks_deletes
     statements = apply_differences(
-        job.target, text, whole, has_marks=has_marks, kept=job.raw.kept, filled=job.raw.filled
+        job.target,
+        text,
+        whole,
+        rows=job.rows,
+        has_marks=has_marks,
+        kept=job.raw.kept,
+        filled=job.raw.filled,
     )
     job.raw.alter(mark_gone=statements[1] if has_marks and text.table.primary_key else None)
     sent = {chunk.ordinal: digest for chunk, digest in zip(whole, brought, strict=True)}
@@ -155,8 +161,8 @@ def _load(
         analytics.execute(f"ANALYZE {incoming}".encode())
         gone, missing, updated, inserted = job.execute(statements)
         loaded = Loaded(inserted, updated, gone + missing + job.raw.marked)
-    elif job.digests(job.target, whole, proofs) != brought:
-        deleted, inserted = job.execute(replace_rows(job.target, text))
+    elif job.digests(job.rows, whole, proofs) != brought:
+        deleted, inserted = job.execute(replace_rows(job.target, text, rows=job.rows))
         loaded = Loaded(inserted, 0, deleted)
     else:
         loaded = Loaded()

@@ -14,24 +14,28 @@ def read_loaded(analytics: psycopg.Connection, table: str) -> LoadedTable | None
     state = analytics.execute("SELECT to_regclass('etl.table_schema')").fetchone()
     if state is None or state[0] is None:
         return None
+    # By way of JSON, since the state of an older version has no such column.
     row = analytics.execute(
-        "SELECT source, types, kept FROM etl.table_schema WHERE table_name = %s", (table,)
+        "SELECT source, types, kept, to_jsonb(s) ->> 'meaning' FROM etl.table_schema AS s "
+        "WHERE table_name = %s",
+        (table,),
     ).fetchone()
-    return LoadedTable(read_table_json(row[0]), row[1], row[2]) if row else None
+    return LoadedTable(read_table_json(row[0]), *row[1:]) if row else None
 
 
 def write_loaded(analytics: psycopg.Connection, loaded: LoadedTable, run_id: int) -> None:
     """Remember what a table was loaded with, in the transaction that loads it."""
     analytics.execute(
-        "INSERT INTO etl.table_schema (table_name, source, types, kept, run_id) "
-        "VALUES (%s, %s, %s, %s, %s) ON CONFLICT (table_name) DO UPDATE SET "
+        "INSERT INTO etl.table_schema (table_name, source, types, kept, meaning, run_id) "
+        "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (table_name) DO UPDATE SET "
         "source = excluded.source, types = excluded.types, kept = excluded.kept, "
-        "run_id = excluded.run_id, loaded_at = clock_timestamp()",
+        "meaning = excluded.meaning, run_id = excluded.run_id, loaded_at = clock_timestamp()",
         (
             loaded.table.name,
             table_json(loaded.table),
             json.dumps(dict(loaded.types)),
             json.dumps(dict(loaded.kept)),
+            loaded.meaning,
             run_id,
         ),
     )

@@ -38,14 +38,22 @@ PINNED_SETTINGS = "; ".join(
 _GONE_SINCE = quote_postgres(DELETED_AT)
 
 
-def live_rows(target: str, *, has_marks: bool) -> str:
-    """What to read *target* as, so that rows which are only marked as deleted are left out.
+def own_rows(target: str, *, is_partitioned: bool) -> str:
+    """What to read and write the rows of *target*, quoted, as.
+
+    Tables of others may inherit from it, and their rows are not ours; those of its partitions are.
+    """
+    return target if is_partitioned else f"ONLY {target}"
+
+
+def live_rows(rows: str, *, has_marks: bool) -> str:
+    """What to read a table as, so that rows which are only marked as deleted are left out.
 
     Args:
-        target: The table, quoted.
+        rows: Its own rows (``own_rows``).
         has_marks: Whether it has the column of the marks.
     """
-    return f"(SELECT * FROM {target} WHERE {_GONE_SINCE} IS NULL)" if has_marks else target
+    return f"(SELECT * FROM {rows} WHERE {_GONE_SINCE} IS NULL)" if has_marks else rows
 
 
 def add_marks(target: str) -> str:
@@ -62,7 +70,7 @@ def digest_raw(
     -0.0 from 0.0, which are equal to PostgreSQL.
 
     Args:
-        target: The table, quoted, or its live rows; *text*'s columns are digested, ours are not.
+        target: The table's own or live rows; *text*'s columns are digested, ours are not.
         text: The table and its columns.
         chunks: What is digested.
         among: All chunks, in order; their bounds decide which row belongs to which.
@@ -162,6 +170,7 @@ def apply_differences(
     text: TableText,
     whole: Sequence[Chunk],
     *,
+    rows: str,
     has_marks: bool,
     kept: Sequence[str] = (),
     filled: Sequence[str] = (),
@@ -175,6 +184,7 @@ def apply_differences(
         text: The table and its columns.
         whole: Chunks that were brought as a whole: a row of theirs that was not is deleted, as
             one is whose key is in ``GONE``.
+        rows: Its own rows (``own_rows``), which alone are read and written.
         has_marks: Whether rows are marked instead of deleted; one that comes again loses its mark.
         kept: Columns that the source has no more: a row that is written has NULL in them, since
             what stood there belongs to what the row was.
@@ -187,10 +197,10 @@ def apply_differences(
     incoming = quote_postgres(INCOMING)
     not_brought = f"NOT EXISTS (SELECT FROM {incoming} AS n WHERE {same_key})"
     if has_marks:
-        remove = f"UPDATE {target} AS h SET {_GONE_SINCE} = now()"
+        remove = f"UPDATE {rows} AS h SET {_GONE_SINCE} = now()"
         not_brought = f"h.{_GONE_SINCE} IS NULL AND {not_brought}"
     else:
-        remove = f"DELETE FROM {target} AS h"
+        remove = f"DELETE FROM {rows} AS h"
     gone = f"{quote_postgres(GONE)} AS g"
     delete_gone = (
         f"{remove} {'FROM' if has_marks else 'USING'} {gone} "
@@ -211,18 +221,24 @@ def apply_differences(
     if has_marks:
         changes.append(f"{_GONE_SINCE} = NULL")
     update = (
-        f"UPDATE {target} AS h SET {', '.join(changes)} "
+        f"UPDATE {rows} AS h SET {', '.join(changes)} "
         f"FROM {incoming} AS n WHERE {same_key} AND {differs}"
     )
     insert = (
         f"INSERT INTO {target} ({names}) SELECT {theirs} FROM {incoming} AS n "
-        f"WHERE NOT EXISTS (SELECT FROM {target} AS h WHERE {same_key})"
+        f"WHERE NOT EXISTS (SELECT FROM {rows} AS h WHERE {same_key})"
     )
     return delete_gone, delete, update, insert
 
 
-def replace_rows(target: str, text: TableText) -> tuple[str, str]:
-    """The statements that exchange all rows of a table without a key: delete, insert."""
+def replace_rows(target: str, text: TableText, *, rows: str) -> tuple[str, str]:
+    """The statements that exchange all rows of a table without a key: delete, insert.
+
+    Args:
+        target: The table, quoted.
+        text: The table and its columns.
+        rows: Its own rows (``own_rows``).
+    """
     names = ", ".join(quote_postgres(name) for name in text.column_names)
     insert = f"INSERT INTO {target} ({names}) SELECT {names} FROM {quote_postgres(INCOMING)}"
-    return f"DELETE FROM {target}", insert
+    return f"DELETE FROM {rows}", insert

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import psycopg
 
 from etl_pipeline.errors import SchemaError
@@ -21,8 +23,12 @@ _OTHER_KINDS = {
 
 
 _STANDING = """
-SELECT c.relkind::text, obj_description(c.oid, 'pg_class'), k.conname, k.conkey, a.attnum,
-       a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull,
+SELECT c.relkind::text, c.oid::bigint, obj_description(c.oid, 'pg_class'), k.conname, k.conkey,
+       ARRAY(SELECT format('%%I.%%I', cn.nspname, ch.relname)
+             FROM pg_inherits AS i JOIN pg_class AS ch ON ch.oid = i.inhrelid
+             JOIN pg_namespace AS cn ON cn.oid = ch.relnamespace
+             WHERE i.inhparent = c.oid ORDER BY 1),
+       a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull,
        a.attidentity = 'a' OR a.attgenerated <> '', col_description(c.oid, a.attnum)
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -44,14 +50,25 @@ def read_standing_table(
     rows = analytics.execute(_STANDING, (schema, postgres_name(table))).fetchall()
     if not rows:
         return None
-    kind, comment, key_name, key, *_ = rows[0]
+    kind, number, comment, key_name, key, children, *_ = rows[0]
     if kind not in _TABLE_KINDS:
         raise SchemaError(
             f"{_OTHER_KINDS.get(kind, 'something else')} bears the table's name",
             where=f"{schema}.{table}",
             fix=f"rename it in schema {schema}, then etl run {table}",
         )
-    of_columns = [row[4:] for row in rows if row[4] is not None]
-    names = {number: name for number, name, *_ in of_columns}
-    columns = {name: StandingColumn(*facts) for _, name, *facts in of_columns}
-    return StandingTable(columns, tuple(names[n] for n in key or ()), key_name, comment)
+    of_columns = [row[6:] for row in rows if row[6] is not None]
+    names = {place: name for place, name, *_ in of_columns}
+    columns = {
+        name: replace(StandingColumn(*facts), number=place) for place, name, *facts in of_columns
+    }
+    is_partitioned = kind == "p"
+    return StandingTable(
+        columns,
+        tuple(names[n] for n in key or ()),
+        key_name,
+        comment,
+        number,
+        is_partitioned,
+        () if is_partitioned else tuple(children),
+    )

@@ -17,7 +17,8 @@ def recall_table(text: TableText, lanes: Lanes, replication: Replication) -> Rep
     """What earlier runs brought to replication; the source is not asked.
 
     Raises:
-        SchemaError: Nothing is remembered of the replica, or it is not what it would have to be.
+        SchemaError: Nothing is remembered of the replica, or not of all of it, or it is not what
+            it would have to be.
     """
     ddl = create_replica(
         text.table, name=incoming_name(text.name), collations=replication.collations
@@ -31,6 +32,8 @@ def recall_table(text: TableText, lanes: Lanes, replication: Replication) -> Rep
         raise _refuse(text, "its copy in replication was altered by somebody else")
     if wanted != remembered.identity:
         raise _refuse(text, "its copy in replication is of another form than the source's table")
+    if any(one.proof.text_digest == replica.UNKNOWN for one in remembered.chunks):
+        raise _refuse(text, "the run that brings it to replication did not come to its end")
     instants = [one.proof.read_at for one in remembered.chunks]
     return Replicated(
         Pass.FULL,

@@ -21,6 +21,7 @@ from etl_pipeline.sync.chunks import (
     may_have_grown,
     plan_chunks,
 )
+from etl_pipeline.sync.claim import check_replicas
 from etl_pipeline.sync.difference import Difference, find_difference
 from etl_pipeline.sync.extract import (
     ColumnState,
@@ -34,7 +35,7 @@ from etl_pipeline.sync.lanes import Lane
 from etl_pipeline.sync.mend import count_gone, write_few
 from etl_pipeline.sync.mended import find_foreign, find_missed
 from etl_pipeline.sync.proof import ChunkProof
-from etl_pipeline.sync.replica import KnownChunk, Watermark
+from etl_pipeline.sync.replica import KnownChunk, Remembered, Watermark
 from etl_pipeline.sync.rules import Known
 from etl_pipeline.sync.server_digest import ask_digest, servers_agree
 from etl_pipeline.sync.strips import Strip, cut_strips, find_other, lines_of, renew_strips
@@ -175,12 +176,15 @@ def renew_replica(
 def _begin(job: WriteJob, known: Known, lane: Lane, *, tail_only: bool) -> _Start:
     """What to compare."""
     text, remembered = job.text, known.remembered
+    is_same = job.identity == remembered.identity
+    if not is_same:
+        remembered = _void(job, remembered, lane)
     cut = _cut_anew(job, remembered.chunks, lane, tail_only=tail_only)
     by_chunk = {one.proof.chunk: one for one in remembered.chunks}
     first = len(remembered.chunks) - 1 if tail_only else 0
     rest, chunks = [by_chunk[chunk] for chunk in cut[:first]], cut[first:]
     columns = read_columns(text, lane.source) if len(chunks) > 1 else None
-    is_believed = job.identity == remembered.identity and known.is_complete
+    is_believed = is_same and known.is_complete
     believed = {c: k.proof.text_digest for c, k in by_chunk.items() if k.proof.is_text}
     finished = remembered.finished_by(job.claim) if is_believed else {}
     may_hash = job.rules.by_servers and is_believed
@@ -198,11 +202,24 @@ def _begin(job: WriteJob, known: Known, lane: Lane, *, tail_only: bool) -> _Star
         believed if is_believed else {},
         {chunk: proof for chunk, proof in finished.items() if proof.is_text},
         _Checkpoint(),
-        {c: k.proof for c, k in by_chunk.items()} if job.identity == remembered.identity else {},
+        {c: k.proof for c, k in by_chunk.items()} if is_same else {},
         remembered.watermark,
         remembered.chunks[-1].proof.chunk,
         {proof.chunk: proof for proof in hashed if proof.is_text},
     )
+
+
+def _void(job: WriteJob, remembered: Remembered, lane: Lane) -> Remembered:
+    """Believe nothing of a replica whose rows read otherwise now, and say so before any is written.
+
+    Digests of both forms side by side could be taken for each other's, if this pass is cut off and
+    the source changes back. Commits.
+    """
+    check_replicas(lane.replication, job.claim)
+    chunks = replica.void_chunks(lane.replication, job.text.name, remembered.chunks)
+    replica.remember_table(lane.replication, job.text.name, job.identity)
+    lane.replication.commit()
+    return replace(remembered, identity=job.identity, chunks=chunks)
 
 
 def _cut_anew(
@@ -243,9 +260,10 @@ def _renew_chunk(
         proof = extract_chunk(text, chunk, lane.source, sent, job.lanes.stop)
         change = None
         differs = start.believed.get(chunk) != proof.text_digest
-        if differs:
-            if not text.table.primary_key:
+        if differs and not text.table.primary_key:
+            if chunk in start.believed or not _is_held(job, chunk, proof, lane.replication):
                 raise CannotRenewError
+        elif differs:
             done = _mend_chunk(job, start, chunk, sent, guard, lane.replication)
             if isinstance(done, _PutOff):
                 lane.replication.rollback()
@@ -257,6 +275,16 @@ def _renew_chunk(
             lane.replication.commit()
     job.report(proof.rows, proof.text_bytes)
     return Written.read(proof, change or None)
+
+
+def _is_held(job: WriteJob, chunk: Chunk, proof: ChunkProof, replication: Any) -> bool:
+    """Whether the replica's rows of *chunk* have the text that the source sent."""
+    text = job.text
+    with Spool(ordered=text.is_ordered) as held:
+        held.fill(
+            read_text(replication, select_chunk(text, chunk), text.modes), job.lanes.stop.check
+        )
+        return held.digest() == proof.text_digest
 
 
 def _is_as_it_was(text: TableText, chunk: Chunk, lane: Lane) -> bool:

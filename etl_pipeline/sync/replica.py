@@ -27,7 +27,7 @@ from etl_pipeline.sync.strips import Strip, pack, unpack
 from etl_pipeline.transfer.select import Chunk, TableText
 
 UNKNOWN = b"\xff" * 32
-"""Stands for a digest that is not known; no text has it."""
+"""Stands for a digest that is not known; no text has it, and nothing is equal to it."""
 
 RENDERING = 2
 """Version of the row text; raised when the same rows would read otherwise."""
@@ -263,9 +263,13 @@ def _unread(chunk: Chunk, rows: int = 0) -> KnownChunk:
     return KnownChunk(proof, None, _NOBODY)
 
 
-def void_chunks(connection: Any, table: str, chunks: Iterable[KnownChunk]) -> None:
+def void_chunks(
+    connection: Any, table: str, chunks: Iterable[KnownChunk]
+) -> tuple[KnownChunk, ...]:
     """Remember of *chunks* no more than how many rows they have: their values may be others."""
-    _write_chunks(connection, table, [_unread(k.proof.chunk, k.proof.rows) for k in chunks])
+    voided = tuple(_unread(known.proof.chunk, known.proof.rows) for known in chunks)
+    _write_chunks(connection, table, voided)
+    return voided
 
 
 def forget(connection: Any, table: str) -> None:

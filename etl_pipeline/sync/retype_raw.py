@@ -7,7 +7,7 @@ no more.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import psycopg
@@ -34,6 +34,7 @@ class Retyping:
         target: The table, quoted.
         rows: What its own rows are deleted from, quoted.
         key: Names of the primary key's columns in ``raw``.
+        children: Tables of others that inherit from it.
         has_marks: Whether rows that the source has no more stay, marked as deleted.
         knows_gone: Whether they are marked already; where the key changes, too, they are not.
         has_kept: Whether it has columns that the source has no more.
@@ -47,6 +48,7 @@ class Retyping:
     target: str
     rows: str
     key: Collection[str]
+    children: Sequence[str]
     has_marks: bool
     knows_gone: bool
     has_kept: bool
@@ -74,6 +76,13 @@ class Retyping:
         """Empty the column, but for rows that are marked as deleted, where their values fit."""
         self.is_refilled = True
         what = f"{name} {before} → {after} ({error.sqlstate})"
+        if self.children:
+            raise DriftError(
+                f"old values do not fit, and tables of others inherit them: {what}",
+                where=self.table,
+                fix=f"ALTER TABLE {self.children[0]} NO INHERIT {self.target}; then "
+                f"etl run {self.table}",
+            ) from error
         if self.has_marks and not self.knows_gone:
             self._refuse(f"old values do not fit, and the key changed, too: {what}", error)
         if name in self.key and not self._is_emptied:

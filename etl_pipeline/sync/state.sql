@@ -98,8 +98,10 @@ CREATE TABLE IF NOT EXISTS etl.table_schema (
     run_id       bigint NOT NULL,
     loaded_at    timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+ALTER TABLE etl.table_schema ADD COLUMN IF NOT EXISTS meaning text;
 COMMENT ON TABLE etl.table_schema IS 'The schema that each table of raw was last loaded with.';
 COMMENT ON COLUMN etl.table_schema.types IS 'Type in raw of each column, by name.';
+COMMENT ON COLUMN etl.table_schema.meaning IS 'SHA-256 of all that makes row text these values; NULL where etl.chunk is not to be believed.';
 COMMENT ON COLUMN etl.table_schema.kept IS 'Columns of raw that the source has no more, with their types.';
 
 CREATE TABLE IF NOT EXISTS etl.source_table (

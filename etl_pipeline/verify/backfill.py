@@ -153,7 +153,8 @@ def _compare_raw(job: Comparison, replica: dict[bytes, Row]) -> list[WrongRow]:
         return []
     keys = list(replica)
     with reading_raw(job.analytics):
-        raw = RawRows(job.analytics, job.text, find_live(job) or job.target)
+        live = find_live(job)
+        raw = RawRows(job.analytics, job.text, live.rows if live else job.target)
         raw.look_at(keys, ())
         unlike = raw.compare_keys(row.copy_line for row in replica.values())
     return [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from etl_pipeline.errors import DriftError
 from etl_pipeline.schema.decision import list_changes
 from etl_pipeline.schema.drift import Kind
-from etl_pipeline.sync.evolve_raw import find_raw_drift
+from etl_pipeline.sync.raw_drift import find_raw_drift
 from etl_pipeline.verify.compare import Comparison, reading_raw
 
 _HARMLESS = frozenset({Kind.INDEX_ADDED, Kind.INDEX_DROPPED, Kind.COMMENT_CHANGED})

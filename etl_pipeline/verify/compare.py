@@ -13,10 +13,12 @@ from etl_pipeline.core.stop import Stop
 from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
 from etl_pipeline.schema.names import DELETED_AT, quote_postgres
 from etl_pipeline.sync.extract import end_read
+from etl_pipeline.sync.meaning import digest_meaning
 from etl_pipeline.sync.mend import batches
 from etl_pipeline.sync.mended import Place
 from etl_pipeline.sync.pages import read_pages
-from etl_pipeline.sync.raw_sql import PINNED_SETTINGS, live_rows
+from etl_pipeline.sync.raw_schema import read_loaded as read_loaded_schema
+from etl_pipeline.sync.raw_sql import PINNED_SETTINGS, live_rows, own_rows
 from etl_pipeline.sync.raw_table import read_standing_table
 from etl_pipeline.sync.rules import Rules
 from etl_pipeline.sync.written import Report
@@ -79,15 +81,38 @@ class Comparison:
         return quote_postgres(self.schema, self.text.name)
 
 
-def find_live(job: Comparison) -> str | None:
-    """The rows of ``raw`` that are not marked as deleted: a name or a subquery.
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A table of ``raw`` as it stands.
 
-    None where there is no such table.
+    Attributes:
+        own: What its rows are read and written as.
+        rows: What those are read as that are not marked as deleted.
+        has_marks: Whether rows of it can be marked.
+        is_believed: Whether the digests that are recorded of it are of this table, and of what its
+            text means now. Where they are not, its rows are compared by value.
     """
+
+    own: str
+    rows: str
+    has_marks: bool
+    is_believed: bool
+
+
+def find_live(job: Comparison) -> Live | None:
+    """The table in ``raw``; None where there is none."""
     standing = read_standing_table(job.analytics, job.schema, job.text.name)
     if standing is None:
         return None
-    return live_rows(job.target, has_marks=DELETED_AT in standing.columns)
+    loaded = read_loaded_schema(job.analytics, job.text.name)
+    has_marks = DELETED_AT in standing.columns
+    own = own_rows(job.target, is_partitioned=standing.is_partitioned)
+    return Live(
+        own,
+        live_rows(own, has_marks=has_marks),
+        has_marks,
+        loaded is not None and loaded.meaning == digest_meaning(job.text, standing),
+    )
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from etl_pipeline.transfer.spool import Spool, for_copy, lossless
 from etl_pipeline.verify.ballot import Ballot, Judgement, Vouchers, judge
 from etl_pipeline.verify.compare import (
     Comparison,
+    Live,
     find_live,
     read_chunk,
     reading_raw,
@@ -136,7 +137,7 @@ class _Look:
     def __init__(
         self,
         job: Comparison,
-        live: str,
+        live: Live,
         loaded: Sequence[LoadedChunk],
         chosen: Sequence[LoadedChunk],
     ) -> None:
@@ -146,7 +147,7 @@ class _Look:
         end_read(job.replication)
         self._raw: RawRows | None = None
         self._digests: dict[int, RawDigest] = {}
-        if job.scope.compares("raw"):
+        if job.scope.compares("raw") and live.is_believed:
             self._digest(chosen)
 
     def at(self, one: LoadedChunk) -> ChunkLook:
@@ -284,21 +285,22 @@ class _Look:
         return +Counter[Kind]({"missing": missing, "extra": extra})
 
     def _is_as_loaded(self, one: LoadedChunk) -> bool:
-        """Whether PostgreSQL's digest of the chunk is the recorded one."""
+        """Whether PostgreSQL's digest of the chunk is the recorded one, and says anything."""
+        if not self._live.is_believed:
+            return False
         if one.chunk.ordinal not in self._digests:
             self._digest([one])
         return self._digests[one.chunk.ordinal] == one.digest
 
     def _digest(self, chunks: Sequence[LoadedChunk]) -> None:
         job = self._job
-        digests = read_digests(
-            job.analytics, self._live, job.text, [one.chunk for one in chunks], among=self._among
-        )
+        wanted = [one.chunk for one in chunks]
+        digests = read_digests(job.analytics, self._live.rows, job.text, wanted, among=self._among)
         for one, digest in zip(chunks, digests, strict=True):
             self._digests[one.chunk.ordinal] = digest
 
     def _raw_rows(self) -> RawRows:
         # One pair of tables for all chunks: each that is made and dropped keeps its locks.
         if self._raw is None:
-            self._raw = RawRows(self._job.analytics, self._job.text, self._live)
+            self._raw = RawRows(self._job.analytics, self._job.text, self._live.rows)
         return self._raw

@@ -24,7 +24,7 @@ from etl_pipeline.sync.raw_digests import read_digests
 from etl_pipeline.sync.raw_sql import GONE, PINNED_SETTINGS, apply_differences, create_gone
 from etl_pipeline.transfer.select import Chunk, select_rows, where_keys
 from etl_pipeline.transfer.spool import Spool, for_copy
-from etl_pipeline.verify.compare import Comparison, find_live, read_chunk, read_rows
+from etl_pipeline.verify.compare import Comparison, Live, find_live, read_chunk, read_rows
 from etl_pipeline.verify.compare_sql import KEYS
 from etl_pipeline.verify.raw_rows import RawRows
 from etl_pipeline.verify.recorded import LoadedChunk
@@ -155,17 +155,17 @@ def _repair_raw(
         live = find_live(job)
         if live is None:
             raise TransferError("the table in raw is gone", where=text.name)
-        compared = RawRows(analytics, text, live)
+        compared = RawRows(analytics, text, live.rows)
         held = read_rows(job, job.replication, keys)
         compared.look_at(keys, raw_keys)
         compared.compare_keys(row.copy_line for row in held.values())
-        done = _apply(job, has_marks=live != job.target)
+        done = _apply(job, live)
         _prove(job, claim, loaded, compared, live)
     job.replication.rollback()
     return done
 
 
-def _apply(job: Comparison, *, has_marks: bool) -> Change:
+def _apply(job: Comparison, live: Live) -> Change:
     """Make the rows of ``KEYS`` in ``raw`` those that were brought; the others are not touched."""
     text, analytics = job.text, job.analytics
     names = ", ".join(quote_postgres(name) for name in text.table.primary_key)
@@ -175,7 +175,7 @@ def _apply(job: Comparison, *, has_marks: bool) -> Change:
     )
     analytics.execute(copy_keys.encode())
     analytics.execute(f"ANALYZE {quote_postgres(GONE)}".encode())
-    statements = apply_differences(job.target, text, [], has_marks=has_marks)
+    statements = apply_differences(job.target, text, [], rows=live.own, has_marks=live.has_marks)
     gone, missing, updated, inserted = [
         analytics.execute(statement.encode()).rowcount for statement in statements
     ]
@@ -183,14 +183,14 @@ def _apply(job: Comparison, *, has_marks: bool) -> Change:
 
 
 def _prove(
-    job: Comparison, claim: Claim, loaded: LoadedChunk, compared: RawRows, live: str
+    job: Comparison, claim: Claim, loaded: LoadedChunk, compared: RawRows, live: Live
 ) -> None:
     """See that ``raw`` holds the chunk that it should, and record it where that is another now."""
     text, chunk = job.text, loaded.chunk
     among = [one.chunk for one, _ in state.read_chunks(job.analytics, text.name)]
-    (digest,) = read_digests(job.analytics, live, text, [chunk], among=among)
+    (digest,) = read_digests(job.analytics, live.rows, text, [chunk], among=among)
     proof = _find_proof(job, chunk)
-    if proof is None or proof.text_digest == loaded.text_digest:
+    if live.is_believed and (proof is None or proof.text_digest == loaded.text_digest):
         if digest != loaded.digest:
             raise TransferError(
                 "raw does not hold what it was loaded with, after the repair",
@@ -200,14 +200,16 @@ def _prove(
         return
     with Spool(ordered=text.is_ordered) as rows:
         read_chunk(job, job.replication, chunk, rows, for_copy)
-        if rows.digest() != proof.text_digest or compared.compare_chunk(chunk, rows.blocks()):
+        is_other = proof and proof.is_text and proof.text_digest != rows.digest()
+        if is_other or compared.compare_chunk(chunk, rows.blocks()):
             raise TransferError(
                 "raw does not hold what replication does, after the repair",
                 where=text.name,
                 fix=f"etl run {text.name}",
             )
-    proof = replace(proof, read_at=loaded.read_at)
-    state.record_chunks(job.analytics, claim.run_id, text.name, [proof], [digest], of=len(among))
+    if proof:
+        proven = [replace(proof, read_at=loaded.read_at)]
+        state.record_chunks(job.analytics, claim.run_id, text.name, proven, [digest], of=len(among))
 
 
 def _find_proof(job: Comparison, chunk: Chunk) -> ChunkProof | None:

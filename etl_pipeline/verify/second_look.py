@@ -68,7 +68,7 @@ def look_again(job: Comparison, looks: Sequence[ChunkLook]) -> SecondLook:
     with reading_raw(job.analytics):
         loaded = {one.chunk: one for one in read_loaded(job.analytics, job.text.name)}
         live = find_live(job)
-        rows = RawRows(job.analytics, job.text, live) if live else None
+        rows = RawRows(job.analytics, job.text, live.rows) if live else None
         for look in looks:
             if rows is None or loaded.get(look.loaded.chunk) != look.loaded:
                 seen.unsettled += 1

@@ -183,11 +183,23 @@ def test_events_and_their_statements(name: str, expected: Expected) -> None:
 
 
 @given(st.permutations(BEFORE.columns), st.permutations(BEFORE.indexes), st.integers(0, 9))
-def test_order_and_estimates_are_no_change(
+def test_order_is_a_change_of_its_own_and_estimates_are_none(
     columns: list[Column], indexes: list[Index], rows: int
 ) -> None:
     other = replace(BEFORE, columns=tuple(columns), indexes=tuple(indexes), rows_estimate=rows)
-    assert find_changes(BEFORE, other) == []
+    is_moved = tuple(columns) != BEFORE.columns
+    kinds = [change.kind for change in find_changes(BEFORE, other)]
+    assert kinds == ([Kind.COLUMNS_REORDERED] if is_moved else [])
+
+
+def test_columns_that_exchange_their_names_are_told_by_their_order() -> None:
+    one, two = BEFORE.columns[1:3]
+    moved = (BEFORE.columns[0], two, one, *BEFORE.columns[3:])
+    (change,) = find_changes(BEFORE, replace(BEFORE, columns=moved))
+    assert change.detail == f"{one.name}, {two.name} → {two.name}, {one.name}"
+    without_one = replace(BEFORE, columns=(*BEFORE.columns[:2], *BEFORE.columns[3:]))
+    assert next(c.kind for c in find_changes(BEFORE, without_one)) is Kind.COLUMN_DROPPED
+    assert Kind.COLUMNS_REORDERED not in {c.kind for c in find_changes(without_one, BEFORE)}
 
 
 def test_a_display_width_is_no_change_but_with_zerofill() -> None:

@@ -4,3 +4,6 @@ ALTER TABLE `patient`
   CHANGE COLUMN `Age` `Years` smallint(6) NOT NULL;
 -- raw
 ALTER TABLE "raw"."patient" RENAME COLUMN "Age" TO "Years";
+-- patient: columns reordered: Years, Fee, Code → Fee, Code, Years (follow)
+-- replication
+-- raw

@@ -14,3 +14,6 @@ ALTER TABLE "raw"."patient" RENAME COLUMN "Age" TO "Years";
 ALTER TABLE "raw"."patient"
   ALTER COLUMN "Years" TYPE bigint USING "Years"::bigint;
 COMMENT ON COLUMN "raw"."patient"."Years" IS E'[bigint(20)]';
+-- patient: columns reordered: Years, Fee, Code → Fee, Code, Years (follow)
+-- replication
+-- raw
