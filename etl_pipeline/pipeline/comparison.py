@@ -31,6 +31,7 @@ from etl_pipeline.sync.proof import TableOutcome
 from etl_pipeline.verify.compare import Scope
 from etl_pipeline.verify.findings import Findings
 from etl_pipeline.verify.repair import Change, repair_table
+from etl_pipeline.verify.repair_keyless import repair_keyless
 from etl_pipeline.verify.verdict import Verdict, count_words
 
 REPAIR = "repair"
@@ -85,7 +86,7 @@ def _repair(
     for one in findings:
         if one.verdict.discrepancies:
             one.verdict.unrepaired = one.cannot_repair
-    mendable = [one for one in findings if one.wrong]
+    mendable = [one for one in findings if one.wrong or one.whole]
     if not mendable:
         return
     with recorded_run(session, control, tables, REPAIR) as record:
@@ -101,16 +102,22 @@ def _repair_table(
     text = next(text for text in plan.tables if text.name == verdict.table)
     with attempted(outcome, work):
         with open_comparison(text, plan, work, scope) as job:
-            verdict.repaired, change = repair_table(job, claim, found.wrong)
+            if found.whole:
+                verdict.repaired, change = repair_keyless(job, claim, *found.whole)
+            else:
+                verdict.repaired, change = repair_table(job, claim, found.wrong)
         # What somebody asked to see is not recorded for others.
         names_keys = text.has_plain_key or not scope.show_values
-        _fill_in(outcome, verdict, change, names_keys=names_keys)
+        is_whole = found.whole is not None
+        _fill_in(outcome, verdict, change, names_keys=names_keys, is_whole=is_whole)
     if outcome.error:
         verdict.error, verdict.fix = outcome.error, outcome.fix
     return outcome
 
 
-def _fill_in(outcome: TableOutcome, verdict: Verdict, change: Change, *, names_keys: bool) -> None:
+def _fill_in(
+    outcome: TableOutcome, verdict: Verdict, change: Change, *, names_keys: bool, is_whole: bool
+) -> None:
     outcome.inserted, outcome.updated = change.inserted, change.updated
     outcome.deleted = change.deleted
     outcome.rows_read = sum(sum(one.rows.values()) for one in verdict.repaired)
@@ -118,6 +125,8 @@ def _fill_in(outcome: TableOutcome, verdict: Verdict, change: Change, *, names_k
         keys = [key for d in verdict.discrepancies if d.place == one.place for key in d.keys]
         more = " and others" if sum(one.rows.values()) > len(keys) else ""
         named = f"; keys {', '.join(keys)}{more}" if names_keys else ""
+        if is_whole:
+            named = "; the whole table, which has no key"
         outcome.notes.append(
             f"copied again in {one.place}: {count_words(Counter(one.rows))}{named}"
         )

@@ -7,7 +7,7 @@ discrepancy; each row that seems to be one is looked at again after a pause.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -37,12 +37,14 @@ class Findings:
 
     Attributes:
         wrong: Rows to be copied again, by their chunk.
+        whole: What is the matter with a table without a key, by place, if it is to be copied again.
         cannot_repair: Why some of what was found cannot be mended row by row; None if all can.
     """
 
     verdict: Verdict
     wrong: Sequence[tuple[LoadedChunk, Sequence[WrongRow]]] = ()
     cannot_repair: str | None = None
+    whole: tuple[LoadedChunk, Mapping[Place, Counter[Kind]]] | None = None
 
 
 def verify_table(job: Comparison) -> Findings:
@@ -179,7 +181,7 @@ def _missed(job: Comparison, kinds: Counter[Kind]) -> str:
 def _settle_keyless(job: Comparison, verdict: Verdict, suspects: Sequence[ChunkLook]) -> Findings:
     """Look at a table without a key as a whole once more; it is one chunk."""
     first_at: datetime = suspects[0].looked_at
-    name = job.text.name
+    name, cannot_repair, whole = job.text.name, None, None
     verdict.moved, verdict.moved_since = 0, None
     again = look_at_table(job).chunks
     _add_moved(verdict, again)
@@ -189,22 +191,23 @@ def _settle_keyless(job: Comparison, verdict: Verdict, suspects: Sequence[ChunkL
             if not job.scope.repair and is_at_work(job.analytics):
                 verdict.notes.append(f"{what}: a run is at work")
             else:
+                cannot_repair = "raw is behind replication"
                 verdict.discrepancies.append(Discrepancy("raw", what, fix=f"etl run {name}"))
-        for place in _PLACES:
-            kinds = look.wrong.get(place)
-            if kinds is None or not job.scope.compares(place):
-                continue
-            verdict.discrepancies.append(
-                Discrepancy(
-                    place,
-                    _not_as_loaded(kinds),
-                    count=sum(kinds.values()),
-                    read_at=look.loaded.read_at,
-                    looked_at=(first_at, look.looked_at),
-                    fix=f"etl run {name} --full",
-                )
+        wrong = {p: look.wrong[p] for p in _PLACES if p in look.wrong and job.scope.compares(p)}
+        verdict.discrepancies += [
+            Discrepancy(
+                place,
+                _not_as_loaded(kinds),
+                count=sum(kinds.values()),
+                read_at=look.loaded.read_at,
+                looked_at=(first_at, look.looked_at),
+                fix=f"etl verify {name} --repair",
             )
-    return Findings(verdict, cannot_repair="the table has no primary key")
+            for place, kinds in wrong.items()
+        ]
+        if wrong and not cannot_repair:
+            whole = look.loaded, wrong
+    return Findings(verdict, cannot_repair=cannot_repair, whole=whole)
 
 
 def _chunks(count: int) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from etl_pipeline.sync.extract import end_read
+from etl_pipeline.sync.mended import Place
 from etl_pipeline.sync.proof import RawDigest
 from etl_pipeline.sync.raw_digests import read_digests
 from etl_pipeline.transfer.select import Chunk
@@ -68,7 +69,7 @@ class ChunkLook:
     keys: list[bytes] = field(default_factory=list)
     stale: frozenset[bytes] = frozenset()
     raw_keys: list[RawKey] = field(default_factory=list)
-    wrong: dict[str, Counter[Kind]] = field(default_factory=dict)
+    wrong: dict[Place, Counter[Kind]] = field(default_factory=dict)
 
     @property
     def is_suspect(self) -> bool:

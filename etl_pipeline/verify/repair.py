@@ -189,7 +189,7 @@ def _prove(
     text, chunk = job.text, loaded.chunk
     among = [one.chunk for one, _ in state.read_chunks(job.analytics, text.name)]
     (digest,) = read_digests(job.analytics, live.rows, text, [chunk], among=among)
-    proof = _find_proof(job, chunk)
+    proof = find_proof(job, chunk)
     if live.is_believed and (proof is None or proof.text_digest == loaded.text_digest):
         if digest != loaded.digest:
             raise TransferError(
@@ -212,6 +212,7 @@ def _prove(
         state.record_chunks(job.analytics, claim.run_id, text.name, proven, [digest], of=len(among))
 
 
-def _find_proof(job: Comparison, chunk: Chunk) -> ChunkProof | None:
+def find_proof(job: Comparison, chunk: Chunk) -> ChunkProof | None:
+    """What is remembered of the replica's *chunk*; None where nothing is."""
     known: Any = replica.read_replica(job.replication, job.text.name)
     return {proof.chunk: proof for proof in known.proofs}.get(chunk) if known else None

@@ -64,14 +64,14 @@ def wrong(*, values: bool = False) -> Verdict:
 
 def keyless() -> Verdict:
     what = "1 row is not as loaded: 1 extra"
-    fix = "etl run commlog --full"
+    fix = "etl verify commlog --repair"
     return Verdict("commlog", 9, 90, 1, 1, [Discrepancy("raw", what, (), 1, READ, LOOKED, fix)])
 
 
 def repaired() -> list[Verdict]:
     mended, left = wrong(), keyless()
     mended.repaired = [Repaired("replication", Counter({"differs": 10, "missing": 1, "extra": 1}))]
-    left.unrepaired = "the table has no primary key"
+    left.unrepaired = "raw is behind replication"
     return [mended, left]
 
 

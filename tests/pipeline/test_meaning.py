@@ -368,7 +368,7 @@ def test_what_an_older_version_left_wrong_is_found_and_mended(
         assert run().is_success  # compared by value, and not made anew
         assert verify().is_success
     assert untouched == [0]
-    for mend in (run, lambda: verify(repair=True)) if key else (run,):
+    for mend in (run, lambda: verify(repair=True)):
         forge(lab, "t")
         (found,) = verify().different
         (discrepancy,) = found.discrepancies

@@ -213,3 +213,78 @@ def _raw_counters(lab: Lab) -> Counter[str]:
 
 def _row(lab: Lab, query: str) -> Any:
     return lab.analytics.execute(query.encode()).fetchone()
+
+
+HEAP = (
+    "CREATE TABLE heap (word varchar(20), amount double, born date, body blob) ENGINE=InnoDB",
+    "INSERT INTO heap VALUES ('a', 0.1, '0000-00-00', X'00FF'), ('a', 0.1, '0000-00-00', X'00FF'), "
+    "('b', NULL, '2024-02-29', NULL), (NULL, -0.0, NULL, ''), ('d', 1e300, '1999-12-31', X'0A')",
+)
+HEAP_DAMAGES = {
+    "a value changed": "UPDATE {t} SET word = 'nobody' WHERE word = 'b'",
+    "a row missing": "DELETE FROM {t} WHERE word = 'd'",
+    "one of two equal rows more": "INSERT INTO {t} (word, amount, born) VALUES ('x', 1, NULL)",
+    "all rows missing": "DELETE FROM {t}",
+}
+
+
+def assert_the_heap_is_the_source(lab: Lab, verify: Verify) -> None:
+    assert read_exactly(lab.replication, "heap") == read_exactly(lab.source, "heap")
+    assert verify(deep=True).is_success
+
+
+@pytest.mark.parametrize("name", HEAP_DAMAGES)
+@pytest.mark.parametrize("place", ["replication", "raw", "both"])
+def test_a_table_without_a_key_is_mended_as_a_whole(
+    lab: Lab, run: Run, verify: Verify, place: str, name: str
+) -> None:
+    make_table(lab.source, *HEAP)
+    assert run().is_success
+    if place != "raw":
+        run_sql(lab.replication, HEAP_DAMAGES[name].format(t="heap"))
+    if place == "raw":
+        lab.analytics.execute(HEAP_DAMAGES[name].format(t="raw.heap").encode())
+    if place == "both":
+        lab.analytics.execute("UPDATE raw.heap SET word = 'somebody' WHERE word = 'd'")
+    (found,) = verify().different
+    assert {one.fix for one in found.discrepancies} == {"etl verify heap --repair"}
+    (mended,) = verify(repair=True).verdicts
+    assert mended.is_repaired
+    assert_the_heap_is_the_source(lab, verify)
+    again = run()
+    assert (again.total("inserted"), again.total("deleted")) == (0, 0)
+    assert_the_heap_is_the_source(lab, verify)
+
+
+def test_where_a_table_without_a_key_moved_on_both_copies_do(
+    lab: Lab, run: Run, verify: Verify
+) -> None:
+    make_table(lab.source, *HEAP)
+    assert run().is_success
+    run_sql(lab.source, "INSERT INTO heap (word) VALUES ('new')")
+    run_sql(lab.replication, "UPDATE heap SET word = 'nobody' WHERE word = 'b'")
+    (mended,) = verify(repair=True).verdicts
+    assert mended.is_repaired
+    assert_the_heap_is_the_source(lab, verify)
+    (notes,) = lab.analytics.execute(
+        "SELECT notes FROM etl.table_run ORDER BY run_id DESC LIMIT 1"
+    ).fetchone() or ((),)
+    assert notes[0].startswith("copied again in replication: ")
+    assert notes[0].endswith("; the whole table, which has no key")
+
+
+def test_a_repair_of_a_table_without_a_key_heeds_the_guard(
+    lab: Lab, run: Run, verify: Verify
+) -> None:
+    make_table(
+        lab.source,
+        "CREATE TABLE heap (word int)",
+        f"INSERT INTO heap SELECT seq FROM {numbers(500)}",
+    )
+    assert run().is_success
+    run_sql(lab.source, "DELETE FROM heap WHERE word > 9")
+    run_sql(lab.replication, "UPDATE heap SET word = 0 WHERE word = 7")
+    held = read_exactly(lab.replication, "heap")
+    (left,) = verify(repair=True).verdicts
+    assert "would be deleted in replication" in (left.error or "")
+    assert read_exactly(lab.replication, "heap") == held
