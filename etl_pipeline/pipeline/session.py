@@ -31,6 +31,7 @@ from etl_pipeline.errors import (
     ConfigurationError,
     EtlError,
     FaultyConfigurationError,
+    SchemaError,
 )
 from etl_pipeline.pipeline.control import Control
 from etl_pipeline.pipeline.events import Listener
@@ -53,8 +54,10 @@ from etl_pipeline.schema.types import fit_replica
 from etl_pipeline.sync import origin, replica, runs, state
 from etl_pipeline.sync.claim import Claim, take_replicas
 from etl_pipeline.sync.databases import Databases, lend_mysql, lend_postgres, place_of
+from etl_pipeline.sync.foreign import drop_ours
 from etl_pipeline.sync.lanes import Lanes
 from etl_pipeline.sync.proof import TableOutcome
+from etl_pipeline.sync.replica_state import open_replicas
 from etl_pipeline.sync.replicate import Replication
 from etl_pipeline.sync.runs import Selection, Started
 from etl_pipeline.sync.source_tables import read_known_tables
@@ -362,7 +365,7 @@ def open_replication(session: Session, claim: Claim, origins: Origins) -> Replic
 
 def _prepare_replication(connection: Any, claim: Claim, origins: Origins) -> tuple[int, str]:
     """Whether the server takes LOAD DATA LOCAL, and its version."""
-    replica.open_replicas(connection)
+    open_replicas(connection)
     take_replicas(connection, claim)
     origin.record_replication(connection, origins.source, origins.replication)
     with connection.cursor() as cursor:
@@ -372,7 +375,9 @@ def _prepare_replication(connection: Any, claim: Claim, origins: Origins) -> tup
             if is_ours(name) and not (left and left.finished_by(claim)):
                 replica.forget(connection, name)
                 connection.commit()
-                cursor.execute(f"DROP TABLE IF EXISTS {quote_mysql(name)}")
+                # Somebody else's stays; where it is in the way, its table says so.
+                with contextlib.suppress(SchemaError):
+                    drop_ours(connection, name)
         cursor.execute("SELECT @@GLOBAL.local_infile, VERSION()")
         takes_infile, version = cursor.fetchone()
     return takes_infile, version

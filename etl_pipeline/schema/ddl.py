@@ -13,6 +13,7 @@ from etl_pipeline.schema.names import (
     quote_mysql,
     quote_mysql_text,
     quote_postgres,
+    quote_temporary,
     quote_text,
     raw_key_name,
     replaced_name,
@@ -201,7 +202,7 @@ def create_raw(schema: str, table: Table, columns: Sequence[CarriedColumn]) -> s
 def create_incoming(name: str, columns: Sequence[CarriedColumn]) -> str:
     """DDL of the temporary table of ``raw``'s types; it is gone when the transaction ends."""
     body = ",\n  ".join(f"{quote_postgres(c.name)} {c.postgres_type}" for c in columns)
-    return f"CREATE TEMPORARY TABLE {quote_postgres(name)} (\n  {body}\n) ON COMMIT DROP"
+    return f"CREATE TEMPORARY TABLE {quote_temporary(name)} (\n  {body}\n) ON COMMIT DROP"
 
 
 def add_raw_key(schema: str, table: Table) -> str | None:

@@ -10,6 +10,9 @@ LOADED_AT = "_etl_loaded_at"
 DELETED_AT = "_etl_deleted_at"
 """Another, where rows that the source does not have any more stay in ``raw``: since when."""
 
+PREFIX = "_etl_"
+"""Begins the names of our own tables in replication, and so of no table of the source."""
+
 INCOMING_PREFIX = "_etl_incoming_"
 REPLACED_PREFIX = "_etl_replaced_"
 REHEARSED_PREFIX = "_etl_rehearsed_"
@@ -29,6 +32,11 @@ def quote_postgres(*parts: str) -> str:
     statement that holds such a name is executed without parameters.
     """
     return ".".join('"' + postgres_name(part).replace('"', '""') + '"' for part in parts)
+
+
+def quote_temporary(table: str) -> str:
+    """The name of a temporary table, which is not taken for another, whatever the search path."""
+    return quote_postgres("pg_temp", table)
 
 
 def postgres_name(name: str) -> str:
@@ -85,6 +93,11 @@ def rehearsed_name(table: str) -> str:
 def is_ours(table: str) -> bool:
     """Whether a table of the replication database is one of our temporary ones."""
     return table.startswith((INCOMING_PREFIX, REPLACED_PREFIX, REHEARSED_PREFIX))
+
+
+def is_reserved(table: str) -> bool:
+    """Whether no table of the source may be called so: a server may take a name in any case."""
+    return table.lower().startswith(PREFIX)
 
 
 def _prefixed(prefix: str, table: str) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 
 from pymysql import err
 
-from etl_pipeline.schema.ddl import ReplicaDdl, swap_replica
-from etl_pipeline.schema.names import incoming_name, quote_mysql, replaced_name
+from etl_pipeline.schema.ddl import ReplicaDdl, replica_comment, swap_replica
+from etl_pipeline.schema.names import incoming_name, replaced_name
 from etl_pipeline.sync import replica
 from etl_pipeline.sync.chunks import ask_integer, has_wide_rows, plan_chunks
 from etl_pipeline.sync.extract import (
@@ -24,7 +24,7 @@ from etl_pipeline.sync.extract import (
     read_columns,
     refuse_altered,
 )
-from etl_pipeline.sync.foreign import refuse_foreign
+from etl_pipeline.sync.foreign import drop_ours, mark_replica, refuse_foreign
 from etl_pipeline.sync.guard import judge_deletes
 from etl_pipeline.sync.lanes import Lane
 from etl_pipeline.sync.proof import ChunkProof
@@ -105,8 +105,7 @@ def _begin(job: WriteJob, ddl: ReplicaDdl, known: Known | None, lane: Lane) -> _
     end_read(lane.source)
     replica.forget(lane.replication, incoming)
     lane.replication.commit()
-    leftovers = quote_mysql(incoming), quote_mysql(replaced_name(text.name))
-    _run(lane.replication, [f"DROP TABLE IF EXISTS {', '.join(leftovers)}"])
+    drop_ours(lane.replication, incoming, replaced_name(text.name))
     try:
         _run(lane.replication, [ddl.create])
     except err.MySQLError as error:
@@ -155,6 +154,7 @@ def _complete(
     )
     replication.commit()
     refuse_foreign(replication, table, known)  # made meanwhile
+    mark_replica(replication, table, replica_comment(job.text.table))
     _run(replication, [swap_replica(table, exists=_exists(replication, table))])
     settle_swap(replication, table)
 
@@ -176,7 +176,7 @@ def settle_swap(replication: Any, table: str) -> None:
     else:
         replica.forget(replication, incoming)
     replication.commit()
-    _run(replication, [f"DROP TABLE IF EXISTS {quote_mysql(replaced_name(table))}"])
+    drop_ours(replication, replaced_name(table))
 
 
 def _exists(replication: Any, table: str) -> bool:

@@ -29,6 +29,7 @@ from etl_pipeline.schema.names import incoming_name, quote_mysql, rehearsed_name
 from etl_pipeline.sync import replica
 from etl_pipeline.sync.build import settle_swap
 from etl_pipeline.sync.claim import check_replicas
+from etl_pipeline.sync.foreign import drop_ours
 from etl_pipeline.sync.lanes import Lane
 from etl_pipeline.sync.refused import refuse_column
 from etl_pipeline.sync.replica import Identity, Remembered
@@ -230,12 +231,11 @@ def _rehearse(
 def _rehearsal(connection: Any, source: Table) -> Iterator[str]:
     """An empty table like the replica, for a block; an error leaves it to the next run."""
     name = rehearsed_name(source.name)
-    drop = f"DROP TABLE IF EXISTS {quote_mysql(name)}"
+    drop_ours(connection, name)
     with connection.cursor() as cursor:
-        cursor.execute(drop)
         cursor.execute(f"CREATE TABLE {quote_mysql(name)} LIKE {quote_mysql(source.name)}")
         yield name
-        cursor.execute(drop)
+        cursor.execute(f"DROP TABLE {quote_mysql(name)}")
 
 
 def _run(connection: Any, table: str, statements: Sequence[str]) -> bool:

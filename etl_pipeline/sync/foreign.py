@@ -1,6 +1,6 @@
-"""A table of the replication database that bears a replica's name and is not ours.
+"""Tables of the replication database that bear names of ours and are not ours.
 
-It may be all that there is of somebody's work, so no replica takes its place.
+Any may be all that there is of somebody's work, so nothing takes its place, and nothing drops it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 from etl_pipeline.errors import SchemaError
 from etl_pipeline.schema.ddl import REPLICA_MARK
-from etl_pipeline.schema.names import quote_mysql
+from etl_pipeline.schema.names import quote_mysql, quote_mysql_text
 from etl_pipeline.sync import replica
 from etl_pipeline.sync.rules import Known
 
@@ -35,6 +35,37 @@ def refuse_foreign(connection: Any, table: str, known: Known | None) -> None:
         where=table,
         fix=f"there, RENAME TABLE {quote_mysql(table)} TO …, or drop it; then etl run {table}",
     )
+
+
+def drop_ours(connection: Any, *names: str) -> None:
+    """Drop those of our temporary tables *names* that are there; MySQL commits.
+
+    Raises:
+        SchemaError: One of them is a table or view without our mark.
+    """
+    for name in names:
+        shown = replica.show_definition(connection, name)
+        if shown is None:
+            continue
+        if not is_marked(shown):
+            raise SchemaError(
+                "the replication database has a table or view of a name that the pipeline needs "
+                f"for a while, and did not make it: {name}",
+                fix=f"there, RENAME TABLE {quote_mysql(name)} TO …; then run again",
+            )
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP TABLE {quote_mysql(name)}")
+
+
+def mark_replica(connection: Any, table: str, comment: str) -> None:
+    """Give the replica of *table* our mark, if it has none: older versions did without.
+
+    Put aside without it, it would be taken for somebody else's.
+    """
+    shown = replica.show_definition(connection, table)
+    if shown is not None and not is_marked(shown):
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {quote_mysql(table)} COMMENT={quote_mysql_text(comment)}")
 
 
 def is_marked(shown: str) -> bool:

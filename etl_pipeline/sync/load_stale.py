@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.ddl import create_incoming
-from etl_pipeline.schema.names import quote_postgres
+from etl_pipeline.schema.names import quote_postgres, quote_temporary
 from etl_pipeline.sync import state
 from etl_pipeline.sync.guard import judge_deletes
 from etl_pipeline.sync.load_job import Loaded, LoadJob, expect_rows
@@ -137,7 +137,7 @@ def _load(
     """
     text, analytics = job.text, job.analytics
     analytics.execute(create_incoming(INCOMING, text.columns).encode())
-    incoming = quote_postgres(INCOMING)
+    incoming = quote_temporary(INCOMING)
     copy_chunks(job, stale.whole, incoming, INCOMING)
     whole = [proof.chunk for proof in stale.whole]
     brought = job.digests(incoming, whole, proofs)
@@ -221,8 +221,8 @@ def _bring_changes(
         for change in stale.changes.values()
         for line in change.gone
     ]
-    copy_text(analytics, quote_postgres(GONE), text.table.primary_key, [b"".join(lines)])
-    incoming = quote_postgres(INCOMING)
+    copy_text(analytics, quote_temporary(GONE), text.table.primary_key, [b"".join(lines)])
+    incoming = quote_temporary(INCOMING)
     chunks = [proof.chunk for proof in proofs if proof.chunk.ordinal in stale.changes]
     refuse_altered_key(text, (one for c in stale.changes.values() for one in c.altered))
     news = b"".join(

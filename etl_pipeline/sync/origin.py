@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 
 from etl_pipeline.errors import DatabaseError
+from etl_pipeline.sync.replica_state import refuse_foreign_state
 
 _SERVER = (
     "SHOW GLOBAL VARIABLES WHERE Variable_name IN "
@@ -74,7 +75,12 @@ def read_source(connection: Any) -> Origin:
 
 
 def read_replication(connection: Any) -> Holding:
-    """What the replication database holds, by PyMySQL; ends the transaction that it opens."""
+    """What the replication database holds, by PyMySQL; ends the transaction that it opens.
+
+    Raises:
+        SchemaError: A table of somebody else's bears the name of one of our state.
+    """
+    refuse_foreign_state(connection)
     with connection.cursor() as cursor:
         cursor.execute("SHOW TABLES LIKE '\\_etl\\_%'")
         ours = {name for (name,) in cursor.fetchall()}

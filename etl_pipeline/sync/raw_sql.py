@@ -8,7 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from etl_pipeline.schema.names import DELETED_AT, LOADED_AT, postgres_name, quote_postgres
+from etl_pipeline.schema.names import (
+    DELETED_AT,
+    LOADED_AT,
+    postgres_name,
+    quote_postgres,
+    quote_temporary,
+)
 from etl_pipeline.schema.types import CarriedColumn
 from etl_pipeline.transfer.select import Chunk, TableText
 
@@ -85,7 +91,7 @@ def digest_gone(target: str, text: TableText, among: Sequence[Chunk]) -> str:
     """The query for the same of the rows of *target* whose keys are in ``GONE``."""
     return (
         f"SELECT {_ordinal(text, among)} AS ordinal, count(*) AS rows, {_digest(text)} AS digest "
-        f"FROM {target} AS t JOIN {quote_postgres(GONE)} AS g ON {equal_keys(text, 't', 'g')} "
+        f"FROM {target} AS t JOIN {quote_temporary(GONE)} AS g ON {equal_keys(text, 't', 'g')} "
         "GROUP BY 1"
     )
 
@@ -162,7 +168,7 @@ def create_gone(text: TableText) -> str:
     """DDL of the temporary table of keys; it is gone when the transaction ends."""
     keys = [c for name in text.table.primary_key for c in text.columns if c.name == name]
     body = ", ".join(f"{quote_postgres(c.name)} {c.postgres_type}" for c in keys)
-    return f"CREATE TEMPORARY TABLE {quote_postgres(GONE)} ({body}) ON COMMIT DROP"
+    return f"CREATE TEMPORARY TABLE {quote_temporary(GONE)} ({body}) ON COMMIT DROP"
 
 
 def apply_differences(
@@ -194,14 +200,14 @@ def apply_differences(
     names = ", ".join(quote_postgres(name) for name in text.column_names)
     theirs = ", ".join("n." + quote_postgres(name) for name in text.column_names)
     same_key = equal_keys(text, "h", "n")
-    incoming = quote_postgres(INCOMING)
+    incoming = quote_temporary(INCOMING)
     not_brought = f"NOT EXISTS (SELECT FROM {incoming} AS n WHERE {same_key})"
     if has_marks:
         remove = f"UPDATE {rows} AS h SET {_GONE_SINCE} = now()"
         not_brought = f"h.{_GONE_SINCE} IS NULL AND {not_brought}"
     else:
         remove = f"DELETE FROM {rows} AS h"
-    gone = f"{quote_postgres(GONE)} AS g"
+    gone = f"{quote_temporary(GONE)} AS g"
     delete_gone = (
         f"{remove} {'FROM' if has_marks else 'USING'} {gone} "
         f"WHERE {equal_keys(text, 'h', 'g')} AND {not_brought}"
@@ -240,5 +246,5 @@ def replace_rows(target: str, text: TableText, *, rows: str) -> tuple[str, str]:
         rows: Its own rows (``own_rows``).
     """
     names = ", ".join(quote_postgres(name) for name in text.column_names)
-    insert = f"INSERT INTO {target} ({names}) SELECT {names} FROM {quote_postgres(INCOMING)}"
+    insert = f"INSERT INTO {target} ({names}) SELECT {names} FROM {quote_temporary(INCOMING)}"
     return f"DELETE FROM {rows}", insert

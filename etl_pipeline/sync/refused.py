@@ -9,9 +9,10 @@ from typing import Any
 from pymysql import err
 
 from etl_pipeline.errors import SchemaError, TransferError
-from etl_pipeline.schema.ddl import ReplicaDdl
-from etl_pipeline.schema.names import quote_mysql, rehearsed_name
+from etl_pipeline.schema.ddl import REPLICA_MARK, ReplicaDdl
+from etl_pipeline.schema.names import quote_mysql, quote_mysql_text, rehearsed_name
 from etl_pipeline.schema.types import choice_of
+from etl_pipeline.sync.foreign import drop_ours
 from etl_pipeline.transfer.copy import Refusal
 from etl_pipeline.transfer.select import TableText
 from etl_pipeline.transfer.twin import NEGATIVE_ZEROS, ZERO_DATES
@@ -84,11 +85,11 @@ def refuse_column(connection: Any, text: TableText, ddl: ReplicaDdl, error: err.
 
 
 def _is_refused(connection: Any, table: str, declared: str, number: int) -> bool:
-    trial = quote_mysql(rehearsed_name(table))
+    trial, mark = quote_mysql(rehearsed_name(table)), quote_mysql_text(REPLICA_MARK)
+    drop_ours(connection, rehearsed_name(table))
     with connection.cursor() as cursor:
-        cursor.execute(f"DROP TABLE IF EXISTS {trial}")
         try:
-            cursor.execute(f"CREATE TABLE {trial} ({declared}) ENGINE=InnoDB")
+            cursor.execute(f"CREATE TABLE {trial} ({declared}) ENGINE=InnoDB COMMENT={mark}")
         except err.MySQLError as error:
             return bool(error.args and error.args[0] == number)
         cursor.execute(f"DROP TABLE {trial}")

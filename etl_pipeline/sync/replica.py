@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import resources
 from typing import Any
 
 from pymysql import err
@@ -121,31 +120,6 @@ def identify(text: TableText, ddl: ReplicaDdl, versions: Sequence[str]) -> Ident
 def define(ddl: ReplicaDdl) -> bytes:
     """The digest of a replica's definition."""
     return _digest([ddl.create, *ddl.indexes])
-
-
-def open_replicas(connection: Any) -> None:
-    """Make the tables of the state where they are missing.
-
-    Tables of an older version are made anew: what they remembered is found out again by the next
-    run, which builds the replicas.
-    """
-    script = resources.files(__package__).joinpath("replica.sql").read_text(encoding="utf-8")
-    with connection.cursor() as cursor:
-        cursor.execute("SET SESSION sql_notes = 0")  # that they are there already is no news
-        if _is_of_older_version(cursor):
-            cursor.execute("DROP TABLE IF EXISTS _etl_table, _etl_chunk")
-        for statement in script.split(";\n"):
-            if "CREATE" in statement:
-                cursor.execute(statement)
-        cursor.execute("SET SESSION sql_notes = 1")
-
-
-def _is_of_older_version(cursor: Any) -> bool:
-    cursor.execute("SHOW TABLES LIKE '\\_etl\\_chunk'")
-    if cursor.fetchone() is None:
-        return False
-    cursor.execute("SHOW COLUMNS FROM _etl_chunk LIKE 'run_token'")
-    return cursor.fetchone() is None
 
 
 def read_replica(connection: Any, table: str) -> Remembered | None:

@@ -1,5 +1,6 @@
 -- What is remembered of the replicas, beside them: written in the transactions that write rows.
--- Every statement may run again and again.
+-- Every statement may run again and again. A table is told from somebody else's of the same name by
+-- its comment, which therefore never changes.
 
 CREATE TABLE IF NOT EXISTS _etl_owner (
     singleton  tinyint NOT NULL PRIMARY KEY COMMENT 'always 1',

@@ -7,6 +7,7 @@ connection is in autocommit mode.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from importlib import resources
 
@@ -36,17 +37,38 @@ def open_state(connection: psycopg.Connection) -> None:
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
         ensure_schema(connection, "etl")
-        found = _read_version(connection) or VERSION
+        script = resources.files(__package__).joinpath("state.sql").read_bytes()
+        found = _read_version(connection)
+        if found is None:
+            _refuse_foreign(connection, script.decode())
+            found = VERSION
         if found > VERSION:
             raise DatabaseError(
                 f"the state in schema etl is of version {found}, this program knows {VERSION}",
                 fix="install the newer etl_pipeline that wrote it",
             )
-        connection.execute(resources.files(__package__).joinpath("state.sql").read_bytes())
+        connection.execute(script)
         for older in range(found, VERSION):
             connection.execute(_MIGRATIONS[older].encode())
         connection.execute("DELETE FROM etl.version WHERE version <> %s", (VERSION,))
         connection.execute("INSERT INTO etl.version VALUES (%s) ON CONFLICT DO NOTHING", (VERSION,))
+
+
+def _refuse_foreign(connection: psycopg.Connection, script: str) -> None:
+    """Refuse tables of our names where none says of which version the state is: we made none."""
+    names = re.findall(r"CREATE TABLE IF NOT EXISTS etl\.(\w+)", script)
+    found = connection.execute(
+        "SELECT c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = 'etl' AND c.relname = ANY(%s) ORDER BY 1",
+        (names,),
+    ).fetchall()
+    if found:
+        raise DatabaseError(
+            "schema etl has tables of names that the pipeline keeps its state under, and no "
+            f"etl.version, so it did not make them: {', '.join(name for (name,) in found)}",
+            where="analytics",
+            fix="ALTER SCHEMA etl RENAME TO …; then run again",
+        )
 
 
 def _read_version(connection: psycopg.Connection) -> int | None:

@@ -9,7 +9,14 @@ from dataclasses import dataclass, replace
 from etl_pipeline.config.models import ColumnConfig
 from etl_pipeline.errors import SchemaError
 from etl_pipeline.schema.catalog import INTEGER_TYPES, Table, without_columns
-from etl_pipeline.schema.names import DELETED_AT, LOADED_AT, postgres_name, quote_mysql
+from etl_pipeline.schema.names import (
+    DELETED_AT,
+    LOADED_AT,
+    PREFIX,
+    is_reserved,
+    postgres_name,
+    quote_mysql,
+)
 from etl_pipeline.schema.types import CarriedColumn, Mode, carry, choice_of, stand_for_unlisted
 
 READABLE_CHARSETS = frozenset(
@@ -128,10 +135,17 @@ def render_table(table: Table, choices: Mapping[str, ColumnConfig] | None = None
         choices: What tables.yml says of columns, by name.
 
     Raises:
-        SchemaError: A column's type is not supported, a name is taken by a column of ours, or
-            *choices* name a column that is not there or leave out one of the key.
+        SchemaError: A column's type is not supported, a name is one of ours, or *choices* name a
+            column that is not there or leave out one of the key.
     """
     choices = choices or {}
+    if is_reserved(table.name):
+        raise SchemaError(
+            f"the pipeline's own tables in replication have names that begin with {PREFIX}",
+            where=table.name,
+            fix="rename it at the source, or name in tables.yml the tables to copy, and not this "
+            "one",
+        )
     _refuse_choices(table, choices)
     excluded = {name for name, choice in choices.items() if choice.exclude}
     types = {name: choice.type for name, choice in choices.items()}

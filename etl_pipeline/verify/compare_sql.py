@@ -6,7 +6,7 @@ They are put together from quoted names and integers only.
 from __future__ import annotations
 
 from etl_pipeline.schema.ddl import create_incoming
-from etl_pipeline.schema.names import quote_postgres
+from etl_pipeline.schema.names import quote_postgres, quote_temporary
 from etl_pipeline.sync.raw_sql import INCOMING, equal_keys, in_chunk, unlike_rows
 from etl_pipeline.transfer.select import Chunk, TableText
 
@@ -27,13 +27,13 @@ def create_compared(text: TableText) -> list[str]:
     They are gone when the transaction ends.
     """
     identity = "bigint GENERATED ALWAYS AS IDENTITY (START WITH 0 MINVALUE 0)"
-    incoming = quote_postgres(INCOMING)
+    incoming = quote_temporary(INCOMING)
     statements = [
         create_incoming(INCOMING, text.columns),
         f"ALTER TABLE {incoming} ADD COLUMN {_free_name('_etl_line', text)} {identity}",
     ]
     if text.table.primary_key:
-        keys = quote_postgres(KEYS)
+        keys = quote_temporary(KEYS)
         statements += [
             create_incoming(KEYS, text.keys.columns),
             f"ALTER TABLE {keys} ADD COLUMN {_free_name('_etl_ordinal', text)} {identity}",
@@ -58,7 +58,7 @@ def compare_chunk(live: str, text: TableText, chunk: Chunk) -> str:
     held = f"(SELECT * FROM {live} AS h WHERE {in_chunk(text, chunk, 'h')})"
     return (
         f"SELECT n.{_free_name('_etl_line', text)}, {keys} "
-        f"FROM {held} AS h FULL JOIN {quote_postgres(INCOMING)} AS n "
+        f"FROM {held} AS h FULL JOIN {quote_temporary(INCOMING)} AS n "
         f"ON {equal_keys(text, 'h', 'n')} WHERE {_is_unlike(text)}"
     )
 
@@ -94,7 +94,7 @@ def show_rows(live: str, text: TableText, number: int) -> str:
 
 def drop_repeated_keys(text: TableText) -> str:
     """The statement that leaves the first of several equal keys in ``KEYS``."""
-    keys, ordinal = quote_postgres(KEYS), _free_name("_etl_ordinal", text)
+    keys, ordinal = quote_temporary(KEYS), _free_name("_etl_ordinal", text)
     return (
         f"DELETE FROM {keys} AS h USING {keys} AS n "
         f"WHERE {equal_keys(text, 'h', 'n')} AND n.{ordinal} < h.{ordinal}"
@@ -107,7 +107,7 @@ def count_unlike(live: str, text: TableText) -> str:
         carried.compare.format(quote_postgres(carried.name)) for carried in text.columns
     )
     here = f"SELECT ROW({names})::text AS line FROM {live} AS h"
-    there = f"SELECT ROW({names})::text AS line FROM {quote_postgres(INCOMING)} AS n"
+    there = f"SELECT ROW({names})::text AS line FROM {quote_temporary(INCOMING)} AS n"
     missing = f"SELECT count(*) FROM ({there} EXCEPT ALL {here}) AS d"
     extra = f"SELECT count(*) FROM ({here} EXCEPT ALL {there}) AS d"
     return f"SELECT ({missing}), ({extra})"
@@ -115,9 +115,9 @@ def count_unlike(live: str, text: TableText) -> str:
 
 def _from_keys(live: str, text: TableText) -> str:
     return (
-        f"FROM {quote_postgres(KEYS)} AS k "
+        f"FROM {quote_temporary(KEYS)} AS k "
         f"LEFT JOIN {live} AS h ON {equal_keys(text, 'h', 'k')} "
-        f"LEFT JOIN {quote_postgres(INCOMING)} AS n ON {equal_keys(text, 'n', 'k')}"
+        f"LEFT JOIN {quote_temporary(INCOMING)} AS n ON {equal_keys(text, 'n', 'k')}"
     )
 
 

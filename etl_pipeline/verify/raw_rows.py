@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from etl_pipeline.schema.names import quote_postgres
+from etl_pipeline.schema.names import quote_temporary
 from etl_pipeline.sync.raw_sql import INCOMING
 from etl_pipeline.transfer.copy import copy_text
 from etl_pipeline.transfer.select import Chunk, TableText
@@ -115,13 +115,13 @@ class RawRows:
         self._fill(INCOMING, self._text.column_names, blocks)
 
     def _fill(self, table: str, columns: Sequence[str], blocks: Iterable[bytes]) -> None:
-        target = quote_postgres(table)
+        target = quote_temporary(table)
         self._analytics.execute(f"TRUNCATE {target} RESTART IDENTITY".encode())
         copy_text(self._analytics, target, columns, blocks)
 
     def _analyze(self, table: str) -> None:
         # Few rows meet a large table: by its key, if PostgreSQL knows that they are few.
-        self._analytics.execute(f"ANALYZE {quote_postgres(table)}".encode())
+        self._analytics.execute(f"ANALYZE {quote_temporary(table)}".encode())
 
     def _ask(self, query: str) -> list[tuple[Any, ...]]:
         return self._analytics.execute(query.encode()).fetchall()

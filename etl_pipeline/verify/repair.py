@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from etl_pipeline.errors import TransferError
-from etl_pipeline.schema.names import quote_postgres
+from etl_pipeline.schema.names import quote_postgres, quote_temporary
 from etl_pipeline.sync import replica, state
 from etl_pipeline.sync.claim import Claim, check_warehouse
 from etl_pipeline.sync.difference import Difference
@@ -171,10 +171,10 @@ def _apply(job: Comparison, live: Live) -> Change:
     names = ", ".join(quote_postgres(name) for name in text.table.primary_key)
     analytics.execute(create_gone(text).encode())
     copy_keys = (
-        f"INSERT INTO {quote_postgres(GONE)} ({names}) SELECT {names} FROM {quote_postgres(KEYS)}"
+        f"INSERT INTO {quote_temporary(GONE)} ({names}) SELECT {names} FROM {quote_temporary(KEYS)}"
     )
     analytics.execute(copy_keys.encode())
-    analytics.execute(f"ANALYZE {quote_postgres(GONE)}".encode())
+    analytics.execute(f"ANALYZE {quote_temporary(GONE)}".encode())
     statements = apply_differences(job.target, text, [], rows=live.own, has_marks=live.has_marks)
     gone, missing, updated, inserted = [
         analytics.execute(statement.encode()).rowcount for statement in statements

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.ddl import create_incoming
-from etl_pipeline.schema.names import quote_postgres
+from etl_pipeline.schema.names import quote_temporary
 from etl_pipeline.sync import replica, state
 from etl_pipeline.sync.claim import Claim, check_warehouse
 from etl_pipeline.sync.extract import extract_chunk
@@ -106,7 +106,7 @@ def _bring(job: Comparison, chunk: Chunk, proof: ChunkProof | None) -> None:
     with Spool(ordered=text.is_ordered) as rows:
         read_chunk(job, job.replication, chunk, rows, for_copy)
         is_other = proof and proof.is_text and proof.text_digest != rows.digest()
-        taken = copy_text(analytics, quote_postgres(INCOMING), text.column_names, rows.blocks())
+        taken = copy_text(analytics, quote_temporary(INCOMING), text.column_names, rows.blocks())
         if is_other or taken != rows.rows:
             raise TransferError(
                 "the replica does not hold what it was given, or PostgreSQL did not take it",
@@ -118,7 +118,7 @@ def _bring(job: Comparison, chunk: Chunk, proof: ChunkProof | None) -> None:
 def _exchange(job: Comparison, chunk: Chunk, live: Live) -> Change:
     """Exchange the rows of ``raw`` for those that were brought, where they are others."""
     text, analytics = job.text, job.analytics
-    (brought,) = read_digests(analytics, quote_postgres(INCOMING), text, [chunk])
+    (brought,) = read_digests(analytics, quote_temporary(INCOMING), text, [chunk])
     (held,) = read_digests(analytics, live.own, text, [chunk])
     if held == brought:
         return Change()

@@ -19,7 +19,7 @@ from etl_pipeline.sync.drift_log import TableDrift
 from etl_pipeline.sync.lanes import Lanes
 from etl_pipeline.sync.load import load_table
 from etl_pipeline.sync.load_job import Loaded
-from etl_pipeline.sync.replica import open_replicas
+from etl_pipeline.sync.replica_state import open_replicas
 from etl_pipeline.sync.replicate import Replicated, Replication, replicate_table
 from etl_pipeline.sync.rules import Rules
 from etl_pipeline.sync.runs import Selection

@@ -15,7 +15,7 @@ COMMENT ON COLUMN "raw"."copy_of_adjustment"."AdjDate" IS E'[date]';
 
 COMMENT ON COLUMN "raw"."copy_of_adjustment"."AdjAmt" IS E'positive: a charge [double]';
 
-CREATE TEMPORARY TABLE "_etl_incoming" (
+CREATE TEMPORARY TABLE "pg_temp"."_etl_incoming" (
   "AdjNum" bigint,
   "AdjDate" date,
   "AdjAmt" double precision
@@ -23,16 +23,16 @@ CREATE TEMPORARY TABLE "_etl_incoming" (
 
 DELETE FROM ONLY "raw"."copy_of_adjustment";
 
-INSERT INTO "raw"."copy_of_adjustment" ("AdjNum", "AdjDate", "AdjAmt") SELECT "AdjNum", "AdjDate", "AdjAmt" FROM "_etl_incoming";
+INSERT INTO "raw"."copy_of_adjustment" ("AdjNum", "AdjDate", "AdjAmt") SELECT "AdjNum", "AdjDate", "AdjAmt" FROM "pg_temp"."_etl_incoming";
 
 SELECT 0 AS ordinal, count(*) AS rows, sum(hash_record_extended(ROW(t."AdjNum", t."AdjDate", float8send(t."AdjAmt")), 0)) AS digest FROM ONLY "raw"."copy_of_adjustment" AS t WHERE (true) GROUP BY 1;
 
-CREATE TEMPORARY TABLE "_etl_incoming" (
+CREATE TEMPORARY TABLE "pg_temp"."_etl_incoming" (
   "AdjNum" bigint,
   "AdjDate" date,
   "AdjAmt" double precision
 ) ON COMMIT DROP;
 
-ALTER TABLE "_etl_incoming" ADD COLUMN "_etl_line" bigint GENERATED ALWAYS AS IDENTITY (START WITH 0 MINVALUE 0);
+ALTER TABLE "pg_temp"."_etl_incoming" ADD COLUMN "_etl_line" bigint GENERATED ALWAYS AS IDENTITY (START WITH 0 MINVALUE 0);
 
-SELECT (SELECT count(*) FROM (SELECT ROW("AdjNum", "AdjDate", float8send("AdjAmt"))::text AS line FROM "_etl_incoming" AS n EXCEPT ALL SELECT ROW("AdjNum", "AdjDate", float8send("AdjAmt"))::text AS line FROM ONLY "raw"."copy_of_adjustment" AS h) AS d), (SELECT count(*) FROM (SELECT ROW("AdjNum", "AdjDate", float8send("AdjAmt"))::text AS line FROM ONLY "raw"."copy_of_adjustment" AS h EXCEPT ALL SELECT ROW("AdjNum", "AdjDate", float8send("AdjAmt"))::text AS line FROM "_etl_incoming" AS n) AS d);
+SELECT (SELECT count(*) FROM (SELECT ROW("AdjNum", "AdjDate", float8send("AdjAmt"))::text AS line FROM "pg_temp"."_etl_incoming" AS n EXCEPT ALL SELECT ROW("AdjNum", "AdjDate", float8send("AdjAmt"))::text AS line FROM ONLY "raw"."copy_of_adjustment" AS h) AS d), (SELECT count(*) FROM (SELECT ROW("AdjNum", "AdjDate", float8send("AdjAmt"))::text AS line FROM ONLY "raw"."copy_of_adjustment" AS h EXCEPT ALL SELECT ROW("AdjNum", "AdjDate", float8send("AdjAmt"))::text AS line FROM "pg_temp"."_etl_incoming" AS n) AS d);
