@@ -87,6 +87,12 @@ class EvolvingRaw:
         return is_known and self.is_void and not self.is_evolving
 
     @property
+    def has_marks(self) -> bool:
+        """Whether rows can be marked as deleted by now."""
+        is_there = self.drift is None or self.drift.has_marks or self._is_altered
+        return self.marks_deletes and (is_there or self.is_new)
+
+    @property
     def rows(self) -> str:
         """What its rows are read and written as."""
         is_partitioned = self.drift is not None and self.drift.standing.is_partitioned

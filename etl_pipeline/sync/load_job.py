@@ -61,7 +61,7 @@ class LoadJob:
     @property
     def live(self) -> str:
         """What those of them are read as that are not marked as deleted."""
-        return live_rows(self.rows, has_marks=self.rules.marks_deletes)
+        return live_rows(self.rows, has_marks=self.raw.has_marks)
 
     def digests(
         self, target: str, chunks: Sequence[Chunk], proofs: Sequence[ChunkProof]

@@ -379,6 +379,16 @@ def test_what_an_older_version_left_wrong_is_found_and_mended(
         assert verify().is_success
 
 
+def test_deletes_can_be_marked_from_the_same_run_on(lab: Lab, run: Run) -> None:
+    make_table(lab.source, CREATE.format(t="t", key=", PRIMARY KEY (k)"), FILL.format(t="t"))
+    assert run().is_success
+    run_sql(lab.source, *(part.format(t="t") for part in exchange("a", "b")))
+    run_sql(lab.source, "DELETE FROM t WHERE k = 1")
+    assert run(tables={"tables": {"t": {"deletes": "mark"}}}).is_success
+    query = "SELECT k, a, b, _etl_deleted_at IS NOT NULL FROM raw.t ORDER BY k LIMIT 2"
+    assert lab.analytics.execute(query).fetchall() == [(1, 10, 20, True), (2, 21, 11, False)]
+
+
 def test_a_run_says_why_it_compared_a_table_that_somebody_made_anew(lab: Lab) -> None:
     befallen = Befallen(lab, {"raw_made_anew": ("prints",)})
     (outcome,) = befallen.run().outcomes
