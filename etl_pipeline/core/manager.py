@@ -136,7 +136,7 @@ class ConnectionManager:
         except DBAPIError as error:
             had_work = self._has_work
             self._drop_connection(may_run_on=_is_connection_gone(error))
-            if had_work and is_passing(error):
+            if had_work and _is_passing(error):
                 raise self._lost("the connection was lost while committing") from error
             note_place(error, find_place(self._engine))
             raise explain(error, self._where()) from error
@@ -173,7 +173,7 @@ class ConnectionManager:
             unprotected = not reads and _is_autocommit(connection)
             result = _send(connection, sql, params)
         except DBAPIError as error:
-            if is_passing(error):
+            if _is_passing(error):
                 had_work = self._has_work
                 self._drop_connection(may_run_on=_is_connection_gone(error))
                 if had_work:
@@ -212,6 +212,13 @@ class ConnectionManager:
             return
         if self._orphan is None and may_run_on:
             self._orphan = self._server_id
+            if self._server_id is None:
+                logger.warning(
+                    "%s: the driver %s does not tell the session's number, so a statement that was "
+                    "lost is not ended at the server before the next one",
+                    self._where(),
+                    self._engine.driver,
+                )
         with suppress(SQLAlchemyError):
             connection.invalidate()
         with suppress(SQLAlchemyError):
@@ -248,17 +255,22 @@ def _send(connection: Connection, sql: str, params: Mapping[str, Any] | None) ->
 
 def _is_autocommit(connection: Connection) -> bool:
     driver: Any = connection.connection.driver_connection
-    if connection.dialect.name == "postgresql":
-        return bool(driver.autocommit)
-    return bool(driver.get_autocommit())
+    if hasattr(driver, "get_autocommit"):
+        return bool(driver.get_autocommit())
+    return getattr(driver, "autocommit", False) is True  # of sqlite3 it may be a number, too
 
 
 def _is_connection_gone(error: DBAPIError) -> bool:
-    return read_meaning(error)[0].is_connection_gone
+    # Of drivers whose errors are not known here SQLAlchemy knows which end a connection.
+    return error.connection_invalidated or read_meaning(error)[0].is_connection_gone
 
 
 def _may_retry(error: BaseException) -> bool:
-    return isinstance(error, DBAPIError) and is_passing(error)
+    return isinstance(error, DBAPIError) and _is_passing(error)
+
+
+def _is_passing(error: DBAPIError) -> bool:
+    return error.connection_invalidated or is_passing(error)
 
 
 def _log_retry(state: RetryCallState) -> None:

@@ -21,12 +21,18 @@ POLL_SECONDS = 0.1
 _GONE_CODES = ("1094", "1095")
 
 
-def read_server_id(connection: Connection) -> int:
-    """The number by which the server knows *connection*, without asking it."""
+def read_server_id(connection: Connection) -> int | None:
+    """The number by which the server knows *connection*, without asking it.
+
+    None where the driver does not tell, or there is no server.
+    """
     driver: Any = connection.connection.driver_connection
     if connection.dialect.name == "postgresql":
-        return int(driver.info.backend_pid)
-    return int(driver.thread_id())
+        number = getattr(getattr(driver, "info", None), "backend_pid", None)
+    else:
+        number = getattr(driver, "thread_id", None)
+    number = number() if callable(number) else number
+    return number if isinstance(number, int) else None
 
 
 def end_orphan(

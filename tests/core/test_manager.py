@@ -312,6 +312,7 @@ def test_an_orphan_is_ended(name: str, request: pytest.FixtureRequest) -> None:
     slow = "SELECT SLEEP(30)" if name == "replication" else "SELECT pg_sleep(30)"
     orphan = engine.connect()
     server_id = read_server_id(orphan)
+    assert server_id is not None
 
     def run() -> None:
         # MariaDB's SLEEP returns 1 when it is ended, PostgreSQL raises.
