@@ -100,11 +100,23 @@ def find_place(engine: Engine) -> Place:
 
 
 def note_place(error: BaseException, place: Place) -> None:
-    """Note on a driver's *error* that it came from *place*, unless that is known already."""
+    """Note on a driver's *error* that it came from *place*, unless it is known to be another's.
+
+    Two databases are at work at once, and an error of one is met where the other is lent.
+    """
     cause = _unwrap(error)
     is_drivers = isinstance(cause, (pymysql.err.Error, psycopg.Error))
-    if is_drivers and getattr(cause, "etl_place", None) is None:
+    if not is_drivers or getattr(cause, "etl_place", None) is not None:
+        return
+    likely = _DATABASES[2:] if isinstance(cause, psycopg.Error) else _DATABASES[:2]
+    whose = getattr(cause, "etl_database", place.name if place.name in likely else "")
+    if whose == place.name or place.name not in _DATABASES:
         vars(cause)["etl_place"] = place
+
+
+def note_database(error: BaseException, name: str) -> None:
+    """Note on a driver's *error* that it came over a connection to the database called *name*."""
+    vars(error)["etl_database"] = name
 
 
 def note_finding(error: BaseException, finding: Finding) -> None:

@@ -24,7 +24,7 @@ from pymysql.constants import CR
 from pymysql.protocol import MysqlPacket
 
 from etl_pipeline.core import liveness
-from etl_pipeline.core.faults import Finding, note_finding
+from etl_pipeline.core.faults import Finding, note_database, note_finding
 from etl_pipeline.core.line import read_mysql_line
 from etl_pipeline.core.liveness import Liveness, Report, SilentError, Wait
 from etl_pipeline.core.reach import Answer, find_answer
@@ -183,7 +183,11 @@ class MysqlConnection(Connection):
         return super()._process_auth(plugin_name, *rest)  # type: ignore[misc]
 
     def _read_packet(self, packet_type: Any = MysqlPacket) -> Any:
-        packet = super()._read_packet(packet_type)  # type: ignore[no-untyped-call]
+        try:
+            packet = super()._read_packet(packet_type)  # type: ignore[no-untyped-call]
+        except err.MySQLError as error:
+            note_database(error, self._name)
+            raise
         if self._is_logging_in and packet.get_all_data() == _FULL_LOGIN:
             self._keep_password("caching_sha2_password")
         return packet

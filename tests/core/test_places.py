@@ -1,0 +1,33 @@
+"""An error names the server that it came from, also where two are at work at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from etl_pipeline.core import ConnectionFactory
+from etl_pipeline.core.faults import explain
+from etl_pipeline.core.stop import Stop
+from etl_pipeline.sync.databases import lend_mysql, lend_postgres
+from tests.conftest import Lab
+
+DATABASES = ("source", "replication", "analytics")
+
+
+@pytest.mark.parametrize("inner", DATABASES)
+@pytest.mark.parametrize("failing", DATABASES)
+def test_an_error_is_of_the_server_that_reported_it(lab: Lab, failing: str, inner: str) -> None:
+    engines = {
+        "source": ConnectionFactory.get_source_connection(lab.settings),
+        "replication": ConnectionFactory.get_replication_connection(lab.settings),
+        "analytics": ConnectionFactory.get_analytics_raw_connection(lab.settings),
+    }
+    lends = {name: lend_postgres if name == "analytics" else lend_mysql for name in DATABASES}
+    with (
+        pytest.raises(Exception, match="nowhere") as raised,
+        lends[failing](engines[failing], Stop()) as connection,
+        lends[inner](engines[inner], Stop()),
+    ):
+        connection.cursor().execute("SELECT 1 FROM nowhere")
+    assert str(explain(raised.value, "patient")).startswith(f"patient: {failing} ")
+    for engine in engines.values():
+        engine.dispose()
