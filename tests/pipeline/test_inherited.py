@@ -146,9 +146,13 @@ def test_rows_of_partitions_are_its_own(lab: Lab, run: Run, verify: Verify) -> N
     run_sql(lab.source, FILL.format(t="prints"))
     assert run().is_success
     user = lab.env["TEST_POSTGRES_ANALYTICS_USER"]
+    (key,) = lab.analytics.execute(
+        "SELECT conname FROM pg_constraint "
+        "WHERE conrelid = 'raw.prints'::regclass AND contype = 'p'"
+    ).fetchone() or ("",)
     for statement in (
         "ALTER TABLE raw.prints RENAME TO prints_low",
-        "ALTER TABLE raw.prints_low DROP CONSTRAINT prints_pkey",
+        f'ALTER TABLE raw.prints_low DROP CONSTRAINT "{key}"',
         "CREATE TABLE raw.prints (LIKE raw.prints_low INCLUDING DEFAULTS INCLUDING COMMENTS, "
         "PRIMARY KEY (k)) PARTITION BY RANGE (k)",
         "ALTER TABLE raw.prints ATTACH PARTITION raw.prints_low FOR VALUES FROM (0) TO (3)",

@@ -11,6 +11,7 @@ import pytest
 from etl_pipeline.errors import ConfigurationError, DatabaseError
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.schema import types
+from etl_pipeline.schema.ddl import REPLICA_MARK
 from etl_pipeline.sync import chunks
 from tests.conftest import Lab
 from tests.pipeline.conftest import TABLES, fill
@@ -254,8 +255,8 @@ def test_what_a_killed_run_left_is_cleaned_up(lab: Lab, run: Run) -> None:
     fill(lab)
     run_sql(
         lab.replication,
-        "CREATE TABLE _etl_incoming_patient (a int)",
-        "CREATE TABLE _etl_replaced_gone (a int)",
+        f"CREATE TABLE _etl_incoming_patient (a int) COMMENT '{REPLICA_MARK}'",
+        f"CREATE TABLE _etl_replaced_gone (a int) COMMENT '{REPLICA_MARK}'",
     )
     assert run().is_success
     with lab.replication.cursor() as cursor:
