@@ -20,7 +20,7 @@ HEADINGS = (
     "trials",
     "ended in, s: median (longest)",
     "equal after one more run",
-    "rows lost or doubled",
+    "rows missing or other then",
     "wrong sentences",
     "other laws broken",
 )

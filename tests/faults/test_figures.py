@@ -1,10 +1,11 @@
-"""Figures are those of the trials that were struck, and the page's own text stays."""
+"""The page shows the figures that were measured, as the generator makes them of any."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+from tests.docs.pages import ROOT, read_page
 from tests.faults import figures
 from tests.faults.campaigns import every_campaign
 from tests.faults.trial import Asked, Result
@@ -18,6 +19,18 @@ def results() -> list[Result]:
     made[0].lost, made[0].wrong, made[0].struck = 7, ["x"], False
     made[1].broken = ["y", "z"]
     return made
+
+
+def test_the_page_shows_the_figures_beside_it() -> None:
+    page = read_page(f"docs/{figures.PAGE}")
+    shown = page.partition(figures.BEGIN)[2].partition(figures.END)[0]
+    measured = json.loads((ROOT / "docs" / figures.FILE).read_text())
+    assert shown.strip() == figures.table(measured)
+
+
+def test_every_kind_of_campaign_is_on_the_page() -> None:
+    measured = json.loads((ROOT / "docs" / figures.FILE).read_text())
+    assert {one["kind"] for one in measured["kinds"]} == set(figures.WORDS)
 
 
 def test_figures_count_what_was_struck() -> None:
