@@ -12,6 +12,7 @@ from typing import Any
 from etl_pipeline.cli.drift_screen import recorded_json, recorded_lines
 from etl_pipeline.cli.output import age_of, align_within, count_of
 from etl_pipeline.pipeline.report import Status, TableStatus
+from etl_pipeline.pipeline.summary import find_oldest
 from etl_pipeline.sync.history import DriftRecord, RunRecord, TableRecord
 
 
@@ -27,7 +28,7 @@ def status_screen(status: Status, width: int | None = None) -> str:
         "read", "last run", "next full pass",
     )  # fmt: skip
     lines = [_status_line(one, status.now) for one in status.tables]
-    screen = [_status_sums(status)]
+    screen = [_status_sums(status), *_compared(status)]
     for one in status.tables:
         problem = one.problem or (one.last.error if one.last else None)
         if problem:
@@ -56,6 +57,18 @@ def _state(one: TableStatus) -> str:
     if one.problem or (one.last and one.last.error):
         return "failed"
     return "ok" if one.last else "never loaded"
+
+
+def _compared(status: Status) -> Iterable[str]:
+    """The oldest proof of each copy."""
+    for place, oldest in (
+        ("replication", find_oldest(status.compared.replication)),
+        ("raw", find_oldest(status.compared.raw)),
+    ):
+        if oldest:
+            table, at = oldest
+            age = f"{age_of(status.now - at)} ago" if at else "never, by what is known"
+            yield f"oldest proof of {place}: {age} ({table})"
 
 
 def _status_line(one: TableStatus, now: datetime) -> tuple[str, ...]:

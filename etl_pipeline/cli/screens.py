@@ -12,7 +12,7 @@ from etl_pipeline.cli.output import age_of, count_of
 from etl_pipeline.cli.transform_screens import transform_record
 from etl_pipeline.core.burden import Burden
 from etl_pipeline.errors import EtlError
-from etl_pipeline.pipeline.summary import RunSummary
+from etl_pipeline.pipeline.summary import RunSummary, find_oldest
 from etl_pipeline.sync.proof import TableOutcome
 from etl_pipeline.transfer.twin import NEGATIVE_ZEROS, NUL_CHARACTERS, ZERO_DATES
 from etl_pipeline.transform.summary import TransformSummary
@@ -58,6 +58,7 @@ def run_screen(summary: RunSummary) -> str:
             f"  raw    {summary.total('inserted'):,} inserted, {summary.total('updated'):,} "
             f"updated, {summary.total('deleted'):,} deleted",
         ]
+        lines += _standing(summary)
     lines += _burden(summary.burden)
     lines += first_lines(
         f"  altered in raw  {table}.{column}: {count:,} × {_ALTERED.get(kind, kind)}"
@@ -124,6 +125,30 @@ def _rest(summary: RunSummary, grade: str) -> str:
 
 def _end(summary: RunSummary) -> datetime:
     return summary.started_at + timedelta(seconds=summary.seconds)
+
+
+def _standing(summary: RunSummary) -> Iterable[str]:
+    """How old the oldest proof is that each copy holds what it was given."""
+    found = {
+        "raw": find_oldest(summary.compared.raw),
+        "replication": find_oldest(summary.compared.replication),
+    }
+    places: dict[str, list[str]] = {}
+    for place, oldest in found.items():
+        if oldest:
+            places.setdefault(_since(summary, *oldest), []).append(place)
+    label = "stands"
+    for since, names in places.items():
+        yield f"  {label:6} {' and '.join(names)} as given: {since}"
+        label = ""
+
+
+def _since(summary: RunSummary, table: str, at: datetime | None) -> str:
+    if at is None:
+        return f"a part was never compared ({table})"
+    if at >= summary.started_at:
+        return "all written or compared in this run"
+    return f"all written or compared in the last {age_of(_end(summary) - at)}"
 
 
 def _burden(burden: Burden) -> Iterable[str]:
@@ -227,6 +252,8 @@ def run_json(summary: RunSummary, models: Models = None) -> str:
                     "read_from": _instant(o.read_from),
                     "read_to": _instant(o.read_to),
                     "proven_at": _instant(o.proven_at),
+                    "raw_compared_at": _instant(summary.compared.raw.get(o.table)),
+                    "replica_compared_at": _instant(summary.compared.replication.get(o.table)),
                     "watermark": o.watermark,
                     "finished_in": o.finished_in,
                     "altered": [

@@ -253,6 +253,18 @@ class Source(_Model):
     )
 
 
+class Verify(_Model):
+    """How far a run looks again at what it did not write."""
+
+    scrub_seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] | None = key(
+        "time for comparing, in each run, the parts of replication and of `raw` that were compared "
+        "longest ago ([scrub](how_it_works.md#the-scrub)); 0 for none",
+        unit="seconds",
+        otherwise="a tenth of what the last run took",
+        example=30,
+    )
+
+
 class Notify(_Model):
     """Who hears of a run that has ended."""
 
@@ -316,6 +328,9 @@ class PipelineConfig(_Model):
     general: Annotated[General, Section] = Field(default=General(), description="how a run behaves")
     source: Annotated[Source, Section] = Field(
         default=Source(), description="what the source server is spared"
+    )
+    verify: Annotated[Verify, Section] = Field(
+        default=Verify(), description="what a run looks at again in our copies"
     )
     notify: Annotated[Notify, Section] = Field(
         default=Notify(), description="who hears of a run that has ended"

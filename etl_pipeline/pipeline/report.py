@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from etl_pipeline.config import Settings
+from etl_pipeline.pipeline.checks import read_compared
 from etl_pipeline.pipeline.plan import RunPlan
 from etl_pipeline.pipeline.session import (
     check_source,
@@ -14,6 +15,7 @@ from etl_pipeline.pipeline.session import (
     open_session,
     open_warehouse,
 )
+from etl_pipeline.pipeline.summary import Compared
 from etl_pipeline.sync import history
 from etl_pipeline.sync.databases import lend_mysql, lend_postgres
 from etl_pipeline.sync.history import DriftRecord, RunRecord, TableRecord
@@ -31,6 +33,9 @@ class TableStatus:
         good: What last succeeded; None for nothing.
         next_full_pass: When the next run makes one; None where each run does.
         problem: Why the table cannot be carried; None where it can.
+        raw_compared_at: When the oldest part of ``raw`` was last given its rows, or compared with
+            what it was given; None where that is not known.
+        replica_compared_at: Likewise of the replica.
     """
 
     table: str
@@ -42,6 +47,8 @@ class TableStatus:
     good: TableRecord | None
     next_full_pass: datetime | None
     problem: str | None = None
+    raw_compared_at: datetime | None = None
+    replica_compared_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,7 @@ class Status:
     environment: str
     now: datetime
     tables: Sequence[TableStatus]
+    compared: Compared = field(default_factory=Compared)
 
 
 def read_status(settings: Settings, tables: Sequence[str]) -> Status:
@@ -65,10 +73,10 @@ def read_status(settings: Settings, tables: Sequence[str]) -> Status:
             last = history.read_last(analytics, with_failures=True)
             good = history.read_last(analytics, with_failures=False)
             loaded = history.read_loaded_rows(analytics)
+            with lend_mysql(session.databases.replication, session.stop) as replication:
+                replicas = history.read_replica_rows(replication)
+                compared = read_compared(analytics, replication)
             analytics.rollback()
-        with lend_mysql(session.databases.replication, session.stop) as replication:
-            replicas = history.read_replica_rows(replication)
-            replication.rollback()
         estimates = {name: table.rows_estimate for name, table in session.catalog.items()}
     now = datetime.now(UTC)
     problems = {refusal.table: refusal.error.what for refusal in plan.refused}
@@ -84,10 +92,12 @@ def read_status(settings: Settings, tables: Sequence[str]) -> Status:
             good.get(name),
             _next_full_pass(plan, name, good.get(name), now),
             problems.get(name),
+            compared.raw.get(name),
+            compared.replication.get(name),
         )
         for name in names
     ]
-    return Status(settings.environment, now, found)
+    return Status(settings.environment, now, found, compared.of(names))
 
 
 def _next_full_pass(

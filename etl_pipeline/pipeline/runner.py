@@ -12,6 +12,7 @@ import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
 from etl_pipeline.errors import DriftError, StoppedError
+from etl_pipeline.pipeline.checks import Checks
 from etl_pipeline.pipeline.events import (
     ChunkDone,
     TableFinished,
@@ -26,6 +27,7 @@ from etl_pipeline.sync.drift_log import TableDrift
 from etl_pipeline.sync.lanes import Lanes
 from etl_pipeline.sync.load import load_table
 from etl_pipeline.sync.load_job import Loaded
+from etl_pipeline.sync.look import NO_LOOK
 from etl_pipeline.sync.mended import describe_mended
 from etl_pipeline.sync.proof import TableOutcome
 from etl_pipeline.sync.remembered import recall_table
@@ -45,12 +47,14 @@ class Copying:
         lanes: Where chunks are read and written.
         replication: What is known of the replication database.
         started: The run, and what it goes on with.
+        checks: What of the copies is looked at again.
         only: The hop that is made, ``replicate`` or ``load``; None for both.
     """
 
     lanes: Lanes
     replication: Replication
     started: Started
+    checks: Checks
     only: str | None = None
 
 
@@ -91,6 +95,7 @@ def _copy_table(text: TableText, plan: RunPlan, work: Work, copying: Copying) ->
                 _record_refused(drift, work, copying)
             failure = explain_failure(error, text.name, work)
             outcome.error, outcome.fix = failure.what, failure.fix
+            copying.checks.note_failed(text.name)
         outcome.drift = drift.events
         outcome.seconds = time.monotonic() - started
     seconds = time.monotonic() - started
@@ -122,8 +127,10 @@ def _copy_once(
             claim,
             report=report("replicate"),
             drift=drift.policy,
+            look=copying.checks.replica.get(text.name, NO_LOOK),
         )
         drift.note_replicated()
+        copying.checks.note_replicated(text.name, replicated)
     if copying.only == "replicate":
         _record_replicated(drift, work, copying)
         _fill_in(outcome, text, replicated, Loaded())
@@ -140,7 +147,9 @@ def _copy_once(
             claim,
             report=report("load"),
             drift=drift,
+            look=copying.checks.raw.get(text.name, NO_LOOK),
         )
+    copying.checks.note_loaded(text.name, loaded, marks_deletes=rules.marks_deletes)
     _fill_in(outcome, text, replicated, loaded)
     if copying.only:
         _take_back_proof(outcome)

@@ -33,6 +33,7 @@ from etl_pipeline.errors import (
     FaultyConfigurationError,
     SchemaError,
 )
+from etl_pipeline.pipeline.checks import begin_checks, end_checks
 from etl_pipeline.pipeline.control import Control
 from etl_pipeline.pipeline.events import Listener
 from etl_pipeline.pipeline.origin import Origins, check_origins
@@ -46,7 +47,7 @@ from etl_pipeline.pipeline.selection import (
     with_dependents,
 )
 from etl_pipeline.pipeline.source import Sight, Source, read_source_of
-from etl_pipeline.pipeline.summary import RunSummary
+from etl_pipeline.pipeline.summary import Compared, RunSummary
 from etl_pipeline.pipeline.work import Work
 from etl_pipeline.schema.catalog import Table
 from etl_pipeline.schema.names import is_ours, quote_mysql
@@ -220,9 +221,9 @@ def run_once(
             log.debug("run %d: %s", started.claim.run_id, session.width)
             work = Work(session.databases, session.stop, listen, session.peace, keep_trace)
             with runs.beating(lambda: control.connection, started.claim.run_id):
-                outcomes, slow = _run(session, carried, work, control, started, only, origins)
+                outcomes, done = _run(session, carried, work, control, started, only, origins)
             runs.forget_old_runs(control.connection, settings.pipeline.general.history_days)
-    notes = [*origins.notes, *warn_of_open(session.lines), *carried.plan.notes, *slow]
+    notes = [*origins.notes, *warn_of_open(session.lines), *carried.plan.notes, *done.notes]
     if started.continues:
         notes.insert(0, f"run {started.continues} was cut off, and this one went on with it")
     seconds = time.monotonic() - clock
@@ -238,7 +239,16 @@ def run_once(
         session.peace.ledger.read(),
         came_and_went=carried.events,
         continues=started.continues,
+        compared=done.compared,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What came of a run as a whole: *notes* on it, and how old the proofs of the copies are."""
+
+    notes: Sequence[str]
+    compared: Compared
 
 
 def _run(
@@ -249,8 +259,8 @@ def _run(
     started: Started,
     only: str | None,
     origins: Origins,
-) -> tuple[list[TableOutcome], Sequence[str]]:
-    """What became of each table of *carried*, and notes on the run as a whole.
+) -> tuple[list[TableOutcome], _Done]:
+    """What became of each table of *carried*, and of the run as a whole.
 
     Each table is recorded, and so is how the run ended.
     """
@@ -265,11 +275,15 @@ def _run(
             ThreadPoolExecutor(session.width.tables) as executor,
         ):
             lanes = Lanes(session.databases, threads, session.width.lanes, session.stop)
-            copying = Copying(lanes, replication, started, only)
+            tables = [text.name for text in carried.plan.tables]
+            scrub_seconds = session.settings.pipeline.verify.scrub_seconds
+            checks = begin_checks(session.databases, work.stop, control, tables, scrub_seconds)
+            copying = Copying(lanes, replication, started, checks, only)
             with contextlib.closing(run_tables(carried.plan, work, copying, executor)) as known:
                 for table in known:
                     state.record_table(control.keep(), run_id, table)
                     outcomes.append(table)
+            compared = end_checks(session.databases, work.stop, control, checks)
         outcome = "failed" if any(o.error for o in outcomes) else "succeeded"
         outcome = "stopped" if session.peace.is_closed else outcome
     except EtlError:
@@ -278,7 +292,8 @@ def _run(
     finally:
         state.record_burden(control.keep(), run_id, session.peace.ledger.read())
         runs.finish_run(control.keep(), run_id, outcome)
-    return outcomes, replication.notes
+    compared = compared.of({o.table for o in outcomes if not o.error})
+    return outcomes, _Done(replication.notes, compared)
 
 
 def choose_tables(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from etl_pipeline.core.burden import Burden
@@ -15,6 +15,32 @@ from etl_pipeline.sync.proof import TableOutcome
 if TYPE_CHECKING:  # a run needs nothing of what compares, and starts sooner without it
     from etl_pipeline.verify.compare import Scope
     from etl_pipeline.verify.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """When the oldest part of each table's copies was last given its rows, or compared with them.
+
+    Attributes:
+        raw: By table, UTC; None where that is not known of a part.
+        replication: Likewise.
+    """
+
+    raw: Mapping[str, datetime | None] = field(default_factory=dict)
+    replication: Mapping[str, datetime | None] = field(default_factory=dict)
+
+    def of(self, tables: Collection[str]) -> Compared:
+        """The same of *tables* alone."""
+        return Compared(
+            {table: at for table, at in self.raw.items() if table in tables},
+            {table: at for table, at in self.replication.items() if table in tables},
+        )
+
+
+def find_oldest(compared: Mapping[str, datetime | None]) -> tuple[str, datetime | None] | None:
+    """The table that was compared longest ago, and when; None where there is none."""
+    beginning = datetime.min.replace(tzinfo=UTC)
+    return min(compared.items(), key=lambda one: (one[1] or beginning, one[0]), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +54,7 @@ class RunSummary:
         burden: What the source had to bear.
         came_and_went: Tables that the source has since the last run, and has no more.
         continues: The run that it went on with; None for none.
+        compared: How old the proofs of the copies are, of tables that did not fail.
     """
 
     run_id: int
@@ -40,6 +67,7 @@ class RunSummary:
     burden: Burden = field(default_factory=Burden)
     came_and_went: Sequence[DriftEvent] = ()
     continues: int | None = None
+    compared: Compared = field(default_factory=Compared)
 
     @property
     def failed(self) -> list[TableOutcome]:

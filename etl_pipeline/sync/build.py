@@ -17,6 +17,7 @@ from etl_pipeline.schema.ddl import ReplicaDdl, replica_comment, swap_replica
 from etl_pipeline.schema.names import incoming_name, replaced_name
 from etl_pipeline.sync import replica
 from etl_pipeline.sync.chunks import ask_integer, has_wide_rows, plan_chunks
+from etl_pipeline.sync.compared import note_compared
 from etl_pipeline.sync.extract import (
     ColumnState,
     end_read,
@@ -130,6 +131,8 @@ def _copy_chunk(job: WriteJob, start: _Start, lane: Lane, chunk: Chunk) -> Writt
         if held is None or held.text_digest != proof.text_digest:
             write_rows(job, lane.replication, incoming, spool)
         replica.remember_chunks(lane.replication, incoming, job.claim, [proof])
+        if held is None or held.text_digest != proof.text_digest:
+            note_compared(lane.replication, incoming, {chunk.ordinal: proof.text_digest})
         if body := spool.body():
             strips = cut_strips(job.text, chunk, body)
             replica.remember_strips(lane.replication, incoming, chunk, proof.text_digest, strips)

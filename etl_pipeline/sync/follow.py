@@ -20,6 +20,7 @@ import pymysql
 from etl_pipeline.core.faults import is_too_long
 from etl_pipeline.sync import replica
 from etl_pipeline.sync.chunks import chunk_rows
+from etl_pipeline.sync.compared import carry_compared
 from etl_pipeline.sync.difference import Difference, find_difference
 from etl_pipeline.sync.extract import end_read, extract_rows, read_columns, refuse_altered
 from etl_pipeline.sync.guard import DeleteGuard
@@ -262,6 +263,8 @@ def _write(
         if keys is None and _has_same_keys(job.text, part):
             digest = known.key_digest
         now.append(KnownChunk(proof, digest, job.claim.token))
+        before = known.proof.text_digest
+        carry_compared(replication, job.text.name, ordinal, before, proof.text_digest)
         progress.note(ordinal, part, now[-1])
     replica.remember_chunks(
         replication,

@@ -19,9 +19,12 @@ from etl_pipeline.sync.drift_log import TableDrift
 from etl_pipeline.sync.evolve_raw import evolve_raw
 from etl_pipeline.sync.lanes import Lanes
 from etl_pipeline.sync.load_job import Loaded, LoadJob
+from etl_pipeline.sync.load_look import find_edited
 from etl_pipeline.sync.load_new import load_new
 from etl_pipeline.sync.load_stale import EditedError, Stale, find_stale, load_stale
+from etl_pipeline.sync.look import NO_LOOK, Look
 from etl_pipeline.sync.obstacles import name_obstacle
+from etl_pipeline.sync.raw_counters import hand_in
 from etl_pipeline.sync.raw_sql import PINNED_SETTINGS
 from etl_pipeline.sync.replicate import Replicated
 from etl_pipeline.sync.rules import Rules
@@ -42,6 +45,7 @@ def load_table(
     *,
     report: Report,
     drift: TableDrift | None = None,
+    look: Look = NO_LOOK,
 ) -> Loaded:
     """Make the table in *schema* equal to the replica, prove it, and commit.
 
@@ -59,6 +63,7 @@ def load_table(
         claim: The run that the proofs are stored under.
         report: Told of each chunk.
         drift: What is done where the source's schema changed, and the record of it.
+        look: Chunks of ``raw`` that are digested anew, though nothing may have changed in them.
 
     Raises:
         TransferError: The replica does not hold what the source sent, or PostgreSQL does not
@@ -69,7 +74,7 @@ def load_table(
         psycopg.Error: PostgreSQL refused or was lost.
     """
     try:
-        return _load(text, schema, replicated, lanes, analytics, rules, claim, report, drift)
+        return _load(text, schema, replicated, lanes, analytics, rules, claim, report, drift, look)
     except (psycopg.Error, TransferError) as error:
         named = name_obstacle(error, analytics, schema, text.name)
         if named is None:
@@ -87,6 +92,7 @@ def _load(
     claim: Claim,
     report: Report,
     drift: TableDrift | None,
+    look: Look,
 ) -> Loaded:
     """Do it, in one transaction."""
     with analytics.transaction():
@@ -95,13 +101,15 @@ def _load(
         drift = drift or TableDrift()
         raw = evolve_raw(analytics, schema, text, drift.policy, marks_deletes=rules.marks_deletes)
         target = quote_postgres(schema, text.name)
-        job = LoadJob(text, target, lanes, analytics, rules, claim, report, raw)
+        job = LoadJob(text, target, lanes, analytics, rules, claim, report, raw, look)
         loaded = _bring(job, schema, replicated)
         if raw.is_unlike_recorded:
             note = f"{text.name}: every row of raw was compared, since {_UNLIKE}"
             loaded = replace(loaded, notes=(note,))
         raw.settle(claim.run_id)
         drift.record_done(analytics, claim.run_id, raw)
+        if loaded.changed:
+            hand_in(analytics)
         return loaded
 
 
@@ -109,13 +117,25 @@ def _bring(job: LoadJob, schema: str, replicated: Replicated) -> Loaded:
     """Bring what the table lacks; where its columns change, after what is brought was read."""
     if job.raw.is_new:
         job.raw.alter()
-        return load_new(job, schema, replicated.proofs)
+        return replace(load_new(job, schema, replicated.proofs), is_seen_whole=True)
     if not job.raw.is_void:
         job.raw.alter()
     rows = _count_rows(job)
     is_whole = job.rules.rebuilds or job.raw.is_void
     everything = Stale(replicated.proofs, {}, {})
     stale = everything if is_whole else find_stale(job, replicated, rows)
+    whole = {proof.chunk.ordinal for proof in stale.whole}
+    if not job.raw.is_evolving and (edited := find_edited(job, replicated.proofs, whole)):
+        stale = stale.with_whole(edited, replicated.proofs)
+    is_seen = job.look.every and not job.raw.is_evolving
+    is_seen = is_seen or len(stale.whole) == len(replicated.proofs)
+    return replace(_apply(job, replicated, stale, rows, is_whole=is_whole), is_seen_whole=is_seen)
+
+
+def _apply(
+    job: LoadJob, replicated: Replicated, stale: Stale, rows: int, *, is_whole: bool
+) -> Loaded:
+    """Load what is stale; where somebody else changed rows besides, all of their chunks."""
     if not stale:
         return Loaded()
     try:

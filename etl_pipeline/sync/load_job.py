@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg
 
@@ -11,6 +11,7 @@ from etl_pipeline.errors import TransferError
 from etl_pipeline.sync.claim import Claim
 from etl_pipeline.sync.evolve_raw import EvolvingRaw
 from etl_pipeline.sync.lanes import Lanes
+from etl_pipeline.sync.look import NO_LOOK, Look
 from etl_pipeline.sync.mended import Mended
 from etl_pipeline.sync.proof import ChunkProof, RawDigest
 from etl_pipeline.sync.raw_digests import read_digests
@@ -26,6 +27,7 @@ class Loaded:
 
     Attributes:
         notes: Sentences on what took more than was asked for.
+        is_seen_whole: Whether all of the table was written, or digested anew.
     """
 
     inserted: int = 0
@@ -33,6 +35,7 @@ class Loaded:
     deleted: int = 0
     mended: tuple[Mended, ...] = ()
     notes: tuple[str, ...] = ()
+    is_seen_whole: bool = field(default=False, compare=False)
 
     @property
     def changed(self) -> int:
@@ -42,7 +45,11 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class LoadJob:
-    """A table on its way into *target*, quoted; *analytics* is in its transaction."""
+    """A table on its way into *target*, quoted; *analytics* is in its transaction.
+
+    Attributes:
+        look: Chunks that are digested anew, though nothing may have changed in them.
+    """
 
     text: TableText
     target: str
@@ -52,6 +59,7 @@ class LoadJob:
     claim: Claim
     report: Report
     raw: EvolvingRaw
+    look: Look = NO_LOOK
 
     @property
     def rows(self) -> str:

@@ -183,6 +183,7 @@ def _load(
         touched,
         [held[p.chunk.ordinal] for p in touched],
         of=len(proofs),
+        unseen={p.chunk.ordinal for p in touched} - {p.chunk.ordinal for p in proven},
     )
     return loaded
 

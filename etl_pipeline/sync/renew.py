@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +22,7 @@ from etl_pipeline.sync.chunks import (
     plan_chunks,
 )
 from etl_pipeline.sync.claim import check_replicas
+from etl_pipeline.sync.compared import carry_compared, note_compared
 from etl_pipeline.sync.difference import Difference, find_difference
 from etl_pipeline.sync.extract import (
     ColumnState,
@@ -118,7 +119,12 @@ class _PutOff:
 
 
 def renew_replica(
-    job: WriteJob, known: Known, watermark: Watermark | None, *, tail_only: bool
+    job: WriteJob,
+    known: Known,
+    watermark: Watermark | None,
+    *,
+    tail_only: bool,
+    edited: Collection[Chunk] = (),
 ) -> list[Written]:
     """Compare chunks with what is remembered, and bring over the rows that differ.
 
@@ -132,6 +138,7 @@ def renew_replica(
         known: Its replica.
         watermark: What is committed when every chunk is; asked before the first.
         tail_only: Whether only the last chunk is read, with what has grown behind it.
+        edited: Chunks of which the replica was found to hold other rows than it was given.
 
     Returns:
         What was done with each chunk.
@@ -140,7 +147,7 @@ def renew_replica(
         CannotRenewError: The replica differs so that it must be built anew.
         GuardError: More rows would be deleted than the table's rules allow.
     """
-    start = job.lanes.call(functools.partial(_begin, job, known, tail_only=tail_only))
+    start = job.lanes.call(functools.partial(_begin, job, known, edited, tail_only=tail_only))
     guard = DeleteGuard(job.text.name, job.rules, known.standing.rows)
     singly = has_wide_rows(job.text.table)
     renew = functools.partial(_renew_chunk, job, start, guard)
@@ -173,7 +180,9 @@ def renew_replica(
     return [*kept, *written]
 
 
-def _begin(job: WriteJob, known: Known, lane: Lane, *, tail_only: bool) -> _Start:
+def _begin(
+    job: WriteJob, known: Known, edited: Collection[Chunk], lane: Lane, *, tail_only: bool
+) -> _Start:
     """What to compare."""
     text, remembered = job.text, known.remembered
     is_same = job.identity == remembered.identity
@@ -185,7 +194,11 @@ def _begin(job: WriteJob, known: Known, lane: Lane, *, tail_only: bool) -> _Star
     rest, chunks = [by_chunk[chunk] for chunk in cut[:first]], cut[first:]
     columns = read_columns(text, lane.source) if len(chunks) > 1 else None
     is_believed = is_same and known.is_complete
-    believed = {c: k.proof.text_digest for c, k in by_chunk.items() if k.proof.is_text}
+    believed = {
+        chunk: one.proof.text_digest
+        for chunk, one in by_chunk.items()
+        if one.proof.is_text and chunk not in edited
+    }
     finished = remembered.finished_by(job.claim) if is_believed else {}
     may_hash = job.rules.by_servers and is_believed
     hashed: Sequence[ChunkProof] = ()
@@ -200,12 +213,12 @@ def _begin(job: WriteJob, known: Known, lane: Lane, *, tail_only: bool) -> _Star
         rest,
         columns,
         believed if is_believed else {},
-        {chunk: proof for chunk, proof in finished.items() if proof.is_text},
+        {chunk: proof for chunk, proof in finished.items() if chunk in believed},
         _Checkpoint(),
         {c: k.proof for c, k in by_chunk.items()} if is_same else {},
         remembered.watermark,
         remembered.chunks[-1].proof.chunk,
-        {proof.chunk: proof for proof in hashed if proof.is_text},
+        {proof.chunk: proof for proof in hashed if proof.chunk in believed},
     )
 
 
@@ -304,8 +317,8 @@ def _mend_chunk(
     """Make the replica's rows of *chunk* those of *sent*; what was changed, if it is little."""
     text = job.text
     body = sent.body()
-    found = _compare_strips(job, start, chunk, body, replication) if body else None
-    found = found or _compare_rows(job, chunk, sent, body, replication)
+    in_part = _compare_strips(job, start, chunk, body, replication) if body else None
+    found = in_part or _compare_rows(job, chunk, sent, body, replication)
     if guard and not guard.may_go(found.gone):
         return _PutOff(chunk)
     difference = found.difference
@@ -314,6 +327,10 @@ def _mend_chunk(
         wrong = find_missed(text, job.rules, start.committed, chunk, difference)
     job.mended.extend(wrong)
     replica.remember_strips(replication, text.name, chunk, sent.digest(), found.strips)
+    if in_part:
+        carry_compared(replication, text.name, chunk.ordinal, found.held, sent.digest())
+    else:
+        note_compared(replication, text.name, {chunk.ordinal: sent.digest()})
     if difference is not None and len(difference) <= FEW_ROWS:
         return write_few(text, difference, found.held, replication)
     if text.table.integer_key is None:

@@ -255,7 +255,7 @@ def forget(connection: Any, table: str) -> None:
 
 def _forget_chunks(connection: Any, table: str) -> None:
     with connection.cursor() as cursor:
-        for state in ("_etl_chunk", "_etl_strip"):
+        for state in ("_etl_chunk", "_etl_strip", "_etl_compared"):
             cursor.execute(f"DELETE FROM {state} WHERE table_name = %s", (table,))
 
 
@@ -308,7 +308,7 @@ def move(connection: Any, table: str, to: str) -> None:
     """Let what is remembered of *table* be remembered of *to*, in place of what was."""
     forget(connection, to)
     with connection.cursor() as cursor:
-        for state in ("_etl_table", "_etl_chunk", "_etl_strip"):
+        for state in ("_etl_table", "_etl_chunk", "_etl_strip", "_etl_compared"):
             cursor.execute(f"SHOW COLUMNS FROM {state}")
             names = [quote_mysql(name) for name, *_ in cursor.fetchall()]
             rest = ", ".join(name for name in names if name != "`table_name`")

@@ -48,6 +48,21 @@ CREATE TABLE IF NOT EXISTS _etl_strip (
     PRIMARY KEY (table_name, ordinal)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT 'Digests of parts of chunks: they tell where in a chunk rows changed.';
 
+CREATE TABLE IF NOT EXISTS _etl_compared (
+    table_name   varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    ordinal      int NOT NULL COMMENT 'of the chunk',
+    text_digest  binary(32) NOT NULL COMMENT 'of the chunk when it was compared; void where it has another',
+    compared_at  datetime(6) NULL COMMENT 'UTC; when it was given all of its rows, or read and found to have that digest',
+    PRIMARY KEY (table_name, ordinal)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT 'When each chunk of a replica was last compared.';
+
+CREATE TABLE IF NOT EXISTS _etl_update_time (
+    table_name      varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY,
+    created_at      datetime NULL COMMENT 'CREATE_TIME of information_schema.tables',
+    updated_at      datetime NULL COMMENT 'UPDATE_TIME there, when nobody but us had written; NULL where the server did not know',
+    server_started  datetime NOT NULL COMMENT 'the server forgets update times when it restarts'
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT 'When each replica was last written to.';
+
 CREATE TABLE IF NOT EXISTS _etl_schema (
     table_name   varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     definition   binary(32) NOT NULL COMMENT 'as in _etl_table',

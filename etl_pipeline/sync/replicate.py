@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -22,14 +22,17 @@ from etl_pipeline.sync.evolve_replica import evolve_replica
 from etl_pipeline.sync.extract import end_read
 from etl_pipeline.sync.follow import TooManyError, follow_stamps
 from etl_pipeline.sync.lanes import Lane, Lanes
+from etl_pipeline.sync.look import NO_LOOK, Look
 from etl_pipeline.sync.mended import Mended
 from etl_pipeline.sync.proof import Altered, ChunkProof
 from etl_pipeline.sync.renew import CannotRenewError, renew_replica
 from etl_pipeline.sync.replica import Watermark
+from etl_pipeline.sync.replica_look import find_edited
 from etl_pipeline.sync.rules import Choice, Known, Pass, Rules, choose_pass
 from etl_pipeline.sync.stamps import Instant, ask_instant, find_doubt, next_watermark
+from etl_pipeline.sync.update_times import read_now
 from etl_pipeline.sync.written import Change, Report, WriteJob, Written
-from etl_pipeline.transfer.select import TableText
+from etl_pipeline.transfer.select import Chunk, TableText
 
 MOST_CHANGES = 100_000
 """Rows that changed in a table and are held in memory for the next hop; else it reads chunks."""
@@ -78,6 +81,9 @@ class Replicated:
         notes: Sentences on what was replaced, is slow, or took more than was asked for.
         changes: By ordinal, for chunks in which few rows differed.
         mended: What was wrong with the replica, in the order of the chunks.
+        is_seen_whole: Whether all of the replica was read, or written.
+        written_until: The replication server's clock after the last transaction that wrote to the
+            replica; None where none did.
     """
 
     what: Pass
@@ -92,6 +98,8 @@ class Replicated:
     notes: tuple[str, ...] = ()
     changes: Mapping[int, Change] = field(default_factory=dict)
     mended: tuple[Mended, ...] = ()
+    is_seen_whole: bool = False
+    written_until: datetime | None = None
 
 
 def replicate_table(
@@ -103,6 +111,7 @@ def replicate_table(
     *,
     report: Report,
     drift: DriftPolicy = FOLLOW,
+    look: Look = NO_LOOK,
 ) -> Replicated:
     """Make the replica of a table equal to the source.
 
@@ -117,6 +126,7 @@ def replicate_table(
         claim: The run.
         report: Told of each chunk.
         drift: What is done where the source's schema changed.
+        look: Chunks of the replica that are read again, though nothing may have changed in them.
 
     Raises:
         TransferError: The replication server did not take every row as it was sent.
@@ -133,10 +143,11 @@ def replicate_table(
     job = WriteJob(text, lanes, replication.takes_infile, identity, claim, rules, report)
     evolve_replica(job, drift, replication.collations)
     known = lanes.call(functools.partial(_look, text))
-    choice = choose_pass(rules, known, identity, claim, began_at)
+    edited = find_edited(job, known, look) if known else frozenset[Chunk]()
+    choice = choose_pass(rules, known, identity, claim, began_at, is_edited=bool(edited))
     instant = lanes.call(functools.partial(_ask_instant, text, rules))
     watermark = next_watermark(rules.stamp, instant) if instant and rules.stamp else None
-    choice, written = _make_pass(job, ddl, known, choice, instant, watermark)
+    choice, written = _make_pass(job, ddl, known, choice, instant, watermark, edited)
     if choice.what in (Pass.BUILD, Pass.FULL):
         proven_at: datetime | None = min(one.proof.read_at for one in written)
     else:
@@ -152,6 +163,8 @@ def replicate_table(
         watermark,
         notes=tuple(notes),
         mended=tuple(sorted(job.mended, key=lambda one: one.chunk.ordinal)),
+        is_seen_whole=look.every or choice.what is Pass.BUILD,
+        written_until=_ask_written(lanes, known, choice, written),
     )
     return _sum_up(done, written)
 
@@ -176,6 +189,7 @@ def _make_pass(
     choice: Choice,
     instant: Instant | None,
     watermark: Watermark | None,
+    edited: Collection[Chunk],
 ) -> tuple[Choice, list[Written]]:
     """Make the pass, or a larger one where it turns out not to be enough; which one it was."""
     if known and choice.what is Pass.STAMPED and instant and known.remembered.watermark:
@@ -191,10 +205,22 @@ def _make_pass(
     if known and choice.what in (Pass.FULL, Pass.TAIL):
         is_tail = choice.what is Pass.TAIL
         try:
-            return choice, renew_replica(job, known, watermark, tail_only=is_tail)
+            return choice, renew_replica(job, known, watermark, tail_only=is_tail, edited=edited)
         except CannotRenewError:
             pass
     return Choice(Pass.BUILD, choice.because), build_replica(job, ddl, known, watermark)
+
+
+def _ask_written(
+    lanes: Lanes, known: Known | None, choice: Choice, written: Sequence[Written]
+) -> datetime | None:
+    """The server's clock, where rows of the replica were written."""
+    before = {(one.chunk, one.text_digest) for one in known.remembered.proofs} if known else set()
+    if choice.what is not Pass.BUILD:
+        now = {(one.proof.chunk, one.proof.text_digest) for one in written}
+        if now == before:
+            return None
+    return lanes.call(lambda lane: read_now(lane.replication))
 
 
 def _read_between(

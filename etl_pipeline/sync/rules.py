@@ -81,7 +81,13 @@ GRADES = {Pass.BUILD: "value", Pass.FULL: "value", Pass.STAMPED: "keys+stamp", P
 
 
 def choose_pass(
-    rules: Rules, known: Known | None, wanted: Identity, claim: Claim, now: datetime
+    rules: Rules,
+    known: Known | None,
+    wanted: Identity,
+    claim: Claim,
+    now: datetime,
+    *,
+    is_edited: bool = False,
 ) -> Choice:
     """What this run has to do with a table.
 
@@ -91,6 +97,7 @@ def choose_pass(
         wanted: What its replica has to be.
         claim: The run.
         now: UTC.
+        is_edited: Whether the replica was found to hold other rows than it was given.
     """
     if known is None:
         return Choice(Pass.BUILD)
@@ -106,6 +113,8 @@ def choose_pass(
         return Choice(Pass.FULL)
     if wanted != remembered.identity:
         return Choice(Pass.FULL, "another version of a server or of this program is at work")
+    if is_edited:
+        return Choice(Pass.FULL, "rows of its copy were changed by somebody else")
     if not known.is_complete:
         return Choice(Pass.FULL, "its copy has other rows in number than it was given")
     if remembered.proven_at is None or now - remembered.proven_at >= rules.verify_every:

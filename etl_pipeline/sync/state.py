@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from importlib import resources
 
 import psycopg
@@ -150,17 +151,24 @@ def record_chunks(
     digests: Sequence[RawDigest],
     *,
     of: int,
+    unseen: Collection[int] = (),
 ) -> None:
-    """Replace *proofs* of *table*, which has *of* chunks, in the transaction of their rows."""
-    connection.execute(
-        "DELETE FROM etl.chunk WHERE table_name = %s AND (ordinal >= %s OR ordinal = ANY(%s))",
+    """Replace *proofs* of *table*, which has *of* chunks, in the transaction of their rows.
+
+    Of the chunks of *unseen*, by ordinal, rows were written and the others not looked at: they
+    keep the instant at which all of them last were.
+    """
+    before = connection.execute(
+        "DELETE FROM etl.chunk WHERE table_name = %s AND (ordinal >= %s OR ordinal = ANY(%s)) "
+        "RETURNING ordinal, compared_at",
         (table, of, [proof.chunk.ordinal for proof in proofs]),
-    )
+    ).fetchall()
+    compared = {ordinal: compared_at for ordinal, compared_at in before if ordinal in unseen}
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO etl.chunk (table_name, ordinal, lower_bound, upper_bound, rows, "
-            "text_digest, is_text_digest, raw_digest, read_at, run_id) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            "text_digest, is_text_digest, raw_digest, read_at, run_id, compared_at) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, CASE WHEN %s THEN %s ELSE now() END)",
             [
                 (
                     table,
@@ -173,10 +181,60 @@ def record_chunks(
                     digest.value,
                     proof.read_at,
                     run_id,
+                    proof.chunk.ordinal in unseen,
+                    compared.get(proof.chunk.ordinal),
                 )
                 for proof, digest in zip(proofs, digests, strict=True)
             ],
         )
+
+
+def note_compared(connection: psycopg.Connection, table: str, ordinals: Sequence[int]) -> None:
+    """Note that chunks of ``raw`` were digested just now and have the digest that is recorded."""
+    connection.execute(
+        "UPDATE etl.chunk SET compared_at = now() WHERE table_name = %s AND ordinal = ANY(%s)",
+        (table, list(ordinals)),
+    )
+
+
+def read_due(
+    connection: psycopg.Connection, tables: Sequence[str], most: int
+) -> list[tuple[str, int]]:
+    """The *most* chunks of *tables* that were compared longest ago: table and ordinal."""
+    return connection.execute(
+        "SELECT table_name, ordinal FROM etl.chunk WHERE table_name = ANY(%s) "
+        "ORDER BY compared_at NULLS FIRST, table_name, ordinal LIMIT %s",
+        (list(tables), most),
+    ).fetchall()
+
+
+def read_oldest(connection: psycopg.Connection) -> dict[str, datetime | None]:
+    """By table, when the chunk of ``raw`` was compared that was so longest ago, by our own clock.
+
+    None where one never was, by what is known; empty where the state is of an older version.
+    """
+    row = connection.execute(
+        "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass('etl.chunk') "
+        "AND attname = 'compared_at'"
+    ).fetchone()
+    if row is None:
+        return {}
+    ages = connection.execute(
+        "SELECT table_name, CASE WHEN bool_and(compared_at IS NOT NULL) "
+        "THEN clock_timestamp() - min(compared_at) END FROM etl.chunk GROUP BY table_name"
+    ).fetchall()
+    now = datetime.now(UTC)
+    return {table: None if age is None else now - age for table, age in ages}
+
+
+def read_last_seconds(connection: psycopg.Connection) -> float:
+    """How long the last run took that ended; 0 where none has."""
+    row = connection.execute(
+        "SELECT extract(epoch FROM finished_at - started_at) FROM etl.run "
+        "WHERE outcome IN ('succeeded', 'failed') AND NOT selection ? 'what' "
+        "ORDER BY run_id DESC LIMIT 1"
+    ).fetchone()
+    return float(row[0]) if row else 0.0
 
 
 def read_chunks(connection: psycopg.Connection, table: str) -> list[tuple[ChunkProof, RawDigest]]:

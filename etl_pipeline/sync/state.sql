@@ -85,6 +85,8 @@ CREATE TABLE IF NOT EXISTS etl.chunk (
     PRIMARY KEY (table_name, ordinal)
 );
 ALTER TABLE etl.chunk ADD COLUMN IF NOT EXISTS is_text_digest boolean NOT NULL DEFAULT true;
+ALTER TABLE etl.chunk ADD COLUMN IF NOT EXISTS compared_at timestamptz;
+COMMENT ON COLUMN etl.chunk.compared_at IS 'When raw was last given all of its rows, or had the digest that is recorded; NULL where that is not known.';
 COMMENT ON TABLE etl.chunk IS 'The key ranges of each loaded table, with the proof of what raw holds.';
 COMMENT ON COLUMN etl.chunk.text_digest IS 'SHA-256 of the row text that the source sent.';
 COMMENT ON COLUMN etl.chunk.is_text_digest IS 'False where rows were written since all of the text was read.';
@@ -103,6 +105,17 @@ COMMENT ON TABLE etl.table_schema IS 'The schema that each table of raw was last
 COMMENT ON COLUMN etl.table_schema.types IS 'Type in raw of each column, by name.';
 COMMENT ON COLUMN etl.table_schema.meaning IS 'SHA-256 of all that makes row text these values; NULL where etl.chunk is not to be believed.';
 COMMENT ON COLUMN etl.table_schema.kept IS 'Columns of raw that the source has no more, with their types.';
+
+CREATE TABLE IF NOT EXISTS etl.raw_counter (
+    relation_name   text PRIMARY KEY,
+    relation        bigint NOT NULL,
+    filenode        bigint NOT NULL,
+    inserted        bigint NOT NULL,
+    updated         bigint NOT NULL,
+    deleted         bigint NOT NULL,
+    counting_since  text NOT NULL
+);
+COMMENT ON TABLE etl.raw_counter IS 'What PostgreSQL has counted of each table of raw when nobody but us had written there.';
 
 CREATE TABLE IF NOT EXISTS etl.source_table (
     table_name    text PRIMARY KEY,

@@ -15,6 +15,7 @@ from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.names import quote_postgres, quote_temporary
 from etl_pipeline.sync import replica, state
 from etl_pipeline.sync.claim import Claim, check_warehouse
+from etl_pipeline.sync.compared import note_compared
 from etl_pipeline.sync.difference import Difference
 from etl_pipeline.sync.extract import extract_rows
 from etl_pipeline.sync.mend import batches, write_few
@@ -133,6 +134,7 @@ def _remember(job: Comparison, claim: Claim, chunk: Chunk) -> None:
     if known.proof.is_text and known.proof.text_digest == proof.text_digest:
         return
     replica.remember_chunks(job.replication, name, claim, [proof])
+    note_compared(job.replication, name, {chunk.ordinal: proof.text_digest})
 
 
 def _repair_raw(

@@ -72,6 +72,7 @@ def without_figures(text: str) -> str:
     text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?( UTC)?", "TIME", text)
     text = re.sub(r"[\d,.]+ s\b", "N s", text)
     text = re.sub(r"N(\.N)? s ago|\d+ \w+ ago", "N ago", text)
+    text = re.sub(r"(oldest proof .*) \(\w+\)", r"\1 (TABLE)", text)
     lines = [re.sub(r"  +", "  ", line.rstrip()) for line in text.splitlines()]
     # Tables end in the order in which the machine gets them done.
     ended = sorted(line for line in lines if re.fullmatch(r"\w+  [\d,]+ rows.*", line))
