@@ -87,7 +87,9 @@ def read_texts(connection: Any, table: str) -> list[tuple[Any, ...]]:
         cursor.execute(f"SHOW COLUMNS FROM `{table}`")
         columns = [
             f"HEX({quote_mysql(name)})"
-            if "blob" in kind or "binary" in kind or kind.startswith(("vector", "bit"))
+            if "blob" in kind
+            or "binary" in kind
+            or kind.startswith(("vector", "bit", "point", "geom"))
             else f"CONVERT({quote_mysql(name)} USING utf8mb4)"
             for name, kind, *_ in cursor.fetchall()
         ]
