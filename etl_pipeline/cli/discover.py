@@ -36,7 +36,7 @@ def discover(
         from etl_pipeline.config import FileConfigProvider, Settings
         from etl_pipeline.setup import discover as finding
 
-        stop_on_signals()
+        stop_on_signals(only_reads=True)
         provider = FileConfigProvider()
         found = finding.discover(Settings(provider=provider), provider.directory, tables or [])
         show(screen(found))

@@ -34,7 +34,7 @@ def doctor(as_json: bool = AS_JSON, debug: bool = DEBUG_OPTION) -> None:
         from etl_pipeline.config import FileConfigProvider
         from etl_pipeline.setup.doctor import examine
 
-        stop_on_signals()
+        stop_on_signals(only_reads=True)
         findings = []
         tell = say if as_json else show
         for finding in examine(FileConfigProvider()):

@@ -38,7 +38,7 @@ def plan(
         from etl_pipeline.pipeline.preview import preview_run
         from etl_pipeline.transform.environment import find_folder
 
-        stop_on_signals()
+        stop_on_signals(only_reads=True)
         settings = Settings(provider=FileConfigProvider())
         preview = preview_run(
             settings,

@@ -166,11 +166,14 @@ def stop_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def stop_on_signals() -> None:
+def stop_on_signals(*, only_reads: bool = False) -> None:
     """Let Ctrl-C and SIGTERM end the command, within ``STOP_SECONDS`` whatever servers do.
 
     What was begun at the servers is cancelled and undone, as far as they do it in that time. Then
     the process ends, as if it had been killed, and says which sessions it leaves behind.
+
+    Args:
+        only_reads: Whether the command changes nothing, so that nothing is to be ended later.
     """
     hears, tells = os.pipe()
     os.set_blocking(tells, False)
@@ -183,7 +186,7 @@ def stop_on_signals() -> None:
     def leave_in_time() -> None:
         os.read(hears, 1)
         time.sleep(STOP_SECONDS)
-        _leave()
+        _leave(only_reads=only_reads)
 
     # It waits already: a thread cannot be started safely while a signal is handled.
     threading.Thread(target=leave_in_time, name="stop", daemon=True).start()
@@ -191,14 +194,19 @@ def stop_on_signals() -> None:
         signal.signal(number, obey)
 
 
-def _leave() -> NoReturn:
+def _leave(*, only_reads: bool) -> NoReturn:
     """End the process at once; nothing that another thread may hold is touched."""
     busy = list_busy_sessions()
     left = f" ({', '.join(busy)})" if busy else ""
+    fix = (
+        "nothing was changed, and a server ends by itself what only reads"
+        if only_reads
+        else "once the server answers, run again: that ends what was left, and goes on"
+    )
     words = (
         f"\nstopped: not all could be ended within {STOP_SECONDS:g} s, because a server does not "
         f"answer; what it was doing for us may go on there{left}\n"
-        "  fix: once the server answers, run again: that ends what was left, and goes on\n"
+        f"  fix: {fix}\n"
     )
     with contextlib.suppress(OSError):
         os.write(2, (SHOW_CURSOR if os.isatty(2) else "").encode() + words.encode())

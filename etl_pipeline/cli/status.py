@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from etl_pipeline.cli.output import show, stdout_width
-from etl_pipeline.cli.shell import DEBUG_OPTION, JSON_OPTION, exit_codes
+from etl_pipeline.cli.shell import DEBUG_OPTION, JSON_OPTION, exit_codes, stop_on_signals
 
 TABLES = typer.Argument(None, metavar="TABLE", hidden=True)
 LIMIT = typer.Option(20, "--limit", min=1, help="How many runs.")
@@ -28,6 +28,7 @@ def status(
         from etl_pipeline.config import get_settings
         from etl_pipeline.pipeline.report import read_status
 
+        stop_on_signals(only_reads=True)
         found = read_status(get_settings(), tables or [])
         show(status_json(found) if as_json else status_screen(found, stdout_width()))
 
@@ -42,6 +43,7 @@ def history(limit: int = LIMIT, as_json: bool = JSON_OPTION, debug: bool = DEBUG
         from etl_pipeline.config import get_settings
         from etl_pipeline.pipeline.report import read_history
 
+        stop_on_signals(only_reads=True)
         found = read_history(get_settings(), limit)
         show(history_json(found) if as_json else history_screen(found, stdout_width()))
 
@@ -56,5 +58,6 @@ def show_run(run: int = RUN, as_json: bool = JSON_OPTION, debug: bool = DEBUG_OP
         from etl_pipeline.config import get_settings
         from etl_pipeline.pipeline.report import read_run
 
+        stop_on_signals(only_reads=True)
         found = read_run(get_settings(), run)
         show(run_record_json(*found) if as_json else run_record_screen(*found, stdout_width()))

@@ -90,7 +90,7 @@ def verify(
         from etl_pipeline.pipeline.comparison import verify_once
         from etl_pipeline.verify.compare import Scope
 
-        stop_on_signals()
+        stop_on_signals(only_reads=not repair)
         scope = Scope(
             deep=deep,
             only=only.value if only else None,

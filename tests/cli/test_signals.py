@@ -270,7 +270,7 @@ def test_debug_shows_every_step_of_ours_and_nothing_of_the_libraries(etl: Cli) -
 def test_an_error_met_while_ctrl_c_is_obeyed_is_part_of_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shell, "log_to_stderr", lambda *, debug: None)
+    monkeypatch.setattr(shell, "log_to_stderr", lambda **_: shell.Log(holds=False))
 
     def command() -> None:
         with shell.exit_codes(debug=True):

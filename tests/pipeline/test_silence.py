@@ -251,3 +251,58 @@ def test_a_stop_ends_the_process_in_5_seconds_whatever_servers_do(
     assert "stopped" in errors
     assert "Traceback" not in errors
     _ends_equal(tables, tables.settings)
+
+
+@pytest.mark.parametrize(
+    "words", ["status", "history", "show 1", "plan", "doctor", "verify", "transform"]
+)
+def test_a_stop_ends_a_command_that_only_reads_in_5_seconds(
+    lab: Lab, words: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """It waits for a server that takes connections and says nothing, for ten times as long."""
+    _refuse_foreign_servers(request, "analytics")
+    _leave_to_long(request, words not in ("status", "history"))
+    make_table(lab.source, "CREATE TABLE small (k int PRIMARY KEY)")
+    pipeline = {"connections": {"analytics": {"connect_timeout": 50}}}
+    config = lab.write_config(tmp_path, pipeline=pipeline)
+    env = {**os.environ, "ETL_ENVIRONMENT": "test", "ETL_CONFIG_DIR": str(config)}
+    code = "from etl_pipeline.cli.main import main; main()"
+    command = [sys.executable, "-c", code, *words.split()]
+    port = lab.env["TEST_POSTGRES_ANALYTICS_PORT"]
+    with (
+        freezing(lab, "analytics") as freezer,
+        subprocess.Popen(
+            command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        ) as process,
+    ):
+        freezer.freeze()
+        _wait_for_connection(process, int(port))
+        process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        _, errors = process.communicate(timeout=60)
+        assert time.monotonic() - began < 5.5
+    assert process.returncode == 130, errors
+    assert "stopped" in errors
+    assert "run again: that ends" not in errors or words == "transform"
+
+
+def _wait_for_connection(process: subprocess.Popen[str], port: int) -> None:
+    """Wait until *process* has connected to *port*."""
+    for _ in range(300):
+        for entry in Path(f"/proc/{process.pid}/net/tcp").read_text().splitlines()[1:]:
+            _, _, remote, state, *_, inode = entry.split()[:10]
+            is_ours = remote.endswith(f":{port:04X}") and state == "01"
+            if is_ours and _has_socket(process.pid, inode):
+                return
+        assert process.poll() is None, "it ended before it had connected"
+        time.sleep(0.1)
+    raise AssertionError("it never connected")
+
+
+def _has_socket(pid: int, inode: str) -> bool:
+    with contextlib.suppress(OSError):
+        for entry in (Path("/proc") / str(pid) / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                if str(entry.readlink()) == f"socket:[{inode}]":
+                    return True
+    return False
