@@ -11,6 +11,7 @@ from etl_pipeline.config.resolve import is_this_machine
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import psycopg
     from sqlalchemy import Engine
 
 _VERIFYING = ("verify-ca", "verify-full")
@@ -32,6 +33,11 @@ class Line:
     is_verified: bool
     is_local: bool
 
+    @property
+    def is_open(self) -> bool:
+        """Whether what is sent can be read and changed on the way."""
+        return not self.tls and not self.is_local
+
     def as_json(self) -> dict[str, object]:
         """For the record of a run."""
         return {"tls": self.tls, "verified": self.is_verified, "local": self.is_local}
@@ -39,7 +45,7 @@ class Line:
 
 def warn_of_open(lines: Iterable[Line]) -> list[str]:
     """A sentence on the lines that leave this machine in clear; empty where none does."""
-    names = [line.name for line in lines if not line.tls and not line.is_local]
+    names = [line.name for line in lines if line.is_open]
     if not names:
         return []
     return [
@@ -58,16 +64,21 @@ def read_line(engine: Engine, name: str) -> Line:
         driver: Any = connection.connection.driver_connection
         if engine.dialect.name == "mysql":
             return read_mysql_line(driver, name)
-        options = {option.keyword: option.val for option in driver.pgconn.info}
-        mode = (options.get(b"sslmode") or b"").decode()
-        info = driver.info
-        return Line(
-            name,
-            # libpq knows the version, psycopg tells only that there is one.
-            "TLS" if driver.pgconn.ssl_in_use else None,
-            is_verified=driver.pgconn.ssl_in_use and mode in _VERIFYING,
-            is_local=is_this_machine(info.host if info.host.startswith("/") else info.hostaddr),
-        )
+        return read_postgres_line(driver, name)
+
+
+def read_postgres_line(connection: psycopg.Connection, name: str) -> Line:
+    """The line of a connection of psycopg; asks the server nothing."""
+    options = {option.keyword: option.val for option in connection.pgconn.info}
+    mode = (options.get(b"sslmode") or b"").decode()
+    info, is_encrypted = connection.info, bool(connection.pgconn.ssl_in_use)
+    return Line(
+        name,
+        # libpq knows the version, psycopg tells only that there is one.
+        "TLS" if is_encrypted else None,
+        is_verified=is_encrypted and mode in _VERIFYING,
+        is_local=is_this_machine(info.host if info.host.startswith("/") else info.hostaddr),
+    )
 
 
 def read_mysql_line(connection: Any, name: str) -> Line:

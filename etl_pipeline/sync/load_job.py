@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 
+from etl_pipeline.core.line import read_postgres_line
 from etl_pipeline.errors import TransferError
 from etl_pipeline.sync.claim import Claim
 from etl_pipeline.sync.evolve_raw import EvolvingRaw
@@ -71,6 +72,11 @@ class LoadJob:
         """What those of them are read as that are not marked as deleted."""
         return live_rows(self.rows, has_marks=self.raw.has_marks)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether what is sent to PostgreSQL can be changed on the way."""
+        return read_postgres_line(self.analytics, "analytics").is_open
+
     def digests(
         self, target: str, chunks: Sequence[Chunk], proofs: Sequence[ChunkProof]
     ) -> list[RawDigest]:
@@ -87,3 +93,35 @@ def expect_rows(table: str, held: Sequence[RawDigest], proofs: Sequence[ChunkPro
     """Refuse digests of other numbers of rows than were proven."""
     if [digest.rows for digest in held] != [proof.rows for proof in proofs]:
         raise TransferError("PostgreSQL holds other rows than were sent", where=table)
+
+
+def expect_digests(
+    table: str,
+    proofs: Sequence[ChunkProof],
+    sent: Sequence[RawDigest | None],
+    held: Sequence[RawDigest],
+) -> None:
+    """Refuse digests of rows that are not those that were sent.
+
+    Args:
+        table: The table.
+        proofs: The chunks.
+        sent: What the digest of each must be, where that is known.
+        held: What it is.
+    """
+    for proof, known, digest in zip(proofs, sent, held, strict=True):
+        if known is not None and known != digest:
+            raise TransferError(
+                f"PostgreSQL holds other values than were sent{_show_keys(proof.chunk)}: they were "
+                "changed on the way, or in the table",
+                where=table,
+                fix=f"etl run {table}; where it comes again, encrypt the line: ssl_mode: "
+                "verify-full in pipeline.yml, under connections, analytics",
+            )
+
+
+def _show_keys(chunk: Chunk) -> str:
+    lower, upper = chunk.lower, chunk.upper
+    bounds = [f"from {lower}"] if lower is not None else []
+    bounds += [f"to {upper - 1}"] if upper is not None else []
+    return f", in keys {' '.join(bounds)}" if bounds else ""

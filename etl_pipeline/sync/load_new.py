@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 from etl_pipeline.schema.ddl import add_raw_key, comment_raw, create_raw
 from etl_pipeline.schema.names import postgres_name
 from etl_pipeline.sync import state
-from etl_pipeline.sync.load_job import Loaded, LoadJob, expect_rows
+from etl_pipeline.sync.load_job import Loaded, LoadJob, expect_digests, expect_rows
 from etl_pipeline.sync.proof import ChunkProof, RawDigest
 from etl_pipeline.sync.raw_sql import add_marks
 from etl_pipeline.sync.shipment import copy_chunks
-
-log = logging.getLogger(__name__)
 
 
 def load_new(job: LoadJob, schema: str, proofs: Sequence[ChunkProof]) -> Loaded:
@@ -40,16 +37,15 @@ def load_new(job: LoadJob, schema: str, proofs: Sequence[ChunkProof]) -> Loaded:
 def _digest_new(
     job: LoadJob, proofs: Sequence[ChunkProof], sent: Sequence[RawDigest | None]
 ) -> Sequence[RawDigest]:
-    """The digests of a table that was just filled.
+    """The digests of a table that was just filled, which must be those of the rows sent.
 
-    PostgreSQL is asked for one chunk's in the middle. Where it is what was expected of the rows
-    that were sent, this server hashes as we do, and the others are those that were sent.
+    PostgreSQL is asked for one chunk's in the middle, where the line is one that nobody can change
+    and the others are known: to ask for all of them costs a fifth of what COPY does.
     """
-    chunks = [proof.chunk for proof in proofs]
-    expected = [digest for digest in sent if digest is not None]
-    if len(chunks) > 1 and len(expected) == len(chunks):
-        middle = len(chunks) // 2
-        if job.digests(job.rows, [chunks[middle]], proofs) == [expected[middle]]:
-            return expected
-        log.info("%s: this server hashes rows in a way of its own", job.text.name)
-    return job.digests(job.rows, chunks, proofs)
+    middle = len(proofs) // 2
+    known = [digest for digest in sent if digest is not None]
+    asks_all = len(known) < len(proofs) or job.is_open
+    asked = slice(None) if asks_all else slice(middle, middle + 1)
+    held = job.digests(job.target, [proof.chunk for proof in proofs[asked]], proofs)
+    expect_digests(job.text.name, proofs[asked], sent[asked], held)
+    return held if len(held) == len(proofs) else known

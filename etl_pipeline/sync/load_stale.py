@@ -10,7 +10,7 @@ from etl_pipeline.schema.ddl import create_incoming
 from etl_pipeline.schema.names import quote_postgres, quote_temporary
 from etl_pipeline.sync import state
 from etl_pipeline.sync.guard import judge_deletes
-from etl_pipeline.sync.load_job import Loaded, LoadJob, expect_rows
+from etl_pipeline.sync.load_job import Loaded, LoadJob, expect_digests, expect_rows
 from etl_pipeline.sync.mended import Mended
 from etl_pipeline.sync.proof import ChunkProof, RawDigest
 from etl_pipeline.sync.raw_digests import NOTHING, read_digests, read_sums
@@ -138,10 +138,11 @@ def _load(
     text, analytics = job.text, job.analytics
     analytics.execute(create_incoming(INCOMING, text.columns).encode())
     incoming = quote_temporary(INCOMING)
-    copy_chunks(job, stale.whole, incoming, INCOMING)
+    known = copy_chunks(job, stale.whole, incoming, INCOMING)
     whole = [proof.chunk for proof in stale.whole]
     brought = job.digests(incoming, whole, proofs)
     expect_rows(text.name, brought, stale.whole)
+    expect_digests(text.name, stale.whole, known, brought)
     has_marks = job.rules.marks_deletes
     statements = apply_differences(
         job.target,
@@ -211,12 +212,38 @@ def _bring_changes(
 ) -> dict[int, RawDigest]:
     """Bring the rows that changed, and the keys of those that went, beside the table.
 
+    Over a line that anybody may change they go twice, and PostgreSQL must make the same of both.
+
     Returns:
         By ordinal, the digest that ``raw`` will have of the chunk: what it has, without the rows
         that went, and with those that came.
     """
+    text = job.text
+    refuse_altered_key(text, (one for c in stale.changes.values() for one in c.altered))
+    chunks = [proof for proof in proofs if proof.chunk.ordinal in stale.changes]
+    job.analytics.execute(create_gone(text).encode())
+    rehearsed = None
+    if job.is_open:
+        with job.analytics.transaction(force_rollback=True):
+            rehearsed = _send_changes(job, proofs, chunks, stale)
+    went, came = _send_changes(job, proofs, chunks, stale)
+    if rehearsed is not None:
+        expect_digests(text.name, chunks, rehearsed[0], went)
+        expect_digests(text.name, chunks, rehearsed[1], came)
+    expected = {}
+    for proof, gone, new in zip(chunks, went, came, strict=True):
+        old = stale.held[proof.chunk.ordinal]
+        expected[proof.chunk.ordinal] = RawDigest(
+            old.rows - gone.rows + new.rows, old.value - gone.value + new.value
+        )
+    return expected
+
+
+def _send_changes(
+    job: LoadJob, proofs: Sequence[ChunkProof], chunks: Sequence[ChunkProof], stale: Stale
+) -> tuple[list[RawDigest], list[RawDigest]]:
+    """PostgreSQL's digests, of each of *chunks*, of the rows that went, and of those that came."""
     text, analytics = job.text, job.analytics
-    analytics.execute(create_gone(text).encode())
     lines = [
         text.copy_key(text.key_of(line))
         for change in stale.changes.values()
@@ -224,19 +251,11 @@ def _bring_changes(
     ]
     copy_text(analytics, quote_temporary(GONE), text.table.primary_key, [b"".join(lines)])
     incoming = quote_temporary(INCOMING)
-    chunks = [proof.chunk for proof in proofs if proof.chunk.ordinal in stale.changes]
-    refuse_altered_key(text, (one for c in stale.changes.values() for one in c.altered))
     news = b"".join(
         line + b"\n" for change in stale.changes.values() for line in change.new.values()
     )
     with explaining(job, INCOMING, lambda: news.split(b"\n")):
         copy_text(analytics, incoming, text.column_names, [news])
     went = read_sums(analytics, digest_gone(job.live, text, [proof.chunk for proof in proofs]))
-    came = job.digests(incoming, chunks, proofs)
-    expected = {}
-    for chunk, new in zip(chunks, came, strict=True):
-        old, gone = stale.held[chunk.ordinal], went.get(chunk.ordinal, NOTHING)
-        expected[chunk.ordinal] = RawDigest(
-            old.rows - gone.rows + new.rows, old.value - gone.value + new.value
-        )
-    return expected
+    came = job.digests(incoming, [proof.chunk for proof in chunks], proofs)
+    return [went.get(proof.chunk.ordinal, NOTHING) for proof in chunks], came

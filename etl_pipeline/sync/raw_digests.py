@@ -13,6 +13,14 @@ from etl_pipeline.transfer.select import Chunk, TableText
 
 NOTHING = RawDigest(0, Decimal(0))
 
+_KNOWN_ROW = (
+    "SELECT hash_record_extended(ROW('a'::text, 1::smallint, 2::integer, 3::bigint, "
+    "1.50::numeric, '2000-01-02'::date, '2000-01-02 03:04:05.000006'::timestamp, "
+    "'2000-01-02 03:04:05+00'::timestamptz, '-26:00:00.000001'::interval, '\\x00ff'::bytea, true, "
+    "float4send(0.1), float8send(-0.0), NULL::text), 0)"
+)
+_KNOWN_HASH = -5255953016841492572
+
 
 def read_digests(
     analytics: psycopg.Connection,
@@ -45,3 +53,19 @@ def read_sums(analytics: psycopg.Connection, query: str) -> dict[int, RawDigest]
         ordinal: RawDigest(rows, value)
         for ordinal, rows, value in analytics.execute(query.encode())
     }
+
+
+def hashes_as_we_do(analytics: psycopg.Connection) -> bool:
+    """Whether the server makes of a row the hash that the kernel does.
+
+    A server with another order of bytes, or with text in another character set, does not.
+    """
+    if not is_unicode(analytics):
+        return False
+    row = analytics.execute(_KNOWN_ROW.encode()).fetchone()
+    return row is not None and row[0] == _KNOWN_HASH
+
+
+def is_unicode(analytics: psycopg.Connection) -> bool:
+    """Whether the warehouse's character set holds every character."""
+    return analytics.info.parameter_status("server_encoding") == "UTF8"

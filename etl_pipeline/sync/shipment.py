@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,19 +12,26 @@ from decimal import Decimal
 import psycopg
 
 from etl_pipeline.errors import TransferError
+from etl_pipeline.schema.ddl import create_incoming
+from etl_pipeline.schema.names import quote_temporary
 from etl_pipeline.sync import replica
 from etl_pipeline.sync.chunks import has_wide_rows
 from etl_pipeline.sync.extract import end_read
 from etl_pipeline.sync.lanes import Lane
 from etl_pipeline.sync.load_job import LoadJob
 from etl_pipeline.sync.proof import ChunkProof, RawDigest
+from etl_pipeline.sync.raw_digests import hashes_as_we_do, is_unicode, read_digests
 from etl_pipeline.sync.refused import explain_refusal, refuse_altered_key
 from etl_pipeline.transfer.binary import Encoder, framed
 from etl_pipeline.transfer.copy import copy_text, locate_refusal
 from etl_pipeline.transfer.reader import read_text
-from etl_pipeline.transfer.select import TableText, select_chunk
+from etl_pipeline.transfer.select import Chunk, TableText, select_chunk
 from etl_pipeline.transfer.spool import Spool, for_copy, lossless
 from etl_pipeline.transfer.twin import Rendered
+
+log = logging.getLogger(__name__)
+
+_REHEARSED = "_etl_rehearsed"
 
 
 def copy_chunks(
@@ -35,29 +43,52 @@ def copy_chunks(
 ) -> list[RawDigest | None]:
     """Copy chunks of the replica, which are read and proven ahead, into *destination*.
 
+    Over a line that anybody may change, a chunk whose digest is not known goes twice: the first
+    time to be digested only.
+
     Returns:
         What the digest of each must be in PostgreSQL, where that is known.
     """
     text = job.text
+    is_known = hashes_as_we_do(job.analytics)
+    if not is_known:
+        log.info("%s: this server hashes rows in a way of its own", text.name)
     digests: list[RawDigest | None] = []
     is_wide = has_wide_rows(text.table)
     # Of a row that takes much memory one form is enough.
     read = functools.partial(_read_chunk, text, None if is_wide else Encoder(text))
     for proof, sent in zip(proofs, job.lanes.each(read, proofs, singly=is_wide), strict=True):
-        blocks = framed(sent.spool.blocks()) if sent.is_binary else sent.spool.blocks()
-        form = ["FORMAT binary"] if sent.is_binary else []
         reread = functools.partial(_reread, job, proof)
+        expected = sent.digest if is_known else None
         with sent.spool, explaining(job, relation, reread, is_binary=sent.is_binary):
-            copied = copy_text(
-                job.analytics, destination, text.column_names, blocks, [*form, *options]
-            )
+            if expected is None and job.is_open:
+                expected = _rehearse(job, sent)
+            copied = _copy(job, destination, sent, options)
         if copied != proof.rows:
             raise TransferError(
                 f"sent {proof.rows} rows, PostgreSQL took {copied}", where=text.name
             )
         job.report(proof.rows, 0)
-        digests.append(sent.digest)
+        digests.append(expected)
     return digests
+
+
+def _copy(job: LoadJob, destination: str, sent: _Sent, options: Sequence[str] = ()) -> int:
+    """Send a chunk into *destination*; the rows that PostgreSQL took."""
+    blocks = framed(sent.spool.blocks()) if sent.is_binary else sent.spool.blocks()
+    form = ["FORMAT binary"] if sent.is_binary else []
+    columns = job.text.column_names
+    return copy_text(job.analytics, destination, columns, blocks, [*form, *options])
+
+
+def _rehearse(job: LoadJob, sent: _Sent) -> RawDigest:
+    """What PostgreSQL's digest of a chunk is when it is sent for that alone."""
+    with job.analytics.transaction(force_rollback=True):
+        job.analytics.execute(create_incoming(_REHEARSED, job.text.columns).encode())
+        rehearsed = quote_temporary(_REHEARSED)
+        _copy(job, rehearsed, sent)
+        (digest,) = read_digests(job.analytics, rehearsed, job.text, [Chunk(0)])
+    return digest
 
 
 @contextlib.contextmanager
@@ -72,17 +103,12 @@ def explaining(
     try:
         yield
     except psycopg.Error as error:
-        if error.sqlstate == "22P05" and not _is_unicode(job.analytics):
+        if error.sqlstate == "22P05" and not is_unicode(job.analytics):
             raise
         refusal = locate_refusal(error, job.text, relation, is_binary=is_binary)
         if refusal is None:
             raise
         raise explain_refusal(job.text, read_lines(), refusal) from error
-
-
-def _is_unicode(analytics: psycopg.Connection) -> bool:
-    """Whether the warehouse's character set holds every character."""
-    return analytics.info.parameter_status("server_encoding") == "UTF8"
 
 
 def _reread(job: LoadJob, proof: ChunkProof) -> Iterator[bytes]:
