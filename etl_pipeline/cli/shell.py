@@ -14,14 +14,13 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import NoReturn
 
 import typer
 
 from etl_pipeline.cli.output import say
-from etl_pipeline.core.stop import list_busy_sessions, note_signal
 from etl_pipeline.errors import EtlError
 
 DEBUG_OPTION = typer.Option(False, "--debug", help="Show every step, and where an error arose.")
@@ -175,6 +174,9 @@ def stop_on_signals(*, only_reads: bool = False) -> None:
     Args:
         only_reads: Whether the command changes nothing, so that nothing is to be ended later.
     """
+    # What talks to servers is not imported before it is needed: --help needs none of it.
+    from etl_pipeline.core.stop import list_busy_sessions, note_signal
+
     hears, tells = os.pipe()
     os.set_blocking(tells, False)
 
@@ -186,7 +188,7 @@ def stop_on_signals(*, only_reads: bool = False) -> None:
     def leave_in_time() -> None:
         os.read(hears, 1)
         time.sleep(STOP_SECONDS)
-        _leave(only_reads=only_reads)
+        _leave(list_busy_sessions(), only_reads=only_reads)
 
     # It waits already: a thread cannot be started safely while a signal is handled.
     threading.Thread(target=leave_in_time, name="stop", daemon=True).start()
@@ -194,9 +196,8 @@ def stop_on_signals(*, only_reads: bool = False) -> None:
         signal.signal(number, obey)
 
 
-def _leave(*, only_reads: bool) -> NoReturn:
+def _leave(busy: Sequence[str], *, only_reads: bool) -> NoReturn:
     """End the process at once; nothing that another thread may hold is touched."""
-    busy = list_busy_sessions()
     left = f" ({', '.join(busy)})" if busy else ""
     fix = (
         "nothing was changed, and a server ends by itself what only reads"

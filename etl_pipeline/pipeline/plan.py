@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -17,6 +18,7 @@ from etl_pipeline.sync.rules import Rules
 from etl_pipeline.transfer.select import TableText, render_table
 
 _UNSAID = TableConfig()
+_PATTERN = re.compile(r"[*?]|\[.+\]")
 _ORDER = {"critical": 0, "important": 1, "standard": 2}
 
 
@@ -121,7 +123,7 @@ def expand_names(requested: Iterable[str], known: Collection[str]) -> list[str]:
     """
     names: dict[str, None] = {}
     for asked in requested:
-        is_pattern = asked not in known and any(sign in asked for sign in "*?[")
+        is_pattern = asked not in known and _PATTERN.search(asked) is not None
         matching = [name for name in known if fnmatchcase(name, asked)] if is_pattern else [asked]
         if not matching:
             raise ConfigurationError(
