@@ -98,6 +98,7 @@ def _etl(
 
 def main() -> NoReturn:
     """Run the command line, and exit."""
+    _begin_in_utf8()
     if isinstance(sys.stdout, TextIOWrapper):
         # What a terminal of another encoding lacks (→, names) is escaped, as on stderr.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -112,6 +113,17 @@ def main() -> NoReturn:
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     sys.exit(code)
+
+
+def _begin_in_utf8() -> None:
+    """Begin again in Python's UTF-8 mode where the locale knows ASCII alone, as ``POSIX`` does.
+
+    Names of tables in arguments and of folders are UTF-8 there as elsewhere. Python does so by
+    itself, unless ``PYTHONUTF8=0`` and ``PYTHONCOERCECLOCALE=0`` tell it not to.
+    """
+    if sys.getfilesystemencoding() == "ascii" and sys.executable and not sys.flags.utf8_mode:
+        command = [sys.executable, "-X", "utf8=1", *sys.orig_argv[1:]]
+        os.execv(sys.executable, command)  # noqa: S606 - the same program, with no shell
 
 
 def _refuse(error: Any) -> int:
