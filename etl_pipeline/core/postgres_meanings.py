@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from etl_pipeline.core.encoding import MAKE_UNICODE
 from etl_pipeline.core.meaning import (
     DOWN,
     FULL_DISK,
@@ -42,8 +43,7 @@ _READ_ONLY = Meaning(
 )
 _ENCODING = Meaning(
     "the warehouse's character set cannot hold a character of the source",
-    "CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0, under another name or after "
-    "dropping this one",
+    MAKE_UNICODE,
 )
 _NO_IDENTITY = Meaning(
     "the table is published and has no replica identity, so no row of it may be changed",

@@ -22,6 +22,7 @@ from etl_pipeline.config.databases import REQUIRED_KEYS
 from etl_pipeline.config.loading import find_taken_schema
 from etl_pipeline.config.models import TableConfig
 from etl_pipeline.core import ConnectionFactory, create_connection_manager
+from etl_pipeline.core.encoding import refuse_encoding
 from etl_pipeline.core.faults import explain, find_place, note_place
 from etl_pipeline.core.line import Line, read_line, warn_of_open
 from etl_pipeline.core.peace import Peace, read_manners, utc_now
@@ -114,6 +115,7 @@ def open_session(
     try:
         lines = [_try_connection(engine, name) for engine, name in databases.named()]
         refuse_same_server_database(databases.source, databases.replication)
+        refuse_encoding(databases.analytics)
         source = read_source(databases)
         _warn_of_write_privileges(databases, source.sight.writes)
         width = _find_width(settings, databases)

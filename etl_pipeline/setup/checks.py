@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from etl_pipeline.config.resolve import is_this_machine
+from etl_pipeline.core.encoding import explain_encoding
 from etl_pipeline.errors import EtlError
-from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.setup.facts import MysqlFacts, PostgresFacts
 from etl_pipeline.setup.finding import Finding, verdict
 from etl_pipeline.setup.privileges import (
@@ -243,13 +243,11 @@ def _clock(name: str, ahead_seconds: float) -> Finding:
 
 
 def _encoding(facts: PostgresFacts) -> Finding:
-    return verdict(
-        "analytics.character_set",
-        facts.encoding == "UTF8",
-        f"the database's is {facts.encoding}",
-        f"CREATE DATABASE {quote_postgres(facts.database)} ENCODING 'UTF8' TEMPLATE template0, "
-        "under another name or after dropping this one",
-    )
+    check = "analytics.character_set"
+    error = explain_encoding(facts.encoding, facts.database)
+    if error is None:
+        return Finding(check, "ok", f"the database's is {facts.encoding}")
+    return Finding(check, "failed", error.what, error.fix or "")
 
 
 def _state(facts: PostgresFacts) -> Finding:

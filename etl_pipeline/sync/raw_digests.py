@@ -58,14 +58,7 @@ def read_sums(analytics: psycopg.Connection, query: str) -> dict[int, RawDigest]
 def hashes_as_we_do(analytics: psycopg.Connection) -> bool:
     """Whether the server makes of a row the hash that the kernel does.
 
-    A server with another order of bytes, or with text in another character set, does not.
+    A server with another order of bytes does not.
     """
-    if not is_unicode(analytics):
-        return False
     row = analytics.execute(_KNOWN_ROW.encode()).fetchone()
     return row is not None and row[0] == _KNOWN_HASH
-
-
-def is_unicode(analytics: psycopg.Connection) -> bool:
-    """Whether the warehouse's character set holds every character."""
-    return analytics.info.parameter_status("server_encoding") == "UTF8"

@@ -20,7 +20,7 @@ from etl_pipeline.sync.extract import end_read
 from etl_pipeline.sync.lanes import Lane
 from etl_pipeline.sync.load_job import LoadJob
 from etl_pipeline.sync.proof import ChunkProof, RawDigest
-from etl_pipeline.sync.raw_digests import hashes_as_we_do, is_unicode, read_digests
+from etl_pipeline.sync.raw_digests import hashes_as_we_do, read_digests
 from etl_pipeline.sync.refused import explain_refusal, refuse_altered_key
 from etl_pipeline.transfer.binary import Encoder, framed
 from etl_pipeline.transfer.copy import copy_text, locate_refusal
@@ -103,8 +103,6 @@ def explaining(
     try:
         yield
     except psycopg.Error as error:
-        if error.sqlstate == "22P05" and not is_unicode(job.analytics):
-            raise
         refusal = locate_refusal(error, job.text, relation, is_binary=is_binary)
         if refusal is None:
             raise

@@ -8,13 +8,17 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+from etl_pipeline.config import FileConfigProvider
 from etl_pipeline.demo.server_databases import connect_mysql, connect_postgres
+from etl_pipeline.errors import DatabaseError
 from etl_pipeline.pipeline.events import Event, TableFinished
 from etl_pipeline.pipeline.session import run_once
 from etl_pipeline.pipeline.summary import RunSummary
+from etl_pipeline.setup.doctor import examine
 from tests.conftest import Lab
 from tests.rows import make_table, read_mysql, read_postgres, run_sql
 
@@ -60,25 +64,32 @@ def test_an_index_with_the_tables_name_is_named(lab: Lab, run: Run) -> None:
     assert "an index bears the table's name" in (failed.error or "")
 
 
-def test_a_warehouse_of_another_character_set_is_told_as_one(lab: Lab, run: Run) -> None:
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_warehouse_of_another_character_set_is_refused_in_the_doctors_words(
+    lab: Lab, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, encoding: str
+) -> None:
     database, user = lab.env["TEST_POSTGRES_ANALYTICS_DB"], loader(lab)
-    other = f"{database}_latin1"
+    other = f"{database}_other"
+    make_table(lab.source, WORDS, "INSERT INTO words VALUES (1, 'plain')")
     with closing(connect_postgres(lab.servers.analytics)) as admin:
         admin.execute(
-            f"CREATE DATABASE {other} OWNER {user} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' "
-            "TEMPLATE template0"
+            f"CREATE DATABASE {other} OWNER {user} ENCODING '{encoding}' LC_COLLATE 'C' "
+            "LC_CTYPE 'C' TEMPLATE template0".encode()
         )
         try:
             lab.env["TEST_POSTGRES_ANALYTICS_DB"] = other
-            make_table(lab.source, WORDS, "INSERT INTO words VALUES (1, 'plain')")
-            assert run().is_success
-            run_sql(lab.source, "INSERT INTO words VALUES (2, 'Łódź')")
-            (failed,) = run().failed
+            with pytest.raises(DatabaseError) as refused:
+                run()
+            folder = lab.write_config(tmp_path)
+            monkeypatch.setenv("ETL_ENVIRONMENT", "test")
+            findings = list(examine(FileConfigProvider(folder)))
         finally:
             lab.env["TEST_POSTGRES_ANALYTICS_DB"] = database
-            admin.execute(f"DROP DATABASE {other} WITH (FORCE)")
-    assert "the warehouse's character set cannot hold" in (failed.error or "")
-    assert f"CREATE DATABASE \"{other}\" ENCODING 'UTF8'" in (failed.fix or "")
+            admin.execute(f"DROP DATABASE {other} WITH (FORCE)".encode())
+    assert f"the character set of the database is {encoding}" in refused.value.what
+    assert f"CREATE DATABASE \"{other}\" ENCODING 'UTF8'" in (refused.value.fix or "")
+    (found,) = (f for f in findings if f.check == "analytics.character_set")
+    assert (found.what, found.fix) == (refused.value.what, refused.value.fix)
 
 
 @pytest.mark.parametrize("name", ["we`ird\"%s'{x}", "select", "-- x", "x/*!y", "pg_class", "日本"])
