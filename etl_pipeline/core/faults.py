@@ -99,19 +99,24 @@ def find_place(engine: Engine) -> Place:
     )
 
 
-def note_place(error: BaseException, place: Place) -> None:
+def note_place(error: BaseException, place: Place) -> bool:
     """Note on a driver's *error* that it came from *place*, unless it is known to be another's.
 
     Two databases are at work at once, and an error of one is met where the other is lent.
+
+    Returns:
+        Whether it was noted now.
     """
     cause = _unwrap(error)
     is_drivers = isinstance(cause, (pymysql.err.Error, psycopg.Error))
     if not is_drivers or getattr(cause, "etl_place", None) is not None:
-        return
+        return False
     likely = _DATABASES[2:] if isinstance(cause, psycopg.Error) else _DATABASES[:2]
     whose = getattr(cause, "etl_database", place.name if place.name in likely else "")
-    if whose == place.name or place.name not in _DATABASES:
+    is_its = whose == place.name or place.name not in _DATABASES
+    if is_its:
         vars(cause)["etl_place"] = place
+    return is_its
 
 
 def note_database(error: BaseException, name: str) -> None:
@@ -122,6 +127,11 @@ def note_database(error: BaseException, name: str) -> None:
 def note_finding(error: BaseException, finding: Finding) -> None:
     """Note on a driver's *error* what was found out about the connection."""
     vars(error)["etl_finding"] = finding
+
+
+def note_held(error: BaseException, what: str, fix: str) -> None:
+    """Note on a driver's *error* who may hold the lock that did not go, and how that is ended."""
+    vars(_unwrap(error))["etl_held"] = what, fix
 
 
 def explain(error: BaseException, where: str) -> DatabaseError:
@@ -140,8 +150,11 @@ def explain(error: BaseException, where: str) -> DatabaseError:
         return DatabaseError(what, where=where, fix=_fill_in(meaning.fix, None, where))
     if str(place) not in where:
         what = f"{place}: {what}"
-    fix = meaning.fix_at.get(place.name, meaning.fix)
-    return DatabaseError(what, where=where, fix=_fill_in(fix, place, where))
+    fix = _fill_in(meaning.fix_at.get(place.name, meaning.fix), place, where)
+    held = getattr(_unwrap(error), "etl_held", None)
+    if held:
+        what, fix = f"{what}; {held[0]}", f"at {place.name}: {held[1]}"
+    return DatabaseError(what, where=where, fix=fix)
 
 
 def is_passing(error: BaseException) -> bool:

@@ -25,6 +25,7 @@ from pymysql.protocol import MysqlPacket
 
 from etl_pipeline.core import liveness
 from etl_pipeline.core.faults import Finding, note_database, note_finding
+from etl_pipeline.core.holders import note_own
 from etl_pipeline.core.line import read_mysql_line
 from etl_pipeline.core.liveness import Liveness, Report, SilentError, Wait
 from etl_pipeline.core.reach import Answer, find_answer
@@ -119,6 +120,7 @@ class MysqlConnection(Connection):
             self._read_timeout, self._write_timeout = read_limit, write_limit
         self.watch.note_life()
         self._session = self.thread_id()
+        note_own(self, str(self.host), self.port, self._session)
         self._look_up_while_waiting()
 
     def _look_at_port(self, error: err.MySQLError) -> None:

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import waiting
 
 from etl_pipeline.core import liveness
+from etl_pipeline.core.holders import note_own
 from etl_pipeline.core.liveness import Liveness, Report, SilentError, Wait
 
 Result = TypeVar("Result")
@@ -69,6 +70,8 @@ def connect_postgres(watch: Liveness, **parameters: Any) -> PostgresConnection:
         raise
     watch.note_life()
     connection.watch = watch
+    info = connection.info
+    note_own(connection, str(parameters.get("host")), info.port, info.backend_pid)
     return connection
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
-from etl_pipeline.core.faults import explain, find_place, note_place
+from etl_pipeline.core.faults import explain
 from etl_pipeline.errors import DatabaseError
 from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.sync import runs, state
-from etl_pipeline.sync.databases import Databases, place_of
+from etl_pipeline.sync.databases import Databases, note_circumstances, place_of
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +42,8 @@ class Control:
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self._lent.close()
-        if error is not None:
-            note_place(error, find_place(self._databases.analytics))
+        if isinstance(error, psycopg.Error | SQLAlchemyError):
+            note_circumstances(error, self._databases.analytics)
 
     @property
     def connection(self) -> psycopg.Connection:
@@ -99,4 +99,5 @@ def _create_schemas(databases: Databases, connection: psycopg.Connection) -> Non
             f"TO {quote_postgres(url.username or '')}",
         ) from error
     except psycopg.Error as error:
+        note_circumstances(error, databases.analytics)
         raise explain(error, place) from error

@@ -15,6 +15,7 @@ from etl_pipeline.sync import runs, state
 from etl_pipeline.sync.claim import Claim, take_replicas
 from etl_pipeline.sync.databases import lend_mysql
 from etl_pipeline.sync.proof import TableOutcome
+from etl_pipeline.sync.run_sessions import end_left_sessions, mark_sessions
 from etl_pipeline.sync.runs import Selection
 
 
@@ -57,7 +58,9 @@ def recorded_run(
     record = Record(control, claim)
     outcome = "stopped"
     try:
+        mark_sessions(session.databases.replication, session.databases.analytics)
         with lend_mysql(session.databases.replication, session.stop) as replication:
+            end_left_sessions(replication)
             take_replicas(replication, claim)
         with runs.beating(lambda: control.connection, claim.run_id):
             yield record

@@ -61,6 +61,7 @@ from etl_pipeline.sync.lanes import Lanes
 from etl_pipeline.sync.proof import TableOutcome
 from etl_pipeline.sync.replica_state import open_replicas
 from etl_pipeline.sync.replicate import Replication
+from etl_pipeline.sync.run_sessions import end_left_sessions, mark_sessions
 from etl_pipeline.sync.runs import Selection, Started
 from etl_pipeline.sync.source_tables import read_known_tables
 
@@ -369,6 +370,7 @@ def _is_mariadb(engine: Engine) -> bool:
 def open_replication(session: Session, claim: Claim, origins: Origins) -> Replication:
     """Make the replication database *claim*'s own, drop what a killed run left, and look at it."""
     databases = session.databases
+    mark_sessions(databases.replication, databases.analytics)
     try:
         with lend_mysql(databases.replication, session.stop) as connection:
             takes_infile, version = _prepare_replication(connection, claim, origins)
@@ -382,6 +384,7 @@ def open_replication(session: Session, claim: Claim, origins: Origins) -> Replic
 
 def _prepare_replication(connection: Any, claim: Claim, origins: Origins) -> tuple[int, str]:
     """Whether the server takes LOAD DATA LOCAL, and its version."""
+    end_left_sessions(connection)
     open_replicas(connection)
     take_replicas(connection, claim)
     origin.record_replication(connection, origins.source, origins.replication)

@@ -14,10 +14,11 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from etl_pipeline.core.connections import liveness_of
-from etl_pipeline.core.faults import find_place, is_passing, is_privilege, note_place
+from etl_pipeline.core.faults import find_place, is_passing, is_privilege, note_held, note_place
+from etl_pipeline.core.holders import find_held, waited_in_vain
 from etl_pipeline.core.orphans import end_orphan, kill_query
 from etl_pipeline.core.stop import GRACE_SECONDS, Stop
-from etl_pipeline.errors import DatabaseError
+from etl_pipeline.errors import DatabaseError, EtlError
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +73,28 @@ def _noting_place(engine: Engine) -> Iterator[None]:
     try:
         yield
     except (pymysql.err.Error, psycopg.Error, SQLAlchemyError) as error:
-        place = find_place(engine)
-        if is_privilege(error) and isinstance(error, pymysql.err.Error):
-            with contextlib.suppress(SQLAlchemyError), engine.connect() as other:
-                account = str(other.exec_driver_sql("SELECT CURRENT_USER()").scalar_one())
-                place = replace(place, account=account)
-        note_place(error, place)
+        note_circumstances(error, engine)
         raise
+
+
+def note_circumstances(error: BaseException, engine: Engine) -> None:
+    """Note on a driver's *error* that it came from the database of *engine*, and what explains it.
+
+    That is whose session it was where it lacks a privilege, and who may hold a lock that did not
+    go: asked over another connection, where one is to be had.
+    """
+    place = find_place(engine)
+    with contextlib.suppress(SQLAlchemyError, EtlError):
+        if is_privilege(error) and engine.dialect.name == "mysql":
+            with engine.connect() as other:
+                account = str(other.exec_driver_sql("SELECT CURRENT_USER()").scalar_one())
+            place = replace(place, account=account)
+    is_its = note_place(error, place)
+    # Sessions of the source are not ours to end.
+    if is_its and place.name != "source" and waited_in_vain(error):
+        with contextlib.suppress(SQLAlchemyError, EtlError), engine.connect() as other:
+            held = find_held(other, place)
+            note_held(error, held.what, held.fix)
 
 
 @contextlib.contextmanager

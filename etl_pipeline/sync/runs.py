@@ -26,6 +26,7 @@ from etl_pipeline.core.line import Line
 from etl_pipeline.errors import DatabaseError
 from etl_pipeline.sync.claim import RESUME_SECONDS, Claim
 from etl_pipeline.sync.proof import TableOutcome
+from etl_pipeline.sync.run_sessions import end_holders, end_left_loaders
 
 _LOCK = 7_305_438_871_402_195  # an arbitrary number that is ours
 HEARTBEAT_SECONDS = 10.0
@@ -123,14 +124,8 @@ def _end_silent_run(connection: psycopg.Connection) -> None:
     ).fetchone()
     if silent is None:
         return
-    # The holder of the lock, and transactions that load and so have locked the run's row.
-    connection.execute(
-        "SELECT pg_terminate_backend(pid, 5000) FROM (SELECT DISTINCT pid FROM pg_locks "
-        "WHERE pid <> pg_backend_pid() AND granted AND ((locktype = 'advisory' "
-        "AND classid = (%(lock)s::bigint >> 32)::int AND objid::bigint = %(lock)s::bigint & "
-        "4294967295) OR (relation = 'etl.run'::regclass AND mode = 'RowShareLock'))) AS held",
-        {"lock": _LOCK},
-    )
+    end_left_loaders(connection)
+    end_holders(connection, _LOCK)
 
 
 def start_run(
@@ -144,6 +139,8 @@ def start_run(
 
     The lock is held, so whatever else seems to be at work is not: such runs are recorded as lost.
     """
+    # The lock is gone where its session ended, while another may be left with a table's locks.
+    end_left_loaders(connection)
     # What a repair or a backfill left is found by what comes after it: neither is gone on with.
     last = _find_cut_off(connection, selection) if what == "run" else None
     connection.execute(
