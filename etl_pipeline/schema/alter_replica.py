@@ -42,6 +42,7 @@ def alter_replica(
     collations: Collection[str],
     lacking: Collection[str] = (),
     refused: Collection[str] = (),
+    unfit: Collection[str] = (),
 ) -> ReplicaSteps:
     """The steps that make the replica, called *name*, follow *changes* that lead to *source*.
 
@@ -56,6 +57,7 @@ def alter_replica(
         collations: Names that the replication server knows.
         lacking: Indexes that the replica does not have, so that none of them is dropped.
         refused: Indexes that its server does not take, so that none of them is added.
+        unfit: Indexes that it has, and that its server does not take any more: they are dropped.
     """
     idle = {
         change
@@ -67,8 +69,9 @@ def alter_replica(
     if _is_rebuilt(changes, source):
         built = _rebuild(source, name, collations)
         return ReplicaSteps(True, built, (built,) * len(every), is_void=True)
-    clauses = (_clause(change, collations) for change in changes)
-    distinct = sorted(dict.fromkeys(one for one in clauses if one), key=lambda one: one[0])
+    clauses = [(0, f"DROP KEY {quote_mysql(index)}") for index in sorted(unfit)]
+    clauses += [one for change in changes if (one := _clause(change, collations))]
+    distinct = sorted(dict.fromkeys(clauses), key=lambda one: one[0])
     if any(c.kind is Kind.COMMENT_CHANGED and c.subject is None for c in changes):
         distinct.append((4, f"COMMENT={quote_mysql_text(replica_comment(source))}"))
     target = quote_mysql(name)

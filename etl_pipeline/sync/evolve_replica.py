@@ -22,7 +22,7 @@ from typing import Any
 from pymysql import err
 
 from etl_pipeline.schema.alter_replica import ReplicaSteps, alter_replica
-from etl_pipeline.schema.catalog import Index, Table
+from etl_pipeline.schema.catalog import Column, Index, Table
 from etl_pipeline.schema.ddl import create_replica
 from etl_pipeline.schema.drift import Change, DriftPolicy, Kind, find_changes
 from etl_pipeline.schema.names import incoming_name, quote_mysql, rehearsed_name
@@ -185,27 +185,48 @@ def _steps_at(
     """The steps for the replica, or for the table *name* that is like it."""
     lacking = _find_lacking(connection, source.name, changes)
     return alter_replica(
-        changes, source, name=name, collations=collations, lacking=lacking, refused=refused
+        changes,
+        source,
+        name=name,
+        collations=collations,
+        lacking=lacking,
+        refused=refused,
+        unfit=set(refused) - {index.name for index in _added(changes)},
     )
 
 
 def _find_refused(
     connection: Any, source: Table, changes: Sequence[Change], collations: Collection[str]
 ) -> dict[str, int]:
-    """Indexes of *changes* that the server does not take, with the numbers by which it says so."""
-    added = [c.after for c in changes if c.kind is Kind.INDEX_ADDED and isinstance(c.after, Index)]
-    if not added:
+    """Indexes that the server does not take, with the numbers by which it says so.
+
+    They are new, or the replica has them, and a column of theirs becomes too long for them.
+    """
+    added = _added(changes)
+    is_retyped = any(isinstance(c.before, Column) and isinstance(c.after, Column) for c in changes)
+    if not added and not is_retyped:
         return {}
-    names = [index.name for index in added]
     with _rehearsal(connection, source) as name:
-        lacking = _find_lacking(connection, name, changes)
+        held = read_indexes(connection, name) - {"PRIMARY"}
+        if held:
+            drops = ", ".join(f"DROP KEY {quote_mysql(index)}" for index in sorted(held))
+            _execute(connection, [f"ALTER TABLE {quote_mysql(name)} {drops}"])
         steps = alter_replica(
-            changes, source, name=name, collations=collations, lacking=lacking, refused=names
+            changes,
+            source,
+            name=name,
+            collations=collations,
+            lacking={change.subject or "" for change in changes},
+            refused=[index.name for index in added],
         )
-        with connection.cursor() as cursor:
-            for statement in steps.statements:
-                cursor.execute(statement)
-        return find_refused(connection, added, name)
+        _execute(connection, steps.statements)
+        wanted = {index.name: index for index in source.indexes if index.name in held}
+        wanted |= {index.name: index for index in added}
+        return find_refused(connection, list(wanted.values()), name)
+
+
+def _added(changes: Sequence[Change]) -> list[Index]:
+    return [c.after for c in changes if c.kind is Kind.INDEX_ADDED and isinstance(c.after, Index)]
 
 
 def _find_lacking(connection: Any, table: str, changes: Sequence[Change]) -> frozenset[str]:
@@ -241,9 +262,7 @@ def _rehearsal(connection: Any, source: Table) -> Iterator[str]:
 def _run(connection: Any, table: str, statements: Sequence[str]) -> bool:
     """Run *statements*; False where the rows do not fit, so that the replica is to be built."""
     try:
-        with connection.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
+        _execute(connection, statements)
     except err.MySQLError as error:
         if not _is_misfit(error):
             raise
@@ -252,6 +271,12 @@ def _run(connection: Any, table: str, statements: Sequence[str]) -> bool:
         connection.commit()
         return False
     return True
+
+
+def _execute(connection: Any, statements: Sequence[str]) -> None:
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
 
 
 def _is_misfit(error: err.MySQLError) -> bool:

@@ -63,6 +63,40 @@ def test_an_index_that_does_not_fit_is_left_out_with_a_note(lab: Lab, run: Run) 
     assert read_postgres(lab.analytics, "t") == read_mysql(lab.source, "t")
 
 
+@pytest.mark.parametrize(
+    "also", ["", ", ADD KEY more (n, id)", ", DROP KEY small, ADD KEY small (n, id)"]
+)
+def test_an_index_that_no_longer_fits_is_left_out_with_a_note(
+    lab: Lab, run: Run, also: str
+) -> None:
+    """A column of it became longer; the replica is altered, and not built anew."""
+    if not is_mariadb(lab.source) or not is_mariadb(lab.replication):
+        pytest.skip("MySQL has no UNIQUE of any length")
+    make_table(
+        lab.source,
+        "CREATE TABLE t (id int PRIMARY KEY, a varchar(99), b varchar(99), n int, "
+        "UNIQUE whole (a, b), KEY part (b(9)), KEY small (n)) "
+        "ENGINE=InnoDB CHARACTER SET utf8mb4",
+        "INSERT INTO t VALUES (1, 'a', 'b', 1), (2, 'A', '', 2)",
+    )
+    assert run().is_success
+    run_sql(lab.source, f"ALTER TABLE t MODIFY a varchar(2000){also}")
+    summary = run()
+    assert notes(summary, "t") == [
+        "t: index whole does not fit the replication server (1071) and is left out"
+    ]
+    assert summary.total("updated") == 0
+    assert indexes(lab, "t") == {"PRIMARY", "part", "small", *(["more"] if "more" in also else [])}
+    assert notes(run(), "t") == []
+
+    run_sql(lab.source, "UPDATE t SET a = REPEAT('x', 2000) WHERE id = 1")
+    run_sql(lab.source, "ALTER TABLE t DROP KEY whole, ADD UNIQUE whole (n)")
+    assert notes(run(), "t") == []
+    assert "whole" in indexes(lab, "t")
+    assert read_mysql(lab.replication, "t") == read_mysql(lab.source, "t")
+    assert read_postgres(lab.analytics, "t") == read_mysql(lab.source, "t")
+
+
 def test_columns_that_innodb_cannot_hold_are_named(lab: Lab, run: Run) -> None:
     fixed = ", ".join(f"c{number} char(255) CHARACTER SET latin1" for number in range(40))
     make_table(
