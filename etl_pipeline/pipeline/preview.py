@@ -26,8 +26,10 @@ from etl_pipeline.pipeline.session import (
     read_collations,
 )
 from etl_pipeline.pipeline.warehouse import Warehouse, find_models, read_warehouse
+from etl_pipeline.schema.catalog import Index
 from etl_pipeline.schema.ddl import (
     ReplicaDdl,
+    add_indexes,
     add_raw_key,
     comment_raw,
     create_raw,
@@ -41,11 +43,12 @@ from etl_pipeline.sync import replica
 from etl_pipeline.sync.claim import Claim
 from etl_pipeline.sync.databases import lend_mysql, lend_postgres
 from etl_pipeline.sync.drift_log import decide_both
-from etl_pipeline.sync.evolve_replica import ReplicaDrift, find_replica_drift
+from etl_pipeline.sync.evolve_replica import ReplicaDrift, find_left_out, find_replica_drift
 from etl_pipeline.sync.foreign import refuse_foreign
 from etl_pipeline.sync.raw_drift import RawDrift, find_raw_drift
 from etl_pipeline.sync.raw_sql import add_marks
 from etl_pipeline.sync.rules import Choice, Known, Pass, Rules, choose_pass
+from etl_pipeline.sync.unfit import describe_left_out
 from etl_pipeline.transfer.select import Chunk, TableText, select_chunk
 
 _NOBODY = Claim(0, b"")
@@ -119,6 +122,7 @@ class _Targets:
     known: Mapping[str, Known]
     raw: Mapping[str, RawDrift | SchemaError]
     drift: Mapping[str, ReplicaDrift | SchemaError]
+    left_out: Mapping[str, Sequence[Index]]
     policies: Mapping[str, DriftPolicy]
     warehouse: Warehouse
     models: Mapping[str, Sequence[str]]
@@ -145,8 +149,10 @@ def preview_run(
         targets = _read_targets(session, plan, folder)
     now = datetime.now(UTC)
     listed = [preview_table(text, plan.rules[text.name], targets, now) for text in plan.tables]
+    left_out = [(name, one) for name, found in targets.left_out.items() for one in found]
+    notes = (*plan.notes, *(describe_left_out(name, one.name) for name, one in left_out))
     listed += [_preview_refused(refusal, carried.events) for refusal in plan.refused]
-    return Preview(settings.environment, tuple(listed), plan.notes, carried.events)
+    return Preview(settings.environment, tuple(listed), notes, carried.events)
 
 
 def _preview_refused(refusal: Refusal, events: Sequence[DriftEvent]) -> TablePreview:
@@ -229,7 +235,8 @@ def _list_ddl(
     statements: list[tuple[str, str]] = []
     if choice.what is Pass.BUILD:
         swap = swap_replica(text.name, exists=text.name in targets.replicas)
-        statements += [("replication", one) for one in (ddl.create, *ddl.indexes, swap)]
+        indexes = add_indexes(_find_fitting(text, targets), incoming_name(text.name))
+        statements += [("replication", one) for one in (ddl.create, *indexes, swap)]
     elif _alters_replica(text, targets):
         drift = targets.drift[text.name]
         if isinstance(drift, ReplicaDrift):
@@ -251,6 +258,12 @@ def _list_ddl(
     return statements
 
 
+def _find_fitting(text: TableText, targets: _Targets) -> list[Index]:
+    """The table's indexes without those that were left out already."""
+    left_out = targets.left_out.get(text.name, ())
+    return [index for index in text.table.indexes if index not in left_out]
+
+
 def _read_targets(session: Session, plan: RunPlan, folder: Path) -> _Targets:
     """Look at both targets, in transactions that could not write."""
     databases = session.databases
@@ -265,6 +278,11 @@ def _read_targets(session: Session, plan: RunPlan, folder: Path) -> _Targets:
         known = _read_known(connection, plan)
         drift = _find_replicas(connection, plan, replicas, collations)
         drift |= _find_foreign(connection, plan, replicas, known)
+        left_out = {
+            name: find_left_out(connection, name)
+            for name, one in known.items()
+            if one.remembered.stands_as == one.standing.definition
+        }
         ours = _ask_version(connection)
         connection.rollback()
     with lend_postgres(databases.analytics, session.stop) as connection:
@@ -285,6 +303,7 @@ def _read_targets(session: Session, plan: RunPlan, folder: Path) -> _Targets:
         known,
         {name: found for name, found in raw.items() if found},
         drift,
+        left_out,
         plan.drift,
         warehouse,
         read_models(folder, databases.schema),

@@ -85,6 +85,16 @@ def find_replica_drift(
     return ReplicaDrift(changes, steps)
 
 
+def find_left_out(connection: Any, table: str) -> tuple[Index, ...]:
+    """Indexes that the replica of *table*, which stands as it was left, was to have and has not."""
+    definition = read_definition(connection, table)
+    loaded = read_schema(connection, table, definition) if definition else None
+    if loaded is None or not loaded.indexes:
+        return ()
+    held = read_indexes(connection, table)
+    return tuple(index for index in loaded.indexes if index.name not in held)
+
+
 def _define(table: Table, collations: Collection[str]) -> bytes:
     return replica.define(
         create_replica(table, name=incoming_name(table.name), collations=collations)

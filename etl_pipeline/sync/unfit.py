@@ -144,9 +144,10 @@ def is_refused_index(error: err.MySQLError) -> bool:
     return bool(error.args) and error.args[0] in REFUSED_INDEX
 
 
-def describe_left_out(table: str, index: str, number: int) -> str:
-    """The note on an index that the replica does not have."""
-    return f"{table}: index {index} does not fit the replication server ({number}) and is left out"
+def describe_left_out(table: str, index: str, number: int | None = None) -> str:
+    """The note on an index that the replica does not have; *number* where it is known."""
+    shown = "" if number is None else f" ({number})"
+    return f"{table}: index {index} does not fit the replication server{shown} and is left out"
 
 
 def read_indexes(connection: Any, name: str) -> frozenset[str]:

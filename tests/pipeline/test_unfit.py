@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from etl_pipeline.errors import DatabaseError
+from etl_pipeline.pipeline.preview import preview_run
 from etl_pipeline.pipeline.summary import RunSummary
 from tests.conftest import Lab
 from tests.rows import is_mariadb, make_table, numbers, read_mysql, read_postgres, run_sql
@@ -28,7 +30,9 @@ def notes(summary: RunSummary, table: str) -> list[str]:
     return [note for note in outcome.notes if "left out" in note]
 
 
-def test_an_index_that_does_not_fit_is_left_out_with_a_note(lab: Lab, run: Run) -> None:
+def test_an_index_that_does_not_fit_is_left_out_with_a_note(
+    lab: Lab, run: Run, tmp_path: Path
+) -> None:
     if not is_mariadb(lab.source) or not is_mariadb(lab.replication):
         pytest.skip("MySQL has no UNIQUE of any length")
     make_table(
@@ -41,6 +45,13 @@ def test_an_index_that_does_not_fit_is_left_out_with_a_note(lab: Lab, run: Run) 
         "t: index whole does not fit the replication server (1071) and is left out"
     ]
     assert indexes(lab, "t") == {"PRIMARY", "small"}
+    full = {"tables": {"t": {"extraction_strategy": "full_table"}}}
+    for tables in (None, full):
+        plan = preview_run(lab.settings_with(tables=tables), (), folder=tmp_path)
+        assert plan.notes == ("t: index whole does not fit the replication server and is left out",)
+        indexing = [one for _, one in plan.tables[0].ddl if "ADD " in one]
+        assert not any("whole" in one for one in indexing)
+    assert any("small" in one for one in indexing)
     run_sql(lab.source, "INSERT INTO t VALUES (3, 'x', NULL, NULL, NULL, 3)")
     summary = run()
     assert notes(summary, "t") == []
