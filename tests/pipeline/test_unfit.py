@@ -10,6 +10,8 @@ import pytest
 from etl_pipeline.errors import DatabaseError
 from etl_pipeline.pipeline.preview import preview_run
 from etl_pipeline.pipeline.summary import RunSummary
+from etl_pipeline.schema.catalog import Index
+from etl_pipeline.sync import evolve_replica
 from tests.conftest import Lab
 from tests.rows import is_mariadb, make_table, numbers, read_mysql, read_postgres, run_sql
 
@@ -80,7 +82,7 @@ def test_an_index_that_does_not_fit_is_left_out_with_a_note(
 def test_an_index_that_no_longer_fits_is_left_out_with_a_note(
     lab: Lab, run: Run, also: str
 ) -> None:
-    """A column of it became longer; the replica is altered, and not built anew."""
+    """A column of it became longer, so that the source, too, has another index there."""
     if not is_mariadb(lab.source) or not is_mariadb(lab.replication):
         pytest.skip("MySQL has no UNIQUE of any length")
     make_table(
@@ -106,6 +108,32 @@ def test_an_index_that_no_longer_fits_is_left_out_with_a_note(
     assert "whole" in indexes(lab, "t")
     assert read_mysql(lab.replication, "t") == read_mysql(lab.source, "t")
     assert read_postgres(lab.analytics, "t") == read_mysql(lab.source, "t")
+
+
+def test_an_index_of_the_replica_that_its_server_takes_no_more_is_dropped(
+    lab: Lab, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one with smaller pages than the source's: the source's index is what it was."""
+    make_table(
+        lab.source,
+        "CREATE TABLE t (id int PRIMARY KEY, a varchar(99), n int, KEY long_one (a), "
+        "KEY small (n)) ENGINE=InnoDB CHARACTER SET latin1",
+        "INSERT INTO t VALUES (1, 'a', 1)",
+    )
+    assert run().is_success
+    asked: list[set[str]] = []
+
+    def refuse(_connection: object, indexes: list[Index], _name: str) -> dict[str, int]:
+        asked.append({index.name for index in indexes})
+        return {"long_one": 1071}
+
+    monkeypatch.setattr(evolve_replica, "find_refused", refuse)
+    run_sql(lab.source, "ALTER TABLE t MODIFY a varchar(999)")
+    (note,) = notes(run(), "t")
+    assert note == "t: index long_one does not fit the replication server (1071) and is left out"
+    assert asked == [{"long_one", "small"}]
+    assert indexes(lab, "t") == {"PRIMARY", "small"}
+    assert run().is_success
 
 
 def test_columns_that_innodb_cannot_hold_are_named(lab: Lab, run: Run) -> None:
