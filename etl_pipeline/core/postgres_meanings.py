@@ -45,6 +45,12 @@ _ENCODING = Meaning(
     "the warehouse's character set cannot hold a character of the source",
     MAKE_UNICODE,
 )
+_POOLER = Meaning(
+    "a connection pooler before the server (pgbouncer) refuses what a session of ours needs, or "
+    "what is sent was damaged on its way",
+    "name host and port of PostgreSQL itself in the .env_… file, not those of the pooler: "
+    "a session is needed",
+)
 _NO_IDENTITY = Meaning(
     "the table is published and has no replica identity, so no row of it may be changed",
     "ALTER TABLE {target} REPLICA IDENTITY FULL, or take it out of the publication",
@@ -71,6 +77,7 @@ POSTGRES: Final[Mapping[str, Meaning]] = {
     **dict.fromkeys(("3D000",), NO_DATABASE),
     **dict.fromkeys(("57P03", "08001", "08004"), DOWN),
     **dict.fromkeys(("08000", "08003", "08006", "08007", "57P01", "57P02", "57P05"), LOST),
+    **dict.fromkeys(("08P01",), _POOLER),
     **dict.fromkeys(("53300",), FULL_HOUSE),
     **dict.fromkeys(("53200",), MEMORY),
     **dict.fromkeys(("42501",), PRIVILEGE),

@@ -26,6 +26,7 @@ from etl_pipeline.core.encoding import refuse_encoding
 from etl_pipeline.core.faults import explain, find_place, note_place
 from etl_pipeline.core.line import Line, read_line, warn_of_open
 from etl_pipeline.core.peace import Peace, read_manners, utc_now
+from etl_pipeline.core.pooler import refuse_pooler
 from etl_pipeline.core.same_server import refuse_same_server_database
 from etl_pipeline.core.stop import Stop
 from etl_pipeline.errors import (
@@ -343,6 +344,8 @@ def _try_connection(engine: Engine, name: str) -> Line:
     """Say which database cannot be used, and where it is, before anything is begun."""
     try:
         line = read_line(engine, name)
+        if engine.dialect.name == "postgresql":
+            refuse_pooler(engine, place_of(engine, name))
     except SQLAlchemyError as error:
         note_place(error, find_place(engine))
         raise explain(error, place_of(engine, name)) from error

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from etl_pipeline.core.pooler import refuse_pooler
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
@@ -131,8 +133,10 @@ def read_postgres(engine: Engine, schema: str) -> PostgresFacts:
     """Ask the server of *engine*, with statements that only read; *schema* is the one loaded.
 
     Raises:
+        ConfigurationError: A connection pooler is between that hands out no sessions.
         sqlalchemy.exc.SQLAlchemyError: The server refused or does not answer.
     """
+    refuse_pooler(engine, f"analytics {_place(engine)}")
     with engine.connect() as connection:
         asked_at = datetime.now(UTC)
         row = connection.exec_driver_sql(

@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from etl_pipeline.config import DatabaseType, Settings
 from etl_pipeline.core import ConnectionFactory
 from etl_pipeline.core.faults import explain
+from etl_pipeline.core.pooler import refuse_pooler
 from etl_pipeline.errors import (
     ConfigurationError,
     DatabaseError,
@@ -155,6 +156,7 @@ def _opened(settings: Settings) -> Iterator[tuple[psycopg.Connection, str]]:
     place = f"analytics {engine.url.host}:{engine.url.port}/{engine.url.database}"
     try:
         try:
+            refuse_pooler(engine, place)
             lent = engine.raw_connection()
         except (SQLAlchemyError, psycopg.Error) as error:
             raise explain(error, place) from error
