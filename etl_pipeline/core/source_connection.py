@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 NO_LIMIT = 2**64 - 1
 """For ``sql_select_limit``, whose word DEFAULT means the server's own value."""
-IDLE_SECONDS = 900
+IDLE_SECONDS = 2700
 """How long a session of ours may wait for us; a client that vanished leaves no lock for longer.
 
-A run that waits for a busy source waits for ten minutes at most.
+Longer than ``pool_recycle`` by default, so that a connection is renewed before the server ends it.
 """
 UNBENT = (
     # A limit of rows, or of what may be joined, ends a statement or cuts it short.

@@ -68,7 +68,6 @@ def judge_analytics(facts: PostgresFacts) -> list[Finding]:
             "connect without what changes the session's settings on the way, a pooler for example",
         ),
         _encoding(facts),
-        _wait_timeout("analytics", facts.recycle_seconds, facts.idle_seconds or float("inf")),
         _clock("analytics", facts.clock_seconds),
         judge_analytics_privileges(facts),
         _state(facts),
@@ -214,17 +213,12 @@ def _primary_key(facts: MysqlFacts) -> Finding:
 
 
 def _wait_timeout(name: str, recycle_seconds: int, wait_seconds: float) -> Finding:
-    is_never = wait_seconds == float("inf")
-    limit = "no idle session" if is_never else f"idle sessions after {wait_seconds:,.0f} s"
-    what = f"the server ends {limit}, we renew ours after {recycle_seconds:,} s"
     return verdict(
         f"{name}.wait_timeout",
         wait_seconds > recycle_seconds,
-        what,
-        ""
-        if is_never
-        else f"set connections.{name}.pool_recycle: {max(1, int(wait_seconds / 2))} "
-        "in pipeline.yml",
+        f"the server ends idle sessions after {wait_seconds:,.0f} s, we renew ours after "
+        f"{recycle_seconds:,} s",
+        f"set connections.{name}.pool_recycle: {max(1, int(wait_seconds / 2))} in pipeline.yml",
         otherwise="warning",
     )
 

@@ -72,7 +72,6 @@ class PostgresFacts:
     Attributes:
         version_number: ``server_version_num``: 150004.
         encoding: Of the database.
-        idle_seconds: After how long the server ends an idle session; 0 for never.
         can_create: Whether the user may make schemas in the database.
         can_make_temporary: Whether the user may make temporary tables.
         schemas: Of ``etl`` and the schema that is loaded, those that are there, and whether the
@@ -89,7 +88,6 @@ class PostgresFacts:
     tls: str | None
     encoding: str
     time_zone: str
-    idle_seconds: float
     can_create: bool
     can_make_temporary: bool
     schema: str
@@ -145,8 +143,6 @@ def read_postgres(engine: Engine, schema: str) -> PostgresFacts:
             "(SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()) AS tls, "
             "current_setting('server_encoding') AS encoding, "
             "current_setting('TimeZone') AS time_zone, "
-            "(SELECT setting::float / 1000 FROM pg_settings WHERE name = 'idle_session_timeout') "
-            "AS idle_seconds, "
             "has_database_privilege(current_database(), 'CREATE') AS can_create, "
             "has_database_privilege(current_database(), 'TEMPORARY') AS can_make_temporary"
         ).one()
@@ -167,7 +163,6 @@ def read_postgres(engine: Engine, schema: str) -> PostgresFacts:
         tls=row.tls,
         encoding=row.encoding,
         time_zone=row.time_zone,
-        idle_seconds=row.idle_seconds or 0.0,
         can_create=row.can_create,
         can_make_temporary=row.can_make_temporary,
         schema=schema,

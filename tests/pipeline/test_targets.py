@@ -155,7 +155,7 @@ def test_a_run_whose_lock_was_lost_on_the_way_is_recorded(
                 lab.analytics.execute(
                     "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d "
                     "ON d.oid = l.database AND d.datname = current_database() "
-                    "WHERE l.locktype = 'advisory'"
+                    "WHERE l.locktype = 'advisory' AND l.mode = 'ExclusiveLock'"
                 ).fetchall()
             )
 

@@ -69,7 +69,6 @@ CHECKS = [
     "analytics.tls",
     "analytics.time_zone",
     "analytics.character_set",
-    "analytics.wait_timeout",
     "analytics.clock",
     "analytics.privileges",
     "analytics.state",
@@ -270,11 +269,6 @@ _newer_state = _at(
     'GRANT SELECT ON etl.version TO "{user}"',
     "DROP SCHEMA etl CASCADE",
 )
-_idle_timeout = _at(
-    "analytics",
-    """ALTER ROLE "{user}" SET idle_session_timeout = '60s'""",
-    """ALTER ROLE "{user}" RESET idle_session_timeout""",
-)
 _nothing_to_read = _at("source", "DROP TABLE patient", PATIENT)
 
 
@@ -372,7 +366,6 @@ BROKEN: list[Broken] = [
     ("analytics.schema", "failed", _with_env(**{f"{ANALYTICS}_SCHEMA": "marts"})),
     ("source.wait_timeout", "warning", _with_pool_recycle("source")),
     ("replication.wait_timeout", "warning", _with_pool_recycle("replication")),
-    ("analytics.wait_timeout", "warning", _idle_timeout),
     ("source.clock", "warning", _server("source", "init_connect", LATE)),
     ("replication.clock", "warning", _server("replication", "init_connect", LATE)),
     ("replication.local_infile", "warning", _server("replication", "local_infile", "OFF")),
