@@ -164,7 +164,8 @@ def test_without_dbt_the_fix_is_named(first: State) -> None:
     assert (done.returncode, done.stderr) == (
         2,
         "error: etl transform: dbt is not installed\n"
-        "  fix: pip install --constraint constraints.txt '.[transform]'\n",
+        f"  fix: {sys.executable} -m pip install "
+        "'dbt-core<1.12,>=1.11' 'dbt-postgres<1.11,>=1.10'\n",
     )
 
 
