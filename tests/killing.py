@@ -13,10 +13,10 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg
-import pymysql
 import pytest
 
+from etl_pipeline.core.mysql_connection import MysqlConnection
+from etl_pipeline.core.postgres_connection import PostgresConnection
 from tests.conftest import Lab
 
 _LASTING = re.compile(rb"\s*(CREATE|DROP|ALTER|RENAME|TRUNCATE)\b(?!\s+TEMPORARY)", re.IGNORECASE)
@@ -58,11 +58,14 @@ class Killer:
 
 @contextlib.contextmanager
 def killing(at: int | None = None, *, after: bool = True) -> Iterator[Killer]:
-    """While the block runs, the drivers of this process end at lasting change *at*; None: count."""
+    """While the block runs, the connections of this process end at lasting change *at*.
+
+    None: they only count.
+    """
     killer = Killer(at, after=after)
-    driver: Any = pymysql.Connection
-    commit, query = driver.commit, driver._execute_command
-    wait = psycopg.Connection.wait
+    # The program's own classes: a method that one overrides is not called at the driver's.
+    mysql: Any = MysqlConnection
+    commit, query, wait = mysql.commit, mysql._execute_command, PostgresConnection.wait
 
     def commit_or_die(self: Any) -> None:
         with killer.lasting():
@@ -85,9 +88,9 @@ def killing(at: int | None = None, *, after: bool = True) -> Iterator[Killer]:
             return wait(self, gen, *args, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(driver, "commit", commit_or_die)
-        patch.setattr(driver, "_execute_command", query_or_die)
-        patch.setattr(psycopg.Connection, "wait", wait_or_die)
+        patch.setattr(mysql, "commit", commit_or_die)
+        patch.setattr(mysql, "_execute_command", query_or_die)
+        patch.setattr(PostgresConnection, "wait", wait_or_die)
         yield killer
 
 
