@@ -9,6 +9,7 @@ from typing import Any
 from etl_pipeline.cli.output import align, count_of
 from etl_pipeline.cli.screens import as_json, failure_lines, first_lines
 from etl_pipeline.pipeline.summary import VerifySummary
+from etl_pipeline.transfer.select import HIDDEN
 from etl_pipeline.verify.compare import Scope
 from etl_pipeline.verify.verdict import (
     Discrepancy,
@@ -37,7 +38,7 @@ def verify_screen(summary: VerifySummary) -> str:
     lines += first_lines(f"  moved  {_moved(verdict)}" for verdict in moved)
     lines += first_lines(f"  note   {v.table}: {note}" for v in verdicts for note in v.notes)
     for verdict in summary.different:
-        lines += _verdict_lines(verdict)
+        lines += _verdict_lines(verdict, shows_values=summary.scope.show_values)
     if moved and total:
         lines.append("next: etl run    brings what has changed at the source")
     return "\n".join(lines)
@@ -77,7 +78,7 @@ def _moved(verdict: Verdict) -> str:
     return f"{verdict.table}: {rows} changed at the source since the read{since}"
 
 
-def _verdict_lines(verdict: Verdict) -> Iterator[str]:
+def _verdict_lines(verdict: Verdict, *, shows_values: bool) -> Iterator[str]:
     if verdict.error:
         yield from failure_lines(verdict.table, verdict.error, verdict.fix)
     for discrepancy in verdict.discrepancies:
@@ -89,6 +90,10 @@ def _verdict_lines(verdict: Verdict) -> Iterator[str]:
     if verdict.unrepaired:
         yield f"  not repaired: {verdict.unrepaired}"
     if not verdict.is_repaired:
+        keys = [key for d in verdict.discrepancies for key in d.keys]
+        if not shows_values and any(HIDDEN in key for key in keys):
+            command = f"etl verify {verdict.table} --show-values"
+            yield f"  {HIDDEN} is text in a key; to see it: {command}"
         fixes = dict.fromkeys(d.fix for d in verdict.discrepancies if d.fix)
         yield from (f"  fix: {fix}" for fix in fixes)
 

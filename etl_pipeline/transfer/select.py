@@ -24,6 +24,8 @@ READABLE_CHARSETS = frozenset(
 )
 # Every table of PostgreSQL has columns of its own names already.
 TAKEN_NAMES = frozenset({LOADED_AT, DELETED_AT, "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+HIDDEN = "…"
+"""What stands for text in a key that nobody asked to see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +97,11 @@ class TableText:
     def show_key(self, values: Sequence[str], *, shows_text: bool = False) -> str:
         """The *values* of the primary key for people.
 
-        What is no integer may be somebody's name: it is an ellipsis unless *shows_text*.
+        What is no integer may be somebody's name: it is ``HIDDEN`` unless *shows_text*.
         """
         pairs = zip(self.table.primary_key, values, strict=False)
         return ", ".join(
-            value if shows_text or self._is_integer(name) else "…" for name, value in pairs
+            value if shows_text or self._is_integer(name) else HIDDEN for name, value in pairs
         )
 
     @property

@@ -68,6 +68,13 @@ def keyless() -> Verdict:
     return Verdict("commlog", 9, 90, 1, 1, [Discrepancy("raw", what, (), 1, READ, LOOKED, fix)])
 
 
+def text_in_keys() -> Verdict:
+    what = "2 rows are not as loaded: 1 differ, 1 missing"
+    rows = (RowDifference("…, 4", "differs", ("Price",)), RowDifference("…, 5", "missing"))
+    fix = "etl verify codes --repair"
+    return Verdict("codes", 9, 90, 1, 1, [Discrepancy("raw", what, rows, 2, READ, LOOKED, fix)])
+
+
 def repaired() -> list[Verdict]:
     mended, left = wrong(), keyless()
     mended.repaired = [Repaired("replication", Counter({"differs": 10, "missing": 1, "extra": 1}))]
@@ -96,6 +103,7 @@ CASES: dict[str, tuple[Sequence[Verdict], Scope]] = {
     "sample": ([Verdict("procedurelog", 50_000, 8_000_000, 2, 40)], Scope(sample=0.05)),
     "moved": ([*EQUAL, MOVED, UNSETTLED], Scope()),
     "different": ([*EQUAL, MOVED, wrong(), keyless(), NEVER, REFUSED], Scope()),
+    "text_in_keys": ([text_in_keys()], Scope()),
     "values": ([wrong(values=True)], Scope(show_values=True)),
     "repaired": ([*EQUAL, *repaired()], Scope(repair=True)),
 }
