@@ -128,7 +128,10 @@ def _end(summary: RunSummary) -> datetime:
 
 
 def _standing(summary: RunSummary) -> Iterable[str]:
-    """How old the oldest proof is that each copy holds what it was given."""
+    """How old the oldest proof is that each copy holds what it was given.
+
+    Nothing is claimed of tables that failed.
+    """
     found = {
         "raw": find_oldest(summary.compared.raw),
         "replication": find_oldest(summary.compared.replication),
@@ -137,9 +140,9 @@ def _standing(summary: RunSummary) -> Iterable[str]:
     for place, oldest in found.items():
         if oldest:
             places.setdefault(_since(summary, *oldest), []).append(place)
-    label = "stands"
+    label, apart = "stands", ", but for what failed" if summary.failed else ""
     for since, names in places.items():
-        yield f"  {label:6} {' and '.join(names)} as given: {since}"
+        yield f"  {label:6} {' and '.join(names)} as given{apart}: {since}"
         label = ""
 
 
