@@ -65,6 +65,7 @@ class Checks:
     _replica_seen: set[str] = field(default_factory=set)
     _written_until: dict[str, datetime] = field(default_factory=dict)
     _failed: set[str] = field(default_factory=set)
+    _refused: set[str] = field(default_factory=set)
 
     def note_replicated(self, table: str, done: Replicated) -> None:
         """The first hop of *table* was made."""
@@ -87,6 +88,16 @@ class Checks:
         with self._lock:
             self._failed.add(table)
 
+    def note_refused(self, table: str) -> None:
+        """*table* was not followed, which says nothing of its copies: what is left of it stays."""
+        with self._lock:
+            self._refused.add(table)
+
+    @property
+    def _settled(self) -> list[str]:
+        """The tables of which something is to be left."""
+        return [table for table in self.tables if table not in self._refused]
+
     def settle_raw(self, analytics: psycopg.Connection) -> None:
         """Leave what PostgreSQL has counted, where nothing but our writes explains it."""
         for attempt in range(LATE_ATTEMPTS):
@@ -105,7 +116,7 @@ class Checks:
 
     def _find_expected(self, now: Mapping[str, Counters]) -> tuple[dict[str, Counters], list[str]]:
         known, unknown = {}, []
-        for table in self.tables:
+        for table in self._settled:
             name = postgres_name(table)
             expected = raw_counters.expect_counters(
                 self._counters.get(name), now.get(name), self._written.get(table, NONE)
@@ -122,7 +133,7 @@ class Checks:
         clock = update_times.read_now(replication)
         now = update_times.read_update_times(replication)
         known, unknown = {}, []
-        for table in self.tables:
+        for table in self._settled:
             settled = update_times.settle(
                 self._times.get(table),
                 now.get(table),

@@ -93,9 +93,11 @@ def _copy_table(text: TableText, plan: RunPlan, work: Work, copying: Copying) ->
         except Exception as error:
             if isinstance(error, DriftError):
                 _record_refused(drift, work, copying)
+                copying.checks.note_refused(text.name)
+            else:
+                copying.checks.note_failed(text.name)
             failure = explain_failure(error, text.name, work)
             outcome.error, outcome.fix = failure.what, failure.fix
-            copying.checks.note_failed(text.name)
         outcome.drift = drift.events
         outcome.seconds = time.monotonic() - started
     seconds = time.monotonic() - started

@@ -120,6 +120,19 @@ def test_an_edit_of_a_table_without_full_passes_is_found_too(
     assert mended(run(tables=tables, pipeline=NO_SCRUB)) == [IN_REPLICA]
 
 
+def test_an_edit_is_found_after_runs_that_refused_the_table(visits: Lab, run: Run) -> None:
+    run(pipeline=NO_SCRUB)
+    run(pipeline=NO_SCRUB)
+    run_sql(visits.source, "ALTER TABLE visits ADD KEY rooms (room)")
+    edit_raw(visits, EDIT_RAW)
+    run_sql(visits.replication, EDIT_REPLICA)
+    for _ in range(2):
+        (failed,) = run(pipeline={"drift": "freeze", **NO_SCRUB}).failed
+        assert failed.table == "visits"
+    run_sql(visits.source, "ALTER TABLE visits DROP KEY rooms")
+    assert mended(run(pipeline=NO_SCRUB)) == [IN_REPLICA, IN_RAW]
+
+
 def test_an_edit_of_a_table_without_a_key_is_found(visits: Lab, run: Run) -> None:
     run(pipeline=NO_SCRUB)
     edit_raw(visits, "UPDATE raw.words SET word = 'b'")
