@@ -60,6 +60,11 @@ def raw_key_name(table: str) -> str:
     return postgres_name(f"_etl_key_{table}")
 
 
+def freed_key_name(number: int) -> str:
+    """The name of a key that had another table's; *number* is the oid of its index."""
+    return f"{PREFIX}old_key_{number}"
+
+
 def quote_text(value: str) -> str:
     """*value* as a string literal of PostgreSQL, whatever the session's settings say.
 

@@ -26,7 +26,7 @@ from etl_pipeline.sync.meaning import digest_meaning
 from etl_pipeline.sync.raw_drift import RawDrift, find_raw_drift
 from etl_pipeline.sync.raw_schema import write_loaded
 from etl_pipeline.sync.raw_sql import add_marks, own_rows
-from etl_pipeline.sync.raw_table import read_standing_table
+from etl_pipeline.sync.raw_table import free_key_name, read_standing_table
 from etl_pipeline.sync.retype_raw import Retyping
 from etl_pipeline.transfer.select import TableText
 
@@ -221,6 +221,7 @@ class EvolvingRaw:
 
     def _rekey(self, statement: str) -> None:
         """Make the key over the rows that are there, or over none where they do not fit it."""
+        free_key_name(self.analytics, self.schema, self.text.name)
         try:
             with self.analytics.transaction():
                 self._run([statement])

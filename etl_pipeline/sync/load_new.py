@@ -10,6 +10,7 @@ from etl_pipeline.sync import state
 from etl_pipeline.sync.load_job import Loaded, LoadJob, expect_digests, expect_rows
 from etl_pipeline.sync.proof import ChunkProof, RawDigest
 from etl_pipeline.sync.raw_sql import add_marks
+from etl_pipeline.sync.raw_table import free_key_name
 from etl_pipeline.sync.shipment import copy_chunks
 
 
@@ -23,6 +24,7 @@ def load_new(job: LoadJob, schema: str, proofs: Sequence[ChunkProof]) -> Loaded:
     key = add_raw_key(schema, text.table)
     comments = comment_raw(schema, text.table, text.columns)
     if key is not None:
+        free_key_name(analytics, schema, text.name)
         analytics.execute(key.encode())
     with analytics.pipeline():  # they are as many as columns: sent without waiting for each
         for statement in comments:

@@ -7,7 +7,12 @@ from dataclasses import replace
 import psycopg
 
 from etl_pipeline.errors import SchemaError
-from etl_pipeline.schema.names import postgres_name
+from etl_pipeline.schema.names import (
+    freed_key_name,
+    postgres_name,
+    quote_postgres,
+    raw_key_name,
+)
 from etl_pipeline.schema.standing import StandingColumn, StandingTable
 
 _TABLE_KINDS = frozenset({"r", "p"})  # pg_class.relkind
@@ -36,6 +41,43 @@ LEFT JOIN pg_constraint AS k ON k.conrelid = c.oid AND k.contype = 'p'
 LEFT JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 WHERE n.nspname = %s AND c.relname = %s
 ORDER BY a.attnum"""
+
+
+_SAME_KEY_NAME = """
+SELECT c.oid::bigint, ic.relname
+FROM pg_class AS c
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+JOIN pg_index AS i ON i.indexrelid = c.oid
+JOIN pg_class AS ic ON ic.oid = i.indrelid
+WHERE n.nspname = %s AND c.relname = %s AND ic.relname <> %s"""
+
+
+def free_key_name(analytics: psycopg.Connection, schema: str, table: str) -> None:
+    """Let the key of *table* have its name, where another table bears it: one that was renamed.
+
+    PostgreSQL renames no key along with its table.
+
+    Raises:
+        SchemaError: The other table belongs to somebody else.
+    """
+    name = raw_key_name(table)
+    row = analytics.execute(_SAME_KEY_NAME, (schema, name, postgres_name(table))).fetchone()
+    if row is None:
+        return
+    number, bearer = row
+    rename = (
+        f"ALTER INDEX {quote_postgres(schema, name)} "
+        f"RENAME TO {quote_postgres(freed_key_name(number))}"
+    )
+    try:
+        analytics.execute(rename.encode())
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise SchemaError(
+            f"an index of table {bearer}, which is somebody else's, has the name of this table's "
+            f"primary key ({error.sqlstate}): {name}",
+            where=f"{schema}.{table}",
+            fix=f"{rename}; then etl run {table}",
+        ) from error
 
 
 def read_standing_table(

@@ -55,6 +55,57 @@ def test_tables_called_like_keys_are_loaded_together(lab: Lab, run: Run) -> None
     assert run().is_success
 
 
+def key_name(lab: Lab, table: str) -> str:
+    row = lab.analytics.execute(
+        "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'p'",
+        (f"raw.{table}",),
+    ).fetchone()
+    assert row
+    return str(row[0])
+
+
+def test_a_table_that_was_renamed_lets_the_new_one_have_its_keys_name(lab: Lab, run: Run) -> None:
+    make_table(lab.source, WORDS, WORD_ROWS)
+    assert run().is_success
+    for name in ("words_2023", "words_2024"):
+        lab.analytics.execute(f"ALTER TABLE raw.words RENAME TO {name}".encode())
+        assert run().is_success
+        assert read_postgres(lab.analytics, "words") == read_mysql(lab.source, "words")
+        assert read_postgres(lab.analytics, name) == read_mysql(lab.source, "words")
+    names = [key_name(lab, table) for table in ("words", "words_2023", "words_2024")]
+    assert names[0] == "_etl_key_words"
+    assert len(set(names)) == 3
+    lab.analytics.execute("DROP TABLE raw.words")
+    lab.analytics.execute("ALTER TABLE raw.words_2024 RENAME TO words")
+    run_sql(lab.source, "ALTER TABLE words ADD other int NOT NULL, DROP PRIMARY KEY",
+            "ALTER TABLE words ADD PRIMARY KEY (id, other)")  # fmt: skip
+    assert run().is_success
+    assert key_name(lab, "words") == "_etl_key_words"
+
+
+def test_a_key_that_follows_has_its_name_from_a_table_that_bears_it(lab: Lab, run: Run) -> None:
+    make_table(lab.source, WORDS, WORD_ROWS)
+    assert run().is_success
+    lab.analytics.execute("ALTER TABLE raw.words RENAME TO archive")
+    lab.analytics.execute("CREATE TABLE raw.words AS SELECT * FROM raw.archive")
+    lab.analytics.execute(f"ALTER TABLE raw.words OWNER TO {loader(lab)}".encode())
+    assert run_once(lab.settings, ["words"], adopt=True, listen=lambda event: None).is_success
+    assert key_name(lab, "words") == "_etl_key_words"
+    assert key_name(lab, "archive").startswith("_etl_old_key_")
+
+
+def test_a_key_of_somebody_elses_table_with_the_keys_name_is_named(lab: Lab, run: Run) -> None:
+    make_table(lab.source, WORDS, WORD_ROWS)
+    assert run().is_success
+    lab.analytics.execute("ALTER TABLE raw.words RENAME TO archive")
+    lab.analytics.execute("ALTER TABLE raw.archive OWNER TO CURRENT_USER")
+    (failed,) = run().failed
+    assert "an index of table archive, which is somebody else's" in (failed.error or "")
+    fix, _, _ = (failed.fix or "").partition("; then")
+    lab.analytics.execute(fix.encode())
+    assert run().is_success
+
+
 def test_an_index_with_the_tables_name_is_named(lab: Lab, run: Run) -> None:
     make_table(lab.source, WORDS, WORD_ROWS)
     run()
