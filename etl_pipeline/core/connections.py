@@ -21,7 +21,7 @@ from etl_pipeline.core.connect_args import (
     make_source_args,
     refuse_service,
 )
-from etl_pipeline.core.faults import PLACE_OPTION, Place, note_finding
+from etl_pipeline.core.faults import PLACE_OPTION, Place, note_finding, note_place
 from etl_pipeline.core.liveness import Liveness, Report
 from etl_pipeline.core.manager import ConnectionManager, create_connection_manager
 from etl_pipeline.core.mysql_connection import MysqlConnection, ask_mysql
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy import Engine
+    from sqlalchemy.engine import ExceptionContext
     from sqlalchemy.pool import ConnectionPoolEntry
 
     from etl_pipeline.config.settings import Settings
@@ -290,7 +291,7 @@ def _make_engine(db_type: DatabaseType, config: Mapping[str, Any], args: dict[st
         port=config["port"],
         database=config["database"],
     )
-    return create_engine(
+    engine = create_engine(
         url,
         connect_args=args,
         pool_size=config["pool_size"],
@@ -301,3 +302,9 @@ def _make_engine(db_type: DatabaseType, config: Mapping[str, Any], args: dict[st
         hide_parameters=True,
         execution_options={PLACE_OPTION: place},
     )
+
+    @event.listens_for(engine, "handle_error")
+    def note(context: ExceptionContext) -> None:
+        note_place(context.original_exception, place)
+
+    return engine
