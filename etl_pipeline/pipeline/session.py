@@ -293,6 +293,10 @@ def _run(
     except EtlError:
         outcome = "failed"
         raise
+    except (psycopg.Error, pymysql.err.MySQLError, SQLAlchemyError) as error:
+        # Met between the tables, whose own failures are their outcomes.
+        outcome = "failed"
+        raise explain(error, f"run {run_id}") from error
     finally:
         state.record_burden(control.keep(), run_id, session.peace.ledger.read())
         runs.finish_run(control.keep(), run_id, outcome)
