@@ -149,7 +149,8 @@ def test_nothing_wraps_at_80_columns(etl: Cli, words: str) -> None:
     shown = on_a_terminal(etl, *words.split())
     whole = [line for line in shown.splitlines() if not re.match(r"\s*fix:", line)]
     assert whole
-    assert [line for line in whole if len(line) > 80] == []
+    # A word that is longer than a line, a path for example, stays whole.
+    assert [line for line in whole if len(line) > 80 and " " in line.strip()] == []
 
 
 def test_quiet_prints_nothing_of_a_success_and_all_of_a_failure(etl: Cli) -> None:
