@@ -44,9 +44,7 @@ class PostgresConnection(psycopg.Connection[Any]):
             psycopg.OperationalError: The server is silent, or a stop was requested a while ago.
         """
         try:
-            watched: Any = _look_up(
-                gen, lambda: Wait(self.watch, self.info.backend_pid, self.limit)
-            )
+            watched: Any = _look_up(gen, self._begin_wait)
             return waiting.wait(watched, self.pgconn.socket, interval=interval, timeout=timeout)
         except (SilentError, TimeoutError) as error:
             self.close()
