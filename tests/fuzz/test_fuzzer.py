@@ -15,6 +15,10 @@ SEED = 20_240_229
 SECONDS = 30.0
 SECONDS_LONG = 600.0
 
+# The hardest planted bug shows after some 10,000 cases: 11 s alone, four times as long where
+# other tests share the processors. A found bug ends the search, so the limit costs nothing.
+SECONDS_PLANTED = 150.0
+
 PLANTED = {
     "a value may end a byte late": (
         "return size <= (uint64_t)(end - *at);",
@@ -81,6 +85,7 @@ def test_kernel_and_twin_agree_on_damaged_packets(request: pytest.FixtureRequest
     assert result > 100 * seconds
 
 
+@pytest.mark.timeout(len(PLANTED) * SECONDS_PLANTED)
 def test_every_planted_bug_is_found(tmp_path: Path) -> None:
     def find(name: str) -> int | Finding:
         good, bad = PLANTED[name]
@@ -91,7 +96,7 @@ def test_every_planted_bug_is_found(tmp_path: Path) -> None:
         folder.mkdir()
         for file, text in texts.items():
             (folder / file).write_text(text.replace(good, bad))
-        return fuzz(SEED, 20, source=folder / SOURCE.name)
+        return fuzz(SEED, SECONDS_PLANTED, source=folder / SOURCE.name)
 
     with ThreadPoolExecutor(2) as executor:
         found = dict(zip(PLANTED, executor.map(find, PLANTED), strict=True))
@@ -99,7 +104,7 @@ def test_every_planted_bug_is_found(tmp_path: Path) -> None:
     one = found["a value may end a byte late"]
     assert isinstance(one, Finding)
     assert f"--seed {SEED} --case {one.number}" in one.report()
-    assert fuzz(SEED, 20, only=one.number) == 1
+    assert fuzz(SEED, SECONDS_PLANTED, only=one.number) == 1
 
 
 def test_a_case_follows_from_its_number() -> None:
