@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
-MYSQL_TESTS := $(addprefix tests/,core docs/test_production.py pipeline schema sync transfer)
+MYSQL_TESTS := $(addprefix tests/,core docs/test_production.py load pipeline replicate schema state transfer verify)
 
 PAIR_TESTS := $(addprefix tests/pipeline/test_,pairs.py types.py)
 
@@ -54,10 +54,11 @@ SECONDS := 30
 fuzz: $(READY)  ## damaged packets for the compiled kernel; SECONDS=600 for longer
 	@$(VENV)/bin/python -m tests.fuzz.fuzzer --seconds $(SECONDS)
 
-lint: $(READY)  ## style and types
+lint: $(READY)  ## style, types, and which package imports which
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)-lint/bin/mypy --python-executable $(VENV)/bin/python
+	$(VENV)-lint/bin/lint-imports --no-cache
 
 setup: $(READY)
 	@scripts/install_servers.sh

@@ -17,7 +17,7 @@ from benchmarks.measure import FailedError, Measurement, measure
 from benchmarks.memory import etl_run
 from benchmarks.references import plain_select
 from benchmarks.stage import AFTER_WRITING_SECONDS, Stage, run_at_source, settle
-from etl_pipeline.transfer.select import TableText
+from etl_pipeline.transfer.select import RenderedTable
 
 CHANGED, DELETED = 1_000, 100
 PLAIN = "mariadb --quick, SELECT *"
@@ -47,7 +47,7 @@ class Changes:
         peers: Where the peers' environments are.
     """
 
-    def __init__(self, stage: Stage, text: TableText, rows: int, peers: Path) -> None:
+    def __init__(self, stage: Stage, text: RenderedTable, rows: int, peers: Path) -> None:
         self._stage, self._text, self._rows = stage, text, rows
         self._ingestr = f"{peers.resolve()}/ingestr/bin/ingestr"
         self._copy = f"{stage.replication}_copy"

@@ -15,7 +15,7 @@ from benchmarks.references import (
     replication_pair,
 )
 from benchmarks.stage import Stage
-from etl_pipeline.transfer.select import TableText
+from etl_pipeline.transfer.select import RenderedTable
 
 TABLE = "procedurelog"
 OURS, PAIR = "etl_pipeline", "reference pair"
@@ -56,7 +56,7 @@ class Contestant:
 
 
 def all_contestants(
-    stage: Stage, text: TableText, rows: int, collations: frozenset[str], peers: Path
+    stage: Stage, text: RenderedTable, rows: int, collations: frozenset[str], peers: Path
 ) -> list[Contestant]:
     """Every contestant, those that are compared side by side.
 
@@ -89,13 +89,13 @@ def _our_variants() -> list[Contestant]:
         Contestant(f"{OURS}, nothing compiled", BOTH, f"{HOP} run {TABLE} --twin"),
         *(
             Contestant(
-                f"{OURS}, {lanes} at once",
+                f"{OURS}, {workers} at once",
                 kind,
-                f"{HOP} {action} {TABLE} --lanes {lanes}",
+                f"{HOP} {action} {TABLE} --lanes {workers}",
                 keeps_replica=action == "load",
             )
             for action, kind in (("replicate", MYSQL), ("load", POSTGRES))
-            for lanes in (1, 4)
+            for workers in (1, 4)
         ),
     ]
 

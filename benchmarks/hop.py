@@ -34,23 +34,23 @@ def main() -> None:
         sys.argv = ["etl", "run", choices.table]
         etl()
     else:
-        _hop(choices.hop, choices.table, choices.lanes)
+        _hop(choices.hop, choices.table, choices.workers)
 
 
-def _hop(hop: str, table: str, lanes: int) -> None:
+def _hop(hop: str, table: str, workers: int) -> None:
     from etl_pipeline.cli.main import NEW_OBJECTS
 
     gc.set_threshold(NEW_OBJECTS)  # as the command does it
     atexit.register(gc.freeze)
     from etl_pipeline.config import get_settings
+    from etl_pipeline.core.databases import lend_mysql, lend_postgres
+    from etl_pipeline.core.workers import Workers
+    from etl_pipeline.load.table import load_table
     from etl_pipeline.pipeline.control import Control
     from etl_pipeline.pipeline.session import open_replication, open_session
-    from etl_pipeline.sync import replica, runs
-    from etl_pipeline.sync.databases import lend_mysql, lend_postgres
-    from etl_pipeline.sync.lanes import Lanes
-    from etl_pipeline.sync.load import load_table
-    from etl_pipeline.sync.replicate import Replicated, replicate_table
-    from etl_pipeline.sync.rules import Pass, Rules
+    from etl_pipeline.replicate.strategy import Pass, Rules
+    from etl_pipeline.replicate.table import ReplicateResult, replicate_table
+    from etl_pipeline.state import replicas, runs
     from etl_pipeline.transfer.select import render_table
 
     def report(rows: int, size: int) -> None:
@@ -59,27 +59,29 @@ def _hop(hop: str, table: str, lanes: int) -> None:
     with (
         open_session(get_settings()) as session,
         Control(session.databases) as control,
-        ThreadPoolExecutor(lanes) as threads,
+        ThreadPoolExecutor(workers) as threads,
     ):
         databases, stop = session.databases, session.stop
         text = render_table(session.catalog[table])
         started = runs.start_run(control.connection, runs.Selection((table,)))
-        claim = replace(started.claim, continued=frozenset())
-        replication = open_replication(session, claim)
-        at_work = Lanes(databases, threads, lanes, stop)
+        lease = replace(started.lease, continued=frozenset())
+        replication = open_replication(session, lease)
+        at_work = Workers(databases, threads, workers, stop)
         if hop == "replicate":
             rules = Rules("full_table")
-            replicate_table(text, at_work, replication, rules, claim, report=report)
+            replicate_table(text, at_work, replication, rules, lease, report=report)
         else:
             with lend_mysql(databases.replication, stop) as connection:
-                known = replica.read_replica(connection, table)
+                known = replicas.read_replica(connection, table)
             if known is None:
                 raise SystemExit(f"there is no replica of {table}: replicate it first")
-            replicated = Replicated(Pass.BUILD, known.proofs, datetime.now(UTC), known.proven_at)
+            replicated = ReplicateResult(
+                Pass.BUILD, known.proofs, datetime.now(UTC), known.proven_at
+            )
             with lend_postgres(databases.analytics, stop) as analytics:
-                load_table(text, databases.schema, replicated, at_work, analytics, Rules(), claim,
+                load_table(text, databases.schema, replicated, at_work, analytics, Rules(), lease,
                            report=report)  # fmt: skip
-        runs.finish_run(control.connection, claim.run_id, "succeeded")
+        runs.finish_run(control.connection, lease.run_id, "succeeded")
 
 
 if __name__ == "__main__":

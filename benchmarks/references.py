@@ -18,9 +18,10 @@ from etl_pipeline.demo.server_databases import connect_mysql
 from etl_pipeline.schema.catalog import Table
 from etl_pipeline.schema.ddl import add_raw_key, create_raw, create_replica
 from etl_pipeline.schema.names import quote_mysql, quote_postgres
+from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.load_data import load_statement
 from etl_pipeline.transfer.reader import read_text
-from etl_pipeline.transfer.select import Chunk, TableText, select_chunk
+from etl_pipeline.transfer.select import RenderedTable, select_chunk
 
 STREAMS = 2
 
@@ -29,12 +30,12 @@ STREAMS = 2
 class Part:
     """Rows of a table, their texts in files of this name, and the SELECT that reads them."""
 
-    text: TableText
+    text: RenderedTable
     file: str
     select: str
 
 
-def cut_table(text: TableText, middle: int) -> list[list[Part]]:
+def cut_table(text: RenderedTable, middle: int) -> list[list[Part]]:
     """A table cut at key *middle*: a part for each stream."""
     chunks = (Chunk(0, None, middle), Chunk(1, middle, None))
     return [
@@ -42,7 +43,7 @@ def cut_table(text: TableText, middle: int) -> list[list[Part]]:
     ]
 
 
-def share_out(texts: Sequence[TableText]) -> list[list[Part]]:
+def share_out(texts: Sequence[RenderedTable]) -> list[list[Part]]:
     """Whole tables, the largest first, each to the stream that has least to do."""
     streams: list[list[Part]] = [[] for _ in range(STREAMS)]
     sizes = [0] * STREAMS
@@ -142,7 +143,7 @@ def _copy(part: Part) -> str:
     return f"\\copy {target} ({names}) FROM '{part.file}.postgres'"
 
 
-def _tables(streams: Sequence[Sequence[Part]]) -> list[TableText]:
+def _tables(streams: Sequence[Sequence[Part]]) -> list[RenderedTable]:
     return list({part.text.name: part.text for parts in streams for part in parts}.values())
 
 

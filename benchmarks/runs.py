@@ -20,7 +20,7 @@ from etl_pipeline.demo.practice import build_practice
 from etl_pipeline.demo.server_databases import connect_mysql
 from etl_pipeline.demo.servers import Servers
 from etl_pipeline.pipeline.session import open_session
-from etl_pipeline.transfer.select import TableText, render_table
+from etl_pipeline.transfer.select import RenderedTable, render_table
 
 ROWS_PER_PATIENT = 225
 SMALL_TABLES, NEARLY_EMPTY = 446, 350
@@ -28,7 +28,7 @@ REPLICATION_PAIR, ANALYTICS_PAIR = "the reference pair of replication", "the one
 RUN = shlex.join(etl_run())
 
 
-def look(stage: Stage) -> tuple[list[TableText], frozenset[str]]:
+def look(stage: Stage) -> tuple[list[RenderedTable], frozenset[str]]:
     """The source's tables as a run sees them, and the replication server's collations."""
     with open_session(Settings("test", FileConfigProvider(stage.folder))) as session:
         texts = [render_table(table) for table in session.catalog.values()]

@@ -2,7 +2,8 @@
 
 An error has three parts: *what* happened, *where*, and how to *fix* it. None of them holds a
 secret or the value of a row: the servers' own texts often quote values, so drivers' errors are
-mapped by number (``core/faults.py``) and their texts stay in the traceback that ``--debug`` shows.
+mapped by number (``core/driver_errors.py``), and their texts stay in the traceback that ``--debug``
+shows.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ fi
     --constraint constraints.txt --editable '.[dev,transform]'
 # pip compiles what it copies; without this the first commands would take half a second longer.
 "$venv/bin/python" -m compileall -q etl_pipeline
-# mypy and dbt want versions of one library that exclude each other, so mypy lives apart.
+# mypy and dbt want versions of one library that exclude each other, so what checks lives apart.
 "$python" -m venv "$venv-lint"
 "$venv-lint/bin/pip" install --quiet --disable-pip-version-check \
-    --constraint constraints-lint.txt mypy
+    --constraint constraints-lint.txt mypy import-linter

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+pytest_plugins = ("tests.runs",)
+
 MEMORY_BYTES = 12 << 30
 """Of a machine on which tests may keep data in memory: four servers' worth, twice."""
 

@@ -92,9 +92,9 @@ def _show(
     debug: bool,
 ) -> None:
     from etl_pipeline.cli.demo_models import show_models
-    from etl_pipeline.cli.progress import show_progress
-    from etl_pipeline.cli.screens import run_screen
-    from etl_pipeline.cli.verify_screen import verify_screen
+    from etl_pipeline.cli.screens.run import run_screen
+    from etl_pipeline.cli.screens.run_progress import show_progress
+    from etl_pipeline.cli.screens.verify import verify_screen
     from etl_pipeline.config import FileConfigProvider, Settings
     from etl_pipeline.demo.practice import DEFAULT_PATIENTS, DEFAULT_SEED
     from etl_pipeline.demo.servers import running_servers

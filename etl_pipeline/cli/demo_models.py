@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 def show_models(settings: Settings, style: ProgressStyle) -> bool:
     """Build the models and show the figures; False where a model or a test failed."""
+    from etl_pipeline.cli.screens.transform import transform_screen
     from etl_pipeline.cli.transform import build_models
-    from etl_pipeline.cli.transform_screens import transform_screen
     from etl_pipeline.transform.figures import read_figures
     from etl_pipeline.transform.session import has_dbt, install_dbt
 

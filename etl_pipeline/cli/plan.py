@@ -33,7 +33,7 @@ def plan(
     Example: etl plan patient --sql
     """
     with exit_codes(debug=debug, stopped="nothing was changed"):
-        from etl_pipeline.cli.plan_screen import plan_json, plan_screen
+        from etl_pipeline.cli.screens.plan import plan_json, plan_screen
         from etl_pipeline.config import FileConfigProvider, Settings
         from etl_pipeline.pipeline.preview import preview_run
         from etl_pipeline.transform.environment import find_folder

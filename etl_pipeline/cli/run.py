@@ -102,13 +102,13 @@ def run(
         if not backfill and (start or end or by):
             raise typer.BadParameter("--from, --to and --by go with --backfill")
         # What talks to servers is imported here, so that --help needs none of it.
-        from etl_pipeline.cli.notice import told
-        from etl_pipeline.cli.progress import show_progress
-        from etl_pipeline.cli.screens import is_success, run_json, run_screen
+        from etl_pipeline.cli.notifying import told
+        from etl_pipeline.cli.screens.run import is_success, run_json, run_screen
+        from etl_pipeline.cli.screens.run_progress import show_progress
         from etl_pipeline.cli.shell import show_trace
         from etl_pipeline.config import get_settings
         from etl_pipeline.errors import ConfigurationError, EtlError
-        from etl_pipeline.pipeline.backfilling import AskedRange, backfill_once
+        from etl_pipeline.pipeline.backfill import AskedRange, backfill_once
         from etl_pipeline.pipeline.session import run_once
 
         for given, option in ((accept_drift, "--accept-drift"), (adopt, "--adopt")):
@@ -171,8 +171,8 @@ def transform_after(
     With JSON, that goes to stderr; with *quiet*, nothing of a success. An error is given back,
     since the run itself has a result.
     """
+    from etl_pipeline.cli.screens.transform import transform_screen
     from etl_pipeline.cli.transform import build_models
-    from etl_pipeline.cli.transform_screens import transform_screen
     from etl_pipeline.errors import EtlError
 
     try:

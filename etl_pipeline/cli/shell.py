@@ -175,7 +175,7 @@ def stop_on_signals(*, only_reads: bool = False) -> None:
         only_reads: Whether the command changes nothing, so that nothing is to be ended later.
     """
     # What talks to servers is not imported before it is needed: --help needs none of it.
-    from etl_pipeline.core.stop import list_busy_sessions, note_signal
+    from etl_pipeline.core.cancellation import list_busy_sessions, note_signal
 
     hears, tells = os.pipe()
     os.set_blocking(tells, False)

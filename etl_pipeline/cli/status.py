@@ -24,9 +24,9 @@ def status(
     Example: etl status patient
     """  # noqa: D205 - the help is one screen
     with exit_codes(debug=debug, stopped="nothing was changed"):
-        from etl_pipeline.cli.reports import status_json, status_screen
+        from etl_pipeline.cli.screens.status import status_json, status_screen
         from etl_pipeline.config import get_settings
-        from etl_pipeline.pipeline.report import read_status
+        from etl_pipeline.pipeline.status import read_status
 
         stop_on_signals(only_reads=True)
         found = read_status(get_settings(), tables or [])
@@ -39,9 +39,9 @@ def history(limit: int = LIMIT, as_json: bool = JSON_OPTION, debug: bool = DEBUG
     Example: etl history --limit 5
     """
     with exit_codes(debug=debug, stopped="nothing was changed"):
-        from etl_pipeline.cli.reports import history_json, history_screen
+        from etl_pipeline.cli.screens.status import history_json, history_screen
         from etl_pipeline.config import get_settings
-        from etl_pipeline.pipeline.report import read_history
+        from etl_pipeline.pipeline.status import read_history
 
         stop_on_signals(only_reads=True)
         found = read_history(get_settings(), limit)
@@ -54,9 +54,9 @@ def show_run(run: int = RUN, as_json: bool = JSON_OPTION, debug: bool = DEBUG_OP
     Example: etl show 12
     """
     with exit_codes(debug=debug, stopped="nothing was changed"):
-        from etl_pipeline.cli.reports import run_record_json, run_record_screen
+        from etl_pipeline.cli.screens.status import run_record_json, run_record_screen
         from etl_pipeline.config import get_settings
-        from etl_pipeline.pipeline.report import read_run
+        from etl_pipeline.pipeline.status import read_run
 
         stop_on_signals(only_reads=True)
         found = read_run(get_settings(), run)

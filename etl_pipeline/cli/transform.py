@@ -87,7 +87,7 @@ def build_models(
     show_rows: bool = False,
 ) -> TransformSummary:
     """Build models, with progress of *style* on stderr."""
-    from etl_pipeline.cli.transform_progress import show_progress
+    from etl_pipeline.cli.screens.transform_progress import show_progress
     from etl_pipeline.transform.session import transform_once
 
     with show_progress(style) as listen:
@@ -102,7 +102,7 @@ def build_models(
 
 def show_summary(summary: TransformSummary, *, quiet: bool, as_json: bool) -> None:
     """Print what became of the models on stdout, as text or as JSON; with *quiet*, no success."""
-    from etl_pipeline.cli.transform_screens import transform_json, transform_screen
+    from etl_pipeline.cli.screens.transform import transform_json, transform_screen
 
     if not (quiet and summary.is_success):
         (say if as_json else show)(transform_screen(summary))

@@ -83,9 +83,9 @@ def verify(
     """
     stopped = "what is repaired stays so" if repair else "nothing was changed"
     with exit_codes(debug=debug, quiet=quiet, stopped=stopped):
-        from etl_pipeline.cli.progress import show_progress
+        from etl_pipeline.cli.screens.run_progress import show_progress
+        from etl_pipeline.cli.screens.verify import verify_json, verify_screen
         from etl_pipeline.cli.shell import show_trace
-        from etl_pipeline.cli.verify_screen import verify_json, verify_screen
         from etl_pipeline.config import get_settings
         from etl_pipeline.pipeline.comparison import verify_once
         from etl_pipeline.verify.compare import Scope

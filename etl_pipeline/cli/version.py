@@ -13,7 +13,7 @@ def describe_versions() -> str:
     import psycopg
 
     from etl_pipeline import __version__
-    from etl_pipeline.sync.state import VERSION
+    from etl_pipeline.state.warehouse import VERSION
     from etl_pipeline.transfer import kernel
 
     how = "compiled" if kernel.IS_COMPILED else "in Python: make with a C compiler for a fast one"

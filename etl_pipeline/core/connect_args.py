@@ -19,7 +19,7 @@ from etl_pipeline.core.liveness import (
 from etl_pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from etl_pipeline.core.peace import Manners
+    from etl_pipeline.core.throttle import ThrottleLimits
 
 APPLICATION_NAME = "etl_pipeline"
 READ_GRACE_SECONDS = 30.0
@@ -95,13 +95,15 @@ def make_mysql_args(config: Mapping[str, Any], name: str = "source") -> dict[str
     return args | _make_mysql_tls(config)
 
 
-def make_source_args(config: Mapping[str, Any], manners: Manners) -> dict[str, Any]:
+def make_source_args(config: Mapping[str, Any], throttle_limits: ThrottleLimits) -> dict[str, Any]:
     """Arguments of :class:`~etl_pipeline.core.source_connection.SourceConnection`."""
     args = make_mysql_args(config, "source")
     # The server ends a statement at its limit, so a longer silence is a dead connection.
-    longest = max(manners.seconds_per_statement, *manners.seconds_of_tables.values(), 0)
+    longest = max(
+        throttle_limits.seconds_per_statement, *throttle_limits.seconds_of_tables.values(), 0
+    )
     args.setdefault("read_timeout", longest + READ_GRACE_SECONDS)
-    return args | {"max_seconds_per_statement": manners.seconds_per_statement}
+    return args | {"max_seconds_per_statement": throttle_limits.seconds_per_statement}
 
 
 def make_replication_args(config: Mapping[str, Any]) -> dict[str, Any]:

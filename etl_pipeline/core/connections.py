@@ -21,18 +21,18 @@ from etl_pipeline.core.connect_args import (
     make_source_args,
     refuse_service,
 )
-from etl_pipeline.core.faults import PLACE_OPTION, Place, note_finding, note_place
+from etl_pipeline.core.driver_errors import PLACE_OPTION, ErrorPlace, note_finding, note_place
 from etl_pipeline.core.liveness import Liveness, Report
 from etl_pipeline.core.manager import ConnectionManager, create_connection_manager
 from etl_pipeline.core.mysql_connection import MysqlConnection, ask_mysql
-from etl_pipeline.core.peace import Peace, read_manners
 from etl_pipeline.core.postgres_connection import (
     PostgresConnection,
     ask_postgres,
     connect_postgres,
 )
-from etl_pipeline.core.postgres_refusal import examine_refusal
+from etl_pipeline.core.postgres_logins import examine_refusal
 from etl_pipeline.core.source_connection import UNBENT, SourceConnection, time_limit
+from etl_pipeline.core.throttle import Throttle, read_throttle_limits
 from etl_pipeline.errors import FaultyConfigurationError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry
 
     from etl_pipeline.config.settings import Settings
-    from etl_pipeline.core.stop import Stop
+    from etl_pipeline.core.cancellation import Cancellation
 
 __all__ = [
     "DEFAULT_MAX_OVERFLOW",
@@ -84,8 +84,8 @@ class ConnectionFactory:
     @staticmethod
     def get_source_connection(
         settings: Settings,
-        peace: Peace | None = None,
-        stop: Stop | None = None,
+        throttle: Throttle | None = None,
+        stop: Cancellation | None = None,
         *,
         connect_seconds: int | None = None,
     ) -> Engine:
@@ -95,15 +95,15 @@ class ConnectionFactory:
 
         Args:
             settings: Where the source is, and how it is to be treated.
-            peace: What all its connections ask before they read; None for one of their own.
+            throttle: What all its connections ask before they read; None for one of their own.
             stop: When it was requested, no connection waits for the server any more.
             connect_seconds: Upper bound of the configured ``connect_timeout``.
         """
         config = _get_config(settings, DatabaseType.SOURCE, connect_seconds=connect_seconds)
-        manners = read_manners(settings)
-        args = make_source_args(config, manners)
+        throttle_limits = read_throttle_limits(settings)
+        args = make_source_args(config, throttle_limits)
         engine = _make_engine(
-            DatabaseType.SOURCE, config, args | {"peace": peace or Peace(manners)}
+            DatabaseType.SOURCE, config, args | {"throttle": throttle or Throttle(throttle_limits)}
         )
         _watch_mysql(engine, SourceConnection, stop)
         return engine
@@ -118,15 +118,15 @@ class ConnectionFactory:
             pymysql.err.MySQLError: The server refused or does not answer.
         """
         config = _get_config(settings, DatabaseType.SOURCE)
-        manners = read_manners(settings)
-        args = make_source_args(config, manners)
+        throttle_limits = read_throttle_limits(settings)
+        args = make_source_args(config, throttle_limits)
         place = {key: config[key] for key in ("host", "port", "user", "database")}
-        peace = Peace(manners, watches_load=False)
-        return SourceConnection(peace=peace, **place, **args)
+        throttle = Throttle(throttle_limits, watches_load=False)
+        return SourceConnection(throttle=throttle, **place, **args)
 
     @staticmethod
     def get_replication_connection(
-        settings: Settings, stop: Stop | None = None, *, connect_seconds: int | None = None
+        settings: Settings, stop: Cancellation | None = None, *, connect_seconds: int | None = None
     ) -> Engine:
         """An engine for replication: strict, but with zero dates and without foreign keys.
 
@@ -154,7 +154,7 @@ class ConnectionFactory:
     def get_analytics_connection(
         settings: Settings,
         schema: PostgresSchema | None = None,
-        stop: Stop | None = None,
+        stop: Cancellation | None = None,
         *,
         connect_seconds: int | None = None,
     ) -> Engine:
@@ -226,7 +226,7 @@ def liveness_of(engine: Engine) -> Liveness:
     return watch
 
 
-def _watch_mysql(engine: Engine, kind: type[MysqlConnection], stop: Stop | None) -> None:
+def _watch_mysql(engine: Engine, kind: type[MysqlConnection], stop: Cancellation | None) -> None:
     """Have every connection of *engine* made as a *kind* that notices when the server is silent."""
     known: dict[str, Any] = {}
 
@@ -246,7 +246,7 @@ def _watch_mysql(engine: Engine, kind: type[MysqlConnection], stop: Stop | None)
         return kind(watch=watch, **parameters)
 
 
-def _watch_postgres(engine: Engine, stop: Stop | None) -> None:
+def _watch_postgres(engine: Engine, stop: Cancellation | None) -> None:
     """Like ``_watch_mysql``."""
     known: dict[str, Any] = {}
 
@@ -275,7 +275,7 @@ def _watch_postgres(engine: Engine, stop: Stop | None) -> None:
 
 def _make_engine(db_type: DatabaseType, config: Mapping[str, Any], args: dict[str, Any]) -> Engine:
     is_postgres = db_type is DatabaseType.ANALYTICS
-    place = Place(
+    place = ErrorPlace(
         db_type.value,
         config["host"],
         config["port"],

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from etl_pipeline.core.stop import Stop
+from etl_pipeline.core.cancellation import Cancellation
 
 SILENCE_SECONDS = 30.0
 """Nothing has come for so long: the server is asked whether it is at work."""
@@ -72,11 +72,11 @@ class Liveness:
     def __init__(
         self,
         probe: Probe | None = None,
-        stop: Stop | None = None,
+        stop: Cancellation | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._probe, self.stop, self.clock = probe, stop or Stop(), clock
+        self._probe, self.stop, self.clock = probe, stop or Cancellation(), clock
         self._lock, self._turn = threading.Lock(), threading.Lock()
         self._is_asking = False
         self._verdict: _Verdict | None = None

@@ -12,7 +12,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
-from etl_pipeline.core.faults import explain, find_place, is_passing, note_place, read_meaning
+from etl_pipeline.core.driver_errors import (
+    explain,
+    find_place,
+    is_passing,
+    note_place,
+    read_meaning,
+)
 from etl_pipeline.core.orphans import end_orphan, read_server_id
 from etl_pipeline.core.source_guard import is_reading
 from etl_pipeline.errors import DatabaseError, LostWorkError

@@ -24,11 +24,11 @@ from pymysql.constants import CR
 from pymysql.protocol import MysqlPacket
 
 from etl_pipeline.core import liveness
-from etl_pipeline.core.faults import Finding, note_database, note_finding
-from etl_pipeline.core.holders import note_own
-from etl_pipeline.core.line import read_mysql_line
+from etl_pipeline.core.driver_errors import LoginFinding, note_database, note_finding
+from etl_pipeline.core.encryption import read_mysql_line
 from etl_pipeline.core.liveness import Liveness, Report, SilentError, Wait
-from etl_pipeline.core.reach import Answer, find_answer
+from etl_pipeline.core.lock_holders import note_own
+from etl_pipeline.core.reachability import Answer, find_answer
 from etl_pipeline.errors import DatabaseError
 
 LOOK_SECONDS = 2.0
@@ -113,7 +113,7 @@ class MysqlConnection(Connection):
             # PyMySQL met what is no greeting of a MySQL server.
             self._force_close()
             strange = err.OperationalError(CR.CR_SERVER_HANDSHAKE_ERR, "not understood")
-            note_finding(strange, Finding(Answer.STRANGER))
+            note_finding(strange, LoginFinding(Answer.STRANGER))
             self._look_at_port(strange)
             raise strange from cause
         finally:
@@ -135,7 +135,7 @@ class MysqlConnection(Connection):
             return
         answer = find_answer(str(self.host), self.port, timeout_seconds=LOOK_SECONDS)
         if answer is not Answer.MYSQL:
-            note_finding(error, Finding(answer))
+            note_finding(error, LoginFinding(answer))
 
     def _look_up_while_waiting(self) -> None:
         _notice_dark_lines(self._sock)

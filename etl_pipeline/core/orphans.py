@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from etl_pipeline.core.faults import read_meaning
+from etl_pipeline.core.driver_errors import read_meaning
 from etl_pipeline.errors import DatabaseError
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import psycopg
 from psycopg import waiting
 
 from etl_pipeline.core import liveness
-from etl_pipeline.core.holders import note_own
 from etl_pipeline.core.liveness import Liveness, Report, SilentError, Wait
+from etl_pipeline.core.lock_holders import note_own
 
 Result = TypeVar("Result")
 

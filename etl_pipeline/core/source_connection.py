@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from pymysql.constants import CLIENT, COMMAND
 
 from etl_pipeline.core.mysql_connection import MysqlConnection
-from etl_pipeline.core.peace import Peace
 from etl_pipeline.core.source_guard import check_statement
+from etl_pipeline.core.throttle import Throttle
 from etl_pipeline.errors import StatementRefusedError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class SourceConnection(MysqlConnection):
 
     Args:
         max_seconds_per_statement: The server ends a longer statement.
-        peace: What the source is spared; shared by the connections of a run.
+        throttle: What the source is spared; shared by the connections of a run.
         parameters: As for ``pymysql.connect``; files are never sent, and the character set is
             utf8mb4, for which the check was made.
     """
@@ -68,9 +68,13 @@ class SourceConnection(MysqlConnection):
     _result: Any
 
     def __init__(
-        self, *, max_seconds_per_statement: float, peace: Peace | None = None, **parameters: Any
+        self,
+        *,
+        max_seconds_per_statement: float,
+        throttle: Throttle | None = None,
+        **parameters: Any,
     ) -> None:
-        self.peace = Peace() if peace is None else peace
+        self.throttle = Throttle() if throttle is None else throttle
         self._max_seconds_per_statement = self._limit_seconds = max_seconds_per_statement
         self._table = ""
         self._sent_at: float | None = None
@@ -97,7 +101,7 @@ class SourceConnection(MysqlConnection):
     def reading(self, table: str) -> Iterator[None]:
         """For the block, statements read *table*: its limit is theirs, and they are counted so."""
         self._table = table
-        self._limit_statements(self.peace.manners.seconds_of_tables.get(table))
+        self._limit_statements(self.throttle.throttle_limits.seconds_of_tables.get(table))
         yield
         # After an error the connection is closed: see lend_mysql.
         self._limit_statements(None)
@@ -112,16 +116,16 @@ class SourceConnection(MysqlConnection):
         """
         if self._sent_at is None:
             return
-        now = self.peace.clock()
+        now = self.throttle.clock()
         size = self._received_bytes + received_bytes
-        self.peace.ledger.add(now - self._sent_at, rows=rows, size=size, table=self._table)
+        self.throttle.ledger.add(now - self._sent_at, rows=rows, size=size, table=self._table)
         self._sent_at = None
         self._read_at = now
 
     def _begin_statement(self) -> None:
         self.end_statement()
         self._received_bytes = 0
-        self._sent_at = self.peace.clock()
+        self._sent_at = self.throttle.clock()
 
     def _limit_statements(self, seconds: float | None) -> None:
         """Let the server end statements after *seconds*; None is the limit of the session."""
@@ -150,7 +154,7 @@ class SourceConnection(MysqlConnection):
         if command in (COMMAND.COM_QUERY, COMMAND.COM_STMT_PREPARE):
             sql = sql.encode("utf-8") if isinstance(sql, str) else bytes(sql)
             check_statement(sql)
-            self._wait_for_peace(sql[:8].lstrip(b"( \n").upper())
+            self._wait_for_throttle(sql[:8].lstrip(b"( \n").upper())
             self._begin_statement()
         elif command not in _HARMLESS_COMMANDS:
             raise StatementRefusedError(
@@ -160,7 +164,7 @@ class SourceConnection(MysqlConnection):
             )
         super()._execute_command(command, sql)  # type: ignore[misc]
 
-    def _wait_for_peace(self, verb: bytes) -> None:
+    def _wait_for_throttle(self, verb: bytes) -> None:
         """Wait before the first read of a transaction; one that is open would keep others waiting.
 
         What ends a transaction, or another session's statement, never waits.
@@ -169,7 +173,7 @@ class SourceConnection(MysqlConnection):
             self._has_read = False
         elif verb.startswith((b"SELECT", b"WITH")) and not self._has_read:
             self.end_statement()
-            self.peace.admit(self._look, self.server_version, self._read_at)
+            self.throttle.admit(self._look, self.server_version, self._read_at)
             self._has_read = True
 
     def _read_query_result(self, unbuffered: bool = False) -> int:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from etl_pipeline.core.source_words import FUNCTIONS, OPENING_WORDS, VERBS
-from etl_pipeline.core.sql_tokens import Kind, Token, UnclearTextError, split_tokens
+from etl_pipeline.core.source_keywords import FUNCTIONS, OPENING_WORDS, VERBS
+from etl_pipeline.core.sql_tokens import Token, TokenKind, UnclearTextError, split_tokens
 from etl_pipeline.errors import StatementRefusedError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def check_statement(statement: str | bytes) -> None:
         tokens.pop()
     if not tokens:
         raise _refuse("an empty statement")
-    if any(token.text == ";" and token.kind is Kind.SIGN for token in tokens):
+    if any(token.text == ";" and token.kind is TokenKind.SIGN for token in tokens):
         raise _refuse("a second statement after a semicolon")
     if not _FIXED_FORMS.fullmatch(_canonical(tokens)):
         _check_reading_form(tokens)
@@ -113,14 +113,14 @@ def _check_explain(tokens: Sequence[Token]) -> None:
 
 
 def _check_select(tokens: Sequence[Token]) -> None:
-    if not any(token.kind is Kind.WORD and token.text == "SELECT" for token in tokens):
+    if not any(token.kind is TokenKind.WORD and token.text == "SELECT" for token in tokens):
         raise _refuse("WITH without SELECT")
     _check_words(tokens, _WRITING_WORDS)
 
 
 def _check_words(tokens: Sequence[Token], refused: frozenset[str]) -> None:
     for index, token in enumerate(tokens):
-        if token.kind is not Kind.WORD or _is_qualified(tokens, index):
+        if token.kind is not TokenKind.WORD or _is_qualified(tokens, index):
             continue
         follower = tokens[index + 1].text if index + 1 < len(tokens) else ""
         if (token.text, follower) in _LOCKING_PAIRS:
@@ -137,8 +137,8 @@ def _is_qualified(tokens: Sequence[Token], index: int) -> bool:
     qualifier, dot, word = tokens[index - 2 : index + 1]
     return (
         dot.text == "."
-        and dot.kind is Kind.SIGN
-        and qualifier.kind in (Kind.WORD, Kind.QUOTED)
+        and dot.kind is TokenKind.SIGN
+        and qualifier.kind in (TokenKind.WORD, TokenKind.QUOTED)
         and qualifier.end == dot.start
         and dot.end == word.start
     )
@@ -147,12 +147,12 @@ def _is_qualified(tokens: Sequence[Token], index: int) -> bool:
 def _check_calls(tokens: Sequence[Token]) -> None:
     for index, token in enumerate(tokens[:-1]):
         follower = tokens[index + 1]
-        if follower.text != "(" or token.kind not in (Kind.WORD, Kind.QUOTED):
+        if follower.text != "(" or token.kind not in (TokenKind.WORD, TokenKind.QUOTED):
             continue
         before = tokens[index - 1].text if index else ""
         if before in (".", "@"):
             raise _refuse("a call of a stored function")
-        if token.kind is Kind.WORD and token.text in OPENING_WORDS:
+        if token.kind is TokenKind.WORD and token.text in OPENING_WORDS:
             continue
         name = token.text.upper()
         if name in FUNCTIONS:
@@ -168,25 +168,29 @@ def _names_expression(tokens: Sequence[Token], opening: int) -> bool:
         token = tokens[index]
         if token.text == ")":
             return [one.text for one in tokens[index + 1 : index + 3]] == ["AS", "("]
-        if token.kind not in (Kind.WORD, Kind.QUOTED) and token.text != ",":
+        if token.kind not in (TokenKind.WORD, TokenKind.QUOTED) and token.text != ",":
             return False
     return False
 
 
 def _described(token: Token) -> str:
-    if token.kind in (Kind.WORD, Kind.QUOTED):
+    if token.kind in (TokenKind.WORD, TokenKind.QUOTED):
         return "<name>"
-    return "<string>" if token.kind is Kind.STRING else token.text or "<value>"
+    return "<string>" if token.kind is TokenKind.STRING else token.text or "<value>"
 
 
 def _canonical(tokens: Sequence[Token]) -> str:
-    spelled = {Kind.STRING: "<string>", Kind.NUMBER: "<number>", Kind.QUOTED: "<name>"}
+    spelled = {
+        TokenKind.STRING: "<string>",
+        TokenKind.NUMBER: "<number>",
+        TokenKind.QUOTED: "<name>",
+    }
     return " ".join(spelled.get(token.kind, token.text) for token in tokens)
 
 
 def _read_word(token: Token) -> str:
     """The word or sign itself; empty for a quoted name, which is never a keyword."""
-    return token.text if token.kind in (Kind.WORD, Kind.SIGN) else ""
+    return token.text if token.kind in (TokenKind.WORD, TokenKind.SIGN) else ""
 
 
 def _refuse(form: str) -> StatementRefusedError:

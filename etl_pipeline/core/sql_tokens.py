@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Kind(Enum):
+class TokenKind(Enum):
     """What a token is."""
 
     WORD = "word"
@@ -26,7 +26,7 @@ class Kind(Enum):
 class Token:
     """One token; *text* is upper case for a word, the name for a quoted one, empty for values."""
 
-    kind: Kind
+    kind: TokenKind
     text: str
     start: int
     end: int
@@ -80,7 +80,7 @@ def split_tokens(text: str) -> list[Token]:
             raise UnclearTextError("a number that runs into a word")
         if kind in ("space", "dashes", "hash", "comment"):
             continue
-        tokens.append(Token(Kind(kind), _simplify(kind, found), match.start(), position))
+        tokens.append(Token(TokenKind(kind), _simplify(kind, found), match.start(), position))
     return tokens
 
 

@@ -20,18 +20,20 @@ import psycopg
 import pymysql
 from sqlalchemy.exc import SQLAlchemyError
 
-from etl_pipeline.core.faults import explain
-from etl_pipeline.core.stop import Stop
+from etl_pipeline.core.cancellation import Cancellation
+from etl_pipeline.core.databases import Databases, lend_mysql
+from etl_pipeline.core.driver_errors import explain
+from etl_pipeline.load import write_counters
+from etl_pipeline.load.job import LoadResult
+from etl_pipeline.load.write_counters import Counters, OurWrites
 from etl_pipeline.pipeline.control import Control
 from etl_pipeline.pipeline.summary import Compared
+from etl_pipeline.replicate import update_times
+from etl_pipeline.replicate.scrub_budget import ScrubBudget, ScrubScope
+from etl_pipeline.replicate.table import ReplicateResult
+from etl_pipeline.replicate.update_times import UpdateTime
 from etl_pipeline.schema.names import postgres_name
-from etl_pipeline.sync import compared, raw_counters, state, update_times
-from etl_pipeline.sync.databases import Databases, lend_mysql
-from etl_pipeline.sync.load_job import Loaded
-from etl_pipeline.sync.look import Budget, Look
-from etl_pipeline.sync.raw_counters import Counters, OurWrites
-from etl_pipeline.sync.replicate import Replicated
-from etl_pipeline.sync.update_times import UpdateTime
+from etl_pipeline.state import compared_at, warehouse
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +57,8 @@ class Checks:
 
     schema: str
     tables: Sequence[str]
-    raw: Mapping[str, Look]
-    replica: Mapping[str, Look]
+    raw: Mapping[str, ScrubScope]
+    replica: Mapping[str, ScrubScope]
     _counters: Mapping[str, Counters]
     _times: Mapping[str, UpdateTime]
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -67,7 +69,7 @@ class Checks:
     _failed: set[str] = field(default_factory=set)
     _refused: set[str] = field(default_factory=set)
 
-    def note_replicated(self, table: str, done: Replicated) -> None:
+    def note_replicated(self, table: str, done: ReplicateResult) -> None:
         """The first hop of *table* was made."""
         with self._lock:
             if done.is_seen_whole:
@@ -75,7 +77,7 @@ class Checks:
             if done.written_until:
                 self._written_until[table] = done.written_until
 
-    def note_loaded(self, table: str, done: Loaded, *, marks_deletes: bool) -> None:
+    def note_loaded(self, table: str, done: LoadResult, *, marks_deletes: bool) -> None:
         """The second hop of *table* was made, and committed."""
         marked, deleted = (done.deleted, 0) if marks_deletes else (0, done.deleted)
         with self._lock:
@@ -101,14 +103,14 @@ class Checks:
     def settle_raw(self, analytics: psycopg.Connection) -> None:
         """Leave what PostgreSQL has counted, where nothing but our writes explains it."""
         for attempt in range(LATE_ATTEMPTS):
-            now = raw_counters.read_counters(analytics, self.schema)
+            now = write_counters.read_counters(analytics, self.schema)
             known, unknown = self._find_expected(now)
             late = [table for table in unknown if self._written.get(table, NONE) != NONE]
             if not late:
                 break
             if attempt < LATE_ATTEMPTS - 1:
                 time.sleep(LATE_SECONDS)
-        raw_counters.write_expected(
+        write_counters.write_expected(
             analytics,
             {postgres_name(table): counters for table, counters in known.items()},
             map(postgres_name, unknown),
@@ -118,7 +120,7 @@ class Checks:
         known, unknown = {}, []
         for table in self._settled:
             name = postgres_name(table)
-            expected = raw_counters.expect_counters(
+            expected = write_counters.expect_counters(
                 self._counters.get(name), now.get(name), self._written.get(table, NONE)
             )
             is_seen = table in self._raw_seen or not self.raw[table].every
@@ -151,7 +153,7 @@ class Checks:
 
 def read_compared(analytics: psycopg.Connection, replication: Any) -> Compared:
     """How old the proofs of the copies are, by table; *replication*'s transaction is ended."""
-    found = Compared(state.read_oldest(analytics), compared.read_oldest(replication))
+    found = Compared(warehouse.read_oldest(analytics), compared_at.read_oldest(replication))
     replication.rollback()
     return found
 
@@ -173,17 +175,17 @@ def plan_checks(
         scrub_seconds: How long it may scrub; None for ``RUN_PART`` of the last run.
     """
     if scrub_seconds is None:
-        scrub_seconds = state.read_last_seconds(analytics) * RUN_PART
-    of_raw, of_replicas = Budget(scrub_seconds / 2), Budget(scrub_seconds / 2)
-    counters = raw_counters.read_counters(analytics, schema)
-    left = raw_counters.read_expected(analytics)
+        scrub_seconds = warehouse.read_last_seconds(analytics) * RUN_PART
+    of_raw, of_replicas = ScrubBudget(scrub_seconds / 2), ScrubBudget(scrub_seconds / 2)
+    counters = write_counters.read_counters(analytics, schema)
+    left = write_counters.read_expected(analytics)
     moved = {
         table
         for table in tables
         if left.get(postgres_name(table)) != counters.get(postgres_name(table))
         or postgres_name(table) not in counters
     }
-    due = state.read_due(analytics, tables, of_raw.chunks)
+    due = warehouse.read_due(analytics, tables, of_raw.chunks)
     raw = _choose(tables, moved, due, of_raw)
     times = update_times.read_update_times(replication)
     seen = update_times.read_expected(replication)
@@ -192,29 +194,29 @@ def plan_checks(
         for table in tables
         if table not in times or not times[table].is_still(seen.get(table))
     }
-    due = compared.read_due(replication, tables, of_replicas.chunks)
+    due = compared_at.read_due(replication, tables, of_replicas.chunks)
     replica = _choose(tables, moved, due, of_replicas)
     replication.rollback()
     return Checks(schema, tables, raw, replica, counters, times)
 
 
 def _choose(
-    tables: Iterable[str], moved: set[str], due: Iterable[tuple[str, int]], budget: Budget
-) -> dict[str, Look]:
+    tables: Iterable[str], moved: set[str], due: Iterable[tuple[str, int]], budget: ScrubBudget
+) -> dict[str, ScrubScope]:
     ordinals: dict[str, set[int]] = defaultdict(set)
     for table, ordinal in due:
         ordinals[table].add(ordinal)
     return {
-        table: Look(every=True)
+        table: ScrubScope(every=True)
         if table in moved
-        else Look(False, frozenset(ordinals[table]), budget)
+        else ScrubScope(False, frozenset(ordinals[table]), budget)
         for table in tables
     }
 
 
 def begin_checks(
     databases: Databases,
-    stop: Stop,
+    stop: Cancellation,
     control: Control,
     tables: Sequence[str],
     scrub_seconds: float | None,
@@ -225,7 +227,9 @@ def begin_checks(
         return plan_checks(analytics, replication, schema, tables, scrub_seconds)
 
 
-def end_checks(databases: Databases, stop: Stop, control: Control, checks: Checks) -> Compared:
+def end_checks(
+    databases: Databases, stop: Cancellation, control: Control, checks: Checks
+) -> Compared:
     """Leave for the next run what to go by; without it, that run digests every table anew.
 
     Returns:

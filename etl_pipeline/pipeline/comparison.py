@@ -23,14 +23,14 @@ from etl_pipeline.pipeline.session import (
     open_session,
 )
 from etl_pipeline.pipeline.summary import VerifySummary
+from etl_pipeline.pipeline.table_worker import Work
 from etl_pipeline.pipeline.verifier import open_comparison, verify_tables
-from etl_pipeline.pipeline.work import Work
-from etl_pipeline.sync import runs
-from etl_pipeline.sync.claim import Claim
-from etl_pipeline.sync.proof import TableOutcome
+from etl_pipeline.state import runs
+from etl_pipeline.state.records import TableOutcome
+from etl_pipeline.state.run_lease import Lease
 from etl_pipeline.verify.compare import Scope
 from etl_pipeline.verify.findings import Findings
-from etl_pipeline.verify.repair import Change, repair_table
+from etl_pipeline.verify.repair import RepairCounts, repair_table
 from etl_pipeline.verify.repair_keyless import repair_keyless
 from etl_pipeline.verify.verdict import Verdict, count_words
 
@@ -56,14 +56,14 @@ def verify_once(
     started_at, started = datetime.now(UTC), time.monotonic()
     with open_session(settings) as session, contextlib.ExitStack() as controls:
         plan = refuse_absent(choose_tables(session, tables))
-        work = Work(session.databases, session.stop, listen, session.peace, keep_trace)
+        work = Work(session.databases, session.stop, listen, session.throttle, keep_trace)
         control = None
         if scope.repair:
             control = controls.enter_context(Control(session.databases))
             runs.lock_runs(control.connection)
         check_source(session)
         # Each table takes a connection to the source for as long as it is compared.
-        at_once = min(session.width.tables, session.width.lanes)
+        at_once = min(session.width.tables, session.width.workers)
         with ThreadPoolExecutor(at_once) as executor:
             findings = list(verify_tables(plan, work, executor, scope))
         if control:
@@ -91,11 +91,11 @@ def _repair(
         return
     with recorded_run(session, control, tables, REPAIR) as record:
         for one in mendable:
-            record.add(_repair_table(plan, work, scope, record.claim, one))
+            record.add(_repair_table(plan, work, scope, record.lease, one))
 
 
 def _repair_table(
-    plan: RunPlan, work: Work, scope: Scope, claim: Claim, found: Findings
+    plan: RunPlan, work: Work, scope: Scope, lease: Lease, found: Findings
 ) -> TableOutcome:
     verdict = found.verdict
     outcome = TableOutcome(verdict.table, REPAIR, rows=verdict.rows)
@@ -103,9 +103,9 @@ def _repair_table(
     with attempted(outcome, work):
         with open_comparison(text, plan, work, scope) as job:
             if found.whole:
-                verdict.repaired, change = repair_keyless(job, claim, *found.whole)
+                verdict.repaired, change = repair_keyless(job, lease, *found.whole)
             else:
-                verdict.repaired, change = repair_table(job, claim, found.wrong)
+                verdict.repaired, change = repair_table(job, lease, found.wrong)
         # What somebody asked to see is not recorded for others.
         names_keys = text.has_plain_key or not scope.show_values
         is_whole = found.whole is not None
@@ -116,7 +116,12 @@ def _repair_table(
 
 
 def _fill_in(
-    outcome: TableOutcome, verdict: Verdict, change: Change, *, names_keys: bool, is_whole: bool
+    outcome: TableOutcome,
+    verdict: Verdict,
+    change: RepairCounts,
+    *,
+    names_keys: bool,
+    is_whole: bool,
 ) -> None:
     outcome.inserted, outcome.updated = change.inserted, change.updated
     outcome.deleted = change.deleted

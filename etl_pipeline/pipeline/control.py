@@ -10,11 +10,11 @@ from typing import Any
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
-from etl_pipeline.core.faults import explain
+from etl_pipeline.core.databases import Databases, note_circumstances, place_of
+from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.errors import DatabaseError
 from etl_pipeline.schema.names import quote_postgres
-from etl_pipeline.sync import runs, state
-from etl_pipeline.sync.databases import Databases, note_circumstances, place_of
+from etl_pipeline.state import runs, warehouse
 
 log = logging.getLogger(__name__)
 
@@ -89,8 +89,8 @@ def _lend(databases: Databases) -> Iterator[psycopg.Connection]:
 def _create_schemas(databases: Databases, connection: psycopg.Connection) -> None:
     url, place = databases.analytics.url, place_of(databases.analytics, "analytics")
     try:
-        state.open_state(connection)
-        state.ensure_schema(connection, databases.schema)
+        warehouse.open_state(connection)
+        warehouse.ensure_schema(connection, databases.schema)
     except psycopg.errors.InsufficientPrivilege as error:
         raise DatabaseError(
             f"the user may not create the schemas etl and {databases.schema}, or not write there",

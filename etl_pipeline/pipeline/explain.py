@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from etl_pipeline.core.faults import explain
+from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.errors import EtlError
 
 _DRIVERS = ("pymysql", "psycopg", "sqlalchemy")

@@ -10,20 +10,20 @@ import psycopg
 import pymysql
 from sqlalchemy import Engine
 
-from etl_pipeline.core.faults import explain
-from etl_pipeline.core.stop import Stop
+from etl_pipeline.core.cancellation import Cancellation
+from etl_pipeline.core.databases import Databases, lend_mysql, lend_postgres, place_of
+from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.errors import ConfigurationError
 from etl_pipeline.schema.catalog import Table
-from etl_pipeline.sync import origin
-from etl_pipeline.sync.databases import Databases, lend_mysql, lend_postgres, place_of
-from etl_pipeline.sync.old_rows import (
-    Likeness,
+from etl_pipeline.state import origin
+from etl_pipeline.state.oldest_rows import (
+    OldRowMatch,
     compare_analytics,
     compare_replication,
     describe,
     is_same_practice,
 )
-from etl_pipeline.sync.origin import Holding, Origin
+from etl_pipeline.state.origin import Origin, TargetContents
 
 FIX = (
     "where it is the same practice, moved or restored: etl run --accept-source; "
@@ -47,7 +47,7 @@ class Origins:
 
 def check_origins(
     databases: Databases,
-    stop: Stop,
+    stop: Cancellation,
     read_catalog: Callable[[], Mapping[str, Table]],
     *,
     accepts: bool = False,
@@ -55,7 +55,7 @@ def check_origins(
     """Compare what the targets are a copy of with the source; nothing is written.
 
     A target that holds no rows, or was filled from this very database of this server, is good.
-    Else its oldest rows decide: see ``sync/old_rows.py``.
+    Else its oldest rows decide: see ``state/oldest_rows.py``.
 
     Args:
         databases: The three.
@@ -92,7 +92,7 @@ def check_origins(
     return Origins(now, held.origin, tuple(note for note in notes if note))
 
 
-def _pick(catalog: Mapping[str, Table], holding: Holding) -> list[Table]:
+def _pick(catalog: Mapping[str, Table], holding: TargetContents) -> list[Table]:
     return [t for name, t in catalog.items() if name in holding.tables and not t.flaw]
 
 
@@ -101,7 +101,7 @@ def _name(databases: Databases, engine: Engine) -> str:
 
 
 def _judge(
-    place: str, holding: Holding, now: Origin, found: list[Likeness], accepts: bool
+    place: str, holding: TargetContents, now: Origin, found: list[OldRowMatch], accepts: bool
 ) -> str | None:
     """A note on a source that is good; None where nothing is to be said of it.
 

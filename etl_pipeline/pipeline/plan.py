@@ -12,10 +12,10 @@ from etl_pipeline.config.models import TableConfig
 from etl_pipeline.errors import ConfigurationError, EtlError, SchemaError
 from etl_pipeline.pipeline.source import Sight
 from etl_pipeline.pipeline.strategies import choose_rules, find_warnings
+from etl_pipeline.replicate.strategy import Rules
 from etl_pipeline.schema.catalog import Table
 from etl_pipeline.schema.drift import DriftPolicy
-from etl_pipeline.sync.rules import Rules
-from etl_pipeline.transfer.select import TableText, render_table
+from etl_pipeline.transfer.select import RenderedTable, render_table
 
 _UNSAID = TableConfig()
 _PATTERN = re.compile(r"[*?]|\[.+\]")
@@ -23,7 +23,7 @@ _ORDER = {"critical": 0, "important": 1, "standard": 2}
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RefusedTable:
     """A table that the run cannot carry, and why; it counts as failed."""
 
     table: str
@@ -42,8 +42,8 @@ class RunPlan:
         drift: What is done where a table's schema changed, by name.
     """
 
-    tables: tuple[TableText, ...]
-    refused: tuple[Refusal, ...] = ()
+    tables: tuple[RenderedTable, ...]
+    refused: tuple[RefusedTable, ...] = ()
     rules: Mapping[str, Rules] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     drift: Mapping[str, DriftPolicy] = field(default_factory=dict)
@@ -85,8 +85,8 @@ def plan_run(
     selectable = list(configured) or list(catalog)
     _refuse_unknown(requested, selectable, catalog)
     _refuse_unknown(allow_deletes, selectable, catalog)
-    texts: list[TableText] = []
-    refused: list[Refusal] = []
+    texts: list[RenderedTable] = []
+    refused: list[RefusedTable] = []
     rules: dict[str, Rules] = {}
     for name in _of_importance(requested or selectable, configured, importance):
         config = configured.get(name, TableConfig())
@@ -99,7 +99,7 @@ def plan_run(
             )
             texts.append(text)
         except SchemaError as error:
-            refused.append(Refusal(name, _about_column(error, name)))
+            refused.append(RefusedTable(name, _about_column(error, name)))
     importance = {name: _ORDER[config.table_importance] for name, config in configured.items()}
     texts.sort(key=lambda t: (importance.get(t.name, 2), -t.table.data_bytes, t.name))
     notes = [note for text in texts for note in text.shortened]

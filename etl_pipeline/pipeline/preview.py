@@ -16,8 +16,12 @@ import pymysql
 from pymysql.constants import ER
 
 from etl_pipeline.config import Settings
+from etl_pipeline.core.databases import lend_mysql, lend_postgres
 from etl_pipeline.errors import DriftError, EtlError, SchemaError
-from etl_pipeline.pipeline.plan import Refusal, RunPlan
+from etl_pipeline.load.drift import RawDrift, find_raw_drift
+from etl_pipeline.load.drift_log import decide_both
+from etl_pipeline.load.sql import add_marks
+from etl_pipeline.pipeline.plan import RefusedTable, RunPlan
 from etl_pipeline.pipeline.session import (
     Session,
     check_source,
@@ -26,6 +30,10 @@ from etl_pipeline.pipeline.session import (
     read_collations,
 )
 from etl_pipeline.pipeline.warehouse import Warehouse, find_models, read_warehouse
+from etl_pipeline.replicate.evolve import ReplicaDrift, find_left_out, find_replica_drift
+from etl_pipeline.replicate.ownership import refuse_foreign
+from etl_pipeline.replicate.strategy import KnownReplica, Pass, PassChoice, Rules, choose_pass
+from etl_pipeline.replicate.unsupported import describe_left_out
 from etl_pipeline.schema.catalog import Index
 from etl_pipeline.schema.ddl import (
     ReplicaDdl,
@@ -36,22 +44,15 @@ from etl_pipeline.schema.ddl import (
     create_replica,
     swap_replica,
 )
-from etl_pipeline.schema.decision import DriftEvent, refuse_frozen
 from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
+from etl_pipeline.schema.drift_decision import DriftEvent, refuse_frozen
 from etl_pipeline.schema.names import incoming_name, quote_postgres
-from etl_pipeline.sync import replica
-from etl_pipeline.sync.claim import Claim
-from etl_pipeline.sync.databases import lend_mysql, lend_postgres
-from etl_pipeline.sync.drift_log import decide_both
-from etl_pipeline.sync.evolve_replica import ReplicaDrift, find_left_out, find_replica_drift
-from etl_pipeline.sync.foreign import refuse_foreign
-from etl_pipeline.sync.raw_drift import RawDrift, find_raw_drift
-from etl_pipeline.sync.raw_sql import add_marks
-from etl_pipeline.sync.rules import Choice, Known, Pass, Rules, choose_pass
-from etl_pipeline.sync.unfit import describe_left_out
-from etl_pipeline.transfer.select import Chunk, TableText, select_chunk
+from etl_pipeline.state import replicas
+from etl_pipeline.state.run_lease import Lease
+from etl_pipeline.transfer.chunk import Chunk
+from etl_pipeline.transfer.select import RenderedTable, select_chunk
 
-_NOBODY = Claim(0, b"")
+_NOBODY = Lease(0, b"")
 _WHOLE = Chunk(0, None, None)
 
 
@@ -119,7 +120,7 @@ class _Targets:
     versions: tuple[str, str]
     collations: frozenset[str]
     replicas: frozenset[str]
-    known: Mapping[str, Known]
+    known: Mapping[str, KnownReplica]
     raw: Mapping[str, RawDrift | SchemaError]
     drift: Mapping[str, ReplicaDrift | SchemaError]
     left_out: Mapping[str, Sequence[Index]]
@@ -155,7 +156,7 @@ def preview_run(
     return Preview(settings.environment, tuple(listed), notes, carried.events)
 
 
-def _preview_refused(refusal: Refusal, events: Sequence[DriftEvent]) -> TablePreview:
+def _preview_refused(refusal: RefusedTable, events: Sequence[DriftEvent]) -> TablePreview:
     """A table that is not carried, with what would make it if it were."""
     meant = [event for event in events if event.table == refusal.table]
     ddl = [
@@ -175,13 +176,15 @@ def _preview_refused(refusal: Refusal, events: Sequence[DriftEvent]) -> TablePre
     )
 
 
-def preview_table(text: TableText, rules: Rules, targets: _Targets, now: datetime) -> TablePreview:
+def preview_table(
+    text: RenderedTable, rules: Rules, targets: _Targets, now: datetime
+) -> TablePreview:
     """What a run would do with one table: pure."""
     ddl = create_replica(text.table, name=incoming_name(text.name), collations=targets.collations)
-    identity = replica.identify(text, ddl, targets.versions)
+    identity = replicas.identify(text, ddl, targets.versions)
     choice = choose_pass(rules, targets.known.get(text.name), identity, _NOBODY, now)
     if choice.what is Pass.BUILD and not rules.rebuilds and _alters_replica(text, targets):
-        choice = Choice(Pass.FULL)
+        choice = PassChoice(Pass.FULL)
     events = _find_events(text, targets)
     refusal = _find_refusal(text, targets, events)
     # What is refused by a choice is shown; what is refused since it is in doubt is no plan.
@@ -203,13 +206,13 @@ def preview_table(text: TableText, rules: Rules, targets: _Targets, now: datetim
     )
 
 
-def _alters_replica(text: TableText, targets: _Targets) -> bool:
+def _alters_replica(text: RenderedTable, targets: _Targets) -> bool:
     """Whether the replica follows the source's schema by being altered."""
     drift = targets.drift.get(text.name)
     return isinstance(drift, ReplicaDrift) and not drift.steps.is_rebuilt
 
 
-def _find_events(text: TableText, targets: _Targets) -> tuple[DriftEvent, ...]:
+def _find_events(text: RenderedTable, targets: _Targets) -> tuple[DriftEvent, ...]:
     """How the table's schema differs from the one that was loaded."""
     raw, drift = targets.raw.get(text.name), targets.drift.get(text.name)
     if isinstance(raw, SchemaError) or isinstance(drift, SchemaError):
@@ -219,7 +222,7 @@ def _find_events(text: TableText, targets: _Targets) -> tuple[DriftEvent, ...]:
 
 
 def _find_refusal(
-    text: TableText, targets: _Targets, events: Sequence[DriftEvent]
+    text: RenderedTable, targets: _Targets, events: Sequence[DriftEvent]
 ) -> SchemaError | None:
     """Why the table would not be brought; None where it would."""
     for found in (targets.raw.get(text.name), targets.drift.get(text.name)):
@@ -230,7 +233,7 @@ def _find_refusal(
 
 
 def _list_ddl(
-    text: TableText, ddl: ReplicaDdl, choice: Choice, rules: Rules, targets: _Targets
+    text: RenderedTable, ddl: ReplicaDdl, choice: PassChoice, rules: Rules, targets: _Targets
 ) -> list[tuple[str, str]]:
     statements: list[tuple[str, str]] = []
     if choice.what is Pass.BUILD:
@@ -258,7 +261,7 @@ def _list_ddl(
     return statements
 
 
-def _find_fitting(text: TableText, targets: _Targets) -> list[Index]:
+def _find_fitting(text: RenderedTable, targets: _Targets) -> list[Index]:
     """The table's indexes without those that were left out already."""
     left_out = targets.left_out.get(text.name, ())
     return [index for index in text.table.indexes if index not in left_out]
@@ -281,7 +284,7 @@ def _read_targets(session: Session, plan: RunPlan, folder: Path) -> _Targets:
         left_out = {
             name: find_left_out(connection, name)
             for name, one in known.items()
-            if one.remembered.stands_as == one.standing.definition
+            if one.remembered.stands_as == one.actual.definition
         }
         ours = _ask_version(connection)
         connection.rollback()
@@ -331,7 +334,7 @@ def _find_replicas(
 
 
 def _find_foreign(
-    connection: Any, plan: RunPlan, replicas: frozenset[str], known: Mapping[str, Known]
+    connection: Any, plan: RunPlan, replicas: frozenset[str], known: Mapping[str, KnownReplica]
 ) -> dict[str, SchemaError]:
     """Why replicas cannot be made whose names others use."""
     found = {}
@@ -344,7 +347,7 @@ def _find_foreign(
 
 
 def _read_raw(
-    connection: Any, schema: str, text: TableText, plan: RunPlan
+    connection: Any, schema: str, text: RenderedTable, plan: RunPlan
 ) -> RawDrift | SchemaError | None:
     policy, rules = plan.drift.get(text.name, FOLLOW), plan.rules[text.name]
     try:
@@ -359,20 +362,20 @@ def _ask_version(connection: Any) -> str:
         return str(cursor.fetchone()[0])
 
 
-def _read_known(connection: Any, plan: RunPlan) -> dict[str, Known]:
+def _read_known(connection: Any, plan: RunPlan) -> dict[str, KnownReplica]:
     """The replicas of which something is remembered."""
-    known: dict[str, Known] = {}
+    known: dict[str, KnownReplica] = {}
     for text in plan.tables:
         try:
-            remembered = replica.read_replica(connection, text.name)
+            remembered = replicas.read_replica(connection, text.name)
         except pymysql.err.MySQLError as error:
             # No run was there yet, or one of an older program: a run makes these tables.
             if error.args[0] in (ER.NO_SUCH_TABLE, ER.BAD_FIELD_ERROR):
                 return {}
             raise
-        standing = replica.read_standing(connection, text.name) if remembered else None
-        if remembered and standing:
-            known[text.name] = Known(remembered, standing)
+        actual = replicas.read_actual(connection, text.name) if remembered else None
+        if remembered and actual:
+            known[text.name] = KnownReplica(remembered, actual)
     return known
 
 

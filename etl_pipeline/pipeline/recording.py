@@ -7,16 +7,16 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from etl_pipeline.core.databases import lend_mysql
 from etl_pipeline.errors import StoppedError
 from etl_pipeline.pipeline.control import Control
 from etl_pipeline.pipeline.session import Session
-from etl_pipeline.pipeline.work import Work, explain_failure
-from etl_pipeline.sync import runs, state
-from etl_pipeline.sync.claim import Claim, take_replicas
-from etl_pipeline.sync.databases import lend_mysql
-from etl_pipeline.sync.proof import TableOutcome
-from etl_pipeline.sync.run_sessions import end_left_sessions, mark_sessions
-from etl_pipeline.sync.runs import Selection
+from etl_pipeline.pipeline.table_worker import Work, explain_failure
+from etl_pipeline.state import runs, warehouse
+from etl_pipeline.state.records import TableOutcome
+from etl_pipeline.state.run_lease import Lease, take_replicas
+from etl_pipeline.state.run_sessions import end_left_sessions, mark_sessions
+from etl_pipeline.state.runs import Selection
 
 
 @dataclass(slots=True)
@@ -28,12 +28,12 @@ class Record:
     """
 
     control: Control
-    claim: Claim
+    lease: Lease
     has_failed: bool = False
 
     def add(self, outcome: TableOutcome) -> None:
         """Record what became of a table, and commit."""
-        state.record_table(self.control.keep(), self.claim.run_id, outcome)
+        warehouse.record_table(self.control.keep(), self.lease.run_id, outcome)
         self.has_failed = self.has_failed or outcome.error is not None
 
 
@@ -52,21 +52,21 @@ def recorded_run(
     Raises:
         DatabaseError: Another run has taken over.
     """
-    claim = runs.start_run(
+    lease = runs.start_run(
         control.connection, Selection(tuple(tables)), session.lines, what=what
-    ).claim
-    record = Record(control, claim)
+    ).lease
+    record = Record(control, lease)
     outcome = "stopped"
     try:
         mark_sessions(session.databases.replication, session.databases.analytics)
         with lend_mysql(session.databases.replication, session.stop) as replication:
             end_left_sessions(replication)
-            take_replicas(replication, claim)
-        with runs.beating(lambda: control.connection, claim.run_id):
+            take_replicas(replication, lease)
+        with runs.beating(lambda: control.connection, lease.run_id):
             yield record
         outcome = "failed" if record.has_failed else "succeeded"
     finally:
-        runs.finish_run(control.keep(), claim.run_id, outcome)
+        runs.finish_run(control.keep(), lease.run_id, outcome)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
+from etl_pipeline.core.databases import lend_postgres
+from etl_pipeline.core.workers import Workers
 from etl_pipeline.errors import DriftError, StoppedError
+from etl_pipeline.load.drift_log import TableDrift
+from etl_pipeline.load.job import LoadResult
+from etl_pipeline.load.table import load_table
 from etl_pipeline.pipeline.checks import Checks
 from etl_pipeline.pipeline.events import (
     ChunkDone,
@@ -19,22 +24,17 @@ from etl_pipeline.pipeline.events import (
     TableStarted,
 )
 from etl_pipeline.pipeline.explain import explained
-from etl_pipeline.pipeline.plan import Refusal, RunPlan
-from etl_pipeline.pipeline.work import Work, explain_failure, retrying, work_on_tables
+from etl_pipeline.pipeline.plan import RefusedTable, RunPlan
+from etl_pipeline.pipeline.table_worker import Work, explain_failure, retrying, work_on_tables
+from etl_pipeline.replicate.corrections import describe_corrections
+from etl_pipeline.replicate.recall import recall_table
+from etl_pipeline.replicate.scrub_budget import NO_SCRUB_SCOPE
+from etl_pipeline.replicate.strategy import GRADES, Rules
+from etl_pipeline.replicate.table import ReplicateResult, Replication, replicate_table
 from etl_pipeline.schema.drift import FOLLOW
-from etl_pipeline.sync.databases import lend_postgres
-from etl_pipeline.sync.drift_log import TableDrift
-from etl_pipeline.sync.lanes import Lanes
-from etl_pipeline.sync.load import load_table
-from etl_pipeline.sync.load_job import Loaded
-from etl_pipeline.sync.look import NO_LOOK
-from etl_pipeline.sync.mended import describe_mended
-from etl_pipeline.sync.proof import TableOutcome
-from etl_pipeline.sync.remembered import recall_table
-from etl_pipeline.sync.replicate import Replicated, Replication, replicate_table
-from etl_pipeline.sync.rules import GRADES, Rules
-from etl_pipeline.sync.runs import Started
-from etl_pipeline.transfer.select import TableText
+from etl_pipeline.state.records import TableOutcome
+from etl_pipeline.state.runs import Started
+from etl_pipeline.transfer.select import RenderedTable
 
 log = logging.getLogger(__name__)
 
@@ -44,14 +44,14 @@ class Copying:
     """What tables are copied with.
 
     Attributes:
-        lanes: Where chunks are read and written.
+        workers: Where chunks are read and written.
         replication: What is known of the replication database.
         started: The run, and what it goes on with.
         checks: What of the copies is looked at again.
         only: The hop that is made, ``replicate`` or ``load``; None for both.
     """
 
-    lanes: Lanes
+    workers: Workers
     replication: Replication
     started: Started
     checks: Checks
@@ -63,7 +63,7 @@ def run_tables(
 ) -> Generator[TableOutcome]:
     """Copy every table of *plan*; as ``work_on_tables``."""
 
-    def refuse(refusal: Refusal) -> TableOutcome:
+    def refuse(refusal: RefusedTable) -> TableOutcome:
         error = refusal.error
         return TableOutcome(refusal.table, "none", error=error.what, fix=error.fix)
 
@@ -72,7 +72,7 @@ def run_tables(
     )
 
 
-def _copy_table(text: TableText, plan: RunPlan, work: Work, copying: Copying) -> TableOutcome:
+def _copy_table(text: RenderedTable, plan: RunPlan, work: Work, copying: Copying) -> TableOutcome:
     """Both hops of a table, with retries of faults that can pass; never raises but to stop."""
     rules = plan.rules[text.name]
     before = copying.started.finished.get(text.name)
@@ -84,7 +84,7 @@ def _copy_table(text: TableText, plan: RunPlan, work: Work, copying: Copying) ->
         outcome = TableOutcome(text.name, rules.strategy)
         drift = TableDrift(plan.drift.get(text.name, FOLLOW))
         try:
-            work.peace.check_open(text.name, "not begun")
+            work.throttle.check_open(text.name, "not begun")
             retrying(
                 text.name, work, lambda: _copy_once(text, rules, work, copying, outcome, drift)
             )
@@ -106,7 +106,7 @@ def _copy_table(text: TableText, plan: RunPlan, work: Work, copying: Copying) ->
 
 
 def _copy_once(
-    text: TableText,
+    text: RenderedTable,
     rules: Rules,
     work: Work,
     copying: Copying,
@@ -116,26 +116,26 @@ def _copy_once(
     def report(hop: str) -> Callable[[int, int], None]:
         return lambda rows, size: work.listen(ChunkDone(text.name, hop, rows, size))
 
-    claim = copying.started.claim
+    lease = copying.started.lease
     _find_drift(text, rules, work, copying, drift)
     if copying.only == "load":
-        replicated = recall_table(text, copying.lanes, copying.replication)
+        replicated = recall_table(text, copying.workers, copying.replication)
     else:
         replicated = replicate_table(
             text,
-            copying.lanes,
+            copying.workers,
             copying.replication,
             rules,
-            claim,
+            lease,
             report=report("replicate"),
             drift=drift.policy,
-            look=copying.checks.replica.get(text.name, NO_LOOK),
+            look=copying.checks.replica.get(text.name, NO_SCRUB_SCOPE),
         )
         drift.note_replicated()
         copying.checks.note_replicated(text.name, replicated)
     if copying.only == "replicate":
         _record_replicated(drift, work, copying)
-        _fill_in(outcome, text, replicated, Loaded())
+        _fill_in(outcome, text, replicated, LoadResult())
         _take_back_proof(outcome)
         return
     with lend_postgres(work.databases.analytics, work.stop) as analytics:
@@ -143,13 +143,13 @@ def _copy_once(
             text,
             work.databases.schema,
             replicated,
-            copying.lanes,
+            copying.workers,
             analytics,
             rules,
-            claim,
+            lease,
             report=report("load"),
             drift=drift,
-            look=copying.checks.raw.get(text.name, NO_LOOK),
+            look=copying.checks.raw.get(text.name, NO_SCRUB_SCOPE),
         )
     copying.checks.note_loaded(text.name, loaded, marks_deletes=rules.marks_deletes)
     _fill_in(outcome, text, replicated, loaded)
@@ -164,7 +164,7 @@ def _take_back_proof(outcome: TableOutcome) -> None:
 
 
 def _fill_in(
-    outcome: TableOutcome, text: TableText, replicated: Replicated, loaded: Loaded
+    outcome: TableOutcome, text: RenderedTable, replicated: ReplicateResult, loaded: LoadResult
 ) -> None:
     """What both hops did, as the outcome of the table."""
     outcome.grade = GRADES[replicated.what]
@@ -177,24 +177,24 @@ def _fill_in(
     outcome.proven_at = replicated.proven_at
     outcome.watermark = replicated.watermark.value if replicated.watermark else None
     outcome.notes = [*replicated.notes, *loaded.notes]
-    outcome.mended = describe_mended([*replicated.mended, *loaded.mended])
+    outcome.corrections = describe_corrections([*replicated.corrections, *loaded.corrections])
     for (position, kind), count in replicated.altered.items():
         outcome.altered[text.columns[position].name, kind] += count
 
 
 def _find_drift(
-    text: TableText, rules: Rules, work: Work, copying: Copying, drift: TableDrift
+    text: RenderedTable, rules: Rules, work: Work, copying: Copying, drift: TableDrift
 ) -> None:
     """Compare the source's schema with those that the targets were loaded with."""
     with lend_postgres(work.databases.analytics, work.stop) as analytics:
-        copying.lanes.call(
-            lambda lane: drift.find(
+        copying.workers.call(
+            lambda worker: drift.find(
                 text,
-                lane.replication,
+                worker.replication,
                 analytics,
                 schema=work.databases.schema,
                 collations=copying.replication.collations,
-                run_id=copying.started.claim.run_id,
+                run_id=copying.started.lease.run_id,
                 marks_deletes=rules.marks_deletes,
             )
         )
@@ -204,13 +204,13 @@ def _record_replicated(drift: TableDrift, work: Work, copying: Copying) -> None:
     """Record that replication has followed, and ``raw`` is left to another run."""
     if drift.events:
         with lend_postgres(work.databases.analytics, work.stop) as analytics:
-            drift.record(analytics, copying.started.claim.run_id)
+            drift.record(analytics, copying.started.lease.run_id)
 
 
 def _record_refused(drift: TableDrift, work: Work, copying: Copying) -> None:
     """Record that changes were not followed; the table's own error is shown in any case."""
     try:
         with lend_postgres(work.databases.analytics, work.stop) as analytics:
-            drift.refuse(analytics, copying.started.claim.run_id)
+            drift.refuse(analytics, copying.started.lease.run_id)
     except (psycopg.Error, SQLAlchemyError) as error:
         log.warning("a refused change could not be recorded: %s", explained(error, "analytics"))

@@ -9,16 +9,16 @@ import psycopg
 
 from etl_pipeline.config.models import Drift, TableConfig
 from etl_pipeline.errors import DriftError, SchemaError
-from etl_pipeline.pipeline.plan import Refusal, RunPlan, plan_run
+from etl_pipeline.load.drift_log import mark_done, write_events
+from etl_pipeline.load.views import name_dependents
+from etl_pipeline.pipeline.plan import RefusedTable, RunPlan, plan_run
 from etl_pipeline.pipeline.source import Sight
 from etl_pipeline.schema.catalog import Table
 from etl_pipeline.schema.ddl import add_raw_key, create_raw, create_replica
-from etl_pipeline.schema.decision import DriftEvent, Verdict
-from etl_pipeline.schema.drift import DriftPolicy, Kind
+from etl_pipeline.schema.drift import ChangeKind, DriftPolicy
+from etl_pipeline.schema.drift_decision import DriftEvent, Verdict
 from etl_pipeline.schema.names import quote_postgres
-from etl_pipeline.sync.dependents import name_dependents
-from etl_pipeline.sync.drift_log import mark_done, write_events
-from etl_pipeline.sync.source_tables import KnownTables, record_tables
+from etl_pipeline.state.source_tables import KnownTables, record_tables
 from etl_pipeline.transfer.select import render_table
 
 
@@ -188,7 +188,7 @@ def refuse_absent(carried: Carried) -> RunPlan:
     words = "the source has it no more, so there is nothing to compare with; its copies stay"
     said = {refusal.table for refusal in carried.plan.refused}
     refusals = [
-        Refusal(name, SchemaError(words, where=name, fix=fix))
+        RefusedTable(name, SchemaError(words, where=name, fix=fix))
         for name, fix in carried.absent.items()
         if name not in said
     ]
@@ -267,14 +267,14 @@ def _event_of_new(table: Table, wishes: Wishes, is_carried: bool, is_frozen: boo
     detail = f"{count} column{'' if count == 1 else 's'}"
     if table.flaw:
         detail = f"{detail} seen; {table.flaw.what}"
-        return DriftEvent(table.name, Kind.TABLE_ADDED, "", detail, "report")
+        return DriftEvent(table.name, ChangeKind.TABLE_ADDED, "", detail, "report")
     if is_frozen:
         replica, raw = _make_both(table, wishes.schema)
-        return DriftEvent(table.name, Kind.TABLE_ADDED, "", detail, "refuse", replica, raw)
+        return DriftEvent(table.name, ChangeKind.TABLE_ADDED, "", detail, "refuse", replica, raw)
     if is_carried and wishes.asks_for(table.name):
-        return DriftEvent(table.name, Kind.TABLE_ADDED, "", detail, "follow")
+        return DriftEvent(table.name, ChangeKind.TABLE_ADDED, "", detail, "follow")
     why = "this run does not ask for it" if is_carried else "tables.yml does not name it"
-    return DriftEvent(table.name, Kind.TABLE_ADDED, "", f"{detail}; {why}", "report")
+    return DriftEvent(table.name, ChangeKind.TABLE_ADDED, "", f"{detail}; {why}", "report")
 
 
 def _make_both(table: Table, schema: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -294,19 +294,21 @@ def _make_both(table: Table, schema: str) -> tuple[tuple[str, ...], tuple[str, .
 
 def _event_of_back(name: str, *, is_frozen: bool) -> DriftEvent:
     verdict: Verdict = "refuse" if is_frozen else "follow"
-    return DriftEvent(name, Kind.TABLE_ADDED, "", "it is back", verdict)
+    return DriftEvent(name, ChangeKind.TABLE_ADDED, "", "it is back", verdict)
 
 
 def _event_of_gone(name: str, *, is_frozen: bool) -> DriftEvent:
     if is_frozen:
-        return DriftEvent(name, Kind.TABLE_DROPPED, "", "it would be marked as gone", "refuse")
-    return DriftEvent(name, Kind.TABLE_DROPPED, "", "its copies stay as they are", "follow")
+        return DriftEvent(
+            name, ChangeKind.TABLE_DROPPED, "", "it would be marked as gone", "refuse"
+        )
+    return DriftEvent(name, ChangeKind.TABLE_DROPPED, "", "its copies stay as they are", "follow")
 
 
 def _refusing(plan: RunPlan, refused: Mapping[str, SchemaError]) -> RunPlan:
     """*plan* with the tables refused that come or go, and are not to."""
     others = [refusal for refusal in plan.refused if refusal.table not in refused]
-    refusals = [Refusal(name, error) for name, error in refused.items()]
+    refusals = [RefusedTable(name, error) for name, error in refused.items()]
     tables = tuple(text for text in plan.tables if text.name not in refused)
     return replace(plan, tables=tables, refused=(*others, *refusals))
 

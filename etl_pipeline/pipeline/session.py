@@ -22,13 +22,15 @@ from etl_pipeline.config.databases import REQUIRED_KEYS
 from etl_pipeline.config.loading import find_taken_schema
 from etl_pipeline.config.models import TableConfig
 from etl_pipeline.core import ConnectionFactory, create_connection_manager
+from etl_pipeline.core.cancellation import Cancellation
+from etl_pipeline.core.databases import Databases, lend_mysql, lend_postgres, place_of
+from etl_pipeline.core.driver_errors import explain, find_place, note_place
 from etl_pipeline.core.encoding import refuse_encoding
-from etl_pipeline.core.faults import explain, find_place, note_place
-from etl_pipeline.core.line import Line, read_line, warn_of_open
-from etl_pipeline.core.peace import Peace, read_manners, utc_now
+from etl_pipeline.core.encryption import ConnectionSecurity, read_line, warn_of_open
 from etl_pipeline.core.pooler import refuse_pooler
 from etl_pipeline.core.same_server import refuse_same_server_database
-from etl_pipeline.core.stop import Stop
+from etl_pipeline.core.throttle import Throttle, read_throttle_limits, utc_now
+from etl_pipeline.core.workers import Workers
 from etl_pipeline.errors import (
     ConfigurationError,
     EtlError,
@@ -50,21 +52,19 @@ from etl_pipeline.pipeline.selection import (
 )
 from etl_pipeline.pipeline.source import Sight, Source, read_source_of
 from etl_pipeline.pipeline.summary import Compared, RunSummary
-from etl_pipeline.pipeline.work import Work
+from etl_pipeline.pipeline.table_worker import Work
+from etl_pipeline.replicate.ownership import drop_ours
+from etl_pipeline.replicate.table import Replication
 from etl_pipeline.schema.catalog import Table
 from etl_pipeline.schema.names import is_ours, quote_mysql
 from etl_pipeline.schema.types import fit_replica
-from etl_pipeline.sync import origin, replica, runs, state
-from etl_pipeline.sync.claim import Claim, take_replicas
-from etl_pipeline.sync.databases import Databases, lend_mysql, lend_postgres, place_of
-from etl_pipeline.sync.foreign import drop_ours
-from etl_pipeline.sync.lanes import Lanes
-from etl_pipeline.sync.proof import TableOutcome
-from etl_pipeline.sync.replica_state import open_replicas
-from etl_pipeline.sync.replicate import Replication
-from etl_pipeline.sync.run_sessions import end_left_sessions, mark_sessions
-from etl_pipeline.sync.runs import Selection, Started
-from etl_pipeline.sync.source_tables import read_known_tables
+from etl_pipeline.state import origin, replicas, runs, warehouse
+from etl_pipeline.state.records import TableOutcome
+from etl_pipeline.state.replica_tables import open_replicas
+from etl_pipeline.state.run_lease import Lease, take_replicas
+from etl_pipeline.state.run_sessions import end_left_sessions, mark_sessions
+from etl_pipeline.state.runs import Selection, Started
+from etl_pipeline.state.source_tables import read_known_tables
 
 log = logging.getLogger(__name__)
 
@@ -83,9 +83,9 @@ class Session:
     catalog: dict[str, Table]
     sight: Sight
     width: _Width
-    stop: Stop
-    peace: Peace
-    lines: Sequence[Line]
+    stop: Cancellation
+    throttle: Throttle
+    lines: Sequence[ConnectionSecurity]
 
 
 @contextlib.contextmanager
@@ -102,12 +102,12 @@ def open_session(
     """
     _refuse_faults(settings)
     schema = settings.get_database_config(DatabaseType.ANALYTICS)["schema"]
-    stop = Stop()
-    manners = read_manners(settings, outside_window=outside_window)
-    peace = Peace(manners, wait=stop.wait, now=now)
-    peace.check_begin()
+    stop = Cancellation()
+    throttle_limits = read_throttle_limits(settings, outside_window=outside_window)
+    throttle = Throttle(throttle_limits, wait=stop.wait, now=now)
+    throttle.check_begin()
     databases = Databases(
-        source=ConnectionFactory.get_source_connection(settings, peace, stop),
+        source=ConnectionFactory.get_source_connection(settings, throttle, stop),
         replication=ConnectionFactory.get_replication_connection(settings, stop),
         analytics=ConnectionFactory.get_analytics_connection(
             settings, PostgresSchema(schema), stop
@@ -122,7 +122,9 @@ def open_session(
         _warn_of_write_privileges(databases, source.sight.writes)
         width = _find_width(settings, databases)
         _refuse_small_pools(databases, width)
-        yield Session(settings, databases, source.tables, source.sight, width, stop, peace, lines)
+        yield Session(
+            settings, databases, source.tables, source.sight, width, stop, throttle, lines
+        )
     finally:
         databases.dispose()
 
@@ -137,7 +139,7 @@ def open_warehouse(settings: Settings) -> Iterator[psycopg.Connection]:
     engine = ConnectionFactory.get_analytics_raw_connection(settings)
     try:
         _try_connection(engine, "analytics")
-        with lend_postgres(engine, Stop()) as connection:
+        with lend_postgres(engine, Cancellation()) as connection:
             yield connection
             connection.rollback()
     finally:
@@ -222,16 +224,16 @@ def run_once(
             origins = check_source(session, accepts=accept_source)
             started = runs.start_run(control.connection, selection, session.lines)
             origin.record_analytics(control.connection, origins.source)
-            log.debug("run %d: %s", started.claim.run_id, session.width)
-            work = Work(session.databases, session.stop, listen, session.peace, keep_trace)
-            with runs.beating(lambda: control.connection, started.claim.run_id):
+            log.debug("run %d: %s", started.lease.run_id, session.width)
+            work = Work(session.databases, session.stop, listen, session.throttle, keep_trace)
+            with runs.beating(lambda: control.connection, started.lease.run_id):
                 outcomes, done = _run(session, carried, work, control, started, only, origins)
             runs.forget_old_runs(control.connection, settings.pipeline.general.history_days)
     notes = [*origins.notes, *warn_of_open(session.lines), *carried.plan.notes, *done.notes]
     if started.continues:
         notes.insert(0, f"run {started.continues} was cut off, and this one went on with it")
     seconds = time.monotonic() - clock
-    run_id = started.claim.run_id
+    run_id = started.lease.run_id
     return RunSummary(
         run_id,
         settings.environment,
@@ -240,7 +242,7 @@ def run_once(
         outcomes,
         notes,
         only,
-        session.peace.ledger.read(),
+        session.throttle.ledger.read(),
         came_and_went=carried.events,
         continues=started.continues,
         compared=done.compared,
@@ -268,28 +270,28 @@ def _run(
 
     Each table is recorded, and so is how the run ended.
     """
-    run_id = started.claim.run_id
+    run_id = started.lease.run_id
     outcome = "stopped"
     outcomes: list[TableOutcome] = []
     try:
         record_carried(control.connection, run_id, carried)
-        replication = open_replication(session, started.claim, origins)
+        replication = open_replication(session, started.lease, origins)
         with (
-            ThreadPoolExecutor(session.width.lanes) as threads,
+            ThreadPoolExecutor(session.width.workers) as threads,
             ThreadPoolExecutor(session.width.tables) as executor,
         ):
-            lanes = Lanes(session.databases, threads, session.width.lanes, session.stop)
+            workers = Workers(session.databases, threads, session.width.workers, session.stop)
             tables = [text.name for text in carried.plan.tables]
             scrub_seconds = session.settings.pipeline.verify.scrub_seconds
             checks = begin_checks(session.databases, work.stop, control, tables, scrub_seconds)
-            copying = Copying(lanes, replication, started, checks, only)
+            copying = Copying(workers, replication, started, checks, only)
             with contextlib.closing(run_tables(carried.plan, work, copying, executor)) as known:
                 for table in known:
-                    state.record_table(control.keep(), run_id, table)
+                    warehouse.record_table(control.keep(), run_id, table)
                     outcomes.append(table)
             compared = end_checks(session.databases, work.stop, control, checks)
         outcome = "failed" if any(o.error for o in outcomes) else "succeeded"
-        outcome = "stopped" if session.peace.is_closed else outcome
+        outcome = "stopped" if session.throttle.is_closed else outcome
     except EtlError:
         outcome = "failed"
         raise
@@ -298,7 +300,7 @@ def _run(
         outcome = "failed"
         raise explain(error, f"run {run_id}") from error
     finally:
-        state.record_burden(control.keep(), run_id, session.peace.ledger.read())
+        warehouse.record_source_usage(control.keep(), run_id, session.throttle.ledger.read())
         runs.finish_run(control.keep(), run_id, outcome)
     compared = compared.of({o.table for o in outcomes if not o.error})
     return outcomes, _Done(replication.notes, compared)
@@ -344,7 +346,7 @@ def configured_tables(settings: Settings) -> dict[str, TableConfig]:
     return {name: settings.get_table_config(name) for name in settings.tables()}
 
 
-def _try_connection(engine: Engine, name: str) -> Line:
+def _try_connection(engine: Engine, name: str) -> ConnectionSecurity:
     """Say which database cannot be used, and where it is, before anything is begun."""
     try:
         line = read_line(engine, name)
@@ -374,13 +376,13 @@ def _is_mariadb(engine: Engine) -> bool:
     return bool(dialect.is_mariadb)
 
 
-def open_replication(session: Session, claim: Claim, origins: Origins) -> Replication:
-    """Make the replication database *claim*'s own, drop what a killed run left, and look at it."""
+def open_replication(session: Session, lease: Lease, origins: Origins) -> Replication:
+    """Make the replication database *lease*'s own, drop what a killed run left, and look at it."""
     databases = session.databases
     mark_sessions(databases.replication, databases.analytics)
     try:
         with lend_mysql(databases.replication, session.stop) as connection:
-            takes_infile, version = _prepare_replication(connection, claim, origins)
+            takes_infile, version = _prepare_replication(connection, lease, origins)
     except pymysql.err.MySQLError as error:
         raise explain(error, place_of(databases.replication, "replication")) from error
     with lend_mysql(databases.source, session.stop) as source, source.cursor() as cursor:
@@ -389,18 +391,18 @@ def open_replication(session: Session, claim: Claim, origins: Origins) -> Replic
     return Replication(versions, read_collations(databases), bool(takes_infile))
 
 
-def _prepare_replication(connection: Any, claim: Claim, origins: Origins) -> tuple[int, str]:
+def _prepare_replication(connection: Any, lease: Lease, origins: Origins) -> tuple[int, str]:
     """Whether the server takes LOAD DATA LOCAL, and its version."""
     end_left_sessions(connection)
     open_replicas(connection)
-    take_replicas(connection, claim)
+    take_replicas(connection, lease)
     origin.record_replication(connection, origins.source, origins.replication)
     with connection.cursor() as cursor:
         cursor.execute("SHOW TABLES")
         for (name,) in cursor.fetchall():
-            left = replica.read_replica(connection, name) if is_ours(name) else None
-            if is_ours(name) and not (left and left.finished_by(claim)):
-                replica.forget(connection, name)
+            left = replicas.read_replica(connection, name) if is_ours(name) else None
+            if is_ours(name) and not (left and left.finished_by(lease)):
+                replicas.forget(connection, name)
                 connection.commit()
                 # Somebody else's stays; where it is in the way, its table says so.
                 with contextlib.suppress(SchemaError):
@@ -429,10 +431,10 @@ def read_collations(databases: Databases) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Width:
-    """How much is done at once: *tables* at work, and *lanes* that read and write their chunks."""
+    """How much is done at once: *tables*, and *workers* that read and write their chunks."""
 
     tables: int
-    lanes: int
+    workers: int
 
 
 def _find_width(settings: Settings, databases: Databases) -> _Width:
@@ -462,7 +464,7 @@ def _refuse_small_pools(databases: Databases, width: _Width) -> None:
     """
     for engine, name in databases.named():
         is_mysql = engine is not databases.analytics
-        needed = (max(width.lanes, width.tables) if is_mysql else width.tables) + 1
+        needed = (max(width.workers, width.tables) if is_mysql else width.tables) + 1
         room = _room(engine)
         if room < needed:
             lower = "source.connections and general.parallel_tables"

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine
 
 from etl_pipeline.core import create_connection_manager
-from etl_pipeline.core.faults import explain, is_passing, is_privilege, is_too_long
+from etl_pipeline.core.driver_errors import explain, is_passing, is_privilege, is_too_long
 from etl_pipeline.core.grant_statements import grant_source
 from etl_pipeline.core.grants import (
     Grant,

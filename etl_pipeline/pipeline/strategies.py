@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from etl_pipeline.config.models import TableConfig
 from etl_pipeline.errors import SchemaError
+from etl_pipeline.replicate.strategy import Rules
 from etl_pipeline.schema.catalog import Column, Table
-from etl_pipeline.sync.rules import Rules
 
 _STAMP_TYPES = ("timestamp", "datetime")
 

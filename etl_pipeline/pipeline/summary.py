@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from etl_pipeline.core.burden import Burden
-from etl_pipeline.schema.decision import DriftEvent
-from etl_pipeline.sync.proof import TableOutcome
+from etl_pipeline.core.source_usage import SourceUsage
+from etl_pipeline.schema.drift_decision import DriftEvent
+from etl_pipeline.state.records import TableOutcome
 
 if TYPE_CHECKING:  # a run needs nothing of what compares, and starts sooner without it
     from etl_pipeline.verify.compare import Scope
@@ -51,7 +51,7 @@ class RunSummary:
         seconds: Wall time of the whole run.
         notes: Sentences about the run as a whole.
         only: The hop that was made, ``replicate`` or ``load``; None for both.
-        burden: What the source had to bear.
+        source_usage: What the source had to bear.
         came_and_went: Tables that the source has since the last run, and has no more.
         continues: The run that it went on with; None for none.
         compared: How old the proofs of the copies are, of tables that did not fail.
@@ -64,7 +64,7 @@ class RunSummary:
     outcomes: Sequence[TableOutcome]
     notes: Sequence[str] = ()
     only: str | None = None
-    burden: Burden = field(default_factory=Burden)
+    source_usage: SourceUsage = field(default_factory=SourceUsage)
     came_and_went: Sequence[DriftEvent] = ()
     continues: int | None = None
     compared: Compared = field(default_factory=Compared)

@@ -7,13 +7,13 @@ import time
 from collections.abc import Generator, Iterator
 from concurrent.futures import Executor
 
+from etl_pipeline.core.databases import lend_mysql, lend_postgres
 from etl_pipeline.errors import StoppedError
 from etl_pipeline.pipeline.events import ChunkDone, TableFinished, TableStarted
-from etl_pipeline.pipeline.plan import Refusal, RunPlan
-from etl_pipeline.pipeline.work import Work, explain_failure, retrying, work_on_tables
+from etl_pipeline.pipeline.plan import RefusedTable, RunPlan
+from etl_pipeline.pipeline.table_worker import Work, explain_failure, retrying, work_on_tables
 from etl_pipeline.schema.drift import FOLLOW
-from etl_pipeline.sync.databases import lend_mysql, lend_postgres
-from etl_pipeline.transfer.select import TableText
+from etl_pipeline.transfer.select import RenderedTable
 from etl_pipeline.verify.compare import Comparison, Scope
 from etl_pipeline.verify.findings import Findings, verify_table
 from etl_pipeline.verify.verdict import Verdict
@@ -24,7 +24,7 @@ def verify_tables(
 ) -> Generator[Findings]:
     """Compare every table of *plan* in the three databases; as ``work_on_tables``."""
 
-    def refuse(refusal: Refusal) -> Findings:
+    def refuse(refusal: RefusedTable) -> Findings:
         error = refusal.error
         return Findings(Verdict(refusal.table, error=error.what, fix=error.fix))
 
@@ -33,7 +33,7 @@ def verify_tables(
     )
 
 
-def _verify_table(text: TableText, plan: RunPlan, work: Work, scope: Scope) -> Findings:
+def _verify_table(text: RenderedTable, plan: RunPlan, work: Work, scope: Scope) -> Findings:
     started = time.monotonic()
     work.listen(TableStarted(text.name, text.table.rows_estimate))
 
@@ -56,7 +56,7 @@ def _verify_table(text: TableText, plan: RunPlan, work: Work, scope: Scope) -> F
 
 @contextlib.contextmanager
 def open_comparison(
-    text: TableText, plan: RunPlan, work: Work, scope: Scope
+    text: RenderedTable, plan: RunPlan, work: Work, scope: Scope
 ) -> Iterator[Comparison]:
     """A table of *plan* with connections to compare it by, which are lent for the block."""
     databases, stop = work.databases, work.stop

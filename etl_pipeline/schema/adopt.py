@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from etl_pipeline.schema.actual_table import LOADED_AT_TYPE, ActualTable
 from etl_pipeline.schema.alter_raw import add_column, change_key
 from etl_pipeline.schema.catalog import Table
 from etl_pipeline.schema.names import LOADED_AT, postgres_name, quote_postgres
-from etl_pipeline.schema.standing import LOADED_AT_TYPE, StandingTable
 from etl_pipeline.schema.types import CarriedColumn
 
 REPLACED_SUFFIX = "_replaced"
@@ -32,44 +32,44 @@ class Adoption:
 
 
 def adopt_table(
-    source: Table, columns: Sequence[CarriedColumn], standing: StandingTable, *, schema: str
+    source: Table, columns: Sequence[CarriedColumn], actual: ActualTable, *, schema: str
 ) -> Adoption:
-    """How *standing* becomes the table that carries *columns* of *source*."""
-    misfits = tuple(sorted(_find_misfits(columns, standing)))
+    """How *actual* becomes the table that carries *columns* of *source*."""
+    misfits = tuple(sorted(_find_misfits(columns, actual)))
     target = quote_postgres(schema, source.name)
     if misfits:
         return Adoption(misfits, (rename_replaced(source.name, schema),), None, {})
     expected = {postgres_name(carried.name): carried for carried in columns}
     key = tuple(postgres_name(name) for name in source.primary_key)
-    missing = (c for name, c in expected.items() if name not in standing.columns)
+    missing = (c for name, c in expected.items() if name not in actual.columns)
     adds = [statement for carried in missing for statement in add_column(target, carried)]
-    if LOADED_AT not in standing.columns:
+    if LOADED_AT not in actual.columns:
         adds.append(
             f"ALTER TABLE {target} ADD COLUMN {quote_postgres(LOADED_AT)} {LOADED_AT_TYPE} "
             "NOT NULL DEFAULT now()"
         )
     unkey: tuple[str, ...] = ()
     rekey = None
-    if standing.key != key:
-        unkey, rekey = change_key((schema, source.name), standing.key, standing.key_name, key)
+    if actual.key != key:
+        unkey, rekey = change_key((schema, source.name), actual.key, actual.key_name, key)
     loosen = [
         f"ALTER TABLE {target} ALTER COLUMN {quote_postgres(name)} DROP NOT NULL"
-        for name, column in standing.columns.items()
-        if not column.is_nullable and name not in (*key, *standing.key, LOADED_AT)
+        for name, column in actual.columns.items()
+        if not column.is_nullable and name not in (*key, *actual.key, LOADED_AT)
     ]
     kept = {
         name: column.type
-        for name, column in standing.columns.items()
+        for name, column in actual.columns.items()
         if name not in expected and name != LOADED_AT
     }
     return Adoption((), (*unkey, *loosen, *adds), rekey, kept)
 
 
-def _find_misfits(columns: Sequence[CarriedColumn], standing: StandingTable) -> list[str]:
+def _find_misfits(columns: Sequence[CarriedColumn], actual: ActualTable) -> list[str]:
     expected = {postgres_name(c.name): c.postgres_type for c in columns}
     found = []
     for name, type_ in {**expected, LOADED_AT: LOADED_AT_TYPE}.items():
-        column = standing.columns.get(name)
+        column = actual.columns.get(name)
         if column is None:
             continue
         if column.type != type_:

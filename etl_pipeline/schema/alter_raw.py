@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from etl_pipeline.errors import SchemaError
+from etl_pipeline.schema.actual_table import ActualTable
 from etl_pipeline.schema.casts import cast_value
 from etl_pipeline.schema.catalog import Column, Table
 from etl_pipeline.schema.ddl import raw_comment
-from etl_pipeline.schema.drift import Change, DriftPolicy, Kind
+from etl_pipeline.schema.drift import ChangeKind, DriftPolicy, SchemaChange
 from etl_pipeline.schema.loaded import LoadedTable
 from etl_pipeline.schema.names import (
     DELETED_AT,
@@ -19,7 +20,6 @@ from etl_pipeline.schema.names import (
     quote_text,
     raw_key_name,
 )
-from etl_pipeline.schema.standing import StandingTable
 from etl_pipeline.schema.types import CarriedColumn, Mode
 
 
@@ -58,7 +58,7 @@ class RawTarget:
     source: Table
     columns: Sequence[CarriedColumn]
     loaded: LoadedTable
-    standing: StandingTable
+    actual: ActualTable
 
     @property
     def quoted(self) -> str:
@@ -72,13 +72,13 @@ class RawTarget:
 
 
 def with_raw_changes(
-    changes: Sequence[Change], target: RawTarget, policy: DriftPolicy
-) -> list[Change]:
+    changes: Sequence[SchemaChange], target: RawTarget, policy: DriftPolicy
+) -> list[SchemaChange]:
     """*changes* of the source, and those that only ``raw`` sees.
 
     ``tables.yml`` may choose another type, or drop columns that were kept until now.
     """
-    retyped = {c.subject for c in changes if c.kind is Kind.COLUMN_RETYPED}
+    retyped = {c.subject for c in changes if c.kind is ChangeKind.COLUMN_RETYPED}
     olds = _old_names(changes)
     found = list(changes)
     for carried in target.columns:
@@ -86,15 +86,17 @@ def with_raw_changes(
         if carried.name not in retyped and before not in (None, carried.postgres_type):
             detail = f"{before} → {carried.postgres_type} in raw"
             column = carried.column
-            found.append(Change(Kind.COLUMN_RETYPED, column.name, detail, column, column))
+            found.append(
+                SchemaChange(ChangeKind.COLUMN_RETYPED, column.name, detail, column, column)
+            )
     if policy.drops:
         shown = {postgres_name(name) for name in target.types}
         kept = (name for name in target.loaded.kept if name not in shown)
-        found += [Change(Kind.COLUMN_DROPPED, name, "kept until now") for name in kept]
+        found += [SchemaChange(ChangeKind.COLUMN_DROPPED, name, "kept until now") for name in kept]
     return found
 
 
-def alter_raw(changes: Sequence[Change], target: RawTarget, policy: DriftPolicy) -> RawSteps:
+def alter_raw(changes: Sequence[SchemaChange], target: RawTarget, policy: DriftPolicy) -> RawSteps:
     """The steps that make *target* follow *changes*, as ``with_raw_changes`` gives them."""
     renames, drops = _rename_columns(changes, target), _drop_columns(changes, target, policy)
     adds, retypes = _add_columns(changes, target), _find_retypes(changes, target)
@@ -102,13 +104,17 @@ def alter_raw(changes: Sequence[Change], target: RawTarget, policy: DriftPolicy)
     retyping = [retype_columns(target.quoted, retypes)] if retypes else []
     unkey, rekey = _change_key(changes, target)
 
-    def carry_out(change: Change) -> tuple[str, ...]:
+    def carry_out(change: SchemaChange) -> tuple[str, ...]:
         name = change.subject
-        if change.kind in (Kind.INDEX_ADDED, Kind.INDEX_DROPPED, Kind.COLUMNS_REORDERED):
+        if change.kind in (
+            ChangeKind.INDEX_ADDED,
+            ChangeKind.INDEX_DROPPED,
+            ChangeKind.COLUMNS_REORDERED,
+        ):
             return ()
-        if change.kind is Kind.KEY_CHANGED:
+        if change.kind is ChangeKind.KEY_CHANGED:
             return (*unkey, *([rekey] if rekey else []))
-        is_retyped = change.kind in (Kind.COLUMN_RETYPED, Kind.COLUMN_ADDED)
+        is_retyped = change.kind in (ChangeKind.COLUMN_RETYPED, ChangeKind.COLUMN_ADDED)
         return (
             *(one[name] for one in (renames, drops) if name in one),
             *adds.get(name, ()),
@@ -127,16 +133,16 @@ def alter_raw(changes: Sequence[Change], target: RawTarget, policy: DriftPolicy)
     )
 
 
-def _old_names(changes: Sequence[Change]) -> dict[str, str]:
+def _old_names(changes: Sequence[SchemaChange]) -> dict[str, str]:
     """Old name by new name of the columns that were renamed."""
     return {
         change.after.name: change.before.name
         for change in changes
-        if change.kind is Kind.COLUMN_RENAMED and change.before and change.after
+        if change.kind is ChangeKind.COLUMN_RENAMED and change.before and change.after
     }
 
 
-def _rename_columns(changes: Sequence[Change], target: RawTarget) -> dict[str | None, str]:
+def _rename_columns(changes: Sequence[SchemaChange], target: RawTarget) -> dict[str | None, str]:
     for new in _old_names(changes):
         if postgres_name(new) in target.loaded.kept:
             raise SchemaError(
@@ -152,15 +158,15 @@ def _rename_columns(changes: Sequence[Change], target: RawTarget) -> dict[str | 
     }
 
 
-def _added(changes: Sequence[Change]) -> dict[str, Column]:
+def _added(changes: Sequence[SchemaChange]) -> dict[str, Column]:
     return {
         change.after.name: change.after
         for change in changes
-        if change.kind is Kind.COLUMN_ADDED and isinstance(change.after, Column)
+        if change.kind is ChangeKind.COLUMN_ADDED and isinstance(change.after, Column)
     }
 
 
-def _add_columns(changes: Sequence[Change], target: RawTarget) -> dict[str | None, list[str]]:
+def _add_columns(changes: Sequence[SchemaChange], target: RawTarget) -> dict[str | None, list[str]]:
     """Columns that ``raw`` has not; one that was kept is there already."""
     added = _added(changes)
     return {
@@ -192,17 +198,17 @@ def _old_rows_get(carried: CarriedColumn) -> str | None:
     return f"{quote_text(default)}::{carried.postgres_type}"
 
 
-def _is_dropped(change: Change, policy: DriftPolicy) -> bool:
+def _is_dropped(change: SchemaChange, policy: DriftPolicy) -> bool:
     """Whether ``raw`` loses the column: what ``tables.yml`` excludes is not to be kept there."""
-    is_dropped = change.kind is Kind.COLUMN_DROPPED and policy.drops
-    return is_dropped or change.kind is Kind.COLUMN_EXCLUDED
+    is_dropped = change.kind is ChangeKind.COLUMN_DROPPED and policy.drops
+    return is_dropped or change.kind is ChangeKind.COLUMN_EXCLUDED
 
 
 def _drop_columns(
-    changes: Sequence[Change], target: RawTarget, policy: DriftPolicy
+    changes: Sequence[SchemaChange], target: RawTarget, policy: DriftPolicy
 ) -> dict[str | None, str]:
     # A table that inherits from it keeps the column, and its values.
-    only = "ONLY " if target.standing.children else ""
+    only = "ONLY " if target.actual.children else ""
     return {
         change.subject: f"ALTER TABLE {only}{target.quoted} "
         f"DROP COLUMN {quote_postgres(change.subject)}"
@@ -212,20 +218,20 @@ def _drop_columns(
 
 
 def _find_kept(
-    changes: Sequence[Change], target: RawTarget, drops: Mapping[str | None, str]
+    changes: Sequence[SchemaChange], target: RawTarget, drops: Mapping[str | None, str]
 ) -> dict[str, str]:
     """What ``raw`` keeps afterwards: what it kept before and what goes now, less what returns."""
     kept = dict(target.loaded.kept)
     for change in changes:
         name = change.subject or ""
-        if change.kind is Kind.COLUMN_DROPPED and name in target.loaded.types:
+        if change.kind is ChangeKind.COLUMN_DROPPED and name in target.loaded.types:
             kept[postgres_name(name)] = target.loaded.types[name]
     gone = {postgres_name(name) for name in drops if name}
     here = {postgres_name(name) for name in target.types}
     return {name: type_ for name, type_ in kept.items() if name not in gone | here}
 
 
-def _find_retypes(changes: Sequence[Change], target: RawTarget) -> dict[str, tuple[str, str]]:
+def _find_retypes(changes: Sequence[SchemaChange], target: RawTarget) -> dict[str, tuple[str, str]]:
     olds, added = _old_names(changes), _added(changes)
     found = {}
     for name, after in target.types.items():
@@ -265,7 +271,7 @@ def retype_gone(table: str, name: str, before: str, after: str) -> str:
     )
 
 
-def _comment(changes: Sequence[Change], target: RawTarget) -> dict[str | None, str]:
+def _comment(changes: Sequence[SchemaChange], target: RawTarget) -> dict[str | None, str]:
     """Comments that follow; one that somebody else wrote in ``raw`` stays as it is."""
     found: dict[str | None, str] = {}
     for change in changes:
@@ -274,8 +280,8 @@ def _comment(changes: Sequence[Change], target: RawTarget) -> dict[str | None, s
             statement = _comment_column(target, before, after)
             if statement:
                 found[change.subject] = statement
-        if change.kind is Kind.COMMENT_CHANGED and change.subject is None:
-            theirs, ours = target.standing.comment, target.loaded.table.comment
+        if change.kind is ChangeKind.COMMENT_CHANGED and change.subject is None:
+            theirs, ours = target.actual.comment, target.loaded.table.comment
             if (theirs or "") == ours:
                 text = quote_text(target.source.comment) if target.source.comment else "NULL"
                 found[None] = f"COMMENT ON TABLE {target.quoted} IS {text}"
@@ -285,23 +291,25 @@ def _comment(changes: Sequence[Change], target: RawTarget) -> dict[str | None, s
 def _comment_column(target: RawTarget, before: object, after: Column) -> str | None:
     comment = raw_comment(after)
     if isinstance(before, Column):
-        standing = target.standing.columns.get(postgres_name(before.name))
-        is_ours = standing is not None and standing.comment == raw_comment(before)
+        actual = target.actual.columns.get(postgres_name(before.name))
+        is_ours = actual is not None and actual.comment == raw_comment(before)
         if not is_ours or comment == raw_comment(before):
             return None
     name = quote_postgres(target.schema, target.source.name, after.name)
     return f"COMMENT ON COLUMN {name} IS {quote_text(comment)}"
 
 
-def _change_key(changes: Sequence[Change], target: RawTarget) -> tuple[tuple[str, ...], str | None]:
+def _change_key(
+    changes: Sequence[SchemaChange], target: RawTarget
+) -> tuple[tuple[str, ...], str | None]:
     """What takes the key away and what makes the new one, where it is to be another."""
     news = {postgres_name(old): postgres_name(new) for new, old in _old_names(changes).items()}
     wanted = tuple(postgres_name(name) for name in target.source.primary_key)
-    standing = tuple(news.get(name, name) for name in target.standing.key)
-    if standing == wanted:
+    actual = tuple(news.get(name, name) for name in target.actual.key)
+    if actual == wanted:
         return (), None
     place = target.schema, target.source.name
-    return change_key(place, standing, target.standing.key_name, wanted)
+    return change_key(place, actual, target.actual.key_name, wanted)
 
 
 def change_key(

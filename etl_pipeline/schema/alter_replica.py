@@ -13,7 +13,7 @@ from etl_pipeline.schema.ddl import (
     replica_column,
     replica_comment,
 )
-from etl_pipeline.schema.drift import VOIDING, Change, Kind
+from etl_pipeline.schema.drift import VOIDING, ChangeKind, SchemaChange
 from etl_pipeline.schema.names import incoming_name, quote_mysql, quote_mysql_text, replaced_name
 
 
@@ -35,7 +35,7 @@ class ReplicaSteps:
 
 
 def alter_replica(
-    changes: Sequence[Change],
+    changes: Sequence[SchemaChange],
     source: Table,
     *,
     name: str,
@@ -62,8 +62,8 @@ def alter_replica(
     idle = {
         change
         for change in changes
-        if (change.kind is Kind.INDEX_DROPPED and change.subject in lacking)
-        or (change.kind is Kind.INDEX_ADDED and change.subject in refused)
+        if (change.kind is ChangeKind.INDEX_DROPPED and change.subject in lacking)
+        or (change.kind is ChangeKind.INDEX_ADDED and change.subject in refused)
     }
     every, changes = changes, [change for change in changes if change not in idle]
     if _is_rebuilt(changes, source):
@@ -72,11 +72,13 @@ def alter_replica(
     clauses = [(0, f"DROP KEY {quote_mysql(index)}") for index in sorted(unfit)]
     clauses += [one for change in changes if (one := _clause(change, collations))]
     distinct = sorted(dict.fromkeys(clauses), key=lambda one: one[0])
-    if any(c.kind is Kind.COMMENT_CHANGED and c.subject is None for c in changes):
+    if any(c.kind is ChangeKind.COMMENT_CHANGED and c.subject is None for c in changes):
         distinct.append((4, f"COMMENT={quote_mysql_text(replica_comment(source))}"))
     target = quote_mysql(name)
     altering = f"ALTER TABLE {target}\n  " + ",\n  ".join(clause for _, clause in distinct)
-    added = [c.after for c in changes if c.kind is Kind.INDEX_ADDED and isinstance(c.after, Index)]
+    added = [
+        c.after for c in changes if c.kind is ChangeKind.INDEX_ADDED and isinstance(c.after, Index)
+    ]
     indexing = add_indexes(added, name)
     plain = _drop_defaults(changes, target)
     statements = ([altering] if distinct else []) + plain + indexing
@@ -91,21 +93,21 @@ def alter_replica(
     )
 
 
-def _is_rebuilt(changes: Sequence[Change], source: Table) -> bool:
+def _is_rebuilt(changes: Sequence[SchemaChange], source: Table) -> bool:
     kinds = {change.kind for change in changes}
-    if kinds & {Kind.KEY_CHANGED, Kind.COLLATION_CHANGED}:
+    if kinds & {ChangeKind.KEY_CHANGED, ChangeKind.COLLATION_CHANGED}:
         return True
     if not source.primary_key and kinds & VOIDING:
         return True  # rows without a key are not compared one by one
     return any(
-        change.kind is Kind.COLUMN_RETYPED
+        change.kind is ChangeKind.COLUMN_RETYPED
         and change.subject in source.primary_key
         and not _are_integers(change)
         for change in changes
     )
 
 
-def _are_integers(change: Change) -> bool:
+def _are_integers(change: SchemaChange) -> bool:
     both = (change.before, change.after)
     return all(isinstance(one, Column) and one.data_type in INTEGER_TYPES for one in both)
 
@@ -120,12 +122,12 @@ def _rebuild(source: Table, name: str, collations: Collection[str]) -> tuple[str
     return (ddl.create, *ddl.indexes, swap, f"DROP TABLE {quote_mysql(replaced)}")
 
 
-def _clause(change: Change, collations: Collection[str]) -> tuple[int, str] | None:
+def _clause(change: SchemaChange, collations: Collection[str]) -> tuple[int, str] | None:
     """The part of the ALTER for *change*, after the number that it is sorted by."""
-    if change.kind is Kind.INDEX_DROPPED:
+    if change.kind is ChangeKind.INDEX_DROPPED:
         return 0, f"DROP KEY {quote_mysql(change.subject or '')}"
     before, after = change.before, change.after
-    if change.kind in (Kind.COLUMN_DROPPED, Kind.COLUMN_EXCLUDED):
+    if change.kind in (ChangeKind.COLUMN_DROPPED, ChangeKind.COLUMN_EXCLUDED):
         return 1, f"DROP COLUMN {quote_mysql(change.subject or '')}"
     if not isinstance(after, Column):
         return None
@@ -145,12 +147,12 @@ def old_rows_get(column: Column) -> str:
     return "" if column.default is None else quote_mysql_text(column.default)
 
 
-def _drop_defaults(changes: Sequence[Change], target: str) -> list[str]:
+def _drop_defaults(changes: Sequence[SchemaChange], target: str) -> list[str]:
     """A replica has no defaults: nothing may fill what is not sent."""
     names = [
         change.after.name
         for change in changes
-        if change.kind is Kind.COLUMN_ADDED
+        if change.kind is ChangeKind.COLUMN_ADDED
         and isinstance(change.after, Column)
         and old_rows_get(change.after)
     ]
@@ -159,14 +161,14 @@ def _drop_defaults(changes: Sequence[Change], target: str) -> list[str]:
 
 
 def _of_change(
-    change: Change, altering: str, plain: Sequence[str], indexing: Sequence[str]
+    change: SchemaChange, altering: str, plain: Sequence[str], indexing: Sequence[str]
 ) -> tuple[str, ...]:
-    if change.kind is Kind.COLUMNS_REORDERED:
+    if change.kind is ChangeKind.COLUMNS_REORDERED:
         return ()
-    if change.kind is Kind.COLUMN_ADDED:
+    if change.kind is ChangeKind.COLUMN_ADDED:
         name = quote_mysql(change.subject or "")
         return (altering, *(one for one in plain if f"ALTER COLUMN {name} " in one))
-    if change.kind is not Kind.INDEX_ADDED:
+    if change.kind is not ChangeKind.INDEX_ADDED:
         return (altering,)
     kept = quote_mysql(change.subject or "")
     return tuple(one for one in indexing if f"KEY {kept} (" in one)

@@ -16,7 +16,7 @@ from etl_pipeline.errors import SchemaError
 from etl_pipeline.schema.catalog import INTEGER_TYPES, Column, Index, IndexPart, Table
 
 
-class Kind(StrEnum):
+class ChangeKind(StrEnum):
     """What kind of change it is, as it is recorded."""
 
     COLUMN_ADDED = "column_added"
@@ -39,7 +39,12 @@ class Kind(StrEnum):
 
 
 VOIDING = frozenset(
-    {Kind.COLUMN_ADDED, Kind.COLUMN_TIGHTENED, Kind.COLUMN_RETYPED, Kind.COLUMNS_REORDERED}
+    {
+        ChangeKind.COLUMN_ADDED,
+        ChangeKind.COLUMN_TIGHTENED,
+        ChangeKind.COLUMN_RETYPED,
+        ChangeKind.COLUMNS_REORDERED,
+    }
 )
 """Changes after which a replica that was altered may hold other values than its digests say."""
 
@@ -74,7 +79,7 @@ FOLLOW = DriftPolicy()
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class SchemaChange:
     """One change of a table.
 
     Attributes:
@@ -84,14 +89,14 @@ class Change:
         after: The column or index that is; None where there is none.
     """
 
-    kind: Kind
+    kind: ChangeKind
     subject: str | None
     detail: str
     before: Column | Index | None = None
     after: Column | Index | None = None
 
 
-def find_changes(loaded: Table, source: Table, policy: DriftPolicy = FOLLOW) -> list[Change]:
+def find_changes(loaded: Table, source: Table, policy: DriftPolicy = FOLLOW) -> list[SchemaChange]:
     """The changes that lead from *loaded* to *source*.
 
     Raises:
@@ -106,24 +111,26 @@ def find_changes(loaded: Table, source: Table, policy: DriftPolicy = FOLLOW) -> 
     }
     _refuse_renames(loaded, source, old_names)
     olds = {column.name: column for column in loaded.columns}
-    changes: list[Change] = []
+    changes: list[SchemaChange] = []
     for column in source.columns:
         before = olds.pop(old_names.get(column.name, column.name), None)
         if before is None:
-            changes.append(Change(Kind.COLUMN_ADDED, column.name, _declared(column), None, column))
+            changes.append(
+                SchemaChange(ChangeKind.COLUMN_ADDED, column.name, _declared(column), None, column)
+            )
         else:
             changes += _compare_columns(before, column)
     _refuse_hidden(source, [name for name in olds if name not in policy.excluded], policy)
     for column in olds.values():
         is_excluded = column.name in policy.excluded
-        kind = Kind.COLUMN_EXCLUDED if is_excluded else Kind.COLUMN_DROPPED
-        changes.append(Change(kind, column.name, _declared(column), column, None))
+        kind = ChangeKind.COLUMN_EXCLUDED if is_excluded else ChangeKind.COLUMN_DROPPED
+        changes.append(SchemaChange(kind, column.name, _declared(column), column, None))
     new_names = {old: new for new, old in old_names.items() if old != new}
     changes += _compare_order(loaded, source, new_names)
     changes += _compare_keys(_key(loaded, new_names), _key(source, {}))
     changes += _compare_indexes(loaded, source, new_names)
     if loaded.comment != source.comment:
-        changes.append(Change(Kind.COMMENT_CHANGED, None, "of the table"))
+        changes.append(SchemaChange(ChangeKind.COMMENT_CHANGED, None, "of the table"))
     return changes
 
 
@@ -165,23 +172,23 @@ def _refuse_renames(loaded: Table, source: Table, old_names: Mapping[str, str]) 
             )
 
 
-def _compare_columns(before: Column, after: Column) -> Iterator[Change]:
-    def change(kind: Kind, detail: str) -> Change:
-        return Change(kind, after.name, detail, before, after)
+def _compare_columns(before: Column, after: Column) -> Iterator[SchemaChange]:
+    def change(kind: ChangeKind, detail: str) -> SchemaChange:
+        return SchemaChange(kind, after.name, detail, before, after)
 
     if before.name != after.name:
-        yield change(Kind.COLUMN_RENAMED, f"was {before.name}")
+        yield change(ChangeKind.COLUMN_RENAMED, f"was {before.name}")
     if _type(before) != _type(after):
         is_longer = _is_longer_text(before, after)
-        kind = Kind.COLUMN_LENGTHENED if is_longer else Kind.COLUMN_RETYPED
+        kind = ChangeKind.COLUMN_LENGTHENED if is_longer else ChangeKind.COLUMN_RETYPED
         yield change(kind, f"{_declared(before)} → {_declared(after)}")
     if before.is_nullable != after.is_nullable:
-        kind = Kind.COLUMN_LOOSENED if after.is_nullable else Kind.COLUMN_TIGHTENED
+        kind = ChangeKind.COLUMN_LOOSENED if after.is_nullable else ChangeKind.COLUMN_TIGHTENED
         yield change(kind, "NOT NULL → NULL" if after.is_nullable else "NULL → NOT NULL")
     if before.collation and after.collation and before.collation != after.collation:
-        yield change(Kind.COLLATION_CHANGED, f"{before.collation} → {after.collation}")
+        yield change(ChangeKind.COLLATION_CHANGED, f"{before.collation} → {after.collation}")
     if before.comment != after.comment:
-        yield change(Kind.COMMENT_CHANGED, "of the column")
+        yield change(ChangeKind.COMMENT_CHANGED, "of the column")
 
 
 def _type(column: Column) -> tuple[str, bool, str]:
@@ -233,7 +240,9 @@ def _key(table: Table, new_names: Mapping[str, str]) -> list[IndexPart]:
     return [replace(part, column=new_names.get(part.column, part.column)) for part in parts]
 
 
-def _compare_order(loaded: Table, source: Table, new_names: Mapping[str, str]) -> Iterator[Change]:
+def _compare_order(
+    loaded: Table, source: Table, new_names: Mapping[str, str]
+) -> Iterator[SchemaChange]:
     """Whether the columns that both have stand in another order."""
     before = [new_names.get(column.name, column.name) for column in loaded.columns]
     before = [name for name in before if name in _names(source)]
@@ -242,7 +251,7 @@ def _compare_order(loaded: Table, source: Table, new_names: Mapping[str, str]) -
     if moved:
         span = slice(moved[0], moved[-1] + 1)
         detail = f"{_in_short(before[span])} → {_in_short(after[span])}"
-        yield Change(Kind.COLUMNS_REORDERED, None, detail)
+        yield SchemaChange(ChangeKind.COLUMNS_REORDERED, None, detail)
 
 
 def _in_short(names: Sequence[str]) -> str:
@@ -250,9 +259,9 @@ def _in_short(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _compare_keys(before: list[IndexPart], after: list[IndexPart]) -> Iterator[Change]:
+def _compare_keys(before: list[IndexPart], after: list[IndexPart]) -> Iterator[SchemaChange]:
     if before != after:
-        yield Change(Kind.KEY_CHANGED, None, f"{_shown(before)} → {_shown(after)}")
+        yield SchemaChange(ChangeKind.KEY_CHANGED, None, f"{_shown(before)} → {_shown(after)}")
 
 
 def _shown(parts: Sequence[IndexPart]) -> str:
@@ -261,7 +270,7 @@ def _shown(parts: Sequence[IndexPart]) -> str:
 
 def _compare_indexes(
     loaded: Table, source: Table, new_names: Mapping[str, str]
-) -> Iterator[Change]:
+) -> Iterator[SchemaChange]:
     """Indexes that came and went; one that changed did both. Whether one is unique is not carried.
 
     MySQL takes a column that is dropped out of the indexes by itself.
@@ -270,10 +279,10 @@ def _compare_indexes(
     news = {index.name: index for index in source.indexes}
     for name, index in olds.items():
         if name not in news or not _is_alike(index, news[name]):
-            yield Change(Kind.INDEX_DROPPED, name, _shown(index.parts), index, None)
+            yield SchemaChange(ChangeKind.INDEX_DROPPED, name, _shown(index.parts), index, None)
     for name, index in news.items():
         if name not in olds or not _is_alike(olds[name], index):
-            yield Change(Kind.INDEX_ADDED, name, _shown(index.parts), None, index)
+            yield SchemaChange(ChangeKind.INDEX_ADDED, name, _shown(index.parts), None, index)
 
 
 def _renamed(index: Index, new_names: Mapping[str, str]) -> Index:

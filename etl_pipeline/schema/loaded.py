@@ -21,8 +21,8 @@ class LoadedTable:
         table: The source's table, without the columns that ``tables.yml`` excludes.
         types: The type in ``raw`` of each of its columns, by name.
         kept: Type of the columns that the source has no more, by their name in ``raw``.
-        meaning: Of what the digests that are recorded of it are true (``sync/meaning.py``); None
-            where an older version did not say.
+        meaning: What the digests that are recorded of it stand for (``load/digest_meaning.py``);
+            None where an older version did not say.
     """
 
     table: Table

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from etl_pipeline.config import DatabaseType, Settings
-from etl_pipeline.core.faults import explain, find_place, note_place
+from etl_pipeline.core.driver_errors import explain, find_place, note_place
 from etl_pipeline.errors import EtlError, Fault
 from etl_pipeline.setup.background import begin
 from etl_pipeline.setup.facts import MysqlFacts, PostgresFacts

@@ -15,7 +15,7 @@ from etl_pipeline.setup.privileges import (
     judge_replication_privileges,
     judge_source_privileges,
 )
-from etl_pipeline.sync.state import VERSION as STATE_VERSION
+from etl_pipeline.state.warehouse import VERSION as STATE_VERSION
 
 CLOCK_SECONDS = 10.0
 """Clocks that are further apart than this make times in logs and records hard to compare."""

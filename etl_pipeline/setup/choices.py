@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from etl_pipeline.replicate.chunking import CHUNK_BYTES, chunk_rows
 from etl_pipeline.schema.catalog import Column, Table
 from etl_pipeline.setup.opendental import IMPORTANCE, LOGS
-from etl_pipeline.sync.chunks import CHUNK_BYTES, chunk_rows
 
 
 @dataclass(frozen=True, slots=True)

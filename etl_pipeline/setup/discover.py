@@ -18,7 +18,7 @@ from etl_pipeline.config.checking import check_data
 from etl_pipeline.config.models import TablesConfig
 from etl_pipeline.config.yaml_file import parse_yaml
 from etl_pipeline.core import ConnectionFactory
-from etl_pipeline.core.faults import explain
+from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.core.source_connection import SourceConnection
 from etl_pipeline.errors import ConfigurationError, EtlError, FaultyConfigurationError
 from etl_pipeline.pipeline.plan import expand_names, plan_run

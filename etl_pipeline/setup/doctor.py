@@ -17,9 +17,10 @@ from etl_pipeline.config.loading import find_taken_schema
 from etl_pipeline.config.providers import read_environment
 from etl_pipeline.config.resolve import is_this_machine
 from etl_pipeline.core import ConnectionFactory
-from etl_pipeline.core.faults import explain
+from etl_pipeline.core.cancellation import Cancellation
+from etl_pipeline.core.databases import Databases, lend_postgres
+from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.core.same_server import refuse_same_server_database
-from etl_pipeline.core.stop import Stop
 from etl_pipeline.errors import (
     ConfigurationError,
     EnvironmentNotSetError,
@@ -43,8 +44,7 @@ from etl_pipeline.setup.checks import (
 )
 from etl_pipeline.setup.facts import read_mysql, read_postgres
 from etl_pipeline.setup.finding import Finding
-from etl_pipeline.sync.databases import Databases, lend_postgres
-from etl_pipeline.sync.source_tables import read_known_tables
+from etl_pipeline.state.source_tables import read_known_tables
 from etl_pipeline.transfer import kernel
 
 
@@ -252,7 +252,7 @@ def _look_at_origin(
         return Finding("origin", "skipped", "the three databases are not all connected")
     databases = Databases(source, replication, analytics, schema)
     try:
-        origins = check_origins(databases, Stop(), lambda: read_source(databases).tables)
+        origins = check_origins(databases, Cancellation(), lambda: read_source(databases).tables)
     except (EtlError, SQLAlchemyError) as error:
         failure = error if isinstance(error, EtlError) else explain(error, "origin")
         return Finding("origin", "failed", f"{failure.where}: {failure.what}", failure.fix)
@@ -267,7 +267,7 @@ def _look_at_tables(settings: Settings, source: Engine | None, analytics: Engine
         return Finding("tables", "skipped", "source and analytics are not both connected")
     try:
         found = read_source_of(source)
-        with lend_postgres(analytics, Stop()) as connection:
+        with lend_postgres(analytics, Cancellation()) as connection:
             known = read_known_tables(connection)
             connection.rollback()
         if not found.tables:

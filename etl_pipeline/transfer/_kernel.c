@@ -1,6 +1,6 @@
 /* The kernel: a block of MySQL's row packets becomes a block of lines, and of tuples for PostgreSQL.
  *
- * twin.py is the same function in Python and says what the lines are. Both give the same bytes,
+ * kernel_python.py is the same function in Python and says what the lines are. Both give the same bytes,
  * counts and errors for every input; a property test and a fuzzer hold them together. Tuples are
  * made here alone, and _binary.h says what they are.
  *

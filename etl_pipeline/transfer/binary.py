@@ -12,14 +12,14 @@ from collections.abc import Iterable, Iterator
 from enum import IntEnum
 
 from etl_pipeline.transfer import kernel
-from etl_pipeline.transfer.select import TableText
-from etl_pipeline.transfer.twin import Rendered
+from etl_pipeline.transfer.kernel_python import Rendered
+from etl_pipeline.transfer.select import RenderedTable
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # no flags, no extension
 _TRAILER = b"\xff\xff"
 
 
-class Kind(IntEnum):
+class FieldKind(IntEnum):
     """How a value of a PostgreSQL type is written; the numbers are the compiled kernel's."""
 
     TEXT = 0
@@ -37,21 +37,21 @@ class Kind(IntEnum):
 
 
 _KINDS = {
-    "text": Kind.TEXT,
-    "json": Kind.TEXT,
-    "smallint": Kind.SMALLINT,
-    "integer": Kind.INTEGER,
-    "bigint": Kind.BIGINT,
-    "real": Kind.REAL,
-    "double precision": Kind.DOUBLE,
-    "numeric": Kind.NUMERIC,
-    "date": Kind.DATE,
-    "timestamp without time zone": Kind.TIMESTAMP,
+    "text": FieldKind.TEXT,
+    "json": FieldKind.TEXT,
+    "smallint": FieldKind.SMALLINT,
+    "integer": FieldKind.INTEGER,
+    "bigint": FieldKind.BIGINT,
+    "real": FieldKind.REAL,
+    "double precision": FieldKind.DOUBLE,
+    "numeric": FieldKind.NUMERIC,
+    "date": FieldKind.DATE,
+    "timestamp without time zone": FieldKind.TIMESTAMP,
     # The text says UTC, and so does the session that would read it.
-    "timestamp with time zone": Kind.TIMESTAMP,
-    "interval": Kind.INTERVAL,
-    "bytea": Kind.BYTEA,
-    "boolean": Kind.BOOLEAN,
+    "timestamp with time zone": FieldKind.TIMESTAMP,
+    "interval": FieldKind.INTERVAL,
+    "bytea": FieldKind.BYTEA,
+    "boolean": FieldKind.BOOLEAN,
 }
 
 
@@ -61,7 +61,7 @@ class Encoder:
     Several threads may use it at a time.
     """
 
-    def __init__(self, text: TableText) -> None:
+    def __init__(self, text: RenderedTable) -> None:
         kinds = [_KINDS.get(re.sub(r"\(.*", "", c.postgres_type)) for c in text.columns]
         is_able = kernel.IS_COMPILED and None not in kinds
         self._kinds = bytes(kind or 0 for kind in kinds) if is_able else None

@@ -10,7 +10,7 @@ import psycopg
 
 from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.names import postgres_name, quote_postgres
-from etl_pipeline.transfer.select import TableText
+from etl_pipeline.transfer.select import RenderedTable
 
 
 def copy_statement(target: str, columns: Sequence[str], options: Sequence[str] = ()) -> str:
@@ -52,7 +52,7 @@ def copy_text(
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RefusedRow:
     """Where PostgreSQL refused a value of a COPY.
 
     Attributes:
@@ -76,8 +76,8 @@ _BINARY_COLUMN = r"(?:[,、] ?\S+ {name}|(?:번째 줄|행), {name} 열)\Z"
 
 
 def locate_refusal(
-    error: psycopg.Error, text: TableText, relation: str, *, is_binary: bool = False
-) -> Refusal | None:
+    error: psycopg.Error, text: RenderedTable, relation: str, *, is_binary: bool = False
+) -> RefusedRow | None:
     """Where a row of *text* was refused; None where *error* is not about a value.
 
     PostgreSQL says the place only in the context of its message, ``COPY t, line 2, column c: …``,
@@ -105,5 +105,5 @@ def locate_refusal(
     form = _BINARY_COLUMN if is_binary else _COLUMN
     for name in sorted(text.column_names, key=len, reverse=True):
         if re.match(form.format(name=re.escape(postgres_name(name))), place):
-            return Refusal(int(number[0]), name)
-    return Refusal(int(number[0]), None) if kind == "54" else None
+            return RefusedRow(int(number[0]), name)
+    return RefusedRow(int(number[0]), None) if kind == "54" else None

@@ -7,15 +7,15 @@ from collections import Counter
 from typing import Any
 
 from etl_pipeline.errors import TransferError
-from etl_pipeline.transfer import twin
-from etl_pipeline.transfer.layout import Layout
-from etl_pipeline.transfer.twin import (
+from etl_pipeline.transfer import kernel_python
+from etl_pipeline.transfer.kernel_python import (
     NEGATIVE_ZEROS,
     NUL_CHARACTERS,
     ZERO_DATES,
     Rendered,
     ServerErrorPacket,
 )
+from etl_pipeline.transfer.layout import Layout
 
 try:
     _compiled: Any = importlib.import_module("etl_pipeline.transfer._kernel")
@@ -40,7 +40,7 @@ def render(
             are wanted too.
     """
     if _compiled is None:
-        return twin.render(block, layout, with_copy=with_copy)
+        return kernel_python.render(block, layout, with_copy=with_copy)
     text, copy_text, tuples, high, low, rows, consumed, status, error, altered = _compiled.render(
         block, layout.packed, with_copy, kinds
     )

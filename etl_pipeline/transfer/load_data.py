@@ -19,7 +19,7 @@ from pymysql.protocol import LoadLocalPacketWrapper, OKPacketWrapper
 from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.names import quote_mysql
 from etl_pipeline.transfer import wire
-from etl_pipeline.transfer.select import TableText, mysql_literal
+from etl_pipeline.transfer.select import RenderedTable, mysql_literal
 
 _FILE = "row text"
 _PACKET_BYTES = 1 << 18
@@ -27,7 +27,7 @@ _INSERT_BYTES = 1 << 19
 _COUNTS = re.compile(rb"Records: (\d+) +Deleted: (\d+) +Skipped: (\d+) +Warnings: (\d+)")
 
 
-def load_statement(table: str, text: TableText) -> str:
+def load_statement(table: str, text: RenderedTable) -> str:
     """The LOAD DATA that reads lossless row text into *table*.
 
     What MySQL does not take as text goes through a variable and the expression of its type.
@@ -48,7 +48,7 @@ def load_statement(table: str, text: TableText) -> str:
     )
 
 
-def load_data(connection: Any, table: str, text: TableText, blocks: Iterable[bytes]) -> int:
+def load_data(connection: Any, table: str, text: RenderedTable, blocks: Iterable[bytes]) -> int:
     """Send *blocks* into *table* and return how many rows the server took; the caller commits.
 
     LOAD DATA LOCAL skips duplicates and clamps bad values, in strict mode too, so anything but
@@ -89,7 +89,7 @@ def load_data(connection: Any, table: str, text: TableText, blocks: Iterable[byt
     return records
 
 
-def insert_rows(connection: Any, table: str, text: TableText, lines: Iterable[bytes]) -> int:
+def insert_rows(connection: Any, table: str, text: RenderedTable, lines: Iterable[bytes]) -> int:
     """Send *lines* into *table* by multi-row INSERTs; the rest is as for ``load_data``.
 
     Args:
@@ -116,7 +116,7 @@ def insert_rows(connection: Any, table: str, text: TableText, lines: Iterable[by
 
 
 def insert_statements(
-    table: str, text: TableText, lines: Iterable[bytes], *, limit_bytes: int = _INSERT_BYTES
+    table: str, text: RenderedTable, lines: Iterable[bytes], *, limit_bytes: int = _INSERT_BYTES
 ) -> Iterator[tuple[bytes, bytes]]:
     """INSERTs of *limit_bytes* each at most, or of a single row, each with its last line."""
     names = ", ".join(quote_mysql(carried.name) for carried in text.columns)
@@ -143,7 +143,7 @@ def _ask_packet(connection: Any) -> int:
 
 
 def _too_large(
-    text: TableText, line: bytes, statement_bytes: int, packet_bytes: int
+    text: RenderedTable, line: bytes, statement_bytes: int, packet_bytes: int
 ) -> TransferError:
     """The error for the row of *line*, which is a statement by itself; names its largest value."""
     fields = line.split(b"\t")

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 from etl_pipeline.schema.catalog import INTEGER_TYPES
 from etl_pipeline.schema.names import quote_mysql
+from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.select import (
     READABLE_CHARSETS,
-    Chunk,
-    TableText,
+    RenderedTable,
     mysql_literal,
     where_chunk,
 )
@@ -44,7 +44,7 @@ class Page:
     upto: Key | None = None
 
 
-def has_pages(text: TableText) -> bool:
+def has_pages(text: RenderedTable) -> bool:
     """Whether the rows can be read in pages: by a key that sorts as its text compares."""
     table = text.table
     if not table.primary_key or any(table.key_prefixes):
@@ -58,7 +58,7 @@ def has_pages(text: TableText) -> bool:
     )
 
 
-def select_page(text: TableText, page: Page, rows: int) -> bytes:
+def select_page(text: RenderedTable, page: Page, rows: int) -> bytes:
     """The SELECT of the first *rows* rows of *page*, in the order of the primary key.
 
     Safe to put together from parts: names are quoted, and values are literals as
@@ -72,7 +72,7 @@ def select_page(text: TableText, page: Page, rows: int) -> bytes:
     return head.encode() + where + f" ORDER BY {order} LIMIT {rows:d}".encode()
 
 
-def where_page(text: TableText, page: Page) -> bytes:
+def where_page(text: RenderedTable, page: Page) -> bytes:
     """The condition that a row belongs to *page*."""
     # What is after a key of the chunk is past its lower end.
     chunk = page.chunk if page.after is None else replace(page.chunk, lower=None)
@@ -84,7 +84,7 @@ def where_page(text: TableText, page: Page) -> bytes:
     return b" AND ".join(one for one in conditions if one != b"TRUE") or b"TRUE"
 
 
-def _beyond(text: TableText, key: Key) -> bytes:
+def _beyond(text: RenderedTable, key: Key) -> bytes:
     """The condition that a row comes after *key*.
 
     Equations and one inequality, joined by OR: measured on MariaDB 10.11, this makes
@@ -100,13 +100,13 @@ def _beyond(text: TableText, key: Key) -> bytes:
     return b"(" + b" OR ".join(alternatives) + b")"
 
 
-def _literal(text: TableText, name: str, field: bytes) -> bytes:
+def _literal(text: RenderedTable, name: str, field: bytes) -> bytes:
     # As a string, a decimal would be compared as a floating-point number.
     carried = text.columns[text.column_names.index(name)]
     return field if carried.column.data_type in _NUMBERS else mysql_literal(carried, field)
 
 
-def last_key(text: TableText, lines: bytes) -> Key:
+def last_key(text: RenderedTable, lines: bytes) -> Key:
     """The key of the last of *lines*, complete lines of lossless text."""
     start = lines.rfind(b"\n", 0, len(lines) - 1) + 1
     places = {text.column_names.index(name): name for name in text.table.primary_key}

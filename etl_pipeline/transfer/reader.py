@@ -13,8 +13,8 @@ from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.types import Mode
 from etl_pipeline.transfer import wire
 from etl_pipeline.transfer.kernel import render
+from etl_pipeline.transfer.kernel_python import Rendered, ServerErrorPacket, missing_bytes
 from etl_pipeline.transfer.layout import Layout
-from etl_pipeline.transfer.twin import Rendered, ServerErrorPacket, missing_bytes
 
 FEW_BYTES = 1 << 16
 NAP_SECONDS = 0.0005

@@ -1,4 +1,4 @@
-"""The SELECT that asks for a chunk's row text, and the chunk: both are values."""
+"""The SELECTs that ask for the row text of a chunk or of keys: values, nothing is sent."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from etl_pipeline.schema.names import (
     quote_mysql,
 )
 from etl_pipeline.schema.types import CarriedColumn, Mode, carry, choice_of, stand_for_unlisted
+from etl_pipeline.transfer.chunk import Chunk
 
 READABLE_CHARSETS = frozenset(
     {"utf8", "utf8mb3", "utf8mb4", "ucs2", "utf16", "utf16le", "utf32", "latin1", "binary"}
@@ -29,22 +30,7 @@ HIDDEN = "…"
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
-    """The key range ``[lower, upper)`` of a table, written in one transaction.
-
-    Attributes:
-        ordinal: 0 for the first chunk of the table.
-        lower: Smallest key in the chunk; None where the range has no lower end.
-        upper: First key past the chunk; None where the range has no upper end.
-    """
-
-    ordinal: int
-    lower: int | None = None
-    upper: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TableText:
+class RenderedTable:
     """A table and how its rows are rendered as text."""
 
     table: Table
@@ -78,7 +64,7 @@ class TableText:
         )
 
     @property
-    def keys(self) -> TableText:
+    def keys(self) -> RenderedTable:
         """The same table, of which only the primary key is read, in the key's order."""
         by_name = {carried.name: carried for carried in self.columns}
         return replace(self, columns=tuple(by_name[name] for name in self.table.primary_key))
@@ -129,7 +115,7 @@ class TableText:
         return tuple(carried.name for carried in self.columns)
 
 
-def render_table(table: Table, choices: Mapping[str, ColumnConfig] | None = None) -> TableText:
+def render_table(table: Table, choices: Mapping[str, ColumnConfig] | None = None) -> RenderedTable:
     """How the rows of *table* are rendered.
 
     Args:
@@ -154,7 +140,7 @@ def render_table(table: Table, choices: Mapping[str, ColumnConfig] | None = None
     kept = without_columns(table, excluded)
     columns = (stand_for_unlisted(column, types.get(column.name)) for column in kept.columns)
     kept = replace(kept, columns=tuple(columns))
-    return TableText(
+    return RenderedTable(
         kept,
         tuple(carry(table.name, column, types.get(column.name)) for column in kept.columns),
     )
@@ -187,7 +173,7 @@ def _refuse_choices(table: Table, choices: Mapping[str, ColumnConfig]) -> None:
         )
 
 
-def select_chunk(text: TableText, *chunks: Chunk) -> str:
+def select_chunk(text: RenderedTable, *chunks: Chunk) -> str:
     """The SELECT of *chunks*: the plain list of columns, in the order of the key if there is one.
 
     Safe to put together from parts: names are quoted and bounds are integers.
@@ -207,18 +193,18 @@ def select_chunk(text: TableText, *chunks: Chunk) -> str:
     return f"{statement} ORDER BY {order}"
 
 
-def select_rows(text: TableText, keys: Sequence[bytes]) -> bytes:
+def select_rows(text: RenderedTable, keys: Sequence[bytes]) -> bytes:
     """The SELECT of the rows that have *keys*, lines of the text of the table's keys."""
     names = ", ".join(c.select for c in text.columns)
     return f"SELECT {names} FROM {quote_mysql(text.name)} WHERE ".encode() + where_keys(text, keys)
 
 
-def delete_rows(text: TableText, keys: Sequence[bytes]) -> bytes:
+def delete_rows(text: RenderedTable, keys: Sequence[bytes]) -> bytes:
     """The DELETE of the rows that have *keys*, lines of the text of the table's keys."""
     return f"DELETE FROM {quote_mysql(text.name)} WHERE ".encode() + where_keys(text, keys)
 
 
-def delete_chunk(text: TableText, chunk: Chunk, table: str | None = None) -> str:
+def delete_chunk(text: RenderedTable, chunk: Chunk, table: str | None = None) -> str:
     """The DELETE of the rows of *chunk*, from *table* if it bears another name than *text*'s."""
     where = where_chunk(text, chunk).decode()
     return f"DELETE FROM {quote_mysql(table or text.name)} WHERE {where}"
@@ -228,7 +214,7 @@ _INDEXED = 31
 """Columns of a key that a server may look up in its index by equations."""
 
 
-def where_keys(text: TableText, keys: Sequence[bytes]) -> bytes:
+def where_keys(text: RenderedTable, keys: Sequence[bytes]) -> bytes:
     """The condition that a row has one of *keys*, lines of the text of the table's keys.
 
     Of a key of several columns it is an OR of equations: no server of ours uses an index for rows
@@ -274,19 +260,19 @@ class StampRange:
     upper: str | None = None
 
 
-def select_stamped(text: TableText, stamps: StampRange) -> bytes:
+def select_stamped(text: RenderedTable, stamps: StampRange) -> bytes:
     """The SELECT of the rows of *stamps*, in no order."""
     names = ", ".join(c.select for c in text.columns)
     where = where_stamped(text, stamps)
     return f"SELECT {names} FROM {quote_mysql(text.name)} WHERE ".encode() + where
 
 
-def where_stamped(text: TableText, stamps: StampRange) -> bytes:
+def where_stamped(text: RenderedTable, stamps: StampRange) -> bytes:
     """The condition that a row is one of *stamps*."""
     return " AND ".join(_stamp_conditions(text, stamps)).encode()
 
 
-def select_stamp_bound(text: TableText, column: str, lower: str, rows: int) -> str:
+def select_stamp_bound(text: RenderedTable, column: str, lower: str, rows: int) -> str:
     """The probe for where a range of *rows* rows, beginning at the stamp *lower*, ends.
 
     No row means that it is the last one. Rows of one stamp stay together, so the answer may be
@@ -300,7 +286,7 @@ def select_stamp_bound(text: TableText, column: str, lower: str, rows: int) -> s
     )
 
 
-def select_next_stamp(text: TableText, column: str, lower: str | None) -> str:
+def select_next_stamp(text: RenderedTable, column: str, lower: str | None) -> str:
     """The probe for the smallest stamp above *lower*; for the highest of all where it is None."""
     stamp = quote_mysql(column)
     if lower is None:
@@ -309,7 +295,7 @@ def select_next_stamp(text: TableText, column: str, lower: str | None) -> str:
     return f"SELECT MIN({stamp}) FROM {quote_mysql(text.name)} WHERE {stamp} > {value}"
 
 
-def _stamp_conditions(text: TableText, stamps: StampRange) -> list[str]:
+def _stamp_conditions(text: RenderedTable, stamps: StampRange) -> list[str]:
     stamp, carried = quote_mysql(stamps.column), _carried(text, stamps.column)
     bounds = ((">=", stamps.lower), ("<", stamps.upper))
     return [
@@ -319,11 +305,11 @@ def _stamp_conditions(text: TableText, stamps: StampRange) -> list[str]:
     ]
 
 
-def _carried(text: TableText, column: str) -> CarriedColumn:
+def _carried(text: RenderedTable, column: str) -> CarriedColumn:
     return next(carried for carried in text.columns if carried.name == column)
 
 
-def select_unreadable(text: TableText, where: bytes) -> dict[str, bytes]:
+def select_unreadable(text: RenderedTable, where: bytes) -> dict[str, bytes]:
     """Queries for how many values do not survive the way to Unicode, by column.
 
     A server sends a byte that has no Unicode character in the column's character set as ``?``,
@@ -347,7 +333,7 @@ def select_unreadable(text: TableText, where: bytes) -> dict[str, bytes]:
     return queries
 
 
-def where_chunk(text: TableText, chunk: Chunk) -> bytes:
+def where_chunk(text: RenderedTable, chunk: Chunk) -> bytes:
     """The condition that a row belongs to *chunk*."""
     conditions = _range_conditions(quote_mysql(text.table.integer_key or ""), chunk)
     return (" AND ".join(conditions) or "TRUE").encode()
@@ -362,7 +348,7 @@ def _range_conditions(column: str, chunk: Chunk) -> Sequence[str]:
     return conditions
 
 
-def select_bound(text: TableText, lower: int | None, rows: int) -> str:
+def select_bound(text: RenderedTable, lower: int | None, rows: int) -> str:
     """The probe that finds where a chunk of *rows* rows, beginning at *lower*, ends.
 
     Its answer is the first key of the next chunk; no row means that the chunk is the last.
@@ -376,14 +362,14 @@ def select_bound(text: TableText, lower: int | None, rows: int) -> str:
     )
 
 
-def select_next_key(text: TableText, lower: int | None) -> str:
+def select_next_key(text: RenderedTable, lower: int | None) -> str:
     """The probe for the smallest key above *lower* (of all, for None); NULL where there is none."""
     key = quote_mysql(text.table.integer_key or "")
     where = "" if lower is None else f" WHERE {key} > {lower:d}"
     return f"SELECT MIN({key}) FROM {quote_mysql(text.name)} FORCE INDEX (PRIMARY){where}"
 
 
-def select_last_key(text: TableText) -> str:
+def select_last_key(text: RenderedTable) -> str:
     """The probe for the largest key; NULL where there is none."""
     key = quote_mysql(text.table.integer_key or "")
     return f"SELECT MAX({key}) FROM {quote_mysql(text.name)} FORCE INDEX (PRIMARY)"

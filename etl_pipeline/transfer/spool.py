@@ -13,13 +13,13 @@ from types import TracebackType
 from typing import IO
 
 from etl_pipeline.errors import TransferError
-from etl_pipeline.transfer.twin import Rendered
+from etl_pipeline.transfer.kernel_python import Rendered
 
 MEMORY_BYTES = 16 << 20
 BLOCK_BYTES = 1 << 18
 
 
-class LineSum:
+class UnorderedDigest:
     """A digest of lines in any order: the sum of the lines' SHA-256, modulo 2**256.
 
     A sum, unlike an exclusive or, tells one copy of a line from three.
@@ -47,7 +47,7 @@ class Digest:
     """
 
     def __init__(self, *, ordered: bool) -> None:
-        self._hash = hashlib.sha256() if ordered else LineSum()
+        self._hash = hashlib.sha256() if ordered else UnorderedDigest()
 
     def update(self, text: bytes) -> None:
         """Add a block of complete lines."""

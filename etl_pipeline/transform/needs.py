@@ -20,7 +20,7 @@ _PARTS = ("dbt_project.yml", "macros", "models", "seeds")
 
 
 @dataclass(frozen=True, slots=True)
-class Lacks:
+class MissingTables:
     """What of ``raw`` is not there, by table.
 
     Attributes:
@@ -54,14 +54,16 @@ def read_needs(project: Path) -> dict[str, dict[str, bool]]:
     }
 
 
-def find_lacks(needs: Mapping[str, Mapping[str, bool]], raw: Mapping[str, frozenset[str]]) -> Lacks:
+def find_lacks(
+    needs: Mapping[str, Mapping[str, bool]], raw: Mapping[str, frozenset[str]]
+) -> MissingTables:
     """What of *needs* is not in *raw*, whose columns are given by table."""
     there = {table: columns for table, columns in needs.items() if table in raw}
     absent = {
         table: {column for column in columns if column not in raw[table]}
         for table, columns in there.items()
     }
-    return Lacks(
+    return MissingTables(
         tables=tuple(sorted(needs.keys() - raw.keys())),
         needed={
             table: found
@@ -77,7 +79,7 @@ def find_lacks(needs: Mapping[str, Mapping[str, bool]], raw: Mapping[str, frozen
     )
 
 
-def digest_models(project: Path, lacks: Lacks) -> str:
+def digest_models(project: Path, lacks: MissingTables) -> str:
     """SHA-256 of all that decides what the models make of the same rows."""
     digest = hashlib.sha256(repr(lacks).encode())
     for part in _PARTS:

@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from etl_pipeline.config import DatabaseType, Settings
 from etl_pipeline.core import ConnectionFactory
-from etl_pipeline.core.faults import explain
+from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.core.pooler import refuse_pooler
 from etl_pipeline.errors import (
     ConfigurationError,
@@ -34,7 +34,7 @@ from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.transform import warehouse
 from etl_pipeline.transform.environment import LAYERS, PROJECT, find_folder, make_environment
 from etl_pipeline.transform.events import Listener
-from etl_pipeline.transform.needs import Lacks, digest_models, find_lacks, read_needs
+from etl_pipeline.transform.needs import MissingTables, digest_models, find_lacks, read_needs
 from etl_pipeline.transform.process import run_dbt
 from etl_pipeline.transform.summary import Node, Rows, TransformSummary
 
@@ -210,7 +210,7 @@ def _refuse_without_dbt() -> None:
         )
 
 
-def _refuse_empty_raw(lacks: Lacks, needs: Any, schema: str) -> None:
+def _refuse_empty_raw(lacks: MissingTables, needs: Any, schema: str) -> None:
     if len(lacks.tables) == len(needs):
         raise EtlError(
             "none of the tables that the models read is there",
@@ -253,7 +253,7 @@ def _folder(settings: Settings) -> Iterator[Path]:
     yield folder.resolve()
 
 
-def _common(project: Path, folder: Path, lacks: Lacks) -> list[str]:
+def _common(project: Path, folder: Path, lacks: MissingTables) -> list[str]:
     """Arguments of every command: where all is, what raw lacks, and no word to anybody else."""
     variables = {
         "missing_columns": {table: list(names) for table, names in lacks.missing.items()},
@@ -273,7 +273,7 @@ def _common(project: Path, folder: Path, lacks: Lacks) -> list[str]:
     ]
 
 
-def _notes_on(lacks: Lacks) -> list[str]:
+def _notes_on(lacks: MissingTables) -> list[str]:
     notes = [f"raw has no table {table}" for table in lacks.tables]
     notes += [
         f"raw.{table} has no column {column}, which is needed"
@@ -288,7 +288,7 @@ def _notes_on(lacks: Lacks) -> list[str]:
     return notes
 
 
-def _dependents(folder: Path, lacks: Lacks) -> list[str]:
+def _dependents(folder: Path, lacks: MissingTables) -> list[str]:
     """The models that are built from what raw lacks, by dbt's own graph."""
     if not lacks.unusable:
         return []

@@ -14,7 +14,7 @@ import psycopg
 
 from etl_pipeline.errors import DatabaseError
 from etl_pipeline.schema.names import quote_postgres
-from etl_pipeline.sync.state import ensure_schema
+from etl_pipeline.state.warehouse import ensure_schema
 
 BEFORE = "__before"
 """What is added to the name of a relation whose columns did not fit its model any more."""
@@ -85,12 +85,12 @@ def drop_old(connection: psycopg.Connection, schemas: Sequence[str]) -> dict[str
         What stands on each that had to stay, by its name: views that still read old columns.
     """
     while True:
-        standing = _read_old(connection, schemas)
-        free = [name for name, (_, views) in standing.items() if not views]
+        actual = _read_old(connection, schemas)
+        free = [name for name, (_, views) in actual.items() if not views]
         for name in free:
-            connection.execute(f"DROP {standing[name][0]} {name}".encode())
+            connection.execute(f"DROP {actual[name][0]} {name}".encode())
         if not free:
-            return {name: views for name, (_, views) in standing.items()}
+            return {name: views for name, (_, views) in actual.items()}
 
 
 def _read_old(

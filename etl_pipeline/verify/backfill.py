@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from etl_pipeline.errors import SchemaError, TransferError
-from etl_pipeline.sync.claim import Claim
-from etl_pipeline.sync.extract import extract_rows
-from etl_pipeline.sync.guard import judge_deletes
+from etl_pipeline.replicate.delete_guard import guard_deletes
+from etl_pipeline.replicate.extract import extract_rows
+from etl_pipeline.state.run_lease import Lease
 from etl_pipeline.transfer.reader import read_text
 from etl_pipeline.transfer.spool import Spool
 from etl_pipeline.verify.comparable import refuse_drifted
 from etl_pipeline.verify.compare import (
     Comparison,
     Row,
-    find_live,
+    find_raw_table,
     reading_raw,
     reading_replica,
 )
@@ -28,8 +28,8 @@ from etl_pipeline.verify.recorded import (
     read_written,
     read_written_chunk,
 )
-from etl_pipeline.verify.repair import Change, repair_table
-from etl_pipeline.verify.second_look import WrongRow
+from etl_pipeline.verify.repair import RepairCounts, repair_table
+from etl_pipeline.verify.row_check import WrongRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,10 @@ class Backfilled:
     rows: int = 0
     text_bytes: int = 0
     replica_rows: int = 0
-    change: Change = field(default_factory=Change)
+    change: RepairCounts = field(default_factory=RepairCounts)
 
 
-def backfill_table(job: Comparison, claim: Claim, wanted: RowRange) -> Backfilled:
+def backfill_table(job: Comparison, lease: Lease, wanted: RowRange) -> Backfilled:
     """Make the rows of a range the source's in both targets, chunk by chunk.
 
     A row that was in the range when it was copied, and is not any more, is read again as well.
@@ -69,7 +69,7 @@ def backfill_table(job: Comparison, claim: Claim, wanted: RowRange) -> Backfille
     refuse_drifted(job)
     with reading_raw(job.analytics):
         loaded = read_loaded(job.analytics, text.name)
-        if not loaded or find_live(job) is None:
+        if not loaded or find_raw_table(job) is None:
             raise SchemaError(
                 "the table was never loaded, or is gone",
                 where=text.name,
@@ -84,10 +84,10 @@ def backfill_table(job: Comparison, claim: Claim, wanted: RowRange) -> Backfille
             continue
         found = _read_again(job, one, wanted)
         gone += sum(row.kind == "extra" for row in found.wrong if row.place == "replication")
-        judge_deletes(text.name, job.rules, gone=gone, rows=held_rows, place="replication")
-        change = Change()
+        guard_deletes(text.name, job.rules, gone=gone, rows=held_rows, place="replication")
+        change = RepairCounts()
         if found.wrong:
-            _, change = repair_table(job, claim, [(one, found.wrong)])
+            _, change = repair_table(job, lease, [(one, found.wrong)])
         done = Backfilled(
             done.rows + found.rows,
             done.text_bytes + found.text_bytes,
@@ -153,9 +153,9 @@ def _compare_raw(job: Comparison, replica: dict[bytes, Row]) -> list[WrongRow]:
         return []
     keys = list(replica)
     with reading_raw(job.analytics):
-        live = find_live(job)
+        live = find_raw_table(job)
         raw = RawRows(job.analytics, job.text, live.rows if live else job.target)
-        raw.look_at(keys, ())
+        raw.compare_rows_at(keys, ())
         unlike = raw.compare_keys(row.copy_line for row in replica.values())
     return [
         WrongRow("raw", "differs" if one.is_held else "missing", keys[number])

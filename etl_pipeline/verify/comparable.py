@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from etl_pipeline.errors import DriftError
-from etl_pipeline.schema.decision import list_changes
-from etl_pipeline.schema.drift import Kind
-from etl_pipeline.sync.raw_drift import find_raw_drift
+from etl_pipeline.load.drift import find_raw_drift
+from etl_pipeline.schema.drift import ChangeKind
+from etl_pipeline.schema.drift_decision import list_changes
 from etl_pipeline.verify.compare import Comparison, reading_raw
 
-_HARMLESS = frozenset({Kind.INDEX_ADDED, Kind.INDEX_DROPPED, Kind.COMMENT_CHANGED})
-_ROOMIER = frozenset({Kind.COLUMN_LOOSENED, Kind.COLUMN_TIGHTENED, Kind.COLUMN_LENGTHENED})
+_HARMLESS = frozenset(
+    {ChangeKind.INDEX_ADDED, ChangeKind.INDEX_DROPPED, ChangeKind.COMMENT_CHANGED}
+)
+_ROOMIER = frozenset(
+    {
+        ChangeKind.COLUMN_LOOSENED,
+        ChangeKind.COLUMN_TIGHTENED,
+        ChangeKind.COLUMN_LENGTHENED,
+    }
+)
 """After these, rows can be compared as ever; those of now may not fit into the replica."""
 
 

@@ -9,23 +9,24 @@ from typing import Any
 
 import psycopg
 
-from etl_pipeline.core.stop import Stop
+from etl_pipeline.core.cancellation import Cancellation
+from etl_pipeline.load.digest_meaning import digest_meaning
+from etl_pipeline.load.inspect_table import read_actual_table
+from etl_pipeline.load.sql import PINNED_SETTINGS, live_rows, own_rows
+from etl_pipeline.replicate.apply import batches
+from etl_pipeline.replicate.corrections import Place
+from etl_pipeline.replicate.extract import end_read
+from etl_pipeline.replicate.job import Report
+from etl_pipeline.replicate.pages import read_pages
+from etl_pipeline.replicate.strategy import Rules
 from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
 from etl_pipeline.schema.names import DELETED_AT, quote_postgres
-from etl_pipeline.sync.extract import end_read
-from etl_pipeline.sync.meaning import digest_meaning
-from etl_pipeline.sync.mend import batches
-from etl_pipeline.sync.mended import Place
-from etl_pipeline.sync.pages import read_pages
-from etl_pipeline.sync.raw_schema import read_loaded as read_loaded_schema
-from etl_pipeline.sync.raw_sql import PINNED_SETTINGS, live_rows, own_rows
-from etl_pipeline.sync.raw_table import read_standing_table
-from etl_pipeline.sync.rules import Rules
-from etl_pipeline.sync.written import Report
+from etl_pipeline.state.raw_schema import read_loaded as read_loaded_schema
+from etl_pipeline.transfer.chunk import Chunk
+from etl_pipeline.transfer.kernel_python import Rendered
 from etl_pipeline.transfer.reader import read_text
-from etl_pipeline.transfer.select import Chunk, TableText, select_chunk, select_rows
+from etl_pipeline.transfer.select import RenderedTable, select_chunk, select_rows
 from etl_pipeline.transfer.spool import Spool, lossless
-from etl_pipeline.transfer.twin import Rendered
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +65,14 @@ class Comparison:
         drift: What is done where its schema changed.
     """
 
-    text: TableText
+    text: RenderedTable
     schema: str
     source: Any
     replication: Any
     analytics: psycopg.Connection
     rules: Rules
     scope: Scope
-    stop: Stop
+    stop: Cancellation
     report: Report
     drift: DriftPolicy = FOLLOW
 
@@ -82,7 +83,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
+class RawTable:
     """A table of ``raw`` as it stands.
 
     Attributes:
@@ -99,19 +100,19 @@ class Live:
     is_believed: bool
 
 
-def find_live(job: Comparison) -> Live | None:
+def find_raw_table(job: Comparison) -> RawTable | None:
     """The table in ``raw``; None where there is none."""
-    standing = read_standing_table(job.analytics, job.schema, job.text.name)
-    if standing is None:
+    actual = read_actual_table(job.analytics, job.schema, job.text.name)
+    if actual is None:
         return None
     loaded = read_loaded_schema(job.analytics, job.text.name)
-    has_marks = DELETED_AT in standing.columns
-    own = own_rows(job.target, is_partitioned=standing.is_partitioned)
-    return Live(
+    has_marks = DELETED_AT in actual.columns
+    own = own_rows(job.target, is_partitioned=actual.is_partitioned)
+    return RawTable(
         own,
         live_rows(own, has_marks=has_marks),
         has_marks,
-        loaded is not None and loaded.meaning == digest_meaning(job.text, standing),
+        loaded is not None and loaded.meaning == digest_meaning(job.text, actual),
     )
 
 

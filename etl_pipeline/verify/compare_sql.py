@@ -5,23 +5,24 @@ They are put together from quoted names and integers only.
 
 from __future__ import annotations
 
+from etl_pipeline.load.sql import INCOMING, equal_keys, in_chunk, unlike_rows
 from etl_pipeline.schema.ddl import create_incoming
 from etl_pipeline.schema.names import quote_postgres, quote_temporary
-from etl_pipeline.sync.raw_sql import INCOMING, equal_keys, in_chunk, unlike_rows
-from etl_pipeline.transfer.select import Chunk, TableText
+from etl_pipeline.transfer.chunk import Chunk
+from etl_pipeline.transfer.select import RenderedTable
 
 KEYS = "_etl_keys"
 """The temporary table of the keys that are looked at."""
 
 
-def _free_name(name: str, text: TableText) -> str:
+def _free_name(name: str, text: RenderedTable) -> str:
     """*name*, or one that no column of the table has."""
     while name in text.column_names:
         name += "_"
     return quote_postgres(name)
 
 
-def create_compared(text: TableText) -> list[str]:
+def create_compared(text: RenderedTable) -> list[str]:
     """DDL of the temporary tables: rows that are sent, and keys, each numbered from 0 as it comes.
 
     They are gone when the transaction ends.
@@ -41,7 +42,7 @@ def create_compared(text: TableText) -> list[str]:
     return statements
 
 
-def compare_chunk(live: str, text: TableText, chunk: Chunk) -> str:
+def compare_chunk(live: str, text: RenderedTable, chunk: Chunk) -> str:
     """The query for the rows of *chunk* that differ: number of the line sent, the key as text.
 
     The number is NULL where a row is in ``raw`` only.
@@ -63,7 +64,7 @@ def compare_chunk(live: str, text: TableText, chunk: Chunk) -> str:
     )
 
 
-def compare_keys(live: str, text: TableText) -> str:
+def compare_keys(live: str, text: RenderedTable) -> str:
     """The query for the keys in ``KEYS`` whose rows differ.
 
     It gives the key's number, whether ``raw`` has the row, whether it was sent, and the positions
@@ -82,7 +83,7 @@ def compare_keys(live: str, text: TableText) -> str:
     )
 
 
-def show_rows(live: str, text: TableText, number: int) -> str:
+def show_rows(live: str, text: RenderedTable, number: int) -> str:
     """The query for the values of a key's rows as text: of that sent, and of that held."""
     ordinal = _free_name("_etl_ordinal", text)
     sent, held = (
@@ -92,7 +93,7 @@ def show_rows(live: str, text: TableText, number: int) -> str:
     return f"SELECT {sent}, {held} {_from_keys(live, text)} WHERE k.{ordinal} = {number:d}"
 
 
-def drop_repeated_keys(text: TableText) -> str:
+def drop_repeated_keys(text: RenderedTable) -> str:
     """The statement that leaves the first of several equal keys in ``KEYS``."""
     keys, ordinal = quote_temporary(KEYS), _free_name("_etl_ordinal", text)
     return (
@@ -101,7 +102,7 @@ def drop_repeated_keys(text: TableText) -> str:
     )
 
 
-def count_unlike(live: str, text: TableText) -> str:
+def count_unlike(live: str, text: RenderedTable) -> str:
     """The query for how many rows of a table without a key are missing, and how many extra."""
     names = ", ".join(
         carried.compare.format(quote_postgres(carried.name)) for carried in text.columns
@@ -113,7 +114,7 @@ def count_unlike(live: str, text: TableText) -> str:
     return f"SELECT ({missing}), ({extra})"
 
 
-def _from_keys(live: str, text: TableText) -> str:
+def _from_keys(live: str, text: RenderedTable) -> str:
     return (
         f"FROM {quote_temporary(KEYS)} AS k "
         f"LEFT JOIN {live} AS h ON {equal_keys(text, 'h', 'k')} "
@@ -121,6 +122,6 @@ def _from_keys(live: str, text: TableText) -> str:
     )
 
 
-def _is_unlike(text: TableText) -> str:
+def _is_unlike(text: RenderedTable) -> str:
     first = quote_postgres(text.table.primary_key[0])
     return f"((h.{first} IS NULL) <> (n.{first} IS NULL) OR {unlike_rows(text, 'h', 'n')})"

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from etl_pipeline.sync.mended import Place
-from etl_pipeline.sync.runs import is_at_work
+from etl_pipeline.replicate.corrections import Place
+from etl_pipeline.state.runs import is_at_work
+from etl_pipeline.verify.chunk_check import MOST_SUSPECTS, ChunkCheck, TableCheck, check_table
 from etl_pipeline.verify.comparable import refuse_drifted
 from etl_pipeline.verify.compare import Comparison
-from etl_pipeline.verify.first_look import MOST_SUSPECTS, ChunkLook, FirstLook, look_at_table
 from etl_pipeline.verify.recorded import LoadedChunk
-from etl_pipeline.verify.second_look import SecondLook, WrongRow, look_again
-from etl_pipeline.verify.verdict import Discrepancy, Kind, Verdict, count_words
+from etl_pipeline.verify.row_check import RowCheck, WrongRow, check_rows
+from etl_pipeline.verify.verdict import Discrepancy, DiscrepancyKind, Verdict, count_words
 
 PAUSE_SECONDS = 2.0
 """How long after the first look at a suspect it is looked at again."""
@@ -44,7 +44,7 @@ class Findings:
     verdict: Verdict
     wrong: Sequence[tuple[LoadedChunk, Sequence[WrongRow]]] = ()
     cannot_repair: str | None = None
-    whole: tuple[LoadedChunk, Mapping[Place, Counter[Kind]]] | None = None
+    whole: tuple[LoadedChunk, Mapping[Place, Counter[DiscrepancyKind]]] | None = None
 
 
 def verify_table(job: Comparison) -> Findings:
@@ -61,7 +61,7 @@ def verify_table(job: Comparison) -> Findings:
     """
     refuse_drifted(job)
     verdict = Verdict(job.text.name)
-    first = look_at_table(job)
+    first = check_table(job)
     if not first.chunks:
         what = "the table was never loaded, or is gone"
         verdict.discrepancies.append(Discrepancy("raw", what, fix=f"etl run {job.text.name}"))
@@ -72,18 +72,18 @@ def verify_table(job: Comparison) -> Findings:
         return _settle(job, verdict, first, [], None)
     job.stop.wait(PAUSE_SECONDS)
     if job.text.table.primary_key:
-        return _settle(job, verdict, first, suspects, look_again(job, suspects))
+        return _settle(job, verdict, first, suspects, check_rows(job, suspects))
     return _settle_keyless(job, verdict, suspects)
 
 
-def _sum_up(verdict: Verdict, first: FirstLook) -> None:
+def _sum_up(verdict: Verdict, first: TableCheck) -> None:
     verdict.rows = sum(look.rows for look in first.chunks)
     verdict.text_bytes = sum(look.text_bytes for look in first.chunks)
     verdict.chunks, verdict.of_chunks = len(first.chunks), first.of_chunks
     _add_moved(verdict, first.chunks)
 
 
-def _add_moved(verdict: Verdict, looks: Iterable[ChunkLook]) -> None:
+def _add_moved(verdict: Verdict, looks: Iterable[ChunkCheck]) -> None:
     moved = [look for look in looks if look.moved]
     verdict.moved += sum(look.moved for look in moved)
     instants = [look.loaded.read_at for look in moved]
@@ -95,12 +95,12 @@ def _add_moved(verdict: Verdict, looks: Iterable[ChunkLook]) -> None:
 def _settle(
     job: Comparison,
     verdict: Verdict,
-    first: FirstLook,
-    suspects: Sequence[ChunkLook],
-    second: SecondLook | None,
+    first: TableCheck,
+    suspects: Sequence[ChunkCheck],
+    second: RowCheck | None,
 ) -> Findings:
     name, cannot_repair = job.text.name, None
-    wrong: list[tuple[ChunkLook, Sequence[WrongRow]]] = []
+    wrong: list[tuple[ChunkCheck, Sequence[WrongRow]]] = []
     if second:
         verdict.moved += second.moved
         if second.moved and verdict.moved_since is None:
@@ -137,8 +137,8 @@ def _settle(
 def _describe(
     job: Comparison,
     place: Place,
-    wrong: Sequence[tuple[ChunkLook, Sequence[WrongRow]]],
-    second: SecondLook,
+    wrong: Sequence[tuple[ChunkCheck, Sequence[WrongRow]]],
+    second: RowCheck,
     *,
     is_stale: bool,
 ) -> list[Discrepancy]:
@@ -148,7 +148,7 @@ def _describe(
         for look, rows in wrong
     ]
     looks = [look for look, rows in here if rows]
-    kinds: Counter[Kind] = Counter(row.kind for _, rows in here for row in rows)
+    kinds: Counter[DiscrepancyKind] = Counter(row.kind for _, rows in here for row in rows)
     if not looks:
         return []
     return [
@@ -164,13 +164,13 @@ def _describe(
     ]
 
 
-def _not_as_loaded(kinds: Counter[Kind]) -> str:
+def _not_as_loaded(kinds: Counter[DiscrepancyKind]) -> str:
     count = sum(kinds.values())
     rows = "1 row is" if count == 1 else f"{count:,} rows are"
     return f"{rows} not as loaded: {count_words(kinds)}"
 
 
-def _missed(job: Comparison, kinds: Counter[Kind]) -> str:
+def _missed(job: Comparison, kinds: Counter[DiscrepancyKind]) -> str:
     count = sum(kinds.values())
     rows = "1 row" if count == 1 else f"{count:,} rows"
     if job.rules.stamp is None:
@@ -178,12 +178,12 @@ def _missed(job: Comparison, kinds: Counter[Kind]) -> str:
     return f"{rows} changed at the source without a new {job.rules.stamp}, unseen by incremental"
 
 
-def _settle_keyless(job: Comparison, verdict: Verdict, suspects: Sequence[ChunkLook]) -> Findings:
+def _settle_keyless(job: Comparison, verdict: Verdict, suspects: Sequence[ChunkCheck]) -> Findings:
     """Look at a table without a key as a whole once more; it is one chunk."""
     first_at: datetime = suspects[0].looked_at
     name, cannot_repair, whole = job.text.name, None, None
     verdict.moved, verdict.moved_since = 0, None
-    again = look_at_table(job).chunks
+    again = check_table(job).chunks
     _add_moved(verdict, again)
     for look in again:
         if look.is_behind and job.scope.compares("raw"):

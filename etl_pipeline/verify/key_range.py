@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from etl_pipeline.errors import ConfigurationError
 from etl_pipeline.schema.names import quote_mysql
-from etl_pipeline.transfer.select import Chunk, TableText, where_chunk
+from etl_pipeline.transfer.chunk import Chunk
+from etl_pipeline.transfer.select import RenderedTable, where_chunk
 
 _DATE_TYPES = frozenset({"date", "datetime", "timestamp"})
 
@@ -34,7 +35,7 @@ class RowRange:
 
 
 def find_range(
-    text: TableText, stamp: str | None, start: str | None, end: str | None, by: str | None
+    text: RenderedTable, stamp: str | None, start: str | None, end: str | None, by: str | None
 ) -> RowRange:
     """The range of rows that *start* to *end*, which is in it, means in a table.
 
@@ -66,7 +67,7 @@ def find_range(
     return RowRange(column, lower, upper)
 
 
-def _by_key(text: TableText, by: str | None, start: str | None, end: str | None) -> RowRange:
+def _by_key(text: RenderedTable, by: str | None, start: str | None, end: str | None) -> RowRange:
     key = text.table.integer_key
     if key is None or by not in (None, key):
         raise ConfigurationError(
@@ -83,7 +84,7 @@ def _by_key(text: TableText, by: str | None, start: str | None, end: str | None)
     return RowRange(key, lower, upper)
 
 
-def _find_date_column(text: TableText, stamp: str | None, by: str | None) -> str:
+def _find_date_column(text: RenderedTable, stamp: str | None, by: str | None) -> str:
     dates = [c.name for c in text.columns if c.column.data_type in _DATE_TYPES]
     if by is not None:
         if by not in dates:
@@ -105,7 +106,7 @@ def _find_date_column(text: TableText, stamp: str | None, by: str | None) -> str
     )
 
 
-def _read_date(text: TableText, value: str) -> tuple[datetime, bool]:
+def _read_date(text: RenderedTable, value: str) -> tuple[datetime, bool]:
     """The instant that *value* means, and whether it means a day."""
     try:
         instant = datetime.fromisoformat(value)
@@ -120,7 +121,7 @@ def _read_date(text: TableText, value: str) -> tuple[datetime, bool]:
     return instant, "T" not in value and " " not in value
 
 
-def _empty(text: TableText) -> ConfigurationError:
+def _empty(text: RenderedTable) -> ConfigurationError:
     return ConfigurationError(
         "the range is empty", where=text.name, fix="let --from be no later than --to"
     )
@@ -141,7 +142,7 @@ def clip_chunks(chunks: Sequence[Chunk], rows: RowRange, key: str | None) -> lis
     ]
 
 
-def where_range(text: TableText, chunk: Chunk, rows: RowRange) -> bytes:
+def where_range(text: RenderedTable, chunk: Chunk, rows: RowRange) -> bytes:
     """The condition that a row belongs to *chunk* and to a range.
 
     Safe to put together from parts: the name is quoted, the bounds are numbers and dates.
@@ -156,7 +157,7 @@ def where_range(text: TableText, chunk: Chunk, rows: RowRange) -> bytes:
     return " AND ".join(conditions).encode()
 
 
-def select_range(text: TableText, chunk: Chunk, rows: RowRange) -> bytes:
+def select_range(text: RenderedTable, chunk: Chunk, rows: RowRange) -> bytes:
     """The SELECT of the rows of *chunk* that are in a range, in the order of the key."""
     names = ", ".join(c.select for c in text.columns)
     hint = " FORCE INDEX (PRIMARY)" if text.table.integer_key else ""

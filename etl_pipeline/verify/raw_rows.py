@@ -8,10 +8,11 @@ from typing import Any
 
 import psycopg
 
+from etl_pipeline.load.sql import INCOMING
 from etl_pipeline.schema.names import quote_temporary
-from etl_pipeline.sync.raw_sql import INCOMING
+from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.copy import copy_text
-from etl_pipeline.transfer.select import Chunk, TableText
+from etl_pipeline.transfer.select import RenderedTable
 from etl_pipeline.verify.compare_sql import (
     KEYS,
     compare_chunk,
@@ -64,7 +65,7 @@ class RawRows:
         live: Its rows in ``raw``: a quoted name, or a subquery.
     """
 
-    def __init__(self, analytics: psycopg.Connection, text: TableText, live: str) -> None:
+    def __init__(self, analytics: psycopg.Connection, text: RenderedTable, live: str) -> None:
         self._analytics, self._text, self._live = analytics, text, live
         for statement in create_compared(text):
             analytics.execute(statement.encode())
@@ -81,7 +82,7 @@ class RawRows:
         ((missing, extra),) = self._ask(count_unlike(self._live, self._text))
         return missing, extra
 
-    def look_at(self, keys: Sequence[bytes], raw_keys: Sequence[RawKey]) -> None:
+    def compare_rows_at(self, keys: Sequence[bytes], raw_keys: Sequence[RawKey]) -> None:
         """Let ``compare_keys`` look at these keys, which it numbers in this order.
 
         Args:

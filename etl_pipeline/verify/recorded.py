@@ -12,10 +12,10 @@ from pymysql import err
 from pymysql.constants import ER
 
 from etl_pipeline.errors import DatabaseError
-from etl_pipeline.sync import state
-from etl_pipeline.sync.proof import RawDigest
-from etl_pipeline.sync.replica import Watermark
-from etl_pipeline.transfer.select import Chunk
+from etl_pipeline.state import warehouse
+from etl_pipeline.state.records import RawDigest
+from etl_pipeline.state.replicas import Watermark
+from etl_pipeline.transfer.chunk import Chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def read_loaded(analytics: psycopg.Connection, table: str) -> list[LoadedChunk]:
         DatabaseError: The state is of an older version.
     """
     try:
-        recorded = state.read_chunks(analytics, table)
+        recorded = warehouse.read_chunks(analytics, table)
     except psycopg.errors.UndefinedColumn as error:
         raise DatabaseError(
             "the state in schema etl was written by an older version",
@@ -57,7 +57,7 @@ def read_loaded(analytics: psycopg.Connection, table: str) -> list[LoadedChunk]:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class ReplicaRecord:
     """What is remembered of a replica as a whole.
 
     Attributes:
@@ -70,14 +70,14 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class WrittenChunk:
+class ReplicaChunk:
     """What a replica is remembered to hold of a chunk; as for ``LoadedChunk``."""
 
     text_digest: bytes
     is_text: bool
 
 
-def read_written(replication: Any, table: str) -> Written:
+def read_written(replication: Any, table: str) -> ReplicaRecord:
     """What is remembered of the replica of *table*."""
     rows = _ask(
         replication,
@@ -85,13 +85,13 @@ def read_written(replication: Any, table: str) -> Written:
         (table,),
     )
     if not rows:
-        return Written(is_known=False)
+        return ReplicaRecord(is_known=False)
     column, watermark = rows[0]
     is_marked = column is not None and watermark is not None
-    return Written(True, Watermark(column, watermark) if is_marked else None)
+    return ReplicaRecord(True, Watermark(column, watermark) if is_marked else None)
 
 
-def read_written_chunk(replication: Any, table: str, chunk: Chunk) -> WrittenChunk | None:
+def read_written_chunk(replication: Any, table: str, chunk: Chunk) -> ReplicaChunk | None:
     """What the replica of *table* is remembered to hold of *chunk*; None where it is not known."""
     rows = _ask(
         replication,
@@ -104,7 +104,7 @@ def read_written_chunk(replication: Any, table: str, chunk: Chunk) -> WrittenChu
     lower, upper, text_digest, is_text = rows[0]
     if Chunk(chunk.ordinal, _integer(lower), _integer(upper)) != chunk:
         return None
-    return WrittenChunk(text_digest, bool(is_text))
+    return ReplicaChunk(text_digest, bool(is_text))
 
 
 def _ask(replication: Any, query: str, values: tuple[Any, ...]) -> Sequence[Any]:
@@ -119,7 +119,7 @@ def _ask(replication: Any, query: str, values: tuple[Any, ...]) -> Sequence[Any]
         return ()
 
 
-def is_behind(loaded: LoadedChunk, written: Written, chunk: WrittenChunk | None) -> bool:
+def is_behind(loaded: LoadedChunk, written: ReplicaRecord, chunk: ReplicaChunk | None) -> bool:
     """Whether the replica holds a chunk in another state than was loaded into ``raw``.
 
     Where nothing is remembered of the replica, it is not known to.

@@ -12,37 +12,38 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from etl_pipeline.errors import TransferError
+from etl_pipeline.load.digests import read_digests
+from etl_pipeline.load.sql import GONE, PINNED_SETTINGS, apply_differences, create_gone
+from etl_pipeline.replicate.apply import batches, write_few
+from etl_pipeline.replicate.corrections import Place
+from etl_pipeline.replicate.difference import Difference
+from etl_pipeline.replicate.extract import extract_rows
 from etl_pipeline.schema.names import quote_postgres, quote_temporary
-from etl_pipeline.sync import replica, state
-from etl_pipeline.sync.claim import Claim, check_warehouse
-from etl_pipeline.sync.compared import note_compared
-from etl_pipeline.sync.difference import Difference
-from etl_pipeline.sync.extract import extract_rows
-from etl_pipeline.sync.mend import batches, write_few
-from etl_pipeline.sync.mended import Place
-from etl_pipeline.sync.proof import ChunkProof
-from etl_pipeline.sync.raw_digests import read_digests
-from etl_pipeline.sync.raw_sql import GONE, PINNED_SETTINGS, apply_differences, create_gone
-from etl_pipeline.transfer.select import Chunk, select_rows, where_keys
+from etl_pipeline.state import replicas, warehouse
+from etl_pipeline.state.compared_at import note_compared
+from etl_pipeline.state.records import ChunkProof
+from etl_pipeline.state.run_lease import Lease, check_warehouse
+from etl_pipeline.transfer.chunk import Chunk
+from etl_pipeline.transfer.select import select_rows, where_keys
 from etl_pipeline.transfer.spool import Spool, for_copy
-from etl_pipeline.verify.compare import Comparison, Live, find_live, read_chunk, read_rows
+from etl_pipeline.verify.compare import Comparison, RawTable, find_raw_table, read_chunk, read_rows
 from etl_pipeline.verify.compare_sql import KEYS
 from etl_pipeline.verify.raw_rows import RawRows
 from etl_pipeline.verify.recorded import LoadedChunk
-from etl_pipeline.verify.second_look import WrongRow
-from etl_pipeline.verify.verdict import Kind, Repaired
+from etl_pipeline.verify.row_check import WrongRow
+from etl_pipeline.verify.verdict import DiscrepancyKind, Repaired
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class RepairCounts:
     """How many rows of ``raw`` a repair changed."""
 
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
 
-    def __add__(self, other: Change) -> Change:
-        return Change(
+    def __add__(self, other: RepairCounts) -> RepairCounts:
+        return RepairCounts(
             self.inserted + other.inserted,
             self.updated + other.updated,
             self.deleted + other.deleted,
@@ -50,8 +51,8 @@ class Change:
 
 
 def repair_table(
-    job: Comparison, claim: Claim, wrong: Iterable[tuple[LoadedChunk, Sequence[WrongRow]]]
-) -> tuple[list[Repaired], Change]:
+    job: Comparison, lease: Lease, wrong: Iterable[tuple[LoadedChunk, Sequence[WrongRow]]]
+) -> tuple[list[Repaired], RepairCounts]:
     """Make the rows of *wrong* the source's again, chunk by chunk.
 
     A row of the replica becomes what the source sends now. Has the source moved on, ``raw`` gets
@@ -59,7 +60,7 @@ def repair_table(
 
     Args:
         job: The table; its connections are without a transaction.
-        claim: The run that holds both targets.
+        lease: The run that holds both targets.
         wrong: Rows, by the chunk that they are in.
 
     Returns:
@@ -69,19 +70,19 @@ def repair_table(
         TransferError: A target did not take every row, or does not hold what is recorded of it
             afterwards; what was done in the chunk is rolled back.
     """
-    counts: dict[Place, Counter[Kind]] = {"replication": Counter(), "raw": Counter()}
-    total = Change()
+    counts: dict[Place, Counter[DiscrepancyKind]] = {"replication": Counter(), "raw": Counter()}
+    total = RepairCounts()
     for loaded, rows in wrong:
         for row in rows:
             counts[row.place][row.kind] += 1
-        changed = _repair_replica(job, claim, loaded.chunk, rows)
+        changed = _repair_replica(job, lease, loaded.chunk, rows)
         if job.scope.compares("raw"):
-            total += _repair_raw(job, claim, loaded, rows, changed)
+            total += _repair_raw(job, lease, loaded, rows, changed)
     return [Repaired(place, kinds) for place, kinds in counts.items() if kinds], total
 
 
 def _repair_replica(
-    job: Comparison, claim: Claim, chunk: Chunk, rows: Sequence[WrongRow]
+    job: Comparison, lease: Lease, chunk: Chunk, rows: Sequence[WrongRow]
 ) -> list[bytes]:
     """Copy the replica's rows again; the keys of those that ``raw`` may have to get as well."""
     keys = [row.key for row in rows if row.place == "replication" and row.key is not None]
@@ -91,7 +92,7 @@ def _repair_replica(
     held = read_rows(job, job.replication, keys)
     lines = {key: row.line for key, row in held.items()}
     write_few(job.text, _differ(source, lines), b"", job.replication)
-    _remember(job, claim, chunk)
+    _remember(job, lease, chunk)
     job.replication.commit()
     return keys
 
@@ -114,10 +115,10 @@ def _differ(source: Mapping[bytes, bytes], held: Mapping[bytes, bytes]) -> Diffe
     return Difference(tuple(gone), tuple(new))
 
 
-def _remember(job: Comparison, claim: Claim, chunk: Chunk) -> None:
+def _remember(job: Comparison, lease: Lease, chunk: Chunk) -> None:
     """Remember of *chunk* what the replica holds now, unless that is what is remembered."""
     name = job.text.name
-    replica_ = replica.read_replica(job.replication, name)
+    replica_ = replicas.read_replica(job.replication, name)
     known = {one.proof.chunk: one for one in replica_.chunks}.get(chunk) if replica_ else None
     if known is None:
         return
@@ -133,41 +134,41 @@ def _remember(job: Comparison, claim: Claim, chunk: Chunk) -> None:
         )
     if known.proof.is_text and known.proof.text_digest == proof.text_digest:
         return
-    replica.remember_chunks(job.replication, name, claim, [proof])
+    replicas.remember_chunks(job.replication, name, lease, [proof])
     note_compared(job.replication, name, {chunk.ordinal: proof.text_digest})
 
 
 def _repair_raw(
     job: Comparison,
-    claim: Claim,
+    lease: Lease,
     loaded: LoadedChunk,
     rows: Sequence[WrongRow],
     changed: Sequence[bytes],
-) -> Change:
+) -> RepairCounts:
     """Make the rows of ``raw`` those of the replica, and commit."""
     here = [row for row in rows if row.place == "raw"]
     keys = sorted({row.key for row in here if row.key is not None}.union(changed))
     raw_keys = [row.raw_key for row in here if row.raw_key is not None]
     if not keys and not raw_keys:
-        return Change()
+        return RepairCounts()
     text, analytics = job.text, job.analytics
     with analytics.transaction():
-        check_warehouse(analytics, claim)
+        check_warehouse(analytics, lease)
         analytics.execute(PINNED_SETTINGS.encode())
-        live = find_live(job)
+        live = find_raw_table(job)
         if live is None:
             raise TransferError("the table in raw is gone", where=text.name)
         compared = RawRows(analytics, text, live.rows)
         held = read_rows(job, job.replication, keys)
-        compared.look_at(keys, raw_keys)
+        compared.compare_rows_at(keys, raw_keys)
         compared.compare_keys(row.copy_line for row in held.values())
         done = _apply(job, live)
-        _prove(job, claim, loaded, compared, live)
+        _prove(job, lease, loaded, compared, live)
     job.replication.rollback()
     return done
 
 
-def _apply(job: Comparison, live: Live) -> Change:
+def _apply(job: Comparison, live: RawTable) -> RepairCounts:
     """Make the rows of ``KEYS`` in ``raw`` those that were brought; the others are not touched."""
     text, analytics = job.text, job.analytics
     names = ", ".join(quote_postgres(name) for name in text.table.primary_key)
@@ -181,15 +182,15 @@ def _apply(job: Comparison, live: Live) -> Change:
     gone, missing, updated, inserted = [
         analytics.execute(statement.encode()).rowcount for statement in statements
     ]
-    return Change(inserted, updated, gone + missing)
+    return RepairCounts(inserted, updated, gone + missing)
 
 
 def _prove(
-    job: Comparison, claim: Claim, loaded: LoadedChunk, compared: RawRows, live: Live
+    job: Comparison, lease: Lease, loaded: LoadedChunk, compared: RawRows, live: RawTable
 ) -> None:
     """See that ``raw`` holds the chunk that it should, and record it where that is another now."""
     text, chunk = job.text, loaded.chunk
-    among = [one.chunk for one, _ in state.read_chunks(job.analytics, text.name)]
+    among = [one.chunk for one, _ in warehouse.read_chunks(job.analytics, text.name)]
     (digest,) = read_digests(job.analytics, live.rows, text, [chunk], among=among)
     proof = find_proof(job, chunk)
     if live.is_believed and (proof is None or proof.text_digest == loaded.text_digest):
@@ -211,10 +212,12 @@ def _prove(
             )
     if proof:
         proven = [replace(proof, read_at=loaded.read_at)]
-        state.record_chunks(job.analytics, claim.run_id, text.name, proven, [digest], of=len(among))
+        warehouse.record_chunks(
+            job.analytics, lease.run_id, text.name, proven, [digest], of=len(among)
+        )
 
 
 def find_proof(job: Comparison, chunk: Chunk) -> ChunkProof | None:
     """What is remembered of the replica's *chunk*; None where nothing is."""
-    known: Any = replica.read_replica(job.replication, job.text.name)
+    known: Any = replicas.read_replica(job.replication, job.text.name)
     return {proof.chunk: proof for proof in known.proofs}.get(chunk) if known else None

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from etl_pipeline.sync.mended import Place
+from etl_pipeline.replicate.corrections import Place
 
-Kind = Literal["differs", "missing", "extra"]
+DiscrepancyKind = Literal["differs", "missing", "extra"]
 """What is the matter with a row of a place: another value, not there, or there and nowhere else."""
 
-_WORDS: dict[Kind, str] = {"differs": "differ", "missing": "missing", "extra": "extra"}
+_WORDS: dict[DiscrepancyKind, str] = {"differs": "differ", "missing": "missing", "extra": "extra"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class RowDifference:
     """
 
     key: str
-    kind: Kind
+    kind: DiscrepancyKind
     columns: tuple[str, ...] = ()
     values: SideBySide | None = None
 
@@ -78,7 +78,7 @@ class Repaired:
     """Rows of a place that were copied again; *rows* counts by kind what was the matter."""
 
     place: Place
-    rows: Counter[Kind]
+    rows: Counter[DiscrepancyKind]
 
 
 @dataclass(slots=True)
@@ -121,7 +121,7 @@ class Verdict:
         return bool(self.repaired) and self.unrepaired is None and self.error is None
 
 
-def count_words(kinds: Counter[Kind]) -> str:
+def count_words(kinds: Counter[DiscrepancyKind]) -> str:
     """``2 differ, 1 missing``."""
     return ", ".join(f"{kinds[kind]:,} {word}" for kind, word in _WORDS.items() if kinds[kind])
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
-from etl_pipeline.cli.plan_screen import plan_json, plan_screen
-from etl_pipeline.cli.reports import history_screen, run_record_json, run_record_screen
+from etl_pipeline.cli.screens.plan import plan_json, plan_screen
+from etl_pipeline.cli.screens.status import history_screen, run_record_json, run_record_screen
 from etl_pipeline.pipeline.preview import Preview, TablePreview
-from etl_pipeline.schema.decision import DriftEvent
-from etl_pipeline.sync.history import DriftRecord, RunRecord, TableRecord
-from etl_pipeline.sync.rules import Pass
+from etl_pipeline.replicate.strategy import Pass
+from etl_pipeline.schema.drift_decision import DriftEvent
+from etl_pipeline.state.history import DriftRecord, RunRecord, TableRecord
 from tests.cli.test_screens import PRICE_REFUSED
 from tests.expected import Expected
 

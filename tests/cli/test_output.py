@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from etl_pipeline.cli.output import align_within, fold
-from etl_pipeline.cli.reports import history_screen, run_record_screen, status_screen
-from etl_pipeline.pipeline.report import Status, TableStatus
-from etl_pipeline.sync.history import RunRecord, TableRecord
+from etl_pipeline.cli.screens.status import history_screen, run_record_screen, status_screen
+from etl_pipeline.pipeline.status import Status, TableStatus
+from etl_pipeline.state.history import RunRecord, TableRecord
 from etl_pipeline.transform.session import install_dbt
 from tests.cli.conftest import COMMAND, ROOT, Cli
 from tests.docs.pages import read_page
@@ -40,7 +40,7 @@ def record(table: str, **values: Any) -> TableRecord:
     return TableRecord(**{name: given[name] for name in names})
 
 
-def standing(table: str, error: str | None = None, *, is_loaded: bool = True) -> TableStatus:
+def actual(table: str, error: str | None = None, *, is_loaded: bool = True) -> TableStatus:
     last = record(table, error=error) if is_loaded else None
     good = record(table) if is_loaded else None
     rows = 11_234_567 if is_loaded else None
@@ -51,9 +51,9 @@ STATUS = Status(
     "production",
     NOW + timedelta(hours=3),
     [
-        standing("appointment"),
-        standing("claimproc", "the server's disk is full (1114)"),
-        standing("eservicesignalofalongname", is_loaded=False),
+        actual("appointment"),
+        actual("claimproc", "the server's disk is full (1114)"),
+        actual("eservicesignalofalongname", is_loaded=False),
     ],
 )
 

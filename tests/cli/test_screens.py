@@ -12,14 +12,15 @@ from typing import Any
 
 import pytest
 
-from etl_pipeline.cli import demo, screens
+from etl_pipeline.cli import demo
 from etl_pipeline.cli.output import printable
-from etl_pipeline.cli.transform_screens import transform_screen
-from etl_pipeline.core.burden import Burden
+from etl_pipeline.cli.screens import run
+from etl_pipeline.cli.screens.transform import transform_screen
+from etl_pipeline.core.source_usage import SourceUsage
 from etl_pipeline.pipeline.summary import RunSummary
-from etl_pipeline.schema.decision import DriftEvent
-from etl_pipeline.sync.proof import TableOutcome
-from etl_pipeline.transfer.twin import NUL_CHARACTERS, ZERO_DATES
+from etl_pipeline.schema.drift_decision import DriftEvent
+from etl_pipeline.state.records import TableOutcome
+from etl_pipeline.transfer.kernel_python import NUL_CHARACTERS, ZERO_DATES
 from etl_pipeline.transform.summary import Node, TransformSummary
 from tests.cli.conftest import COMMAND, ROOT
 from tests.docs.pages import list_commands
@@ -133,8 +134,8 @@ WINDOW_ENDED = [
     ),
 ]
 BURDENS = {
-    "success": Burden(1_234, 12.34, 1_001_523, 187_000_000, 0.412, "procedurelog"),
-    "window_ended": Burden(99, 3.2, 1_700, 330_000, 0.02, "", waited_seconds=1_234.56),
+    "success": SourceUsage(1_234, 12.34, 1_001_523, 187_000_000, 0.412, "procedurelog"),
+    "window_ended": SourceUsage(99, 3.2, 1_700, 330_000, 0.02, "", waited_seconds=1_234.56),
 }
 DRIFTED = _outcome(
     "patient",
@@ -197,7 +198,7 @@ RUNS = {
 
 def _run(name: str) -> RunSummary:
     notes = [NOTE] if name == "altered_and_notes" else []
-    burden = BURDENS.get(name, Burden())
+    source_usage = BURDENS.get(name, SourceUsage())
     tables = CAME_AND_WENT if name == "drift" else []
     outcomes = RUNS[name]
     return RunSummary(
@@ -207,19 +208,19 @@ def _run(name: str) -> RunSummary:
         14.5,
         outcomes,
         notes,
-        burden=burden,
+        source_usage=source_usage,
         came_and_went=tables,
     )
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_the_screen_of_a_run(expected: Expected, name: str) -> None:
-    expected.check(f"run_{name}.txt", screens.run_screen(_run(name)) + "\n")
+    expected.check(f"run_{name}.txt", run.run_screen(_run(name)) + "\n")
 
 
 @pytest.mark.parametrize("name", ["grades", "stamps_alone"])
 def test_no_table_is_called_equal_whose_values_were_not_compared(name: str) -> None:
-    first, *_ = screens.run_screen(_run(name)).splitlines()
+    first, *_ = run.run_screen(_run(name)).splitlines()
     words = first.partition(" tables: " if name == "grades" else " table: ")[2]
     proven = dict(part.rsplit(" ", 1) for part in words.split(", "))
     claimed = {"equal (value)": "1", "keys and stamps": "1", "log's end": "1"}
@@ -228,7 +229,7 @@ def test_no_table_is_called_equal_whose_values_were_not_compared(name: str) -> N
 
 @pytest.mark.parametrize("name", ["success", "failure", "altered_and_notes", "drift", "grades"])
 def test_the_json_of_a_run(expected: Expected, name: str) -> None:
-    text = screens.run_json(_run(name))
+    text = run.run_json(_run(name))
     assert text.isascii()
     assert json.loads(text)["outcome"] == ("succeeded" if _run(name).is_success else "failed")
     expected.check(f"run_{name}.json", text + "\n")

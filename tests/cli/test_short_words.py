@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from etl_pipeline.cli.drift_screen import shorten_members
+from etl_pipeline.cli.screens.drift import shorten_members
 from etl_pipeline.errors import GuardError
-from etl_pipeline.sync.guard import judge_deletes
-from etl_pipeline.sync.rules import Rules
+from etl_pipeline.replicate.delete_guard import guard_deletes
+from etl_pipeline.replicate.strategy import Rules
 
 MEMBERS = [f"'m{number}'" for number in range(320)]
 
@@ -35,4 +35,4 @@ def test_a_long_enum_is_cut_in_its_middle_and_what_changed_is_kept() -> None:
 )
 def test_the_guard_says_its_share_with_enough_digits(gone: int, words: str) -> None:
     with pytest.raises(GuardError, match=words):
-        judge_deletes("patient", Rules(), gone=gone, rows=10_000, place="raw")
+        guard_deletes("patient", Rules(), gone=gone, rows=10_000, place="raw")

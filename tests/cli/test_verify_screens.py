@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from etl_pipeline.cli.verify_screen import verify_json, verify_screen
+from etl_pipeline.cli.screens.verify import verify_json, verify_screen
 from etl_pipeline.pipeline.summary import VerifySummary
 from etl_pipeline.verify.compare import Scope
 from etl_pipeline.verify.verdict import (
@@ -76,10 +76,12 @@ def text_in_keys() -> Verdict:
 
 
 def repaired() -> list[Verdict]:
-    mended, left = wrong(), keyless()
-    mended.repaired = [Repaired("replication", Counter({"differs": 10, "missing": 1, "extra": 1}))]
+    corrections, left = wrong(), keyless()
+    corrections.repaired = [
+        Repaired("replication", Counter({"differs": 10, "missing": 1, "extra": 1}))
+    ]
     left.unrepaired = "raw is behind replication"
-    return [mended, left]
+    return [corrections, left]
 
 
 REFUSED = Verdict(

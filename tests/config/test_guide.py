@@ -1,6 +1,7 @@
 """The usage examples of the connection guide run as written, a test for each of its sections.
 
-The excerpts of classes in the guide are no usage; ``test_notes.py`` decides where it is unclear.
+The excerpts of classes in the guide are no usage; where it is unclear, ``test_environments.py``
+decides.
 """
 
 from __future__ import annotations

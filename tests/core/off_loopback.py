@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from etl_pipeline.config import Settings, create_test_settings
 from etl_pipeline.core import ConnectionFactory
-from etl_pipeline.core.faults import explain
+from etl_pipeline.core.driver_errors import explain
 from tests.core.certificates import make_pair
 from tests.core.false_server import FalseServer, false_server, has_given_away, mysql, postgres
 

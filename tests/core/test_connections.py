@@ -24,8 +24,8 @@ from etl_pipeline.core.connect_args import (
 )
 from etl_pipeline.core.grants import parse_write_privileges
 from etl_pipeline.core.mysql_connection import MysqlConnection
-from etl_pipeline.core.peace import Manners
 from etl_pipeline.core.same_server import refuse_same_server_database
+from etl_pipeline.core.throttle import ThrottleLimits
 from etl_pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def test_mysql_overrides_reach_the_driver(lab: Lab) -> None:
 
 def test_a_silent_source_is_given_up_after_its_own_limit() -> None:
     config = create_test_settings().get_source_connection_config()
-    assert make_source_args(config, Manners(60.0))["read_timeout"] == 90.0
+    assert make_source_args(config, ThrottleLimits(60.0))["read_timeout"] == 90.0
     assert "read_timeout" not in make_mysql_args(config)
 
 

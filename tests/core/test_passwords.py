@@ -15,7 +15,7 @@ from etl_pipeline.config import create_test_settings
 from etl_pipeline.config.resolve import is_this_machine
 from etl_pipeline.core import ConnectionFactory
 from etl_pipeline.core.connect_args import NO_CLEARTEXT, make_postgres_args
-from etl_pipeline.core.line import Line, read_line, warn_of_open
+from etl_pipeline.core.encryption import ConnectionSecurity, read_line, warn_of_open
 from etl_pipeline.errors import ConfigurationError
 from tests.conftest import Lab
 from tests.core.false_server import false_server, has_given_away, mysql, postgres
@@ -120,8 +120,8 @@ def test_a_line_in_clear_is_told_of_where_it_leaves_this_machine(lab: Lab) -> No
     line = read_line(ConnectionFactory.get_source_connection(lab.settings), "source")
     assert (line.tls, line.is_local) == (None, True)
     assert warn_of_open([line]) == []
-    far = [Line(name, None, False, False) for name in ("source", "analytics")]
-    safe = Line("replication", "TLSv1.3", False, False)
+    far = [ConnectionSecurity(name, None, False, False) for name in ("source", "analytics")]
+    safe = ConnectionSecurity("replication", "TLSv1.3", False, False)
     (words,) = warn_of_open([far[0], safe, far[1]])
     assert words.startswith("not encrypted: the line to source and to analytics;")
     assert len(words) < 160

@@ -12,9 +12,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from etl_pipeline.core import ConnectionFactory
-from etl_pipeline.core.faults import explain
-from etl_pipeline.core.stop import Stop
-from etl_pipeline.sync.databases import lend_mysql, lend_postgres
+from etl_pipeline.core.cancellation import Cancellation
+from etl_pipeline.core.databases import lend_mysql, lend_postgres
+from etl_pipeline.core.driver_errors import explain
 from tests.conftest import Lab
 
 DATABASES = ("source", "replication", "analytics")
@@ -31,8 +31,8 @@ def test_an_error_is_of_the_server_that_reported_it(lab: Lab, failing: str, inne
     lends = {name: lend_postgres if name == "analytics" else lend_mysql for name in DATABASES}
     with (
         pytest.raises(Exception, match="nowhere") as raised,
-        lends[failing](engines[failing], Stop()) as connection,
-        lends[inner](engines[inner], Stop()),
+        lends[failing](engines[failing], Cancellation()) as connection,
+        lends[inner](engines[inner], Cancellation()),
     ):
         connection.cursor().execute("SELECT 1 FROM nowhere")
     assert str(explain(raised.value, "patient")).startswith(f"patient: {failing} ")

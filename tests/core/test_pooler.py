@@ -11,8 +11,8 @@ from etl_pipeline.config import create_test_settings
 from etl_pipeline.core.pooler import judge
 from etl_pipeline.errors import EtlError
 from etl_pipeline.pipeline.comparison import verify_once
-from etl_pipeline.pipeline.report import read_history, read_status
 from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.status import read_history, read_status
 from etl_pipeline.setup.doctor import examine
 from etl_pipeline.transform.session import transform_once
 from etl_pipeline.verify.compare import Scope

@@ -10,7 +10,6 @@ from etl_pipeline.demo.server_databases import connect_mysql
 from etl_pipeline.demo.server_record import Endpoint
 from etl_pipeline.pipeline.summary import RunSummary
 from tests.conftest import Lab
-from tests.pipeline.conftest import run  # noqa: F401 - a fixture
 from tests.rows import make_table, numbers, read_mysql, read_postgres
 
 WORDS = "CREATE TABLE words (id int PRIMARY KEY, word varchar(40))"
@@ -31,7 +30,7 @@ def server_default(server: Endpoint, name: str, value: str) -> Iterator[None]:
 
 def test_a_limit_of_rows_at_the_source_loses_none(
     lab: Lab,
-    run: Callable[..., RunSummary],  # noqa: F811
+    run: Callable[..., RunSummary],
 ) -> None:
     make_table(lab.source, WORDS, WORD_ROWS)
     with server_default(lab.servers.source, "sql_select_limit", "1000"):
@@ -42,7 +41,7 @@ def test_a_limit_of_rows_at_the_source_loses_none(
 
 def test_a_limit_of_rows_at_the_replication_server_is_no_obstacle(
     lab: Lab,
-    run: Callable[..., RunSummary],  # noqa: F811
+    run: Callable[..., RunSummary],
 ) -> None:
     make_table(lab.source, WORDS, WORD_ROWS)
     with server_default(lab.servers.replication, "sql_select_limit", "1000"):
@@ -51,7 +50,7 @@ def test_a_limit_of_rows_at_the_replication_server_is_no_obstacle(
 
 def test_a_replication_server_that_speaks_german_is_understood(
     lab: Lab,
-    run: Callable[..., RunSummary],  # noqa: F811
+    run: Callable[..., RunSummary],
 ) -> None:
     make_table(lab.source, WORDS, WORD_ROWS)
     with server_default(lab.servers.replication, "lc_messages", "'de_DE'"):

@@ -17,9 +17,9 @@ from pymysql.constants import CLIENT, COMMAND, ER
 from sqlalchemy import text
 
 from etl_pipeline.core import ConnectionFactory
-from etl_pipeline.core.faults import explain
+from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.core.source_connection import SourceConnection, list_session_statements
-from etl_pipeline.core.source_words import FUNCTIONS
+from etl_pipeline.core.source_keywords import FUNCTIONS
 from etl_pipeline.demo.server_databases import connect_mysql
 from etl_pipeline.errors import DatabaseError, StatementRefusedError
 

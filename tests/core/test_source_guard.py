@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl_pipeline.core.source_guard import check_statement, is_reading
-from etl_pipeline.core.sql_tokens import Kind, UnclearTextError, split_tokens
+from etl_pipeline.core.sql_tokens import TokenKind, UnclearTextError, split_tokens
 from etl_pipeline.errors import StatementRefusedError
 
 READING = [
@@ -251,7 +251,7 @@ def test_any_text_passes_or_is_refused_and_nothing_else(text: str) -> None:
         check_statement(text)
     except StatementRefusedError:
         return
-    words = [token.text for token in split_tokens(text) if token.kind is Kind.WORD]
+    words = [token.text for token in split_tokens(text) if token.kind is TokenKind.WORD]
     assert words[0] in ("SELECT", "SET")
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from etl_pipeline.config import Settings, create_test_settings
 from etl_pipeline.core import ConnectionFactory
-from etl_pipeline.core.faults import explain
+from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.demo import server_processes, server_programs
 from etl_pipeline.demo.server_databases import connect_mysql
 from etl_pipeline.demo.servers import remove_servers, running_servers

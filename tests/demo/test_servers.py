@@ -108,9 +108,9 @@ def finish(process: subprocess.Popen[str]) -> int:
     return process.wait(timeout=30)
 
 
-def wait_for(claim: Callable[[], bool], seconds: float = 15) -> bool:
+def wait_for(condition: Callable[[], bool], seconds: float = 15) -> bool:
     deadline = time.monotonic() + seconds
-    while not claim():
+    while not condition():
         if time.monotonic() > deadline:
             return False
         time.sleep(0.02)

@@ -9,7 +9,7 @@ import pytest
 from etl_pipeline.pipeline.comparison import verify_once
 from etl_pipeline.pipeline.events import ChunkDone, Event
 from etl_pipeline.pipeline.session import run_once
-from etl_pipeline.sync import chunks
+from etl_pipeline.replicate import chunking
 from tests.docs.pages import read_page
 from tests.rows import make_table
 
@@ -36,7 +36,7 @@ def test_a_chunk_shows_one_instant_and_chunks_follow_each_other(
     """All rows are changed, and the table altered, right after the first of ten chunks was read."""
     assert "A chunk shows one instant of the table; the chunks of a table follow" in HOW
     assert "waits no longer than for a chunk" in HOW
-    monkeypatch.setattr(chunks, "CHUNK_ROWS", 100)
+    monkeypatch.setattr(chunking, "CHUNK_ROWS", 100)
     make_table(
         lab.source,
         f"CREATE TABLE t (id int PRIMARY KEY, v int NOT NULL) ENGINE={engine}",

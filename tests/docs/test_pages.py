@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from etl_pipeline.cli.plan_screen import plan_json
-from etl_pipeline.cli.screens import run_json
-from etl_pipeline.cli.verify_screen import verify_json
+from etl_pipeline.cli.screens.plan import plan_json
+from etl_pipeline.cli.screens.run import run_json
+from etl_pipeline.cli.screens.verify import verify_json
 from etl_pipeline.config.checking import check_data
 from etl_pipeline.config.models import PipelineConfig, TablesConfig
 from etl_pipeline.config.yaml_file import parse_yaml
 from etl_pipeline.pipeline.preview import Preview, TablePreview
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
-from etl_pipeline.schema.decision import DriftEvent
-from etl_pipeline.sync.proof import TableOutcome
+from etl_pipeline.schema.drift_decision import DriftEvent
+from etl_pipeline.state.records import TableOutcome
 from etl_pipeline.verify.compare import Scope
 from etl_pipeline.verify.verdict import (
     Discrepancy,

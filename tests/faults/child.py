@@ -121,20 +121,22 @@ def main() -> None:
 
 def _prepare() -> None:
     from etl_pipeline.cli import main as _main  # noqa: F401
-    from etl_pipeline.cli import notice, progress, screens  # noqa: F401
+    from etl_pipeline.cli import notifying  # noqa: F401
+    from etl_pipeline.cli.screens import run, run_progress  # noqa: F401
     from etl_pipeline.core import liveness
-    from etl_pipeline.pipeline import backfilling, session, work  # noqa: F401
-    from etl_pipeline.sync import chunks, renew, runs, strips
+    from etl_pipeline.pipeline import backfill, session, table_worker  # noqa: F401
+    from etl_pipeline.replicate import chunking, compare
+    from etl_pipeline.state import runs, segments
     from etl_pipeline.transfer import spool
 
     liveness.SILENCE_SECONDS = 3.0
     liveness.PROBE_SECONDS = 1.0
     liveness.CONFIRM_SECONDS = 0.5
-    chunks.CHUNK_ROWS = 100
+    chunking.CHUNK_ROWS = 100
     spool.MEMORY_BYTES = 1 << 16
-    strips.LEAST_BYTES = 512
-    renew.CHECKPOINT_SECONDS = 0.0
-    work.FIRST_WAIT_SECONDS = 0.2
+    segments.LEAST_BYTES = 512
+    compare.CHECKPOINT_SECONDS = 0.0
+    table_worker.FIRST_WAIT_SECONDS = 0.2
     runs.HEARTBEAT_SECONDS = 0.5
     runs.SILENT_SECONDS = 3.0
 

@@ -109,9 +109,9 @@ def _is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-def _wait(claim, problem: str) -> None:  # type: ignore[no-untyped-def]
+def _wait(lease, problem: str) -> None:  # type: ignore[no-untyped-def]
     deadline = time.monotonic() + SECONDS
-    while not claim():
+    while not lease():
         if time.monotonic() > deadline:
             raise RuntimeError(problem)
         time.sleep(POLL_SECONDS)

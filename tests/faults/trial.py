@@ -113,8 +113,8 @@ def hold(ground: Ground, asked: Asked, requests: dict[str, int]) -> Result:
             ground.connect()
             practice.repair(ground.lab.source)
             wrong = law.count_wrong(ground.lab, expected)
-            claims = law.find_claims(ground.lab, since)
-            result.wrong += [f"says that {name} is equal" for name in sorted(claims & set(wrong))]
+            leases = law.find_claims(ground.lab, since)
+            result.wrong += [f"says that {name} is equal" for name in sorted(leases & set(wrong))]
             if result.code == 0 and wrong and not campaign.kills:
                 result.wrong.append(f"succeeds with {wrong}")
             ground.watch(Moment())

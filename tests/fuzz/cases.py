@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from etl_pipeline.schema.types import Mode
-from etl_pipeline.transfer.binary import Kind
+from etl_pipeline.transfer.binary import FieldKind
 from etl_pipeline.transfer.layout import Form, Layout, Wire
 from tests.transfer import packets
 
@@ -152,23 +152,30 @@ def _some_form(chance: random.Random) -> Form:
 
 
 _FITTING = {
-    Wire.FLOAT: (Kind.REAL, Kind.DOUBLE),
-    Wire.DOUBLE: (Kind.REAL, Kind.DOUBLE),
-    Wire.DATE: (Kind.DATE,),
-    Wire.DATETIME: (Kind.TIMESTAMP,),
-    Wire.TIME: (Kind.INTERVAL,),
+    Wire.FLOAT: (FieldKind.REAL, FieldKind.DOUBLE),
+    Wire.DOUBLE: (FieldKind.REAL, FieldKind.DOUBLE),
+    Wire.DATE: (FieldKind.DATE,),
+    Wire.DATETIME: (FieldKind.TIMESTAMP,),
+    Wire.TIME: (FieldKind.INTERVAL,),
 }
-_OF_NUMBERS = (Kind.SMALLINT, Kind.INTEGER, Kind.BIGINT, Kind.NUMERIC, Kind.BOOLEAN, Kind.TEXT)
+_OF_NUMBERS = (
+    FieldKind.SMALLINT,
+    FieldKind.INTEGER,
+    FieldKind.BIGINT,
+    FieldKind.NUMERIC,
+    FieldKind.BOOLEAN,
+    FieldKind.TEXT,
+)
 
 
-def _some_kind(chance: random.Random, mode: Mode, form: Form) -> Kind:
+def _some_kind(chance: random.Random, mode: Mode, form: Form) -> FieldKind:
     """Mostly one that the column may have: a row whose value has no form gives no tuple at all."""
     if chance.random() < 0.05:
-        return chance.choice(list(Kind))
+        return chance.choice(list(FieldKind))
     if form.wire is Wire.BYTES:
-        fits = chance.choice((Kind.TEXT, Kind.TEXT, Kind.NUMERIC, Kind.BOOLEAN))
-        return Kind.BYTEA if mode in (Mode.BINARY, Mode.GEOMETRY) else fits
-    return chance.choice((*_FITTING.get(form.wire, _OF_NUMBERS), Kind.TEXT))
+        fits = chance.choice((FieldKind.TEXT, FieldKind.TEXT, FieldKind.NUMERIC, FieldKind.BOOLEAN))
+        return FieldKind.BYTEA if mode in (Mode.BINARY, Mode.GEOMETRY) else fits
+    return chance.choice((*_FITTING.get(form.wire, _OF_NUMBERS), FieldKind.TEXT))
 
 
 def _other_layout(chance: random.Random, layout: Layout) -> Layout:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.types import Mode
-from etl_pipeline.transfer import kernel, twin
-from etl_pipeline.transfer.twin import Rendered, ServerErrorPacket
+from etl_pipeline.transfer import kernel, kernel_python
+from etl_pipeline.transfer.kernel_python import Rendered, ServerErrorPacket
 from tests.fuzz.cases import SMALL_PACKET, Case, Cases
 from tests.fuzz.sanitized import load_module
 from tests.transfer import packets
@@ -56,7 +56,9 @@ def main(arguments: list[str]) -> int:
 def try_case(case: Case, module: Any) -> str | None:
     """What kernel and twin differ in, or None."""
     with _full_packet(SMALL_PACKET if case.is_small_packet else packets.FULL):
-        expected = _outcome(lambda: twin.render(case.block, case.layout, with_copy=case.with_copy))
+        expected = _outcome(
+            lambda: kernel_python.render(case.block, case.layout, with_copy=case.with_copy)
+        )
     kernel._compiled = module
     block = _tight(case.block)
     found = _outcome(lambda: kernel.render(block, case.layout, with_copy=case.with_copy))
@@ -92,12 +94,12 @@ def _are_tuples(tuples: bytes, rows: int, columns: int) -> bool:
 @contextmanager
 def _full_packet(size: int) -> Iterator[None]:
     """The twin with another size of full packets, as the kernel was compiled with."""
-    real = twin._FULL_PACKET
-    twin._FULL_PACKET = size
+    real = kernel_python._FULL_PACKET
+    kernel_python._FULL_PACKET = size
     try:
         yield
     finally:
-        twin._FULL_PACKET = real
+        kernel_python._FULL_PACKET = real
 
 
 def _outcome(render: Any) -> Rendered | tuple[str, object]:

@@ -8,9 +8,9 @@ import pytest
 
 from etl_pipeline.schema.catalog import Column
 from etl_pipeline.schema.types import carry
-from etl_pipeline.transfer import twin, wire
+from etl_pipeline.transfer import kernel_python, wire
+from etl_pipeline.transfer.kernel_python import ServerErrorPacket
 from etl_pipeline.transfer.layout import Layout
-from etl_pipeline.transfer.twin import ServerErrorPacket
 from tests.conftest import Lab
 from tests.fuzz.cases import read_corpus, write_corpus
 from tests.rows import make_table
@@ -76,7 +76,7 @@ def _record(
     while not is_end:
         block = wire.read_more(lab.source, bytes(block), 0)
         try:
-            is_end = twin.render(block, layout, with_copy=False).is_end
+            is_end = kernel_python.render(block, layout, with_copy=False).is_end
         except ServerErrorPacket:
             is_end = True
     wire.close_statement(lab.source, result.statement)
@@ -90,7 +90,7 @@ def test_the_corpus_holds_whole_results() -> None:
     errors = rows = 0
     for layout, block in corpus:
         with contextlib.suppress(ServerErrorPacket):
-            rendered = twin.render(block, layout, with_copy=True)
+            rendered = kernel_python.render(block, layout, with_copy=True)
             assert rendered.is_end
             assert rendered.consumed == len(block) < 4096
             rows += rendered.rows

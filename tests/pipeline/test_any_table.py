@@ -21,8 +21,8 @@ from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.names import quote_mysql, quote_postgres
 from etl_pipeline.transfer.select import TAKEN_NAMES
 from tests.conftest import Lab
+from tests.hops import FINGERPRINT, Bench
 from tests.rows import read_exactly
-from tests.sync.bench import FINGERPRINT, Bench
 
 # --- what MySQL and PostgreSQL print, made comparable ---------------------------------------------
 
@@ -253,9 +253,9 @@ def bench(lab: Lab) -> Any:
 def test_any_table_is_equal_by_value(
     bench: AnyTable, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    from etl_pipeline.sync import chunks
+    from etl_pipeline.replicate import chunking
 
-    monkeypatch.setattr(chunks, "CHUNK_ROWS", 5)
+    monkeypatch.setattr(chunking, "CHUNK_ROWS", 5)
     examples = 5000 if request.config.getoption("--long") else 250
 
     @settings(

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from etl_pipeline.core import ConnectionFactory
-from etl_pipeline.core.faults import explain
-from etl_pipeline.core.stop import Stop
+from etl_pipeline.core.cancellation import Cancellation
+from etl_pipeline.core.databases import lend_mysql
+from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.pipeline.comparison import verify_once
 from etl_pipeline.pipeline.summary import RunSummary
-from etl_pipeline.sync.databases import lend_mysql
 from etl_pipeline.verify.compare import Scope
 from tests.conftest import Lab
-from tests.pipeline.conftest import fill
 from tests.rows import run_sql
+from tests.runs import fill
 
 BENT: Mapping[str, object] = {
     "max_join_size": 2,
@@ -105,7 +105,7 @@ def test_a_time_limit_of_replication_is_not_called_the_sources(lab: Lab) -> None
 
 
 def _exceed_a_limit(engine: Any) -> None:
-    with lend_mysql(engine, Stop()) as connection, connection.cursor() as cursor:
+    with lend_mysql(engine, Cancellation()) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT VERSION()")
         limit = "max_statement_time=0.1"
         if "MariaDB" not in cursor.fetchone()[0]:

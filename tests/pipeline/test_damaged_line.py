@@ -7,9 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from etl_pipeline.core import line
+from etl_pipeline.core import encryption
+from etl_pipeline.load import digests
 from etl_pipeline.pipeline.summary import RunSummary
-from etl_pipeline.sync import chunks, raw_digests, renew
+from etl_pipeline.replicate import chunking, compare
 from etl_pipeline.transfer import kernel
 from tests.conftest import Lab
 from tests.rows import make_table, numbers, run_sql
@@ -60,7 +61,7 @@ class Flip:
 @pytest.fixture
 def open_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     """The lines are taken for lines that leave the machine."""
-    monkeypatch.setattr(line, "is_this_machine", lambda host: False)
+    monkeypatch.setattr(encryption, "is_this_machine", lambda host: False)
 
 
 def make(lab: Lab, body: str = TABLES["encoded"], needle: str = "60") -> None:
@@ -119,7 +120,7 @@ def test_what_changes_on_the_way_to_a_new_table_of_raw_is_noticed(
     lab: Lab, run: Run, monkeypatch: pytest.MonkeyPatch, kind: str, in_chunks: bool
 ) -> None:
     if in_chunks:
-        monkeypatch.setattr(chunks, "CHUNK_ROWS", 20)
+        monkeypatch.setattr(chunking, "CHUNK_ROWS", 20)
     make(lab, TABLES[kind])
     error = error_of(run_damaged(lab, run, "analytics", to_server=True))
     assert error.startswith("PostgreSQL holds other values than were sent")
@@ -132,7 +133,7 @@ def test_what_changes_on_the_way_to_a_new_table_of_raw_is_noticed(
 def test_so_it_is_where_the_server_hashes_in_a_way_of_its_own(
     lab: Lab, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(raw_digests, "_KNOWN_HASH", 0)
+    monkeypatch.setattr(digests, "_KNOWN_HASH", 0)
     make(lab)
     error_of(run_damaged(lab, run, "analytics", to_server=True))
     assert_equal_after(lab, run)
@@ -144,7 +145,7 @@ def test_a_tunnel_that_begins_on_this_machine_is_watched_where_it_costs_nothing(
     lab: Lab, run: Run, monkeypatch: pytest.MonkeyPatch, is_new: bool
 ) -> None:
     """The only chunk of a new table, and a chunk that is compared with what raw has."""
-    monkeypatch.setattr(renew, "FEW_ROWS", 0)
+    monkeypatch.setattr(compare, "FEW_ROWS", 0)
     make(lab, needle="60" if is_new else "-1")
     if not is_new:
         assert run().is_success
@@ -160,7 +161,7 @@ def test_what_changes_on_the_way_to_a_table_of_raw_is_noticed(
     lab: Lab, run: Run, monkeypatch: pytest.MonkeyPatch, kind: str, few: bool
 ) -> None:
     if not few:
-        monkeypatch.setattr(renew, "FEW_ROWS", 0)
+        monkeypatch.setattr(compare, "FEW_ROWS", 0)
     make(lab, TABLES[kind], "-1")
     assert run().is_success
     run_sql(lab.source, "UPDATE t SET words = 'needle' WHERE k = 7")

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from etl_pipeline.pipeline.comparison import verify_once
-from etl_pipeline.pipeline.report import read_run
 from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.status import read_run
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.verify.compare import Scope
 from tests.conftest import Lab, open_lab
+from tests.pipeline.drift_rows import AFTER, CREATE, FILL, ROWS
 from tests.rows import make_table, run_sql
-from tests.sync.drift_rows import AFTER, CREATE, FILL, ROWS
 
 KEPT = {"column_dropped": "note", "column_renamed_and_not_said": "note", "much_at_once": "note"}
 READER = "reader_of_{database}"

@@ -9,11 +9,11 @@ import pytest
 from etl_pipeline.pipeline.events import TableRetried
 from etl_pipeline.pipeline.session import run_once
 from etl_pipeline.pipeline.summary import RunSummary
-from etl_pipeline.sync import chunks
+from etl_pipeline.replicate import chunking
 from tests.conftest import Lab
+from tests.pipeline.drift_rows import CREATE, FILL, ROWS
 from tests.pipeline.test_drift import assert_equal, run
 from tests.rows import make_table, run_sql
-from tests.sync.drift_rows import CREATE, FILL, ROWS
 
 WORDS = "CREATE TABLE words (id int PRIMARY KEY, word varchar(20), note varchar(9))"
 WORD_ROWS = "INSERT INTO words VALUES (1, '1', 'a'), (2, '12', NULL), (3, 'x', 'c')"
@@ -389,7 +389,7 @@ def test_rows_that_do_not_fit_the_new_key_are_loaded_anew(lab: Lab) -> None:
 def test_a_table_of_many_chunks_follows(
     lab: Lab, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chunks, "CHUNK_ROWS", rows)
+    monkeypatch.setattr(chunking, "CHUNK_ROWS", rows)
     values = ", ".join(f"({n}, '{n}', NULL)" for n in range(30))
     make_table(lab.source, WORDS, f"INSERT INTO words VALUES {values}")
     assert run(lab).is_success

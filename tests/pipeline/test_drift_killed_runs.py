@@ -1,7 +1,7 @@
 """A run that is killed while it follows the source's schema shows in its record what it meant.
 
-``tests/sync/test_drift_kills.py`` kills both hops of a table; here whole runs end, with what they
-write down of tables that come and go.
+``test_drift_kills.py`` kills both hops of a table; here whole runs end, with what they write down
+of tables that come and go.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import contextlib
 import pytest
 
 from etl_pipeline.errors import EtlError
-from etl_pipeline.pipeline import work
+from etl_pipeline.pipeline import table_worker
 from etl_pipeline.pipeline.session import run_once
 from tests.conftest import Lab
 from tests.killing import KilledError, killing, wait_for_the_lock
+from tests.pipeline.drift_rows import CREATE, FILL
 from tests.pipeline.test_drift import assert_equal
 from tests.rows import make_table, run_sql
-from tests.sync.drift_rows import CREATE, FILL
 
 EVERY = 7
 """Of the changes that last, every so many is the one after which the run is killed."""
@@ -45,7 +45,7 @@ def release(lab: Lab, number: int, before: int) -> set[tuple[str, str, str]]:
 def test_what_a_killed_run_met_is_in_the_record_and_done_by_the_next(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    monkeypatch.setattr(work, "FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(table_worker, "FIRST_WAIT_SECONDS", 0.01)
     settings = lab.settings_with(
         pipeline={"general": {"parallel_tables": 1}, "source": {"connections": 1}}
     )

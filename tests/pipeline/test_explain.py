@@ -17,7 +17,7 @@ import etl_pipeline
 from etl_pipeline.errors import SchemaError, TransferError
 from etl_pipeline.pipeline.explain import explained
 from etl_pipeline.transfer import spool
-from etl_pipeline.transfer.twin import Rendered
+from etl_pipeline.transfer.kernel_python import Rendered
 
 PACKAGE = Path(etl_pipeline.__file__).parent
 

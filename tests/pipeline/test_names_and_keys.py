@@ -10,9 +10,9 @@ import pytest
 from etl_pipeline.demo.servers import Servers
 from etl_pipeline.pipeline.session import run_once
 from etl_pipeline.pipeline.summary import RunSummary
+from etl_pipeline.replicate import chunking
 from etl_pipeline.schema.names import postgres_name, quote_mysql, quote_postgres
-from etl_pipeline.sync import chunks
-from etl_pipeline.sync.proof import TableOutcome
+from etl_pipeline.state.records import TableOutcome
 from tests.conftest import Lab, open_lab
 from tests.rows import is_mariadb, make_table, read_exactly
 
@@ -161,7 +161,7 @@ KEYS = [
 def keyed(servers: Servers) -> Iterator[Copied]:
     """A chunk a row."""
     with pytest.MonkeyPatch.context() as patch, open_lab(servers) as lab:
-        patch.setattr(chunks, "CHUNK_ROWS", 1)
+        patch.setattr(chunking, "CHUNK_ROWS", 1)
         nopad = "utf8mb4_nopad_bin" if is_mariadb(lab.source) else "utf8mb4_0900_bin"
         for name, columns, rows in KEYS:
             table, declared = quote_mysql(name), columns.format(nopad=nopad)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from etl_pipeline.cli.notice import told
+from etl_pipeline.cli.notifying import told
 from etl_pipeline.config import create_test_settings
 from etl_pipeline.config.models import Notify
 from etl_pipeline.errors import DatabaseError

@@ -16,8 +16,8 @@ from etl_pipeline.pipeline.comparison import verify_once
 from etl_pipeline.pipeline.preview import preview_run
 from etl_pipeline.pipeline.session import run_once
 from etl_pipeline.pipeline.summary import RunSummary
-from etl_pipeline.sync.old_rows import Likeness, is_same_practice
-from etl_pipeline.sync.origin import Origin, name_server
+from etl_pipeline.state.oldest_rows import OldRowMatch, is_same_practice
+from etl_pipeline.state.origin import Origin, name_server
 from etl_pipeline.verify.compare import Scope
 from tests.conftest import Lab, open_lab
 from tests.rows import make_table, numbers, read_mysql, read_postgres, run_sql
@@ -196,7 +196,7 @@ def test_a_server_is_known_by_what_it_says_of_itself() -> None:
 
 
 def test_nearly_all_tables_must_agree() -> None:
-    alike, other = Likeness("t", 50, 25), Likeness("t", 50, 24)
+    alike, other = OldRowMatch("t", 50, 25), OldRowMatch("t", 50, 24)
     assert is_same_practice([alike])
     assert is_same_practice([alike] * 9 + [other])
     assert not is_same_practice([alike] * 8 + [other])

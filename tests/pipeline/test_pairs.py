@@ -12,7 +12,7 @@ import pytest
 
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.schema import types
-from etl_pipeline.transfer.twin import NEGATIVE_ZEROS
+from etl_pipeline.transfer.kernel_python import NEGATIVE_ZEROS
 from tests.conftest import Lab
 from tests.rows import is_mariadb, make_table, read_texts, run_sql
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from etl_pipeline.cli.plan_screen import plan_json, plan_screen
+from etl_pipeline.cli.screens.plan import plan_json, plan_screen
 from etl_pipeline.errors import ConfigurationError, EtlError
 from etl_pipeline.pipeline.preview import preview_run, read_models
 from etl_pipeline.pipeline.session import run_once
 from etl_pipeline.pipeline.warehouse import find_models
-from etl_pipeline.sync.rules import Pass
+from etl_pipeline.replicate.strategy import Pass
 from tests.conftest import servers_folder
 from tests.rows import make_table, run_sql
 

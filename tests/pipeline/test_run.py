@@ -10,12 +10,12 @@ import pytest
 
 from etl_pipeline.errors import ConfigurationError, DatabaseError
 from etl_pipeline.pipeline.summary import RunSummary
+from etl_pipeline.replicate import chunking
 from etl_pipeline.schema import types
 from etl_pipeline.schema.ddl import REPLICA_MARK
-from etl_pipeline.sync import chunks
 from tests.conftest import Lab
-from tests.pipeline.conftest import TABLES, fill
 from tests.rows import is_mariadb, make_table, read_mysql, read_postgres, run_sql
+from tests.runs import TABLES, fill
 
 Run = Callable[..., RunSummary]
 
@@ -46,7 +46,7 @@ def test_every_table_is_equal_in_the_three_databases(lab: Lab, run: Run, engine:
 def test_chunks_make_no_difference(
     lab: Lab, run: Run, monkeypatch: pytest.MonkeyPatch, chunk_rows: int
 ) -> None:
-    monkeypatch.setattr(chunks, "CHUNK_ROWS", chunk_rows)
+    monkeypatch.setattr(chunking, "CHUNK_ROWS", chunk_rows)
     fill(lab)
     assert run().is_success
     assert_equal(lab)

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from etl_pipeline.cli.reports import status_screen
-from etl_pipeline.cli.screens import run_screen
+from etl_pipeline.cli.screens.run import run_screen
+from etl_pipeline.cli.screens.status import status_screen
+from etl_pipeline.load import scrub as scrub_raw
 from etl_pipeline.pipeline.events import Event, TableFinished
-from etl_pipeline.pipeline.report import read_status
 from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.status import read_status
 from etl_pipeline.pipeline.summary import RunSummary
-from etl_pipeline.sync import chunks, load_look, replica_look, update_times
+from etl_pipeline.replicate import chunking, update_times
+from etl_pipeline.replicate import scrub as scrub_replica
 from tests.conftest import Lab
 from tests.rows import make_table, numbers, read_mysql, read_postgres, run_sql
 
@@ -40,7 +42,7 @@ EDIT_REPLICA = "UPDATE visits SET room = -1 WHERE id = 305"
 @pytest.fixture
 def visits(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     """A table of several chunks, and one without a key."""
-    monkeypatch.setattr(chunks, "CHUNK_ROWS", CHUNK)
+    monkeypatch.setattr(chunking, "CHUNK_ROWS", CHUNK)
     make_table(
         lab.source,
         "CREATE TABLE visits (id int NOT NULL PRIMARY KEY, room int, stamp timestamp NOT NULL "
@@ -59,9 +61,9 @@ def with_strategy(strategy: str) -> dict[str, Any]:
     return {"tables": {"visits": STRATEGIES[strategy], "words": {}}}
 
 
-def mended(summary: RunSummary) -> list[str]:
+def corrections(summary: RunSummary) -> list[str]:
     assert summary.is_success, summary.failed
-    return [sentence for outcome in summary.outcomes for sentence in outcome.mended]
+    return [sentence for outcome in summary.outcomes for sentence in outcome.corrections]
 
 
 def edit_raw(lab: Lab, *statements: str) -> None:
@@ -100,11 +102,11 @@ EDITS: dict[str, tuple[str, ...]] = {
 
 @pytest.mark.parametrize("edit", EDITS)
 def test_an_edit_of_raw_is_found_by_the_next_run(visits: Lab, run: Run, edit: str) -> None:
-    assert mended(run(pipeline=NO_SCRUB)) == []
-    assert mended(run(pipeline=NO_SCRUB)) == []
+    assert corrections(run(pipeline=NO_SCRUB)) == []
+    assert corrections(run(pipeline=NO_SCRUB)) == []
     edit_raw(visits, *EDITS[edit])
-    assert mended(run(pipeline=NO_SCRUB)) == [IN_RAW]
-    assert mended(run(pipeline=NO_SCRUB)) == []
+    assert corrections(run(pipeline=NO_SCRUB)) == [IN_RAW]
+    assert corrections(run(pipeline=NO_SCRUB)) == []
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -115,9 +117,9 @@ def test_an_edit_of_a_table_without_full_passes_is_found_too(
     run(tables=tables, pipeline=NO_SCRUB)
     run(tables=tables, pipeline=NO_SCRUB)
     edit_raw(visits, EDIT_RAW)
-    assert mended(run(tables=tables, pipeline=NO_SCRUB)) == [IN_RAW]
+    assert corrections(run(tables=tables, pipeline=NO_SCRUB)) == [IN_RAW]
     run_sql(visits.replication, EDIT_REPLICA)
-    assert mended(run(tables=tables, pipeline=NO_SCRUB)) == [IN_REPLICA]
+    assert corrections(run(tables=tables, pipeline=NO_SCRUB)) == [IN_REPLICA]
 
 
 def test_an_edit_is_found_after_runs_that_refused_the_table(visits: Lab, run: Run) -> None:
@@ -130,17 +132,17 @@ def test_an_edit_is_found_after_runs_that_refused_the_table(visits: Lab, run: Ru
         (failed,) = run(pipeline={"drift": "freeze", **NO_SCRUB}).failed
         assert failed.table == "visits"
     run_sql(visits.source, "ALTER TABLE visits DROP KEY rooms")
-    assert mended(run(pipeline=NO_SCRUB)) == [IN_REPLICA, IN_RAW]
+    assert corrections(run(pipeline=NO_SCRUB)) == [IN_REPLICA, IN_RAW]
 
 
 def test_an_edit_of_a_table_without_a_key_is_found(visits: Lab, run: Run) -> None:
     run(pipeline=NO_SCRUB)
     edit_raw(visits, "UPDATE raw.words SET word = 'b'")
-    assert mended(run(pipeline=NO_SCRUB)) == [
+    assert corrections(run(pipeline=NO_SCRUB)) == [
         "raw was changed by somebody else in the keys from the first to the last; mended"
     ]
     run_sql(visits.replication, "UPDATE words SET word = 'c'")
-    assert mended(run(pipeline=NO_SCRUB)) == [
+    assert corrections(run(pipeline=NO_SCRUB)) == [
         "replication was changed by somebody else in the keys from the first to the last; mended"
     ]
 
@@ -152,13 +154,13 @@ def test_an_edit_is_found_through_a_state_that_was_restored(visits: Lab, run: Ru
         visits.analytics.execute(f"CREATE TABLE etl.saved_{table} AS TABLE etl.{table}".encode())
     edit_raw(visits, EDIT_RAW)
     run_sql(visits.source, "UPDATE visits SET room = 7 WHERE id = 3")
-    assert mended(run(pipeline=NO_SCRUB)) == [IN_RAW]
+    assert corrections(run(pipeline=NO_SCRUB)) == [IN_RAW]
     edit_raw(visits, EDIT_RAW)
     for table in saved:
         visits.analytics.execute(f"DELETE FROM etl.{table}".encode())
         visits.analytics.execute(f"INSERT INTO etl.{table} TABLE etl.saved_{table}".encode())
         visits.analytics.execute(f"DROP TABLE etl.saved_{table}".encode())
-    assert any("301 to 400" in one or "1 more range" in one for one in mended(run()))
+    assert any("301 to 400" in one or "1 more range" in one for one in corrections(run()))
 
 
 def test_what_was_taken_back_is_no_edit(visits: Lab, run: Run) -> None:
@@ -167,7 +169,7 @@ def test_what_was_taken_back_is_no_edit(visits: Lab, run: Run) -> None:
         visits.analytics.execute(EDIT_RAW.encode())
     edit_raw(visits)
     run_sql(visits.replication, EDIT_REPLICA, "UPDATE visits SET room = 305 WHERE id = 305")
-    assert mended(run(pipeline=NO_SCRUB)) == []
+    assert corrections(run(pipeline=NO_SCRUB)) == []
 
 
 def test_what_nobody_wrote_to_is_not_looked_at(
@@ -177,9 +179,9 @@ def test_what_nobody_wrote_to_is_not_looked_at(
     run_sql(visits.source, "UPDATE visits SET room = 7 WHERE id = 3")
     run(pipeline=NO_SCRUB)  # our own writes explain the counters
     know_replicas(visits)
-    for module, name in ((load_look, "_look"), (replica_look, "_see")):
+    for module, name in ((scrub_raw, "_look"), (scrub_replica, "_see")):
         monkeypatch.setattr(module, name, _refuse)
-    assert mended(run(pipeline=NO_SCRUB)) == []
+    assert corrections(run(pipeline=NO_SCRUB)) == []
 
 
 def _refuse(*_: Any) -> Any:
@@ -212,7 +214,7 @@ def test_an_edit_that_no_server_tells_of_is_found_within_a_round(
         assert rounds <= CHUNKS + 1  # the chunks of one table, and that of the other
         know_replicas(visits)
         summary = run(tables=tables, pipeline=ONE_CHUNK)
-        found = mended(summary)
+        found = corrections(summary)
         if not found:
             # Nothing is said that was not proven: the chunk counts as old as it is.
             at = getattr(summary.compared, place)["visits"]
@@ -252,7 +254,7 @@ def test_both_copies_wrong_at_once_fail_with_words_and_are_mended_by_the_next_ru
     (failed,) = run(pipeline=NO_SCRUB).failed
     assert failed.table == "visits"
     assert "the replica does not hold what the source sent" in (failed.error or "")
-    assert mended(run(pipeline=NO_SCRUB)) == [IN_RAW]  # the replica is built anew
+    assert corrections(run(pipeline=NO_SCRUB)) == [IN_RAW]  # the replica is built anew
 
 
 def test_a_state_of_before_there_was_a_scrub_is_gone_on_with(visits: Lab, run: Run) -> None:
@@ -266,7 +268,7 @@ def test_a_state_of_before_there_was_a_scrub_is_gone_on_with(visits: Lab, run: R
     run_sql(visits.replication, "DROP TABLE _etl_compared, _etl_update_time")
     assert not read_status(visits.settings, []).compared.raw
     summary = run()
-    assert mended(summary) == []
+    assert corrections(summary) == []
     assert (summary.total("inserted"), summary.total("updated")) == (0, 0)
     assert "raw and replication as given: all written or compared in this run" in run_screen(
         summary
@@ -283,6 +285,6 @@ def test_the_status_names_the_oldest_proof(visits: Lab, run: Run) -> None:
     shown = status_screen(read_status(visits.settings, [])).splitlines()
     assert "oldest proof of replication: never, by what is known (words)" in shown
     assert "oldest proof of raw: 3 days ago (visits)" in shown
-    assert mended(run(pipeline={"verify": {"scrub_seconds": 60}})) == []
+    assert corrections(run(pipeline={"verify": {"scrub_seconds": 60}})) == []
     shown = status_screen(read_status(visits.settings, [])).splitlines()
     assert not any("never" in line or "days" in line for line in shown if "oldest" in line)

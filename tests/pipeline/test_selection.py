@@ -11,7 +11,7 @@ from etl_pipeline.errors import ConfigurationError
 from etl_pipeline.pipeline.selection import Carried, Wishes, carry_tables, refuse_absent
 from etl_pipeline.pipeline.source import Sight
 from etl_pipeline.schema.catalog import Column, Table
-from etl_pipeline.sync.source_tables import KnownTables
+from etl_pipeline.state.source_tables import KnownTables
 
 KEY = Column("id", "int", "int", is_nullable=False)
 LOADED = frozenset({"id"})

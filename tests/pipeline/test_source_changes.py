@@ -10,7 +10,7 @@ import pytest
 from etl_pipeline.demo.server_databases import connect_mysql
 from etl_pipeline.pipeline.events import ChunkDone, Event
 from etl_pipeline.pipeline.session import run_once
-from etl_pipeline.sync import chunks
+from etl_pipeline.replicate import chunking
 from tests.conftest import Lab
 from tests.rows import make_table, numbers, run_sql
 
@@ -24,7 +24,7 @@ REPLACE_WORDS = (
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunks, "CHUNK_ROWS", 1000)
+    monkeypatch.setattr(chunking, "CHUNK_ROWS", 1000)
 
 
 def test_no_lock_is_held_at_the_source_between_two_chunks(lab: Lab) -> None:

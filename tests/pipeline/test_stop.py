@@ -44,9 +44,9 @@ def start_run(lab: Lab, folder: Path) -> subprocess.Popen[str]:
     )
 
 
-def wait_for(claim: Callable[[], Any], seconds: float = 30) -> None:
+def wait_for(lease: Callable[[], Any], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
-    while not claim():
+    while not lease():
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.01)
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from etl_pipeline.cli.reports import history_screen
-from etl_pipeline.cli.screens import run_json, run_screen
+from etl_pipeline.cli.screens.run import run_json, run_screen
+from etl_pipeline.cli.screens.status import history_screen
 from etl_pipeline.pipeline.events import ChunkDone, Event, TableStarted
-from etl_pipeline.pipeline.report import read_history
 from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.status import read_history
 from etl_pipeline.pipeline.summary import RunSummary
-from etl_pipeline.sync import build, chunks
+from etl_pipeline.replicate import build, chunking
 from tests.conftest import Lab
 from tests.rows import make_table, numbers, read_mysql, read_postgres, run_sql
 
@@ -25,7 +25,7 @@ CHUNK, ROWS = 100, 500
 @pytest.fixture
 def notes(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """A table of five chunks that is copied first, and a small one."""
-    monkeypatch.setattr(chunks, "CHUNK_ROWS", CHUNK)
+    monkeypatch.setattr(chunking, "CHUNK_ROWS", CHUNK)
     make_table(
         lab.source,
         "CREATE TABLE note (k int PRIMARY KEY, words varchar(50))",

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
+from etl_pipeline.replicate import apply
 from etl_pipeline.schema.catalog import Column, Table
-from etl_pipeline.sync import mend
 from etl_pipeline.transfer.select import render_table
 from tests.conftest import Lab
 from tests.rows import is_mariadb, make_table, read_mysql, read_postgres, run_sql
@@ -54,6 +54,6 @@ def test_a_statement_holds_as_many_keys_as_its_server_takes_quickly() -> None:
         return Table("t", tuple(Column(n, "varchar", "varchar(9)", False) for n in names), names)
 
     keys = [b"\t".join([b"x"] * 16)] * 1000
-    assert [len(one) for one in mend.batches(render_table(table(16)), keys)][:2] == [62, 62]
+    assert [len(one) for one in apply.batches(render_table(table(16)), keys)][:2] == [62, 62]
     long = [b"x" * 100_000] * 5
-    assert [len(one) for one in mend.batches(render_table(table(1)), long)] == [2, 2, 1]
+    assert [len(one) for one in apply.batches(render_table(table(1)), long)] == [2, 2, 1]

@@ -6,6 +6,13 @@ import pytest
 
 from etl_pipeline.config.models import ColumnConfig
 from etl_pipeline.errors import SchemaError
+from etl_pipeline.load.sql import (
+    apply_differences,
+    create_gone,
+    digest_raw,
+    own_rows,
+    replace_rows,
+)
 from etl_pipeline.schema.catalog import Column, Index, IndexPart, Table
 from etl_pipeline.schema.ddl import (
     add_raw_key,
@@ -22,23 +29,10 @@ from etl_pipeline.schema.names import (
     quote_postgres,
     replaced_name,
 )
-from etl_pipeline.sync.chunks import tile
-from etl_pipeline.sync.raw_sql import (
-    apply_differences,
-    create_gone,
-    digest_raw,
-    own_rows,
-    replace_rows,
-)
+from etl_pipeline.transfer.chunk import Chunk, tile
 from etl_pipeline.transfer.copy import copy_statement
 from etl_pipeline.transfer.load_data import load_statement
-from etl_pipeline.transfer.select import (
-    Chunk,
-    render_table,
-    select_bound,
-    select_chunk,
-    select_next_key,
-)
+from etl_pipeline.transfer.select import render_table, select_bound, select_chunk, select_next_key
 from etl_pipeline.verify.compare_sql import (
     compare_chunk,
     compare_keys,

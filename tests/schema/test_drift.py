@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl_pipeline.errors import SchemaError
+from etl_pipeline.schema.actual_table import ActualColumn, ActualTable
 from etl_pipeline.schema.adopt import adopt_table
 from etl_pipeline.schema.alter_raw import (
     RawTarget,
@@ -21,8 +22,8 @@ from etl_pipeline.schema.alter_raw import (
 from etl_pipeline.schema.alter_replica import alter_replica
 from etl_pipeline.schema.catalog import Column, Index, IndexPart, Table
 from etl_pipeline.schema.ddl import raw_comment
-from etl_pipeline.schema.decision import DriftEvent, decide, merge
-from etl_pipeline.schema.drift import DriftPolicy, Kind, find_changes
+from etl_pipeline.schema.drift import ChangeKind, DriftPolicy, find_changes
+from etl_pipeline.schema.drift_decision import DriftEvent, decide, merge
 from etl_pipeline.schema.loaded import LoadedTable, loaded_with, read_table_json, table_json
 from etl_pipeline.schema.names import LOADED_AT
 from etl_pipeline.schema.saved_view import (
@@ -33,7 +34,6 @@ from etl_pipeline.schema.saved_view import (
     fill_view,
     put_back,
 )
-from etl_pipeline.schema.standing import StandingColumn, StandingTable
 from etl_pipeline.transfer.select import render_table
 from tests.expected import Expected
 
@@ -64,10 +64,10 @@ BEFORE = Table(
     comment="people",
 )
 COLLATIONS = {LATIN, UTF8}
-Change = Callable[[Table], Table]
+SchemaChange = Callable[[Table], Table]
 
 
-def with_column(*columns: Column) -> Change:
+def with_column(*columns: Column) -> SchemaChange:
     """The table with columns of those names in place of its own, or after them."""
 
     def change(table: Table) -> Table:
@@ -78,16 +78,16 @@ def with_column(*columns: Column) -> Change:
     return change
 
 
-def without(name: str) -> Change:
+def without(name: str) -> SchemaChange:
     return lambda table: replace(table, columns=tuple(c for c in table.columns if c.name != name))
 
 
-def with_indexes(*indexes: Index) -> Change:
+def with_indexes(*indexes: Index) -> SchemaChange:
     return lambda table: replace(table, indexes=indexes)
 
 
 CODES = BEFORE.indexes[1]
-CHANGES: dict[str, tuple[Change, DriftPolicy]] = {
+CHANGES: dict[str, tuple[SchemaChange, DriftPolicy]] = {
     "column_added": (
         with_column(
             number("Colour", comment="it's new", default="0"), words("Words", "varchar(9)")
@@ -141,16 +141,16 @@ CHANGES: dict[str, tuple[Change, DriftPolicy]] = {
 }
 
 
-def standing_of(loaded: LoadedTable) -> StandingTable:
+def standing_of(loaded: LoadedTable) -> ActualTable:
     columns = {
-        c.name: StandingColumn(loaded.types[c.name], c.name not in loaded.table.primary_key,
+        c.name: ActualColumn(loaded.types[c.name], c.name not in loaded.table.primary_key,
                                comment=raw_comment(c))
         for c in loaded.table.columns
     }  # fmt: skip
-    columns |= {name: StandingColumn(type_) for name, type_ in loaded.kept.items()}
-    columns[LOADED_AT] = StandingColumn("timestamp with time zone", is_nullable=False)
+    columns |= {name: ActualColumn(type_) for name, type_ in loaded.kept.items()}
+    columns[LOADED_AT] = ActualColumn("timestamp with time zone", is_nullable=False)
     key = loaded.table.primary_key
-    return StandingTable(columns, key, f"{loaded.table.name}_pkey", loaded.table.comment)
+    return ActualTable(columns, key, f"{loaded.table.name}_pkey", loaded.table.comment)
 
 
 def follow(source: Table, policy: DriftPolicy) -> tuple[DriftEvent, ...]:
@@ -189,7 +189,7 @@ def test_order_is_a_change_of_its_own_and_estimates_are_none(
     other = replace(BEFORE, columns=tuple(columns), indexes=tuple(indexes), rows_estimate=rows)
     is_moved = tuple(columns) != BEFORE.columns
     kinds = [change.kind for change in find_changes(BEFORE, other)]
-    assert kinds == ([Kind.COLUMNS_REORDERED] if is_moved else [])
+    assert kinds == ([ChangeKind.COLUMNS_REORDERED] if is_moved else [])
 
 
 def test_columns_that_exchange_their_names_are_told_by_their_order() -> None:
@@ -198,15 +198,15 @@ def test_columns_that_exchange_their_names_are_told_by_their_order() -> None:
     (change,) = find_changes(BEFORE, replace(BEFORE, columns=moved))
     assert change.detail == f"{one.name}, {two.name} → {two.name}, {one.name}"
     without_one = replace(BEFORE, columns=(*BEFORE.columns[:2], *BEFORE.columns[3:]))
-    assert next(c.kind for c in find_changes(BEFORE, without_one)) is Kind.COLUMN_DROPPED
-    assert Kind.COLUMNS_REORDERED not in {c.kind for c in find_changes(without_one, BEFORE)}
+    assert next(c.kind for c in find_changes(BEFORE, without_one)) is ChangeKind.COLUMN_DROPPED
+    assert ChangeKind.COLUMNS_REORDERED not in {c.kind for c in find_changes(without_one, BEFORE)}
 
 
 def test_a_display_width_is_no_change_but_with_zerofill() -> None:
     assert find_changes(BEFORE, with_column(number("Code", "int"))(BEFORE)) == []
     padded = with_column(number("Code", "int(5) unsigned zerofill"))(BEFORE)
     wider = with_column(number("Code", "int(8) unsigned zerofill"))(BEFORE)
-    assert [change.kind for change in find_changes(padded, wider)] == [Kind.COLUMN_RETYPED]
+    assert [change.kind for change in find_changes(padded, wider)] == [ChangeKind.COLUMN_RETYPED]
 
 
 @given(
@@ -257,7 +257,7 @@ def test_text_is_longer_where_every_value_stays_as_it_is(
     (change,) = find_changes(
         with_column(words("Note", before))(BEFORE), with_column(words("Note", after))(BEFORE)
     )
-    assert (change.kind is Kind.COLUMN_LENGTHENED) is is_longer
+    assert (change.kind is ChangeKind.COLUMN_LENGTHENED) is is_longer
 
 
 @pytest.mark.parametrize(("old", "words_"), [("Code", "still has"), ("Nowhere", "never loaded")])
@@ -278,16 +278,14 @@ def test_a_second_attempt_adds_to_what_the_first_one_did() -> None:
 def test_a_table_that_fits_is_adopted_and_another_is_renamed(expected: Expected) -> None:
     carried = render_table(BEFORE).columns
     theirs = {
-        "PatNum": StandingColumn("bigint", is_nullable=False),
-        "LName": StandingColumn("text", is_nullable=False),
-        "mine": StandingColumn("xml", is_nullable=False),
+        "PatNum": ActualColumn("bigint", is_nullable=False),
+        "LName": ActualColumn("text", is_nullable=False),
+        "mine": ActualColumn("xml", is_nullable=False),
     }
-    fits = adopt_table(
-        BEFORE, carried, StandingTable(theirs, ("PatNum", "mine"), "pk"), schema="raw"
-    )
+    fits = adopt_table(BEFORE, carried, ActualTable(theirs, ("PatNum", "mine"), "pk"), schema="raw")
     assert (fits.misfits, fits.kept) == ((), {"mine": "xml"})
-    theirs["Code"] = StandingColumn("numeric")
-    other = adopt_table(BEFORE, carried, StandingTable(theirs, ("PatNum",), "pk"), schema="raw")
+    theirs["Code"] = ActualColumn("numeric")
+    other = adopt_table(BEFORE, carried, ActualTable(theirs, ("PatNum",), "pk"), schema="raw")
     assert other.misfits == ("Code is numeric, expected integer",)
     statements = [*fits.statements, fits.rekey or "", "-- another", *other.statements]
     statements += ["-- where old values do not fit"]

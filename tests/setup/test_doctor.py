@@ -208,7 +208,7 @@ def _with_pool_recycle(place: str) -> Callable[[Lab, Path], Any]:
     return change
 
 
-def _at(place: str, broken: str, mended: str) -> Callable[[Lab, Path], Any]:
+def _at(place: str, broken: str, corrections: str) -> Callable[[Lab, Path], Any]:
     """Statements of an administrator, apart by ``;``, before and after a block."""
 
     def execute(lab: Lab, statements: str) -> None:
@@ -233,7 +233,7 @@ def _at(place: str, broken: str, mended: str) -> Callable[[Lab, Path], Any]:
             execute(lab, broken)
             yield
         finally:
-            execute(lab, mended)
+            execute(lab, corrections)
 
     return change
 
@@ -294,7 +294,7 @@ def _server(place: str, name: str, value: str) -> Callable[[Lab, Path], Any]:
 def _copy_of_another(lab: Lab, _folder: Path) -> Iterator[None]:
     """A warehouse that another practice's run has filled."""
     lab.analytics.execute("CREATE SCHEMA etl")
-    make = resources.files("etl_pipeline.sync").joinpath("state.sql").read_bytes()
+    make = resources.files("etl_pipeline.state").joinpath("warehouse.sql").read_bytes()
     lab.analytics.execute(make)
     lab.analytics.execute("INSERT INTO etl.origin (server, database_name) VALUES ('uuid', 'od')")
     lab.analytics.execute(

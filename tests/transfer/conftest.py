@@ -12,7 +12,7 @@ from pymysql.constants import CLIENT
 
 from etl_pipeline.core.connections import REPLICATION_SESSION, ConnectionFactory
 from etl_pipeline.schema.catalog import read_catalog
-from etl_pipeline.transfer.select import TableText, render_table
+from etl_pipeline.transfer.select import RenderedTable, render_table
 from tests.conftest import Lab
 from tests.rows import make_table
 from tests.transfer.proxy import Proxy, proxy_to
@@ -30,7 +30,7 @@ def make_numbers(connection: Any, *, engine: str = "InnoDB", rows: int = NUMBERS
     )
 
 
-def read_table_text(connection: Any, table: str) -> TableText:
+def read_table_text(connection: Any, table: str) -> RenderedTable:
     """How the rows of *table* of the connection's database are rendered."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT DATABASE()")

@@ -10,15 +10,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from etl_pipeline.config.models import ColumnConfig
+from etl_pipeline.load.sql import digest_raw
 from etl_pipeline.schema.catalog import Column, Table
 from etl_pipeline.schema.types import Mode
-from etl_pipeline.sync.raw_sql import digest_raw
 from etl_pipeline.transfer import kernel
-from etl_pipeline.transfer.binary import Encoder, Kind, framed
+from etl_pipeline.transfer.binary import Encoder, FieldKind, framed
+from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.copy import copy_text
+from etl_pipeline.transfer.kernel_python import Rendered
 from etl_pipeline.transfer.layout import Form, Layout, Wire
-from etl_pipeline.transfer.select import Chunk, TableText, render_table
-from etl_pipeline.transfer.twin import Rendered
+from etl_pipeline.transfer.select import RenderedTable, render_table
 from tests.conftest import Lab
 from tests.transfer import packets
 from tests.transfer.test_kernel import ANY_MODES, FORMS, VALUES, numbers
@@ -84,7 +85,7 @@ def column(name: str, kind: str) -> Column:
     return Column(name, kind.split("(")[0].split()[0], kind, is_nullable=True)
 
 
-def render_columns(names: list[str]) -> tuple[TableText, Layout]:
+def render_columns(names: list[str]) -> tuple[RenderedTable, Layout]:
     """How a table of the columns *names*, of either list, is carried and sent."""
     declared = [(COLUMNS.get(name) or CHOSEN[name])[0] for name in names]
     table = Table("t", tuple(map(column, names, declared)))
@@ -94,12 +95,12 @@ def render_columns(names: list[str]) -> tuple[TableText, Layout]:
     return text, Layout(tuple(text.modes), tuple(forms))
 
 
-def render(text: TableText, layout: Layout, rows: list[tuple[Any, ...]]) -> Rendered:
+def render(text: RenderedTable, layout: Layout, rows: list[tuple[Any, ...]]) -> Rendered:
     block = packets.result(rows, layout.forms)
     return kernel.render(block, layout, with_copy=True, kinds=Encoder(text).kinds)
 
 
-def make_tables(analytics: Any, text: TableText) -> None:
+def make_tables(analytics: Any, text: RenderedTable) -> None:
     """Two empty tables."""
     body = ", ".join(f'"{c.name}" {c.postgres_type}' for c in text.columns)
     for name in ("by_text", "by_binary"):
@@ -107,7 +108,7 @@ def make_tables(analytics: Any, text: TableText) -> None:
     analytics.execute("SET timezone = 'UTC'")
 
 
-def check_copies(analytics: Any, text: TableText, rendered: Rendered) -> None:
+def check_copies(analytics: Any, text: RenderedTable, rendered: Rendered) -> None:
     """Both ways the tables hold the same rows, of which PostgreSQL makes the hashes given."""
     assert rendered.tuples is not None
     analytics.execute("TRUNCATE by_text, by_binary")
@@ -239,7 +240,7 @@ def test_any_rows_have_whole_tuples_or_none(
     row: st.SearchStrategy[Any] = st.tuples(*(st.none() | VALUES[form.wire] for form in forms))
     block = packets.result(data.draw(st.lists(row, max_size=5)), forms)
     layout = Layout(tuple(modes), tuple(forms))
-    kinds = bytes(data.draw(st.sampled_from(Kind)) for _ in forms)
+    kinds = bytes(data.draw(st.sampled_from(FieldKind)) for _ in forms)
     rendered = kernel.render(block, layout, with_copy=True, kinds=kinds)
     plain = kernel.render(block, layout, with_copy=True)
     assert replace(rendered, tuples=None, hashes=0) == plain
@@ -253,14 +254,14 @@ def test_tuples_grow_beyond_the_block() -> None:
     """Padded numbers as text are many times what was sent: room is made while rows are rendered."""
     layout = Layout((Mode.TEXT,) * 2, (Form(Wire.INT1, 255), Form(Wire.INT1, 255)))
     block = packets.result([(-1, 1)] * 5000, layout.forms)
-    rendered = kernel.render(block, layout, with_copy=False, kinds=bytes([Kind.TEXT] * 2))
+    rendered = kernel.render(block, layout, with_copy=False, kinds=bytes([FieldKind.TEXT] * 2))
     assert rendered.tuples is not None
     one = b"1".rjust(255, b"0")
     assert packets.read_tuples(rendered.tuples) == [[b"-" + one, one]] * 5000
 
 
 @needs_kernel
-@pytest.mark.parametrize("kinds", [b"", b"\0\0", bytes([len(Kind)])])
+@pytest.mark.parametrize("kinds", [b"", b"\0\0", bytes([len(FieldKind)])])
 def test_kinds_that_do_not_fit_the_columns_are_refused(kinds: bytes) -> None:
     layout = Layout((Mode.TEXT,), (Form(),))
     with pytest.raises(ValueError, match="kind"):

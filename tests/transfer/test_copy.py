@@ -11,12 +11,12 @@ import pytest
 from psycopg import errors
 from psycopg.pq import DiagnosticField
 
-from etl_pipeline.core.faults import explain, is_passing
+from etl_pipeline.core.driver_errors import explain, is_passing
 from etl_pipeline.schema.catalog import Column, Table
 from etl_pipeline.schema.names import postgres_name, quote_postgres
 from etl_pipeline.transfer.binary import framed
-from etl_pipeline.transfer.copy import Refusal, copy_text, locate_refusal
-from etl_pipeline.transfer.select import TableText, render_table
+from etl_pipeline.transfer.copy import RefusedRow, copy_text, locate_refusal
+from etl_pipeline.transfer.select import RenderedTable, render_table
 from tests.conftest import Lab
 
 COLUMNS = ["k", "word"]
@@ -145,7 +145,7 @@ NAMES = [
 VALUES = ["5", ' c: "6"', ", column k: x", "line 9, column column: y", "", "\n"]
 
 
-def table_of(*names: str) -> TableText:
+def table_of(*names: str) -> RenderedTable:
     columns = [Column(name, "int", "int", is_nullable=False) for name in dict.fromkeys(names)]
     return render_table(Table("t", tuple(columns), (names[0],)))
 
@@ -166,13 +166,13 @@ def test_line_and_column_are_found_in_every_language(language: str, relation: st
         for value in VALUES:
             context = CONTEXTS[language].format(relation, 12, postgres_name(name), value)
             found = locate_refusal(refused(context), text, relation)
-            assert found == Refusal(12, name), context
+            assert found == RefusedRow(12, name), context
 
 
 @pytest.mark.parametrize("language", ROW_CONTEXTS)
 def test_a_row_that_is_too_large_has_a_line_alone(language: str) -> None:
     context = ROW_CONTEXTS[language].format("t", 12)
-    assert locate_refusal(refused(context, "54000"), table_of(*NAMES), "t") == Refusal(12, None)
+    assert locate_refusal(refused(context, "54000"), table_of(*NAMES), "t") == RefusedRow(12, None)
 
 
 @pytest.mark.timeout(600)
@@ -189,7 +189,7 @@ def test_a_real_server_says_the_line_of_a_value_that_is_too_large(
     large = [b"7\t\\\\x", *[megabyte] * 1040, b"\n"]
     with pytest.raises(psycopg.Error) as caught:
         copy_text(analytics, "raw.b", ["k", "b"], [b"1\t\\\\x00\n", *large])
-    assert locate_refusal(caught.value, table_of("k", "b"), "b") == Refusal(2, None)
+    assert locate_refusal(caught.value, table_of("k", "b"), "b") == RefusedRow(2, None)
 
 
 @pytest.mark.parametrize("state", ["53100", "57014", "23505", "40P01"])
@@ -223,7 +223,7 @@ def test_what_json_says_is_not_taken_for_the_place(analytics: Any, kind: str, va
     text = table_of("c", "k")
     with pytest.raises(psycopg.DataError) as caught:
         copy_text(analytics, "raw.data", ["c", "k"], [b"a\t1\n", b"b\t" + value + b"\n"])
-    assert locate_refusal(caught.value, text, "data") == Refusal(2, "k")
+    assert locate_refusal(caught.value, text, "data") == RefusedRow(2, "k")
 
 
 def test_a_row_in_binary_form_has_its_place_too(analytics: Any, target: str) -> None:
@@ -234,10 +234,10 @@ def test_a_row_in_binary_form_has_its_place_too(analytics: Any, target: str) -> 
     with pytest.raises(psycopg.DataError) as caught:
         copy_text(analytics, "raw.j", ["k", "c"], framed([good, good, row]), ["FORMAT binary"])
     text = table_of("k", "c", "k json")
-    assert locate_refusal(caught.value, text, "j", is_binary=True) == Refusal(3, "k")
+    assert locate_refusal(caught.value, text, "j", is_binary=True) == RefusedRow(3, "k")
     for language, context in CONTEXTS.items():
         shown = re.sub(r" ?: .*", "", context).format("t", 12, "c")
-        assert locate_refusal(refused(shown), table_of(*NAMES), "t", is_binary=True) == Refusal(
+        assert locate_refusal(refused(shown), table_of(*NAMES), "t", is_binary=True) == RefusedRow(
             12, "c"
         ), language
 
@@ -257,5 +257,5 @@ def test_a_real_server_names_the_place(analytics: Any) -> None:
         fields[position] = b"x, column c: y"
         with pytest.raises(psycopg.DataError) as caught:
             copy_text(analytics, quoted, names, [good, good, b"\t".join(fields)])
-        assert locate_refusal(caught.value, text, relation) == Refusal(3, name)
+        assert locate_refusal(caught.value, text, relation) == RefusedRow(3, name)
         analytics.rollback()

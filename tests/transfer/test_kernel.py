@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 
 from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.types import Mode
-from etl_pipeline.transfer import kernel, twin
-from etl_pipeline.transfer.layout import Form, Layout, Wire, layout_of_bytes
-from etl_pipeline.transfer.twin import (
+from etl_pipeline.transfer import kernel, kernel_python
+from etl_pipeline.transfer.kernel_python import (
     NEGATIVE_ZEROS,
     NUL_CHARACTERS,
     ZERO_DATES,
@@ -26,6 +25,7 @@ from etl_pipeline.transfer.twin import (
     ServerErrorPacket,
     missing_bytes,
 )
+from etl_pipeline.transfer.layout import Form, Layout, Wire, layout_of_bytes
 from tests.transfer import packets
 
 HOSTILE = [
@@ -61,7 +61,7 @@ def render(block: bytes, columns: list[Mode] | Layout) -> Rendered:
     """What both give; they must give the same, errors included."""
     layout = columns if isinstance(columns, Layout) else layout_of_bytes(columns)
     results: list[object] = []
-    for function in (twin.render, kernel.render):
+    for function in (kernel_python.render, kernel.render):
         try:
             results.append(function(block, layout, with_copy=True))
         except (TransferError, ServerErrorPacket) as error:

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from etl_pipeline.core.connections import ConnectionFactory
-from etl_pipeline.core.faults import explain
+from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.types import Mode
-from etl_pipeline.transfer import twin
+from etl_pipeline.transfer import kernel_python
 from etl_pipeline.transfer.layout import layout_of_bytes
 from etl_pipeline.transfer.load_data import insert_rows, insert_statements, load_data
 from tests.conftest import Lab
@@ -273,7 +273,7 @@ def some_lines(draw: st.DrawFn) -> list[bytes]:
     for key in range(draw(st.integers(0, 8))):
         row = [value if isinstance(value, bytes) else value.encode() for value in draw(values)]
         rows.append([b"%d" % key, *(draw(st.sampled_from([value, value, None])) for value in row)])
-    text = twin.render(packets.result(rows), layout_of_bytes(modes), with_copy=False).text
+    text = kernel_python.render(packets.result(rows), layout_of_bytes(modes), with_copy=False).text
     return text.split(b"\n")[:-1]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from etl_pipeline.schema.catalog import Column, Table
+from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.page import (
     Key,
     Page,
@@ -17,8 +18,7 @@ from etl_pipeline.transfer.page import (
 )
 from etl_pipeline.transfer.reader import read_text
 from etl_pipeline.transfer.select import (
-    Chunk,
-    TableText,
+    RenderedTable,
     render_table,
     select_chunk,
     select_unreadable,
@@ -56,12 +56,12 @@ TABLES = {
 }
 
 
-def read_lines(source: Any, text: TableText, statement: str | bytes) -> list[bytes]:
+def read_lines(source: Any, text: RenderedTable, statement: str | bytes) -> list[bytes]:
     blocks = read_text(source, statement, text.modes)
     return [line for block in blocks for line in block.text.split(b"\n")[:-1]]
 
 
-def read_all(source: Any, text: TableText, chunk: Chunk, rows: int) -> list[list[bytes]]:
+def read_all(source: Any, text: RenderedTable, chunk: Chunk, rows: int) -> list[list[bytes]]:
     """The lines of each page."""
     pages: list[list[bytes]] = []
     key: Key | None = None
@@ -137,7 +137,7 @@ def test_pages_of_a_chunk_stay_in_it(lab: Lab, source: Any) -> None:
 
 def table(
     *columns: tuple[str, str], key: int = 1, prefixes: tuple[int | None, ...] = ()
-) -> TableText:
+) -> RenderedTable:
     made = tuple(
         Column(
             f"c{place}",
@@ -164,7 +164,7 @@ def table(
     ],
     ids=["no key", "enum", "int and enum", "double", "greek", "prefix"],
 )
-def test_a_key_that_cannot_be_followed_makes_no_pages(text: TableText) -> None:
+def test_a_key_that_cannot_be_followed_makes_no_pages(text: RenderedTable) -> None:
     assert not has_pages(text)
     assert where_page(text, Page(Chunk(0))) == b"TRUE"
 

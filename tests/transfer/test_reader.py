@@ -12,7 +12,7 @@ import pymysql
 import pytest
 
 from etl_pipeline.core.connections import ConnectionFactory
-from etl_pipeline.core.faults import explain, is_passing
+from etl_pipeline.core.driver_errors import explain, is_passing
 from etl_pipeline.demo.server_databases import connect_mysql
 from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.types import Mode

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from etl_pipeline.errors import StoppedError
 from etl_pipeline.transfer import spool
+from etl_pipeline.transfer.kernel_python import Rendered
 from etl_pipeline.transfer.spool import Digest, Spool, for_copy, lossless
-from etl_pipeline.transfer.twin import Rendered
 
 LINES = st.lists(st.sampled_from([b"a", b"a", b"b\t1", b"", b"\\N"]), max_size=8)
 

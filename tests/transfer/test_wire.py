@@ -17,7 +17,7 @@ import pytest
 from pymysql.constants import CLIENT
 from pymysql.protocol import LoadLocalPacketWrapper, OKPacketWrapper
 
-from etl_pipeline.core.faults import is_passing
+from etl_pipeline.core.driver_errors import is_passing
 from etl_pipeline.transfer import wire
 from etl_pipeline.transfer.layout import Form, Wire
 from tests.transfer.proxy import Proxy

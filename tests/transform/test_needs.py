@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from etl_pipeline.config.secret import Secret
 from etl_pipeline.transform.environment import LAYERS, PROJECT, make_environment
-from etl_pipeline.transform.needs import Lacks, digest_models, find_lacks, read_needs
+from etl_pipeline.transform.needs import MissingTables, digest_models, find_lacks, read_needs
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 NEEDS = st.dictionaries(NAMES, st.dictionaries(NAMES, st.booleans(), min_size=1), min_size=1)
@@ -33,7 +33,7 @@ def test_what_is_lacking_makes_up_what_is_there(
 
 def test_marked_tables_are_known_by_their_column() -> None:
     lacks = find_lacks({"a": {"x": True}}, {"a": frozenset({"x", "_etl_deleted_at"})})
-    assert lacks == Lacks(marked=("a",))
+    assert lacks == MissingTables(marked=("a",))
 
 
 def test_sources_name_exactly_the_columns_that_staging_reads() -> None:
@@ -57,11 +57,11 @@ def test_the_digest_follows_the_models_and_what_raw_lacks(tmp_path: Path) -> Non
         (tmp_path / part).mkdir()
     (tmp_path / "dbt_project.yml").write_text("name: x")
     (tmp_path / "models" / "a.sql").write_text("select 1")
-    same = digest_models(tmp_path, Lacks())
-    assert digest_models(tmp_path, Lacks()) == same
-    assert digest_models(tmp_path, Lacks(tables=("a",))) != same
+    same = digest_models(tmp_path, MissingTables())
+    assert digest_models(tmp_path, MissingTables()) == same
+    assert digest_models(tmp_path, MissingTables(tables=("a",))) != same
     (tmp_path / "models" / "a.sql").write_text("select 2")
-    assert digest_models(tmp_path, Lacks()) != same
+    assert digest_models(tmp_path, MissingTables()) != same
 
 
 def test_dbt_gets_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:

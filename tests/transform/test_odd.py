@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etl_pipeline.cli.transform_screens import transform_screen
+from etl_pipeline.cli.screens.transform import transform_screen
 from tests.transform.conftest import State
 
 

@@ -1,0 +1,123 @@
+"""Changes of the source's schema as text for people, and as JSON for programs; pure functions."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from etl_pipeline.schema.drift_decision import DriftEvent
+from etl_pipeline.state.history import DriftRecord
+
+_ENDS = {"refuse": "; refused", "reload": "; loaded anew"}
+
+
+def drift_lines(events: Sequence[DriftEvent]) -> Iterator[str]:
+    """What a run met, by table; under what was refused, what would follow it."""
+    for _, of_table in itertools.groupby(events, key=lambda event: event.table):
+        plan: dict[str, None] = {}
+        for event in of_table:
+            end = _ENDS.get(event.verdict, "")
+            yield f"  drift  {event.where}: {shorten_members(event.words)}{end}"
+            if event.verdict == "refuse":
+                replication = () if event.is_replicated else event.replication
+                for place, statements in (("replication", replication), ("raw", event.raw)):
+                    plan |= {f"{place}: {_in_a_line(s)}": None for s in statements}
+        yield from (
+            f"    plan {one}" for one in sorted(plan, key=lambda one: one.startswith("raw"))
+        )
+
+
+def planned_lines(events: Sequence[DriftEvent]) -> Iterator[str]:
+    """What a run would meet; the statements are shown with the others of the plan."""
+    for event in events:
+        end = "; would be refused" if event.verdict == "refuse" else ""
+        yield f"  drift  {event.where}: {shorten_members(event.words)}{end}"
+
+
+def recorded_lines(records: Sequence[DriftRecord]) -> Iterator[str]:
+    """What a run met, by table, with the statements that ran or were to, and who uses the table."""
+    for _, of_table in itertools.groupby(records, key=lambda one: one.event.table):
+        group = list(of_table)
+        for one in group:
+            yield f"  drift  {one.event.where}: {shorten_members(one.event.words)}{_ending(one)}"
+        said = dict.fromkeys(statement for one in group for statement in _statements(one))
+        yield from (f"    {words}" for _, words in sorted(said, key=lambda one: one[0]))
+        if dependents := dict.fromkeys(name for one in group for name in one.event.dependents):
+            yield f"    used by {', '.join(dependents)}"
+
+
+def _ending(record: DriftRecord) -> str:
+    verdict = record.event.verdict
+    if verdict == "follow" and record.done_at is None:
+        return "; raw has not followed" if record.replicated_at else "; not done"
+    return _ENDS.get(verdict, "")
+
+
+def _statements(record: DriftRecord) -> Iterator[tuple[int, str]]:
+    """The statements in a line each, with the place of each among those of its table."""
+    event = record.event
+    for rank, (place, statements, has_run) in enumerate(
+        (
+            ("replication", event.replication, record.replicated_at or record.done_at),
+            ("raw", event.raw, record.done_at),
+        )
+    ):
+        plan = "" if has_run else "plan "
+        yield from ((rank, f"{plan}{place}: {_in_a_line(one)}") for one in statements)
+
+
+def _in_a_line(statement: str) -> str:
+    return shorten_members(" ".join(statement.split()))
+
+
+_MEMBER = r"'(?:[^']|'')*'"
+_MEMBERS = re.compile(rf"(?<=enum\(|.set\(){_MEMBER}(?:,{_MEMBER})+")
+_SHOWN_CHARACTERS = 100
+
+
+def shorten_members(words: str) -> str:
+    """*words* with long lists of an ENUM's or SET's members cut in their middles.
+
+    Members that one list has and another has not are kept: they are what changed.
+    """
+    lists = [set(re.findall(_MEMBER, found)) for found in _MEMBERS.findall(words)]
+    common = set.intersection(*lists) if lists else set()
+
+    def shorten(match: re.Match[str]) -> str:
+        if len(match[0]) <= _SHOWN_CHARACTERS:
+            return match[0]
+        members = re.findall(_MEMBER, match[0])
+        shown = [members[0]]
+        for is_kept, run in itertools.groupby(members[1:-1], key=lambda one: one not in common):
+            kept = list(run)
+            shown += kept if is_kept else [f"… {len(kept)} more …"]
+        return ",".join([*shown, members[-1]])
+
+    return _MEMBERS.sub(shorten, words)
+
+
+def drift_json(events: Sequence[DriftEvent]) -> list[dict[str, Any]]:
+    """*events* for programs; keys are only ever added."""
+    return [
+        {
+            "table": event.table,
+            "kind": event.kind,
+            "subject": event.subject,
+            "detail": event.detail,
+            "verdict": event.verdict,
+            "replication_ddl": list(event.replication),
+            "raw_ddl": list(event.raw),
+            "dependents": list(event.dependents),
+        }
+        for event in events
+    ]
+
+
+def recorded_json(records: Sequence[DriftRecord]) -> list[dict[str, Any]]:
+    """The same of a record, with the instants at which the copies followed."""
+    return [
+        {**event, "replicated_at": one.replicated_at, "done_at": one.done_at}
+        for one, event in zip(records, drift_json([one.event for one in records]), strict=True)
+    ]

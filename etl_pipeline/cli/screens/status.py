@@ -1,0 +1,260 @@
+"""How tables stand and what runs did, as text for people and JSON for programs; pure functions."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from etl_pipeline.cli.output import age_of, align_within, count_of
+from etl_pipeline.cli.screens.drift import recorded_json, recorded_lines
+from etl_pipeline.pipeline.status import Status, TableStatus
+from etl_pipeline.pipeline.summary import find_oldest
+from etl_pipeline.state.history import DriftRecord, RunRecord, TableRecord
+
+
+def status_screen(status: Status, width: int | None = None) -> str:
+    """What ``etl status`` prints: how many stand how, what is wrong, then a line a table.
+
+    Args:
+        status: Of the tables.
+        width: Columns of the terminal; None for as many as it takes.
+    """
+    head = (
+        "table", "strategy", "grade", "~source", "replication", "raw",
+        "read", "last run", "next full pass",
+    )  # fmt: skip
+    lines = [_status_line(one, status.now) for one in status.tables]
+    screen = [_status_sums(status), *_compared(status)]
+    for one in status.tables:
+        problem = one.problem or (one.last.error if one.last else None)
+        if problem:
+            screen += [f"{one.table}: {problem}"]
+    spare = [head.index(name) for name in ("replication", "~source", "next full pass", "strategy")]
+    screen += ["", *_aligned([head, *lines], width, spare)]
+    marks = [(one.table, one.good.watermark) for one in status.tables if one.good]
+    screen += [f"{table}: watermark {mark}" for table, mark in marks if mark]
+    return "\n".join(screen)
+
+
+def _status_sums(status: Status) -> str:
+    """How many tables are in which state, and how old the oldest reading is."""
+    states = Counter(_state(one) for one in status.tables)
+    parts = [f"{states[state]:,} {state}" for state in ("ok", "failed", "never loaded")]
+    read = [one.good.read_from for one in status.tables if one.good and one.good.read_from]
+    age = f"; oldest read {age_of(status.now - min(read))} ago" if read else ""
+    shown = ", ".join(part for part in parts if not part.startswith("0 "))
+    return (
+        f"{count_of(len(status.tables), 'table')} ({status.environment})"
+        f"{': ' if shown else ''}{shown}{age}"
+    )
+
+
+def _state(one: TableStatus) -> str:
+    if one.problem or (one.last and one.last.error):
+        return "failed"
+    return "ok" if one.last else "never loaded"
+
+
+def _compared(status: Status) -> Iterable[str]:
+    """The oldest proof of each copy."""
+    for place, oldest in (
+        ("replication", find_oldest(status.compared.replication)),
+        ("raw", find_oldest(status.compared.raw)),
+    ):
+        if oldest:
+            table, at = oldest
+            age = f"{age_of(status.now - at)} ago" if at else "never, by what is known"
+            yield f"oldest proof of {place}: {age} ({table})"
+
+
+def _status_line(one: TableStatus, now: datetime) -> tuple[str, ...]:
+    read_from = one.good.read_from if one.good else None
+    return (
+        one.table,
+        one.strategy,
+        (one.good.grade if one.good else None) or "-",
+        _number(one.source_rows),
+        _number(one.replica_rows),
+        _number(one.raw_rows),
+        f"{age_of(now - read_from)} ago" if read_from else "never",
+        _last(one),
+        _due(one.next_full_pass, now),
+    )
+
+
+def _last(one: TableStatus) -> str:
+    if one.problem:
+        return "refused"
+    if one.last is None:
+        return "-"
+    return f"{one.last.run_id} {'failed' if one.last.error else 'ok'}"
+
+
+def _due(instant: datetime | None, now: datetime) -> str:
+    if instant is None:
+        return "each run"
+    return "next run" if instant <= now else f"in {age_of(instant - now)}"
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def _aligned(
+    rows: Sequence[Sequence[str]], width: int | None = None, spare: Sequence[int] = ()
+) -> list[str]:
+    """*rows* in columns; those that hold numbers below their head are flush right.
+
+    Columns of *spare* are left out, first named first, where *width* has no room for them.
+    """
+    numbers = [
+        i
+        for i, column in enumerate(zip(*rows[1:], strict=True))
+        if all(cell[:1].isdigit() or cell == "-" for cell in column)
+    ]
+    return align_within(width, rows, numbers, spare)
+
+
+def history_screen(runs: Sequence[RunRecord], width: int | None = None) -> str:
+    """What ``etl history`` prints; *width* as in ``status_screen``."""
+    head = (
+        "run", "started (UTC)", "took", "outcome", "tables", "failed", "drift", "rows",
+        "inserted", "updated", "deleted", "proven",
+    )  # fmt: skip
+    lines = [
+        (
+            str(run.run_id),
+            f"{run.started_at:%Y-%m-%d %H:%M:%S}",
+            _took(run),
+            _outcome(run),
+            str(run.tables),
+            str(run.failed),
+            _number(run.drift_events),
+            _number(run.rows),
+            _number(run.inserted),
+            _number(run.updated),
+            _number(run.deleted),
+            _proven(run),
+        )
+        for run in runs
+    ]
+    spare = [head.index(name) for name in ("drift", "rows", "took", "tables", "proven")]
+    return "\n".join(_aligned([head, *lines], width, spare))
+
+
+def _proven(run: RunRecord) -> str:
+    """How many tables reached which grade."""
+    counts = {
+        "value": run.proven_value,
+        "keys+stamp": run.proven_keys_stamp,
+        "append": run.proven_append,
+        "taken over": run.taken_over,
+    }.items()
+    return ", ".join(f"{grade} {count:,}" for grade, count in counts if count) or "-"
+
+
+def _took(run: RunRecord) -> str:
+    end = run.finished_at or run.seen_at
+    return f"{(end - run.started_at).total_seconds():,.1f} s" if end else "-"
+
+
+def _outcome(run: RunRecord) -> str:
+    words = run.outcome or "not ended"
+    return f"{words}, after {run.continues}" if run.continues else words
+
+
+def run_record_screen(
+    run: RunRecord,
+    tables: Sequence[TableRecord],
+    drift: Sequence[DriftRecord],
+    width: int | None = None,
+) -> str:
+    """What ``etl show`` prints; *width* as in ``status_screen``."""
+    lines = [
+        f"Run {run.run_id}: {run.outcome or 'not ended'}",
+        f"  started  {run.started_at:%Y-%m-%d %H:%M:%S} UTC, took {_took(run)}",
+        f"  by       {run.os_user or '?'} on {run.host}, process {run.process_id}, "
+        f"etl_pipeline {run.etl_version}",
+    ]
+    if run.continues:
+        lines.append(f"  went on with run {run.continues}, which was cut off")
+    if tables:
+        head = (
+            "table", "strategy", "grade", "rows", "read", "inserted", "updated", "deleted",
+            "seconds", "read at (UTC)",
+        )  # fmt: skip
+        spare = [head.index(name) for name in ("read at (UTC)", "read", "strategy", "seconds")]
+        lines += _aligned([head, *map(_table_line, tables)], width, spare)
+    for table in tables:
+        lines += _remarks(table)
+    lines += recorded_lines(drift)
+    return "\n".join(lines)
+
+
+def _table_line(table: TableRecord) -> tuple[str, ...]:
+    return (
+        table.table_name,
+        table.strategy,
+        table.grade or ("failed" if table.error else "-"),
+        _number(table.rows),
+        _number(table.rows_read),
+        _number(table.inserted),
+        _number(table.updated),
+        _number(table.deleted),
+        f"{table.seconds:,.1f}",
+        _span(table.read_from, table.read_to),
+    )
+
+
+def _span(start: datetime | None, end: datetime | None) -> str:
+    if start is None or end is None:
+        return "-"
+    first, last = f"{start:%Y-%m-%d %H:%M:%S}", f"{end:%H:%M:%S}"
+    return first if first.endswith(last) else f"{first} to {last}"
+
+
+def _remarks(table: TableRecord) -> Iterable[str]:
+    if table.error:
+        yield f"{table.table_name}: {table.error}"
+    if table.finished_in:
+        yield f"{table.table_name}: taken over from run {table.finished_in}, which was cut off"
+    if table.watermark:
+        yield f"{table.table_name}: watermark {table.watermark}"
+    yield from (f"  note   {note}" for note in table.notes)
+
+
+def status_json(status: Status) -> str:
+    """``etl status`` for programs; keys are only ever added."""
+    return _json(
+        {
+            "environment": status.environment,
+            "now": status.now,
+            "tables": [asdict(one) for one in status.tables],
+        }
+    )
+
+
+def history_json(runs: Sequence[RunRecord]) -> str:
+    """``etl history`` for programs; keys are only ever added."""
+    return _json({"runs": [asdict(run) for run in runs]})
+
+
+def run_record_json(
+    run: RunRecord, tables: Sequence[TableRecord], drift: Sequence[DriftRecord]
+) -> str:
+    """``etl show`` for programs; keys are only ever added."""
+    return _json(
+        {
+            **asdict(run),
+            "tables_done": [asdict(table) for table in tables],
+            "drift": recorded_json(drift),
+        }
+    )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, default=lambda instant: instant.isoformat())

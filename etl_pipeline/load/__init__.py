@@ -1,0 +1,1 @@
+"""Second hop, replication → raw: how a table reaches the warehouse."""

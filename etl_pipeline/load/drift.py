@@ -1,0 +1,139 @@
+"""What a table of ``raw`` has still to follow, and whether what is recorded of it is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import psycopg
+
+from etl_pipeline.errors import SchemaError
+from etl_pipeline.load.digest_meaning import digest_meaning
+from etl_pipeline.load.inspect_table import read_actual_table
+from etl_pipeline.schema.actual_table import ActualTable, find_differences
+from etl_pipeline.schema.adopt import REPLACED_SUFFIX, Adoption, adopt_table
+from etl_pipeline.schema.alter_raw import RawSteps, RawTarget, alter_raw, with_raw_changes
+from etl_pipeline.schema.drift import ChangeKind, DriftPolicy, SchemaChange, find_changes
+from etl_pipeline.schema.loaded import LoadedTable, loaded_with
+from etl_pipeline.schema.names import DELETED_AT, postgres_name, quote_postgres
+from etl_pipeline.state.raw_schema import read_loaded
+from etl_pipeline.transfer.select import RenderedTable
+
+
+@dataclass(frozen=True, slots=True)
+class RawDrift:
+    """What a table of ``raw`` has still to follow.
+
+    Attributes:
+        actual: The table as it stands.
+        meaning: Of what digests of it would be true now (``load/digest_meaning.py``).
+        steps: How it follows; None where it is adopted, or as it is to be.
+        adoption: How it is taken over; None where it is ours.
+        before: What it was loaded with; None where that is not known.
+        has_marks: Whether its rows can be marked as deleted.
+    """
+
+    actual: ActualTable
+    meaning: str
+    changes: Sequence[SchemaChange] = ()
+    steps: RawSteps | None = None
+    adoption: Adoption | None = None
+    before: LoadedTable | None = None
+    has_marks: bool = False
+
+    @property
+    def kept(self) -> Mapping[str, str]:
+        """Columns of ``raw`` that the source has not, with their types, after it followed."""
+        found = self.steps or self.adoption
+        return found.kept if found else (self.before.kept if self.before else {})
+
+    @property
+    def is_swap(self) -> bool:
+        """Whether another table takes this one's place."""
+        return bool(self.adoption and self.adoption.misfits)
+
+    @property
+    def takes_views_away(self) -> bool:
+        """Whether views on the table may be dropped for a while."""
+        return self.adoption is not None or bool(
+            self.steps and (self.steps.retypes or self.steps.unkey)
+        )
+
+    @property
+    def is_believed(self) -> bool:
+        """Whether the recorded digests are of this table, and of what its text means now."""
+        return self.before is not None and self.before.meaning == self.meaning
+
+    @property
+    def is_void(self) -> bool:
+        """Whether every row is compared."""
+        return not self.is_believed or self.adoption is not None
+
+
+def find_raw_drift(
+    analytics: psycopg.Connection,
+    schema: str,
+    text: RenderedTable,
+    policy: DriftPolicy,
+    *,
+    marks_deletes: bool,
+) -> RawDrift | None:
+    """What the table of *text* in *schema* has still to follow; None where there is none yet.
+
+    Raises:
+        SchemaError: The relation is no table, or one that we did not make, or that others altered.
+    """
+    actual = read_actual_table(analytics, schema, text.name)
+    if actual is None:
+        return None
+    has_marks = DELETED_AT in actual.columns
+    if has_marks and not marks_deletes:
+        _refuse_marks(schema, text.name)
+    actual = replace(
+        actual,
+        columns={name: column for name, column in actual.columns.items() if name != DELETED_AT},
+    )
+    meaning = digest_meaning(text, actual)
+    loaded = read_loaded(analytics, text.name)
+    if loaded:
+        # What is kept is for whoever wants it, who may also drop it.
+        kept = {n: actual.columns[n].type for n in loaded.kept if n in actual.columns}
+        loaded = replace(loaded, kept=kept)
+    before = loaded or loaded_with(text.table, text.columns, {})
+    differences = find_differences(
+        actual, before.raw_types, [postgres_name(name) for name in before.table.primary_key]
+    )
+    if differences:
+        if policy.adopts:
+            adoption = adopt_table(text.table, text.columns, actual, schema=schema)
+            change = _describe_adoption(text, schema, adoption)
+            return RawDrift(actual, meaning, (change,), None, adoption, loaded, has_marks)
+        raise SchemaError(
+            "the table exists with other columns: " + "; ".join(differences),
+            where=f"{schema}.{text.name}",
+            fix=f"etl run {text.name} --adopt",
+        )
+    if loaded is None:
+        return RawDrift(actual, meaning, has_marks=has_marks)
+    target = RawTarget(schema, text.table, text.columns, loaded, actual)
+    changes = with_raw_changes(find_changes(loaded.table, text.table, policy), target, policy)
+    steps = alter_raw(changes, target, policy)
+    return RawDrift(actual, meaning, changes, steps, None, loaded, has_marks)
+
+
+def _refuse_marks(schema: str, table: str) -> None:
+    target, column = quote_postgres(schema, table), quote_postgres(DELETED_AT)
+    raise SchemaError(
+        "rows of it are marked as deleted, and tables.yml does not say 'deletes: mark'",
+        where=f"{schema}.{table}",
+        fix=f"DELETE FROM ONLY {target} WHERE {column} IS NOT NULL; "
+        f"ALTER TABLE {target} DROP COLUMN {column};  or mark again",
+    )
+
+
+def _describe_adoption(text: RenderedTable, schema: str, adoption: Adoption) -> SchemaChange:
+    detail = "taken over as it is"
+    if adoption.misfits:
+        kept = f"{schema}.{text.name}{REPLACED_SUFFIX}"
+        detail = f"loaded beside it, which stays as {kept}: {'; '.join(adoption.misfits)}"
+    return SchemaChange(ChangeKind.TABLE_ADOPTED, None, detail)

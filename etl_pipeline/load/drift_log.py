@@ -1,0 +1,171 @@
+"""The record of what changed at the source, in ``etl.drift_event``.
+
+An event is written down before anything is done about it, and marked as done in the transaction
+that loads the table: a run that was killed shows what it meant to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from etl_pipeline.load.drift import RawDrift, find_raw_drift
+from etl_pipeline.load.evolve import EvolvingRaw
+from etl_pipeline.load.views import name_dependents
+from etl_pipeline.replicate.evolve import ReplicaDrift, find_replica_drift
+from etl_pipeline.schema.alter_raw import retype_columns
+from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
+from etl_pipeline.schema.drift_decision import DriftEvent, decide, merge, refuse_frozen
+from etl_pipeline.schema.names import quote_postgres
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from etl_pipeline.transfer.select import RenderedTable
+
+
+@dataclass(slots=True)
+class TableDrift:
+    """What is done about changes of a table, and what was.
+
+    Attributes:
+        policy: What is to be done.
+        events: What was found, at the latest attempt and at those before.
+    """
+
+    policy: DriftPolicy = FOLLOW
+    events: list[DriftEvent] = field(default_factory=list)
+
+    def find(
+        self,
+        text: RenderedTable,
+        replication: Any,
+        analytics: psycopg.Connection,
+        *,
+        schema: str,
+        collations: Collection[str],
+        run_id: int,
+        marks_deletes: bool,
+    ) -> None:
+        """Find what changed and write it down, before anything is done about it; commits.
+
+        Raises:
+            DriftError: Changes are refused.
+            SchemaError: The table in ``raw`` is not one that we made, or *policy* cannot be meant.
+        """
+        replica = find_replica_drift(replication, text.table, self.policy, collations)
+        replication.rollback()
+        with analytics.transaction():
+            raw = find_raw_drift(analytics, schema, text, self.policy, marks_deletes=marks_deletes)
+            if not _pairs(replica) and not _raw_pairs(raw):
+                return
+            dependents = name_dependents(analytics, quote_postgres(schema, text.name))
+            found = decide_both(text.name, replica, raw, self.policy, dependents)
+            self.events = merge(self.events, found)
+            write_events(analytics, run_id, self.events)
+        if self.policy.refuses:
+            raise refuse_frozen(text.name, found)
+
+    def note_replicated(self) -> None:
+        """Replication has followed; it is recorded with what comes next."""
+        self.events = [
+            replace(event, is_replicated=True) if event.replication else event
+            for event in self.events
+        ]
+
+    def record(self, analytics: psycopg.Connection, run_id: int) -> None:
+        """Record how far the copies have followed; commits."""
+        with analytics.transaction():
+            write_events(analytics, run_id, self.events)
+
+    def record_done(self, analytics: psycopg.Connection, run_id: int, raw: EvolvingRaw) -> None:
+        """Mark what was found as done, in the transaction that loads the table."""
+        if not self.events:
+            return
+        if raw.refilled_by and raw.drift and raw.drift.steps:
+            retypes = raw.drift.steps.retypes
+            meant = retype_columns(quote_postgres(raw.schema, raw.text.name), retypes)
+            self.events = [_reloaded(event, meant, raw.refilled_by) for event in self.events]
+        write_events(analytics, run_id, self.events)
+        mark_done(analytics, run_id, [raw.text.name])
+
+    def refuse(self, analytics: psycopg.Connection, run_id: int) -> None:
+        """Record that ``raw`` could not follow; commits."""
+        self.events = [
+            replace(event, verdict="refuse") if event.raw else event for event in self.events
+        ]
+        self.record(analytics, run_id)
+
+
+def decide_both(
+    table: str,
+    replica: ReplicaDrift | None,
+    raw: RawDrift | None,
+    policy: DriftPolicy,
+    dependents: Sequence[str],
+) -> tuple[DriftEvent, ...]:
+    """What both copies of *table* have still to follow, as events."""
+    return decide(table, _pairs(replica), _raw_pairs(raw), policy, dependents)
+
+
+def _pairs(drift: ReplicaDrift | None) -> list[Any]:
+    return list(zip(drift.changes, drift.steps.of_change, strict=True)) if drift else []
+
+
+def _raw_pairs(drift: RawDrift | None) -> list[Any]:
+    if drift is None:
+        return []
+    if drift.adoption:
+        rekey = [drift.adoption.rekey] if drift.adoption.rekey else []
+        return [(change, (*drift.adoption.statements, *rekey)) for change in drift.changes]
+    return list(zip(drift.changes, drift.steps.of_change, strict=True)) if drift.steps else []
+
+
+def _reloaded(event: DriftEvent, meant: str, instead: tuple[str, ...]) -> DriftEvent:
+    """*event*, where columns were emptied because old values did not fit."""
+    if meant not in event.raw:
+        return event
+    done = tuple(one for s in event.raw for one in (instead if s == meant else (s,)))
+    return replace(event, raw=done, verdict="reload")
+
+
+def write_events(analytics: psycopg.Connection, run_id: int, events: Iterable[DriftEvent]) -> None:
+    """Write *events* of a run, or write them anew."""
+    with analytics.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO etl.drift_event (run_id, table_name, kind, subject, detail, verdict, "
+            "replication_ddl, raw_ddl, dependents, replicated_at) VALUES (%s, %s, %s, %s, %s, %s, "
+            "%s, %s, %s, CASE WHEN %s THEN clock_timestamp() END) "
+            "ON CONFLICT (run_id, table_name, kind, subject) DO UPDATE SET "
+            "detail = excluded.detail, verdict = excluded.verdict, "
+            "replication_ddl = excluded.replication_ddl, raw_ddl = excluded.raw_ddl, "
+            "dependents = excluded.dependents, replicated_at = "
+            "coalesce(etl.drift_event.replicated_at, excluded.replicated_at)",
+            [
+                (
+                    run_id,
+                    event.table,
+                    event.kind,
+                    event.subject,
+                    event.detail,
+                    event.verdict,
+                    list(event.replication),
+                    list(event.raw),
+                    list(event.dependents),
+                    event.is_replicated,
+                )
+                for event in events
+            ],
+        )
+
+
+def mark_done(analytics: psycopg.Connection, run_id: int, tables: Sequence[str]) -> None:
+    """Mark the events of *tables* in a run as done."""
+    analytics.execute(
+        "UPDATE etl.drift_event SET done_at = clock_timestamp() "
+        "WHERE run_id = %s AND table_name = ANY(%s)",
+        (run_id, list(tables)),
+    )

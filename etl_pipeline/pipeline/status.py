@@ -1,0 +1,130 @@
+"""How tables stand, and what runs did: read from the three databases, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from etl_pipeline.config import Settings
+from etl_pipeline.core.databases import lend_mysql, lend_postgres
+from etl_pipeline.pipeline.checks import read_compared
+from etl_pipeline.pipeline.plan import RunPlan
+from etl_pipeline.pipeline.session import (
+    check_source,
+    choose_tables,
+    open_session,
+    open_warehouse,
+)
+from etl_pipeline.pipeline.summary import Compared
+from etl_pipeline.state import history
+from etl_pipeline.state.history import DriftRecord, RunRecord, TableRecord
+
+
+@dataclass(frozen=True, slots=True)
+class TableStatus:
+    """How a table stands.
+
+    Attributes:
+        source_rows: The source's own estimate; exact for MyISAM only.
+        replica_rows: What the replica was last given; None where there is none.
+        raw_rows: What was last loaded; None where it was never loaded.
+        last: What was last done to it; None for nothing.
+        good: What last succeeded; None for nothing.
+        next_full_pass: When the next run makes one; None where each run does.
+        problem: Why the table cannot be carried; None where it can.
+        raw_compared_at: When the oldest part of ``raw`` was last given its rows, or compared with
+            what it was given; None where that is not known.
+        replica_compared_at: Likewise of the replica.
+    """
+
+    table: str
+    strategy: str
+    source_rows: int
+    replica_rows: int | None
+    raw_rows: int | None
+    last: TableRecord | None
+    good: TableRecord | None
+    next_full_pass: datetime | None
+    problem: str | None = None
+    raw_compared_at: datetime | None = None
+    replica_compared_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How the tables stand at *now*, UTC."""
+
+    environment: str
+    now: datetime
+    tables: Sequence[TableStatus]
+    compared: Compared = field(default_factory=Compared)
+
+
+def read_status(settings: Settings, tables: Sequence[str]) -> Status:
+    """How *tables* (all that are configured, if empty) stand.
+
+    Raises: as ``run_once``; EtlError where nothing was run yet.
+    """
+    with open_session(settings) as session:
+        check_source(session)
+        plan = choose_tables(session, tables).plan
+        with lend_postgres(session.databases.analytics, session.stop) as analytics:
+            last = history.read_last(analytics, with_failures=True)
+            good = history.read_last(analytics, with_failures=False)
+            loaded = history.read_loaded_rows(analytics)
+            with lend_mysql(session.databases.replication, session.stop) as replication:
+                replicas = history.read_replica_rows(replication)
+                compared = read_compared(analytics, replication)
+            analytics.rollback()
+        estimates = {name: table.rows_estimate for name, table in session.catalog.items()}
+    now = datetime.now(UTC)
+    problems = {refusal.table: refusal.error.what for refusal in plan.refused}
+    names = sorted([*(text.name for text in plan.tables), *problems])
+    found = [
+        TableStatus(
+            name,
+            plan.rules[name].strategy if name in plan.rules else "none",
+            estimates.get(name, 0),
+            replicas.get(name),
+            loaded.get(name),
+            last.get(name),
+            good.get(name),
+            _next_full_pass(plan, name, good.get(name), now),
+            problems.get(name),
+            compared.raw.get(name),
+            compared.replication.get(name),
+        )
+        for name in names
+    ]
+    return Status(settings.environment, now, found, compared.of(names))
+
+
+def _next_full_pass(
+    plan: RunPlan, table: str, good: TableRecord | None, now: datetime
+) -> datetime | None:
+    """When the next run that comes makes a full pass; *now* where the next one does."""
+    rules = plan.rules.get(table)
+    if rules is None or rules.strategy in ("fingerprint", "full_table"):
+        return None
+    if good is None or good.proven_at is None:
+        return now
+    return good.proven_at + timedelta(seconds=rules.verify_every.total_seconds())
+
+
+def read_history(settings: Settings, limit: int) -> list[RunRecord]:
+    """The last *limit* runs, the newest first; raises EtlError where nothing was run yet."""
+    with open_warehouse(settings) as connection:
+        return history.read_runs(connection, limit)
+
+
+def read_run(
+    settings: Settings, run_id: int
+) -> tuple[RunRecord, list[TableRecord], list[DriftRecord]]:
+    """A run, its tables, and the changes of schemas that it met.
+
+    Raises:
+        EtlError: There is no such run.
+    """
+    with open_warehouse(settings) as connection:
+        return history.read_run(connection, run_id)

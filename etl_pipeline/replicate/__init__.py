@@ -1,0 +1,1 @@
+"""First hop, source → replication: how a replica becomes equal to the source."""

@@ -1,0 +1,148 @@
+"""Rows of our copies that a run found wrong, and mended on its way: pure.
+
+A run compares the source with what it left. Where a copy is not what was left, somebody else wrote
+there; where a full pass brings a row that the passes before should have brought, they missed it.
+Either is set right by the run, and said, since somebody will want to know why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from etl_pipeline.replicate.difference import Difference
+from etl_pipeline.replicate.strategy import Rules
+from etl_pipeline.replicate.watermark import Instant, first_stamp
+from etl_pipeline.state.records import ChunkProof
+from etl_pipeline.state.replicas import Watermark
+from etl_pipeline.transfer.chunk import Chunk
+from etl_pipeline.transfer.select import RenderedTable
+
+KEYS_NAMED = 10
+"""Rows that are named at most where something was wrong."""
+
+Place = Literal["replication", "raw"]
+Why = Literal["foreign", "missed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A chunk in which rows were wrong.
+
+    Attributes:
+        why: ``foreign``: the copy was not as it was left. ``missed``: earlier runs did not see that
+            the source's rows had changed.
+        rows: How many rows were written; None where that is not known.
+        keys: The first of them.
+    """
+
+    place: Place
+    why: Why
+    chunk: Chunk
+    rows: int | None = None
+    keys: tuple[str, ...] = ()
+
+
+def find_foreign(
+    text: RenderedTable,
+    given: ChunkProof | None,
+    held_digest: bytes,
+    difference: Difference | None,
+) -> list[Correction]:
+    """Whether a chunk of the replica, which is about to be written, is not what it was given.
+
+    Args:
+        text: The table.
+        given: What is remembered of the chunk; None where nothing is.
+        held_digest: Of the text that the replica has.
+        difference: How that differs from the source's; None where it was not found out.
+    """
+    if given is None or not given.is_text or given.text_digest == held_digest:
+        return []
+    return [_corrections(text, "foreign", given.chunk, difference)]
+
+
+def find_missed(
+    text: RenderedTable,
+    rules: Rules,
+    watermark: Watermark | None,
+    chunk: Chunk,
+    difference: Difference | None,
+) -> list[Correction]:
+    """Whether a full pass brings rows that the table's own passes had not seen change.
+
+    Args:
+        text: The table.
+        rules: How it is kept equal.
+        watermark: What was committed before this run.
+        chunk: The chunk, which is not the last.
+        difference: How the replica's rows differ from the source's.
+    """
+    if difference is None:
+        return []
+    if rules.strategy == "append_only":
+        missed = difference
+    elif rules.stamp and watermark and watermark.column == rules.stamp:
+        horizon = first_stamp(watermark, rules.overlap, Instant(datetime.now(UTC), None, None))
+        place = text.column_names.index(rules.stamp)
+        gone = {text.key_of(line): line for line in difference.gone}
+        new = [
+            line
+            for line in difference.new
+            if text.key_of(line) in gone and _is_old(line.split(b"\t")[place], horizon.encode())
+        ]
+        missed = Difference(tuple(gone[text.key_of(line)] for line in new), tuple(new))
+    else:
+        return []
+    return [_corrections(text, "missed", chunk, missed)] if len(missed) else []
+
+
+def _is_old(stamp: bytes, horizon: bytes) -> bool:
+    return stamp < horizon or stamp == b"\\N"
+
+
+def _corrections(
+    text: RenderedTable, why: Why, chunk: Chunk, difference: Difference | None
+) -> Correction:
+    if difference is None:
+        return Correction("replication", why, chunk)
+    lines = {text.key_of(line): line for line in (*difference.new, *difference.gone)}
+    named = [text.read_key(line) for line in list(lines.values())[:KEYS_NAMED]]
+    return Correction("replication", why, chunk, len(lines), tuple(dict.fromkeys(named)))
+
+
+def describe_corrections(corrections: Sequence[Correction]) -> list[str]:
+    """A sentence for each place and reason."""
+    sentences = []
+    for place in ("replication", "raw"):
+        for why in ("foreign", "missed"):
+            here = [one for one in corrections if one.place == place and one.why == why]
+            if here:
+                sentences.append(_sentence(place, why, here))
+    return sentences
+
+
+def _sentence(place: str, why: str, corrections: Sequence[Correction]) -> str:
+    keys = [key for one in corrections for key in one.keys]
+    rows = sum(one.rows or 0 for one in corrections)
+    more = " and others" if rows > len(keys[:KEYS_NAMED]) else ""
+    named = f": {_rows(rows)}, keys {', '.join(keys[:KEYS_NAMED])}{more}" if keys else ""
+    if why == "missed":
+        return f"{place} had missed changes of the source{named}; mended"
+    chunks = sorted((one.chunk for one in corrections), key=lambda chunk: chunk.ordinal)
+    return f"{place} was changed by somebody else in {_ranges(chunks)}{named}; mended"
+
+
+def _rows(count: int) -> str:
+    return "1 row was written anew" if count == 1 else f"{count:,} rows were written anew"
+
+
+def _ranges(chunks: Sequence[Chunk]) -> str:
+    first = chunks[0]
+    lower = "the first" if first.lower is None else f"{first.lower}"
+    upper = "the last" if first.upper is None else f"{first.upper - 1}"
+    span = f"the keys from {lower} to {upper}"
+    rest = len(chunks) - 1
+    return span + (f" and {rest} more {'range' if rest == 1 else 'ranges'}" if rest else "")

@@ -1,0 +1,324 @@
+"""Makes a replica follow its source's schema, in an order that survives a kill between any steps.
+
+1. What is to be done is written down, and the digests of rows that it may change are voided, in
+   one transaction.
+2. The statements run, each committed by the server.
+3. What the replica is now is remembered, and what was written down is deleted, in one transaction.
+
+A run that finds step 2 half done goes on where it stands: it is known in advance what the table
+looks like after each statement, since they were rehearsed on an empty one. Where it looks like
+none of it, or a statement does not fit the rows, the replica is built anew, as it is whenever its
+definition is not the one that is remembered.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pymysql import err
+
+from etl_pipeline.core.workers import Worker
+from etl_pipeline.replicate.build import settle_swap
+from etl_pipeline.replicate.job import WriteJob
+from etl_pipeline.replicate.ownership import drop_ours
+from etl_pipeline.replicate.unsupported import (
+    describe_left_out,
+    find_refused,
+    read_indexes,
+    refuse_column,
+    refuse_unsupported,
+)
+from etl_pipeline.schema.alter_replica import ReplicaSteps, alter_replica
+from etl_pipeline.schema.catalog import Column, Index, Table
+from etl_pipeline.schema.ddl import create_replica
+from etl_pipeline.schema.drift import ChangeKind, DriftPolicy, SchemaChange, find_changes
+from etl_pipeline.schema.names import incoming_name, quote_mysql, rehearsed_name
+from etl_pipeline.state import replicas
+from etl_pipeline.state.replica_schema import (
+    forget_begun,
+    forget_other_schemas,
+    note_schema,
+    read_begun,
+    read_definition,
+    read_schema,
+    write_begun,
+)
+from etl_pipeline.state.replicas import Identity, Remembered
+from etl_pipeline.state.run_lease import check_replicas
+
+# Rows do not fit what the column becomes: NULL, a duplicate key, out of range, cut, invalid, of a
+# type that is not made into the other.
+_MISFITS = frozenset(
+    {1048, 1062, 1138, 1264, 1265, 1292, 1366, 1406, 1411, 1416, 3140, 4025, 4078, 6136, 6138}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaDrift:
+    """What the replica has still to follow; no changes where it is built anew for other reasons."""
+
+    changes: Sequence[SchemaChange]
+    steps: ReplicaSteps
+
+
+def find_replica_drift(
+    connection: Any, source: Table, policy: DriftPolicy, collations: Collection[str]
+) -> ReplicaDrift | None:
+    """The changes since the replica of *source* was made or altered; None where none are known.
+
+    An alteration that was begun counts as done: it is finished before anything else.
+
+    Raises:
+        SchemaError: ``renamed_from`` names what it cannot mean.
+    """
+    definition = read_definition(connection, source.name)
+    if definition is None:
+        return None
+    begun = read_begun(connection, source.name, definition)
+    definition = begun.definition if begun else definition
+    if definition == _define(source, collations):
+        return None
+    loaded = read_schema(connection, source.name, definition)
+    if loaded is None or _define(loaded, collations) != definition:
+        return None  # made by another version of this program, or for another server
+    changes = find_changes(loaded, source, policy)
+    steps = alter_replica(changes, source, name=source.name, collations=collations)
+    return ReplicaDrift(changes, steps)
+
+
+def find_left_out(connection: Any, table: str) -> tuple[Index, ...]:
+    """Indexes that the replica of *table*, which stands as it was left, was to have and has not."""
+    definition = read_definition(connection, table)
+    loaded = read_schema(connection, table, definition) if definition else None
+    if loaded is None or not loaded.indexes:
+        return ()
+    held = read_indexes(connection, table)
+    return tuple(index for index in loaded.indexes if index.name not in held)
+
+
+def _define(table: Table, collations: Collection[str]) -> bytes:
+    return replicas.define(
+        create_replica(table, name=incoming_name(table.name), collations=collations)
+    )
+
+
+def evolve_replica(job: WriteJob, policy: DriftPolicy, collations: Collection[str]) -> None:
+    """Alter the replica where that makes it follow; the rest is for whoever renews or builds it.
+
+    Where the replica is made anew in each run, it is only noted what the next one is made for.
+
+    Raises:
+        DatabaseError: Another run has taken over.
+    """
+    job.workers.call(functools.partial(_evolve, job, policy, collations))
+
+
+def _evolve(
+    job: WriteJob, policy: DriftPolicy, collations: Collection[str], worker: Worker
+) -> None:
+    connection, source, wanted = worker.replication, job.text.table, job.identity.definition
+    known = None
+    if not job.rules.rebuilds and not _is_as_wanted(connection, source.name, wanted):
+        settle_swap(connection, source.name)
+        known = replicas.read_replica(connection, source.name)
+    if known is not None:
+        known = _finish_begun(job, connection, known)
+    note_schema(connection, source, wanted)
+    if known is None or known.identity.definition == wanted:
+        connection.commit()
+        return
+    drift = find_replica_drift(connection, source, policy, collations)
+    stands_as = replicas.read_definition(connection, source.name)
+    if drift is None or drift.steps.is_rebuilt or stands_as != known.stands_as:
+        connection.commit()
+        return
+    try:
+        refused = _find_refused(connection, source, drift.changes, collations)
+        steps_at = functools.partial(
+            _steps_at, drift.changes, source, collations, refused, connection
+        )
+        rehearsed = _rehearse(connection, source, steps_at)
+    except err.MySQLError as error:
+        if _is_misfit(error):  # whatever the rows are: it is built
+            replicas.forget(connection, source.name)
+            connection.commit()
+            return
+        refuse_unsupported(source, error)
+        ddl = create_replica(source, name=incoming_name(source.name), collations=collations)
+        refuse_column(connection, job.text, ddl, error)
+        raise
+    statements = steps_at(source.name).statements
+    job.notes.extend(describe_left_out(source.name, *each) for each in refused.items())
+    check_replicas(connection, job.lease)
+    made_from = known.identity.definition
+    write_begun(connection, source.name, made_from, wanted, statements, rehearsed)
+    if drift.steps.is_void:
+        replicas.void_chunks(connection, source.name, known.chunks)
+        known = replace(known, proven_at=None, watermark=None)
+        # A pass that follows stamps believes in a proof of every value, and there is none now.
+        _remember(connection, source.name, known, made_from)
+    connection.commit()
+    if _run(connection, source.name, statements):
+        _finish(job, connection, known, wanted)
+
+
+def _is_as_wanted(connection: Any, table: str, wanted: bytes) -> bool:
+    """Whether there is nothing to do; most runs of most tables learn no more."""
+    is_wanted = read_definition(connection, table) == wanted
+    return is_wanted and read_begun(connection, table, wanted) is None
+
+
+def _finish_begun(job: WriteJob, connection: Any, known: Remembered) -> Remembered | None:
+    """Do what is left of an alteration that was begun; what is remembered then, if anything is."""
+    table = job.text.name
+    begun = read_begun(connection, table, known.identity.definition)
+    if begun is None:
+        return known
+    now = replicas.read_definition(connection, table)
+    stages = [known.stands_as, *begun.stands_as]
+    if now not in stages:
+        forget_begun(connection, table)
+        connection.commit()
+        return None
+    # A statement may change nothing that is shown: the last stage that looks like it is meant.
+    done = len(stages) - 1 - stages[::-1].index(now)
+    if not _run(connection, table, begun.statements[done:]):
+        return None
+    return _finish(job, connection, known, begun.definition)
+
+
+def _steps_at(
+    changes: Sequence[SchemaChange],
+    source: Table,
+    collations: Collection[str],
+    refused: Collection[str],
+    connection: Any,
+    name: str,
+) -> ReplicaSteps:
+    """The steps for the replica, or for the table *name* that is like it."""
+    lacking = _find_lacking(connection, source.name, changes)
+    return alter_replica(
+        changes,
+        source,
+        name=name,
+        collations=collations,
+        lacking=lacking,
+        refused=refused,
+        unfit=set(refused) - {index.name for index in _added(changes)},
+    )
+
+
+def _find_refused(
+    connection: Any, source: Table, changes: Sequence[SchemaChange], collations: Collection[str]
+) -> dict[str, int]:
+    """Indexes that the server does not take, with the numbers by which it says so.
+
+    They are new, or the replica has them, and a column of theirs becomes too long for them.
+    """
+    added = _added(changes)
+    is_retyped = any(isinstance(c.before, Column) and isinstance(c.after, Column) for c in changes)
+    if not added and not is_retyped:
+        return {}
+    with _rehearsal(connection, source) as name:
+        held = read_indexes(connection, name) - {"PRIMARY"}
+        if held:
+            drops = ", ".join(f"DROP KEY {quote_mysql(index)}" for index in sorted(held))
+            _execute(connection, [f"ALTER TABLE {quote_mysql(name)} {drops}"])
+        steps = alter_replica(
+            changes,
+            source,
+            name=name,
+            collations=collations,
+            lacking={change.subject or "" for change in changes},
+            refused=[index.name for index in added],
+        )
+        _execute(connection, steps.statements)
+        wanted = {index.name: index for index in source.indexes if index.name in held}
+        wanted |= {index.name: index for index in added}
+        return find_refused(connection, list(wanted.values()), name)
+
+
+def _added(changes: Sequence[SchemaChange]) -> list[Index]:
+    return [
+        c.after for c in changes if c.kind is ChangeKind.INDEX_ADDED and isinstance(c.after, Index)
+    ]
+
+
+def _find_lacking(connection: Any, table: str, changes: Sequence[SchemaChange]) -> frozenset[str]:
+    """Indexes that were dropped at the source, and that *table* never had."""
+    dropped = {c.subject for c in changes if c.kind is ChangeKind.INDEX_DROPPED and c.subject}
+    return frozenset(dropped - read_indexes(connection, table)) if dropped else frozenset()
+
+
+def _rehearse(
+    connection: Any, source: Table, steps_at: Callable[[str], ReplicaSteps]
+) -> list[bytes]:
+    """What the replica will look like after each step, as seen at an empty table like it."""
+    seen = []
+    with _rehearsal(connection, source) as name, connection.cursor() as cursor:
+        for statement in steps_at(name).statements:
+            cursor.execute(statement)
+            stands_as = replicas.read_definition(connection, name)
+            seen.append(stands_as or b"")
+    return seen
+
+
+@contextlib.contextmanager
+def _rehearsal(connection: Any, source: Table) -> Iterator[str]:
+    """An empty table like the replica, for a block; an error leaves it to the next run."""
+    name = rehearsed_name(source.name)
+    drop_ours(connection, name)
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE {quote_mysql(name)} LIKE {quote_mysql(source.name)}")
+        yield name
+        cursor.execute(f"DROP TABLE {quote_mysql(name)}")
+
+
+def _run(connection: Any, table: str, statements: Sequence[str]) -> bool:
+    """Run *statements*; False where the rows do not fit, so that the replica is to be built."""
+    try:
+        _execute(connection, statements)
+    except err.MySQLError as error:
+        if not _is_misfit(error):
+            raise
+        replicas.forget(connection, table)
+        forget_begun(connection, table)
+        connection.commit()
+        return False
+    return True
+
+
+def _execute(connection: Any, statements: Sequence[str]) -> None:
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def _is_misfit(error: err.MySQLError) -> bool:
+    return bool(error.args) and error.args[0] in _MISFITS
+
+
+def _finish(job: WriteJob, connection: Any, known: Remembered, definition: bytes) -> Remembered:
+    """The replica stands as *definition* says."""
+    table = job.text.name
+    check_replicas(connection, job.lease)
+    _remember(connection, table, known, definition)
+    forget_begun(connection, table)
+    forget_other_schemas(connection, table, [definition])
+    connection.commit()
+    return replace(known, identity=Identity(definition, known.identity.rendering))
+
+
+def _remember(connection: Any, table: str, known: Remembered, definition: bytes) -> None:
+    """Remember *known* of the table, which stands as it is now, as being of *definition*."""
+    replicas.remember_table(
+        connection,
+        table,
+        Identity(definition, known.identity.rendering),
+        proven_at=known.proven_at,
+        watermark=known.watermark,
+    )

@@ -1,0 +1,53 @@
+"""Reads chunks of a replica again that no run wrote to, to see whether somebody else has."""
+
+from __future__ import annotations
+
+import functools
+
+from etl_pipeline.core.workers import Worker
+from etl_pipeline.replicate.chunking import has_wide_rows
+from etl_pipeline.replicate.corrections import Correction
+from etl_pipeline.replicate.extract import end_read
+from etl_pipeline.replicate.job import WriteJob
+from etl_pipeline.replicate.scrub_budget import ScrubScope
+from etl_pipeline.replicate.strategy import KnownReplica
+from etl_pipeline.state.compared_at import note_compared
+from etl_pipeline.state.records import ChunkProof
+from etl_pipeline.transfer.chunk import Chunk
+from etl_pipeline.transfer.reader import read_text
+from etl_pipeline.transfer.select import select_chunk
+from etl_pipeline.transfer.spool import Spool
+
+
+def find_edited(job: WriteJob, known: KnownReplica, look: ScrubScope) -> frozenset[Chunk]:
+    """The chunks that *look* takes and whose text is not what is remembered of them.
+
+    Of those whose text is, the instant is noted, and committed.
+    """
+    if job.identity != known.remembered.identity or not known.is_complete:
+        return frozenset()
+    proofs = [one for one in known.remembered.proofs if one.is_text]
+    chosen = [one for one in proofs if look.every or one.chunk.ordinal in look.ordinals]
+    see = functools.partial(_see, job, look)
+    singly = has_wide_rows(job.text.table)
+    seen = zip(chosen, job.workers.each(see, chosen, singly=singly), strict=True)
+    edited = frozenset(proof.chunk for proof, is_same in seen if not is_same)
+    if not job.text.table.primary_key:  # it is built anew, which names no row
+        job.corrections.extend(Correction("replication", "foreign", chunk) for chunk in edited)
+    return edited
+
+
+def _see(job: WriteJob, look: ScrubScope, worker: Worker, proof: ChunkProof) -> bool:
+    """Whether the replica holds the text of *proof*; true as well where it is left for later."""
+    if not look.takes(proof.chunk.ordinal):
+        return True
+    text = job.text
+    with look.spending(), Spool(ordered=text.is_ordered) as held:
+        blocks = read_text(worker.replication, select_chunk(text, proof.chunk), text.modes)
+        held.fill(blocks, job.workers.stop.check)
+        end_read(worker.replication)
+        is_same = held.digest() == proof.text_digest
+        if is_same:
+            note_compared(worker.replication, text.name, {proof.chunk.ordinal: proof.text_digest})
+            worker.replication.commit()
+    return is_same

@@ -1,0 +1,250 @@
+"""The first hop, source → replication: a table's replica becomes equal to the source.
+
+What is known of a replica and the table's rules choose the pass: a replica that is known is renewed
+or followed, and only rows that differ are written; any other is built.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from etl_pipeline.core.workers import Worker, Workers
+from etl_pipeline.replicate.build import build_replica, settle_swap
+from etl_pipeline.replicate.compare import CannotCompareError, compare_replica
+from etl_pipeline.replicate.corrections import Correction
+from etl_pipeline.replicate.evolve import evolve_replica
+from etl_pipeline.replicate.extract import end_read
+from etl_pipeline.replicate.incremental import TooManyError, follow_watermark
+from etl_pipeline.replicate.job import ChunkResult, Report, RowChanges, WriteJob
+from etl_pipeline.replicate.scrub import find_edited
+from etl_pipeline.replicate.scrub_budget import NO_SCRUB_SCOPE, ScrubScope
+from etl_pipeline.replicate.strategy import KnownReplica, Pass, PassChoice, Rules, choose_pass
+from etl_pipeline.replicate.update_times import read_now
+from etl_pipeline.replicate.watermark import Instant, ask_instant, find_doubt, next_watermark
+from etl_pipeline.schema.ddl import ReplicaDdl, create_replica
+from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
+from etl_pipeline.schema.names import incoming_name
+from etl_pipeline.state import replicas
+from etl_pipeline.state.records import Altered, ChunkProof
+from etl_pipeline.state.replicas import Watermark
+from etl_pipeline.state.run_lease import Lease
+from etl_pipeline.transfer.chunk import Chunk
+from etl_pipeline.transfer.select import RenderedTable
+
+MOST_CHANGES = 100_000
+"""Rows that changed in a table and are held in memory for the next hop; else it reads chunks."""
+
+_NO_INFILE = (
+    "local_infile is off at the replication server, so rows are sent by INSERT, which is slower; "
+    "SET GLOBAL local_infile = 1 there changes it"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Replication:
+    """What a run knows of the replication database.
+
+    Attributes:
+        versions: Of the source server and of the replication server.
+        collations: Names that the server knows.
+        takes_infile: Whether it takes rows by LOAD DATA LOCAL; MySQL 8 does not unless told to.
+    """
+
+    versions: tuple[str, str]
+    collations: Collection[str]
+    takes_infile: bool
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what is slower there than it need be, once for all tables."""
+        return () if self.takes_infile else (_NO_INFILE,)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicateResult:
+    """What the first hop did.
+
+    Attributes:
+        what: The pass that was made.
+        proofs: Of the table's chunks, in order.
+        read_from: UTC; nothing that this pass compared, or took over from a run that was cut off,
+            was read earlier.
+        read_to: Nothing was read later.
+        proven_at: The oldest instant of the last full pass, UTC; None where it is not kept.
+        watermark: What of the ``incremental_column`` is committed; None without one.
+        rows_read: Rows that the source sent, without keys that were read alone.
+        text_bytes: Size of their text.
+        altered: Values that PostgreSQL cannot hold, of the rows that were compared.
+        notes: Sentences on what was replaced, is slow, or took more than was asked for.
+        changes: By ordinal, for chunks in which few rows differed.
+        mended: What was wrong with the replica, in the order of the chunks.
+        is_seen_whole: Whether all of the replica was read, or written.
+        written_until: The replication server's clock after the last transaction that wrote to the
+            replica; None where none did.
+    """
+
+    what: Pass
+    proofs: tuple[ChunkProof, ...]
+    read_from: datetime
+    read_to: datetime
+    proven_at: datetime | None = None
+    watermark: Watermark | None = None
+    rows_read: int = 0
+    text_bytes: int = 0
+    altered: Altered = field(default_factory=Counter)
+    notes: tuple[str, ...] = ()
+    changes: Mapping[int, RowChanges] = field(default_factory=dict)
+    corrections: tuple[Correction, ...] = ()
+    is_seen_whole: bool = False
+    written_until: datetime | None = None
+
+
+def replicate_table(
+    text: RenderedTable,
+    workers: Workers,
+    replication: Replication,
+    rules: Rules,
+    lease: Lease,
+    *,
+    report: Report,
+    drift: DriftPolicy = FOLLOW,
+    look: ScrubScope = NO_SCRUB_SCOPE,
+) -> ReplicateResult:
+    """Make the replica of a table equal to the source.
+
+    Each chunk is read completely before anything of it is written, so a slow target never holds
+    a lock at the source. What is remembered of the replica is written with its rows.
+
+    Args:
+        text: The table.
+        workers: Where the work is done.
+        replication: What is known of the replication database.
+        rules: How the table is kept equal.
+        lease: The run.
+        report: Told of each chunk.
+        drift: What is done where the source's schema changed.
+        look: Chunks of the replica that are read again, though nothing may have changed in them.
+
+    Raises:
+        TransferError: The replication server did not take every row as it was sent.
+        GuardError: More rows would be deleted than the rules allow.
+        SchemaError: The source's table was altered meanwhile.
+        DatabaseError: Another run has taken over.
+        pymysql.err.MySQLError: A server refused or was lost.
+    """
+    began_at = datetime.now(UTC)
+    ddl = create_replica(
+        text.table, name=incoming_name(text.name), collations=replication.collations
+    )
+    identity = replicas.identify(text, ddl, replication.versions)
+    job = WriteJob(text, workers, replication.takes_infile, identity, lease, rules, report)
+    evolve_replica(job, drift, replication.collations)
+    known = workers.call(functools.partial(_look, text))
+    edited = find_edited(job, known, look) if known else frozenset[Chunk]()
+    choice = choose_pass(rules, known, identity, lease, began_at, is_edited=bool(edited))
+    instant = workers.call(functools.partial(_ask_instant, text, rules))
+    watermark = next_watermark(rules.stamp, instant) if instant and rules.stamp else None
+    choice, written = _make_pass(job, ddl, known, choice, instant, watermark, edited)
+    if choice.what in (Pass.BUILD, Pass.FULL):
+        proven_at: datetime | None = min(one.proof.read_at for one in written)
+    else:
+        proven_at = known.remembered.proven_at if known else None
+    notes = [*ddl.mapped, *job.notes]
+    if choice.because:
+        notes.append(f"{text.name}: every row was read, since {choice.because}")
+    done = ReplicateResult(
+        choice.what,
+        tuple(one.proof for one in written),
+        *_read_between(choice.what, began_at, written),
+        proven_at,
+        watermark,
+        notes=tuple(notes),
+        corrections=tuple(sorted(job.corrections, key=lambda one: one.chunk.ordinal)),
+        is_seen_whole=look.every or choice.what is Pass.BUILD,
+        written_until=_ask_written(workers, known, choice, written),
+    )
+    return _sum_up(done, written)
+
+
+def _look(text: RenderedTable, worker: Worker) -> KnownReplica | None:
+    """The replica; None where there is none, or nothing is remembered of it."""
+    settle_swap(worker.replication, text.name)
+    remembered = replicas.read_replica(worker.replication, text.name)
+    actual = replicas.read_actual(worker.replication, text.name) if remembered else None
+    end_read(worker.replication)
+    return KnownReplica(remembered, actual) if remembered and actual else None
+
+
+def _ask_instant(text: RenderedTable, rules: Rules, worker: Worker) -> Instant | None:
+    return ask_instant(text, rules.stamp, worker.source) if rules.stamp else None
+
+
+def _make_pass(
+    job: WriteJob,
+    ddl: ReplicaDdl,
+    known: KnownReplica | None,
+    choice: PassChoice,
+    instant: Instant | None,
+    watermark: Watermark | None,
+    edited: Collection[Chunk],
+) -> tuple[PassChoice, list[ChunkResult]]:
+    """Make the pass, or a larger one where it turns out not to be enough; which one it was."""
+    if known and choice.what is Pass.STAMPED and instant and known.remembered.watermark:
+        committed = known.remembered.watermark
+        doubt = find_doubt(committed, instant)
+        try:
+            if doubt is None:
+                return choice, follow_watermark(job, known, committed, instant)
+        except TooManyError as error:
+            doubt = str(error) or "so many rows are new that it takes less time"
+            known = job.workers.call(functools.partial(_look, job.text))
+        choice = PassChoice(Pass.FULL, doubt)
+    if known and choice.what in (Pass.FULL, Pass.TAIL):
+        is_tail = choice.what is Pass.TAIL
+        try:
+            return choice, compare_replica(job, known, watermark, tail_only=is_tail, edited=edited)
+        except CannotCompareError:
+            pass
+    return PassChoice(Pass.BUILD, choice.because), build_replica(job, ddl, known, watermark)
+
+
+def _ask_written(
+    workers: Workers, known: KnownReplica | None, choice: PassChoice, written: Sequence[ChunkResult]
+) -> datetime | None:
+    """The server's clock, where rows of the replica were written."""
+    before = {(one.chunk, one.text_digest) for one in known.remembered.proofs} if known else set()
+    if choice.what is not Pass.BUILD:
+        now = {(one.proof.chunk, one.proof.text_digest) for one in written}
+        if now == before:
+            return None
+    return workers.call(lambda worker: read_now(worker.replication))
+
+
+def _read_between(
+    what: Pass, began_at: datetime, written: Iterable[ChunkResult]
+) -> tuple[datetime, datetime]:
+    """The oldest and the youngest instant of the source that a pass shows."""
+    if what is Pass.STAMPED:  # its chunks are of many instants; what it claims is of its own
+        return began_at, began_at
+    instants = [one.proof.read_at for one in written if not one.is_kept]
+    return min(instants), max(instants)
+
+
+def _sum_up(done: ReplicateResult, written: Iterable[ChunkResult]) -> ReplicateResult:
+    rows_read, text_bytes, changes = 0, 0, {}
+    altered: Altered = Counter()
+    for one in written:
+        rows_read += one.rows_read
+        text_bytes += one.bytes_read
+        altered.update(one.altered)
+        if one.change:
+            changes[one.proof.chunk.ordinal] = one.change
+    if sum(len(change.gone) + len(change.new) for change in changes.values()) > MOST_CHANGES:
+        changes = {}
+    return replace(
+        done, rows_read=rows_read, text_bytes=text_bytes, altered=altered, changes=changes
+    )

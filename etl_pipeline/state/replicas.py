@@ -1,0 +1,412 @@
+"""What is remembered of the replicas, in the replication database itself.
+
+``replicas.sql`` documents the tables. What says which rows a replica holds is written in the
+transactions that write the rows, so it is true after a kill, too. Nothing here commits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pymysql import err
+from pymysql.constants import ER
+
+from etl_pipeline.schema.ddl import ReplicaDdl
+from etl_pipeline.schema.names import quote_mysql
+from etl_pipeline.state.records import ChunkProof
+from etl_pipeline.state.run_lease import Lease, check_replicas
+from etl_pipeline.state.segments import Segment, pack, unpack
+from etl_pipeline.transfer.chunk import Chunk, is_tiling
+from etl_pipeline.transfer.select import RenderedTable
+
+UNKNOWN = b"\xff" * 32
+"""Stands for a digest that is not known; no text has it, and nothing is equal to it."""
+
+RENDERING = 2
+"""Version of the row text; raised when the same rows would read otherwise."""
+
+_NOBODY = bytes(16)
+"""Token of a chunk that no run has finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Of what a replica's rows and their digests are true.
+
+    Attributes:
+        definition: Digest of the statements that make the replica.
+        rendering: Digest of what decides how its rows read as text.
+    """
+
+    definition: bytes
+    rendering: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """The highest value of *column* whose rows are committed, as row text."""
+
+    column: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownChunk:
+    """A chunk as it is remembered.
+
+    Attributes:
+        key_digest: Digest of the text of its keys; None where it is not known.
+        run_token: The run that finished it.
+    """
+
+    proof: ChunkProof
+    key_digest: bytes | None
+    run_token: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What is remembered of a replica.
+
+    Attributes:
+        stands_as: Digest of its definition by ``SHOW CREATE TABLE`` when it was remembered.
+        chunks: In order; they tile the table.
+        proven_at: The oldest instant at which the last full pass read the source, UTC; None
+            where there was none.
+    """
+
+    identity: Identity
+    stands_as: bytes
+    chunks: tuple[KnownChunk, ...]
+    proven_at: datetime | None
+    watermark: Watermark | None
+
+    @property
+    def rows(self) -> int:
+        """Rows that the replica held when it was last written."""
+        return sum(known.proof.rows for known in self.chunks)
+
+    @property
+    def proofs(self) -> tuple[ChunkProof, ...]:
+        """Of its chunks, in order."""
+        return tuple(known.proof for known in self.chunks)
+
+    def finished_by(self, lease: Lease) -> dict[Chunk, ChunkProof]:
+        """Proofs of the chunks that *lease*'s run has finished, or just now one before it."""
+        return {
+            k.proof.chunk: k.proof
+            for k in self.chunks
+            if lease.covers(k.run_token, k.proof.read_at)
+        }
+
+    @property
+    def written(self) -> dict[Chunk, ChunkProof]:
+        """Proofs of the chunks that some run has finished, at whatever time."""
+        return {k.proof.chunk: k.proof for k in self.chunks if k.run_token != _NOBODY}
+
+
+def identify(text: RenderedTable, ddl: ReplicaDdl, versions: Sequence[str]) -> Identity:
+    """The identity of a replica made by *ddl*, between servers of *versions*."""
+    selects = [f"{carried.select} {carried.mode:d}" for carried in text.columns]
+    return Identity(define(ddl), _digest([str(RENDERING), *versions, *selects]))
+
+
+def define(ddl: ReplicaDdl) -> bytes:
+    """The digest of a replica's definition."""
+    return _digest([ddl.create, *ddl.indexes])
+
+
+def read_replica(connection: Any, table: str) -> Remembered | None:
+    """What is remembered of the replica of *table*; None where nothing is."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT definition, rendering, stands_as, proven_at, watermark_column, watermark "
+            "FROM _etl_table WHERE table_name = %s",
+            (table,),
+        )
+        row = cursor.fetchone()
+        if row is None:
+            return None
+        definition, rendering, stands_as, proven_at, column, watermark = row
+        cursor.execute(
+            "SELECT ordinal, lower_bound, upper_bound, row_count, text_digest, read_at, "
+            "is_text_digest, text_bytes, altered, key_digest, run_token "
+            "FROM _etl_chunk WHERE table_name = %s ORDER BY ordinal",
+            (table,),
+        )
+        chunks = tuple(_known_chunk(row) for row in cursor.fetchall())
+    if not is_tiling([known.proof.chunk for known in chunks]):
+        return None
+    return Remembered(
+        Identity(definition, rendering),
+        stands_as,
+        chunks,
+        proven_at and proven_at.replace(tzinfo=UTC),
+        None if column is None or watermark is None else Watermark(column, watermark),
+    )
+
+
+def _known_chunk(row: Sequence[Any]) -> KnownChunk:
+    ordinal, lower, upper, rows, digest, read_at, is_text, text_bytes, altered, keys, token = row
+    counts = Counter({(column, kind): count for column, kind, count in json.loads(altered)})
+    chunk = Chunk(ordinal, _integer(lower), _integer(upper))
+    read_at = read_at.replace(tzinfo=UTC)
+    proof = ChunkProof(chunk, rows, digest, read_at, bool(is_text), text_bytes, counts)
+    return KnownChunk(proof, keys, token)
+
+
+@dataclass(frozen=True, slots=True)
+class ActualReplica:
+    """What a replica is now.
+
+    Attributes:
+        definition: Digest of what ``SHOW CREATE TABLE`` says.
+    """
+
+    definition: bytes
+    rows: int
+
+
+def read_actual(connection: Any, table: str) -> ActualReplica | None:
+    """What the replica of *table* is now; None where there is none."""
+    definition = read_definition(connection, table)
+    if definition is None:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT COUNT(*) FROM {quote_mysql(table)}")
+        return ActualReplica(definition, int(cursor.fetchone()[0]))
+
+
+def read_definition(connection: Any, table: str) -> bytes | None:
+    """Digest of the definition of *table*, its name apart; None where there is none."""
+    shown = show_definition(connection, table)
+    return None if shown is None else digest_definition(shown)
+
+
+def show_definition(connection: Any, table: str) -> str | None:
+    """The definition of *table*, its name apart; None where there is none."""
+    with connection.cursor() as cursor:
+        try:
+            return _show(cursor, table)
+        except err.ProgrammingError as error:
+            if error.args[0] != ER.NO_SUCH_TABLE:
+                raise
+            return None
+
+
+def _show(cursor: Any, table: str) -> str:
+    """A table's definition without its name: it is renamed when it is complete."""
+    cursor.execute(f"SHOW CREATE TABLE {quote_mysql(table)}")
+    return str(cursor.fetchone()[1]).replace(quote_mysql(table), "", 1)
+
+
+def digest_definition(shown: str) -> bytes:
+    """The digest of what ``show_definition`` gives."""
+    return _digest([shown])
+
+
+def retile(
+    connection: Any, table: str, chunks_known: Sequence[KnownChunk], chunks: Sequence[Chunk]
+) -> None:
+    """Remember *chunks* in place of *chunks_known*, before any of them is worked on.
+
+    So what is remembered holds every key at any instant. Of a chunk that is new, it is not known
+    what the replica holds; the rows of those that are no more are counted with the first of them.
+    """
+    wanted = set(chunks)
+    kept = {known.proof.chunk: known for known in chunks_known if known.proof.chunk in wanted}
+    rest = sum(known.proof.rows for known in chunks_known if known.proof.chunk not in kept)
+    remembered = []
+    for chunk in chunks:
+        known = kept.get(chunk)
+        if known is None:
+            known, rest = _unread(chunk, rest), 0
+        remembered.append(known)
+    _forget_chunks(connection, table)
+    _write_chunks(connection, table, remembered)
+
+
+def _unread(chunk: Chunk, rows: int = 0) -> KnownChunk:
+    proof = ChunkProof(chunk, rows, UNKNOWN, datetime.now(UTC), is_text=False)
+    return KnownChunk(proof, None, _NOBODY)
+
+
+def void_chunks(
+    connection: Any, table: str, chunks: Iterable[KnownChunk]
+) -> tuple[KnownChunk, ...]:
+    """Remember of *chunks* no more than how many rows they have: their values may be others."""
+    voided = tuple(_unread(known.proof.chunk, known.proof.rows) for known in chunks)
+    _write_chunks(connection, table, voided)
+    return voided
+
+
+def forget(connection: Any, table: str) -> None:
+    """Remember nothing of *table* any more."""
+    _forget_chunks(connection, table)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM _etl_table WHERE table_name = %s", (table,))
+
+
+def _forget_chunks(connection: Any, table: str) -> None:
+    with connection.cursor() as cursor:
+        for state in ("_etl_chunk", "_etl_strip", "_etl_compared"):
+            cursor.execute(f"DELETE FROM {state} WHERE table_name = %s", (table,))
+
+
+def remember_empty(
+    connection: Any, table: str, identity: Identity, chunks: Iterable[Chunk]
+) -> None:
+    """Remember a replica that was made just now, of which nothing is remembered: it is empty."""
+    _write_chunks(connection, table, [_unread(chunk) for chunk in chunks])
+    remember_table(connection, table, identity)
+
+
+def remember_table(
+    connection: Any,
+    table: str,
+    identity: Identity,
+    *,
+    proven_at: datetime | None = None,
+    watermark: Watermark | None = None,
+) -> None:
+    """Replace what is remembered of *table* as a whole, which stands as it is now."""
+    with connection.cursor() as cursor:
+        stands_as = digest_definition(_show(cursor, table))
+        cursor.execute(
+            "REPLACE INTO _etl_table (table_name, definition, stands_as, rendering, proven_at, "
+            "watermark_column, watermark) VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            (
+                table,
+                identity.definition,
+                stands_as,
+                identity.rendering,
+                proven_at and _naive(proven_at),
+                watermark and watermark.column,
+                watermark and watermark.value,
+            ),
+        )
+
+
+def move_watermark(connection: Any, table: str, watermark: Watermark | None) -> None:
+    """Replace the watermark of *table*; None takes it away, and the next pass is a full one."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "REPLACE INTO _etl_table (table_name, definition, stands_as, rendering, proven_at, "
+            "watermark_column, watermark) SELECT table_name, definition, stands_as, rendering, "
+            "proven_at, %s, %s FROM _etl_table WHERE table_name = %s",
+            (watermark and watermark.column, watermark and watermark.value, table),
+        )
+
+
+def move(connection: Any, table: str, to: str) -> None:
+    """Let what is remembered of *table* be remembered of *to*, in place of what was."""
+    forget(connection, to)
+    with connection.cursor() as cursor:
+        for state in ("_etl_table", "_etl_chunk", "_etl_strip", "_etl_compared"):
+            cursor.execute(f"SHOW COLUMNS FROM {state}")
+            names = [quote_mysql(name) for name, *_ in cursor.fetchall()]
+            rest = ", ".join(name for name in names if name != "`table_name`")
+            cursor.execute(
+                f"INSERT INTO {state} (`table_name`, {rest}) "
+                f"SELECT %s, {rest} FROM {state} WHERE table_name = %s",
+                (to, table),
+            )
+    forget(connection, table)
+
+
+def remember_chunks(
+    connection: Any,
+    table: str,
+    lease: Lease,
+    proofs: Iterable[ChunkProof],
+    key_digests: Mapping[int, bytes | None] | None = None,
+) -> None:
+    """Replace what is remembered of the chunks of *proofs*, which *lease*'s run has finished.
+
+    Args:
+        connection: PyMySQL connection; the caller commits.
+        table: The table.
+        lease: The run.
+        proofs: Of the chunks.
+        key_digests: By ordinal, the digest of a chunk's keys where it is known.
+
+    Raises:
+        DatabaseError: Another run has taken over.
+    """
+    check_replicas(connection, lease)
+    keys = key_digests or {}
+    known = [KnownChunk(one, keys.get(one.chunk.ordinal), lease.token) for one in proofs]
+    _write_chunks(connection, table, known)
+
+
+def _write_chunks(connection: Any, table: str, chunks: Iterable[KnownChunk]) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "REPLACE INTO _etl_chunk (table_name, ordinal, lower_bound, upper_bound, row_count, "
+            "text_digest, read_at, is_text_digest, text_bytes, altered, key_digest, run_token) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            [
+                (
+                    table,
+                    known.proof.chunk.ordinal,
+                    known.proof.chunk.lower,
+                    known.proof.chunk.upper,
+                    known.proof.rows,
+                    known.proof.text_digest,
+                    _naive(known.proof.read_at),
+                    known.proof.is_text,
+                    known.proof.text_bytes,
+                    json.dumps([[*key, count] for key, count in known.proof.altered.items()]),
+                    known.key_digest,
+                    known.run_token,
+                )
+                for known in chunks
+            ],
+        )
+
+
+def write_segments(
+    connection: Any, table: str, chunk: Chunk, text_digest: bytes, segments: Sequence[Segment]
+) -> None:
+    """Replace what is remembered of the strips of *chunk*, if it has any.
+
+    They hold as long as the chunk is remembered with *text_digest*.
+    """
+    if not segments:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "REPLACE INTO _etl_strip (table_name, ordinal, text_digest, strips) "
+            "VALUES (%s, %s, %s, %s)",
+            (table, chunk.ordinal, text_digest, pack(segments)),
+        )
+
+
+def read_segments(connection: Any, table: str, chunk: Chunk, text_digest: bytes) -> list[Segment]:
+    """The strips of *chunk*, whose rows have *text_digest*; empty where they are not known."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT strips FROM _etl_strip "
+            "WHERE table_name = %s AND ordinal = %s AND text_digest = %s",
+            (table, chunk.ordinal, text_digest),
+        )
+        row = cursor.fetchone()
+    return unpack(row[0], chunk) if row else []
+
+
+def _naive(instant: datetime) -> datetime:
+    return instant.astimezone(UTC).replace(tzinfo=None)
+
+
+def _integer(value: Any) -> int | None:
+    return None if value is None else int(value)
+
+
+def _digest(parts: Iterable[str]) -> bytes:
+    return hashlib.sha256("\0".join(parts).encode()).digest()

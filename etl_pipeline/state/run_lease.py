@@ -1,0 +1,92 @@
+"""A run's right to write in both targets, and what it goes on with.
+
+The lock of a run (``state/warehouse.py``) keeps two runs apart as long as its connection lives. A
+run whose connection is gone may still be at work, so each transaction that writes checks that the
+targets are still its own: the row that it reads is locked until it commits, and whoever takes the
+targets over waits for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+
+from etl_pipeline.errors import DatabaseError
+
+RESUME_SECONDS = 3600.0
+"""What a run that was cut off has read is taken over where it is no older, else read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What names a run in both targets.
+
+    Attributes:
+        run_id: Its number in ``etl.run``.
+        token: 16 random bytes: numbers begin anew when the state is lost, these do not.
+        continued: Tokens of the runs that were cut off and that this one goes on with; what they
+            finished is not read again while it is fresh.
+        began_at: When this one began, UTC; None where it goes on with none.
+    """
+
+    run_id: int
+    token: bytes
+    continued: frozenset[bytes] = frozenset()
+    began_at: datetime | None = None
+
+    def covers(self, token: bytes, read_at: datetime) -> bool:
+        """Whether what the run of *token* finished, and read at *read_at*, counts as this run's."""
+        return token == self.token or (token in self.continued and self.is_fresh(read_at))
+
+    def is_fresh(self, read_at: datetime) -> bool:
+        """Whether what was read at *read_at*, UTC, is young enough to be taken over.
+
+        The age is that of the reading, however many runs have taken it over since. An instant
+        after the run's beginning is from another clock, and tells nothing.
+        """
+        if self.began_at is None:
+            return False
+        return timedelta(0) <= self.began_at - read_at <= timedelta(seconds=RESUME_SECONDS)
+
+
+def take_replicas(connection: Any, lease: Lease) -> None:
+    """Make the replication database *lease*'s own; waits for what another run has under way.
+
+    Args:
+        connection: Of PyMySQL; committed here.
+        lease: The run that holds the lock.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "REPLACE INTO _etl_owner (singleton, run_token) VALUES (1, %s)", (lease.token,)
+        )
+    connection.commit()
+
+
+def check_replicas(connection: Any, lease: Lease) -> None:
+    """Raise DatabaseError if the replication database is another run's, until the next commit."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT run_token FROM _etl_owner WHERE singleton = 1 LOCK IN SHARE MODE")
+        row = cursor.fetchone()
+    if row is None or row[0] != lease.token:
+        raise _lost(lease)
+
+
+def check_warehouse(connection: psycopg.Connection, lease: Lease) -> None:
+    """Raise DatabaseError if the warehouse is another run's, until the transaction ends."""
+    row = connection.execute(
+        "SELECT 1 FROM etl.run WHERE run_id = %s AND token = %s AND outcome IS NULL FOR SHARE",
+        (lease.run_id, lease.token),
+    ).fetchone()
+    if row is None:
+        raise _lost(lease)
+
+
+def _lost(lease: Lease) -> DatabaseError:
+    return DatabaseError(
+        f"another run has taken over from run {lease.run_id}, which was silent for too long",
+        fix="etl history    shows which; let it end, then run again",
+    )

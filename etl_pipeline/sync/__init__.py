@@ -1,1 +1,0 @@
-"""How a table is brought to the targets, and recorded."""
