@@ -128,12 +128,15 @@ def vanished_run(
         yield left
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 4])
-@pytest.mark.parametrize("kind", ["first", "again"])
+# A run that writes one chunk has four such transactions; the last one writes nothing where the
+# server's clock still says the same second.
+@pytest.mark.parametrize(
+    ("kind", "count"), [(kind, count) for kind in ("first", "again") for count in (1, 2, 3)]
+)
 def test_a_vanished_client_does_not_block_the_next_run(
     table: Lab, kind: str, count: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    if count % 2 and not request.config.getoption("--long"):
+    if count == 1 and not request.config.getoption("--long"):
         pytest.skip("one of many moments: make test-long")
     settings = table.settings
     if kind == "again":
