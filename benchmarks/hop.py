@@ -46,8 +46,9 @@ def _hop(hop: str, table: str, workers: int) -> None:
     from etl_pipeline.core.databases import lend_mysql, lend_postgres
     from etl_pipeline.core.workers import Workers
     from etl_pipeline.load.table import load_table
-    from etl_pipeline.pipeline.control import Control
-    from etl_pipeline.pipeline.session import open_replication, open_session
+    from etl_pipeline.pipeline.replication_server import open_replication
+    from etl_pipeline.pipeline.run_record import Control
+    from etl_pipeline.pipeline.session import open_session
     from etl_pipeline.replicate.strategy import Pass, Rules
     from etl_pipeline.replicate.table import ReplicateResult, replicate_table
     from etl_pipeline.state import replicas, runs

@@ -25,7 +25,7 @@ from benchmarks.memory import environment, etl_run
 from etl_pipeline.config import FileConfigProvider, Settings
 from etl_pipeline.demo.servers import remove_servers, running_servers
 from etl_pipeline.demo.setting import Practice, prepare_practice
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.transform.environment import PROJECT
 from etl_pipeline.transform.session import transform_once
 from etl_pipeline.transform.summary import TransformSummary

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from etl_pipeline.pipeline.comparison import verify_once
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
+from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.verify import findings
 from etl_pipeline.verify.compare import Scope
 from tests.conftest import Lab

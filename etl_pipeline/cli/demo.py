@@ -99,8 +99,8 @@ def _show(
     from etl_pipeline.demo.practice import DEFAULT_PATIENTS, DEFAULT_SEED
     from etl_pipeline.demo.servers import running_servers
     from etl_pipeline.demo.setting import Practice, prepare_practice, read_practice
-    from etl_pipeline.pipeline.comparison import verify_once
-    from etl_pipeline.pipeline.session import run_once
+    from etl_pipeline.pipeline.run import run_once
+    from etl_pipeline.pipeline.verify import verify_once
     from etl_pipeline.transform.session import has_dbt
     from etl_pipeline.verify.compare import Scope
 

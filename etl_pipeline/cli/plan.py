@@ -35,7 +35,7 @@ def plan(
     with exit_codes(debug=debug, stopped="nothing was changed"):
         from etl_pipeline.cli.screens.plan import plan_json, plan_screen
         from etl_pipeline.config import FileConfigProvider, Settings
-        from etl_pipeline.pipeline.preview import preview_run
+        from etl_pipeline.pipeline.plan import preview_run
         from etl_pipeline.transform.environment import find_folder
 
         stop_on_signals(only_reads=True)

@@ -102,14 +102,14 @@ def run(
         if not backfill and (start or end or by):
             raise typer.BadParameter("--from, --to and --by go with --backfill")
         # What talks to servers is imported here, so that --help needs none of it.
-        from etl_pipeline.cli.notifying import told
+        from etl_pipeline.cli.notification import notifying_of_end
         from etl_pipeline.cli.screens.run import is_success, run_json, run_screen
         from etl_pipeline.cli.screens.run_progress import show_progress
         from etl_pipeline.cli.shell import show_trace
         from etl_pipeline.config import get_settings
         from etl_pipeline.errors import ConfigurationError, EtlError
         from etl_pipeline.pipeline.backfill import AskedRange, backfill_once
-        from etl_pipeline.pipeline.session import run_once
+        from etl_pipeline.pipeline.run import run_once
 
         for given, option in ((accept_drift, "--accept-drift"), (adopt, "--adopt")):
             if given and (backfill or not tables):
@@ -120,7 +120,7 @@ def run(
         stop_on_signals()
         settings = get_settings()
         style = progress_style(progress, quiet=quiet)
-        with told(settings) as tell:
+        with notifying_of_end(settings) as tell:
             with show_progress(style, hops=1 if backfill else 2) as listen:
                 keep_trace = show_trace if debug else None
                 if backfill:

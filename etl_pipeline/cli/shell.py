@@ -128,7 +128,7 @@ def _explained(error: Exception) -> EtlError:
     if isinstance(error, EtlError):
         return error
     # It knows the drivers, which a wrong configuration need not wait for.
-    from etl_pipeline.pipeline.explain import explained
+    from etl_pipeline.core.any_error import explained
 
     return explained(error, "etl")
 

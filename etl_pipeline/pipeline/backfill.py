@@ -1,4 +1,4 @@
-"""Has a range of rows of some tables read again; a backfill is a run in the history."""
+"""``etl run --backfill``: read a range of rows again, and record it as a run."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from datetime import UTC, datetime
 from etl_pipeline.config import Settings
 from etl_pipeline.core.encryption import warn_of_open
 from etl_pipeline.errors import ConfigurationError
-from etl_pipeline.pipeline.control import Control
 from etl_pipeline.pipeline.events import Listener, TableFinished, TableStarted
-from etl_pipeline.pipeline.plan import RunPlan
-from etl_pipeline.pipeline.recording import attempted, recorded_run
-from etl_pipeline.pipeline.selection import refuse_absent
-from etl_pipeline.pipeline.session import KeepTrace, check_source, choose_tables, open_session
+from etl_pipeline.pipeline.run_plan import RunPlan
+from etl_pipeline.pipeline.run_record import Control, attempted, recorded_run
+from etl_pipeline.pipeline.selection import choose_tables, refuse_absent
+from etl_pipeline.pipeline.session import KeepTrace, check_source, open_session
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.pipeline.table_worker import Work, announce
-from etl_pipeline.pipeline.verifier import open_comparison
+from etl_pipeline.pipeline.verify import open_comparison
 from etl_pipeline.state import runs
 from etl_pipeline.state.records import TableOutcome
 from etl_pipeline.state.run_lease import Lease

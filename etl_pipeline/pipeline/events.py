@@ -1,4 +1,4 @@
-"""What a run tells while it is going on: frozen records handed to whoever shows them."""
+"""The progress events of a command: frozen records for whoever shows them."""
 
 from __future__ import annotations
 

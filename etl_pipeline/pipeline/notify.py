@@ -1,4 +1,4 @@
-"""Tells a command or a webhook how a run ended; that it cannot is a warning, and no failure."""
+"""Notify the configured command or webhook that a run has ended; a failure is only a warning."""
 
 from __future__ import annotations
 

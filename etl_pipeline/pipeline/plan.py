@@ -1,222 +1,374 @@
-"""Decides what a run does with which table, and in which order; touches nothing."""
+"""``etl plan``: show what a run would do with each table, and do none of it.
+
+The databases are only read. The functions that decide are those of a run.
+"""
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
-from etl_pipeline.config.models import TableConfig
-from etl_pipeline.errors import ConfigurationError, EtlError, SchemaError
-from etl_pipeline.pipeline.source import Sight
-from etl_pipeline.pipeline.strategies import choose_rules, find_warnings
-from etl_pipeline.replicate.strategy import Rules
-from etl_pipeline.schema.catalog import Table
-from etl_pipeline.schema.drift import DriftPolicy
-from etl_pipeline.transfer.select import RenderedTable, render_table
+import pymysql
+from pymysql.constants import ER
 
-_UNSAID = TableConfig()
-_PATTERN = re.compile(r"[*?]|\[.+\]")
-_ORDER = {"critical": 0, "important": 1, "standard": 2}
+from etl_pipeline.config import Settings
+from etl_pipeline.core.databases import lend_mysql, lend_postgres
+from etl_pipeline.errors import DriftError, SchemaError
+from etl_pipeline.load.drift import RawDrift, find_raw_drift
+from etl_pipeline.load.drift_log import decide_both
+from etl_pipeline.load.sql import add_marks
+from etl_pipeline.pipeline.dependents import Warehouse, read_models, read_warehouse
+from etl_pipeline.pipeline.replication_server import read_collations
+from etl_pipeline.pipeline.run_plan import RefusedTable, RunPlan
+from etl_pipeline.pipeline.selection import choose_tables
+from etl_pipeline.pipeline.session import Session, check_source, open_session
+from etl_pipeline.replicate.evolve import ReplicaDrift, find_left_out, find_replica_drift
+from etl_pipeline.replicate.ownership import refuse_foreign
+from etl_pipeline.replicate.strategy import KnownReplica, Pass, PassChoice, Rules, choose_pass
+from etl_pipeline.replicate.unsupported import describe_left_out
+from etl_pipeline.schema.catalog import Index
+from etl_pipeline.schema.ddl import (
+    ReplicaDdl,
+    add_indexes,
+    add_raw_key,
+    comment_raw,
+    create_raw,
+    create_replica,
+    swap_replica,
+)
+from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
+from etl_pipeline.schema.drift_decision import DriftEvent, refuse_frozen
+from etl_pipeline.schema.names import incoming_name, quote_postgres
+from etl_pipeline.state import replicas
+from etl_pipeline.state.run_lease import Lease
+from etl_pipeline.transfer.chunk import Chunk
+from etl_pipeline.transfer.select import RenderedTable, select_chunk
+
+_NOBODY = Lease(0, b"")
+_WHOLE = Chunk(0, None, None)
 
 
 @dataclass(frozen=True, slots=True)
-class RefusedTable:
-    """A table that the run cannot carry, and why; it counts as failed."""
-
-    table: str
-    error: EtlError
-
-
-@dataclass(frozen=True, slots=True)
-class RunPlan:
-    """What a run does.
+class TablePreview:
+    """What a run would do with a table.
 
     Attributes:
-        tables: In the order in which they are begun: by importance, the largest first.
-        refused: Tables that cannot be carried.
-        rules: How each of *tables* is kept equal, by name.
-        notes: Sentences about the whole run.
-        drift: What is done where a table's schema changed, by name.
+        what: The pass of the first hop; None for a table that cannot be carried.
+        because: Why it is more than the strategy asks for; None where it is not.
+        rows: The server's own estimate of the table's rows.
+        data_bytes: Size of the table on the source's disk.
+        seconds: What the last run took that kept it equal in the same way; None for none yet.
+        reads: The statement that reads the table, without its range of keys.
+        ddl: Statements that would be executed, with the database concerned.
+        dependents: Views and models of dbt that need the table in the warehouse.
+        drift: How its schema differs from the one that was loaded, and what would be done.
+        error: Why the table would fail; None where it would not, as far as can be seen.
     """
 
-    tables: tuple[RenderedTable, ...]
-    refused: tuple[RefusedTable, ...] = ()
-    rules: Mapping[str, Rules] = field(default_factory=dict)
+    table: str
+    strategy: str
+    what: Pass | None
+    because: str | None = None
+    rows: int = 0
+    data_bytes: int = 0
+    seconds: float | None = None
+    reads: str = ""
+    ddl: tuple[tuple[str, str], ...] = ()
+    dependents: tuple[str, ...] = ()
+    drift: tuple[DriftEvent, ...] = ()
+    error: str | None = None
+    fix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a run would do, a table each, in the order in which they would be begun.
+
+    Attributes:
+        came_and_went: Tables that the source has since the last run, and has no more.
+    """
+
+    environment: str
+    tables: tuple[TablePreview, ...]
     notes: tuple[str, ...] = ()
-    drift: Mapping[str, DriftPolicy] = field(default_factory=dict)
+    came_and_went: tuple[DriftEvent, ...] = ()
+
+    @property
+    def failing(self) -> list[TablePreview]:
+        """Tables that would fail."""
+        return [one for one in self.tables if one.error]
+
+    @property
+    def drift(self) -> list[DriftEvent]:
+        """Changes of the source's schema, by table, as a run would record them."""
+        of_tables = (event for one in self.tables for event in one.drift)
+        return sorted([*self.came_and_went, *of_tables], key=lambda event: event.table)
 
 
-def plan_run(
-    catalog: Mapping[str, Table],
-    configured: Mapping[str, TableConfig],
-    requested: Sequence[str] = (),
-    *,
-    sight: Sight | None = None,
-    full: bool = False,
-    allow_deletes: Sequence[str] = (),
-    by_servers: bool = False,
-    importance: Collection[str] = (),
-) -> RunPlan:
-    """The plan of a run.
+@dataclass(frozen=True, slots=True)
+class _Targets:
+    """What is known of the two targets."""
 
-    Args:
-        catalog: The source's tables by name.
-        configured: What ``tables.yml`` says, by name; empty selects every table of the source.
-        requested: Names from the command line; empty selects what is configured.
-        sight: What the user may see; None for everything.
-        full: Whether every table is rebuilt, whatever its strategy.
-        allow_deletes: Tables of which as many rows may go as will.
-        by_servers: Whether the servers hash the rows of chunks that may be as they were.
-        importance: Only tables of one of these are selected; empty for all.
-
-    Raises:
-        ConfigurationError: A requested table is not known, with the nearest name; or the source
-            shows no table at all, so that a success would mean nothing.
-    """
-    if not catalog:
-        raise ConfigurationError(
-            "the source database shows no tables to this user",
-            where="source",
-            fix="check the database's name, and that the user has SELECT on its tables",
-        )
-    selectable = list(configured) or list(catalog)
-    _refuse_unknown(requested, selectable, catalog)
-    _refuse_unknown(allow_deletes, selectable, catalog)
-    texts: list[RenderedTable] = []
-    refused: list[RefusedTable] = []
-    rules: dict[str, Rules] = {}
-    for name in _of_importance(requested or selectable, configured, importance):
-        config = configured.get(name, TableConfig())
-        try:
-            table = _find(name, catalog, config, sight)
-            text = render_table(table, config.columns)
-            may_go = name in allow_deletes
-            rules[name] = choose_rules(
-                text.table, config, full=full, allows_deletes=may_go, by_servers=by_servers
-            )
-            texts.append(text)
-        except SchemaError as error:
-            refused.append(RefusedTable(name, _about_column(error, name)))
-    importance = {name: _ORDER[config.table_importance] for name, config in configured.items()}
-    texts.sort(key=lambda t: (importance.get(t.name, 2), -t.table.data_bytes, t.name))
-    notes = [note for text in texts for note in text.shortened]
-    notes += [note for text in texts for note in find_warnings(text.table, rules[text.name])]
-    notes += [_PARTLY.format(text.name) for text in texts if text.table.flaw]
-    return RunPlan(tuple(texts), tuple(refused), rules, tuple(notes))
+    versions: tuple[str, str]
+    collations: frozenset[str]
+    replicas: frozenset[str]
+    known: Mapping[str, KnownReplica]
+    raw: Mapping[str, RawDrift | SchemaError]
+    drift: Mapping[str, ReplicaDrift | SchemaError]
+    left_out: Mapping[str, Sequence[Index]]
+    policies: Mapping[str, DriftPolicy]
+    warehouse: Warehouse
+    models: Mapping[str, Sequence[str]]
+    schema: str
 
 
-def expand_names(requested: Iterable[str], known: Collection[str]) -> list[str]:
-    """Return *requested* with each pattern (``provider*``) replaced by the names that match it.
-
-    ``*``, ``?`` and ``[…]`` mean what they mean to a shell; letter case counts. A name that is
-    known is no pattern, whatever it is made of.
+def preview_run(
+    settings: Settings, tables: Sequence[str], *, importance: Sequence[str] = (), folder: Path
+) -> Preview:
+    """What ``etl run`` would do with *tables*, by what the three databases are now.
 
     Args:
-        requested: Names and patterns from the command line.
-        known: Names that a pattern may match, in the order in which they are returned.
+        settings: Of the environment.
+        tables: Names; empty for all that are configured.
+        importance: Only tables of these; empty for all.
+        folder: Where dbt's ``manifest.json`` is looked for, if it was ever made.
 
-    Raises:
-        ConfigurationError: A pattern matches nothing.
+    Raises: as ``run_once``.
     """
-    names: dict[str, None] = {}
-    for asked in requested:
-        is_pattern = asked not in known and _PATTERN.search(asked) is not None
-        matching = [name for name in known if fnmatchcase(name, asked)] if is_pattern else [asked]
-        if not matching:
-            raise ConfigurationError(
-                "the pattern matches no table",
-                where=asked,
-                fix=f"choose from the {len(known)} tables of the source; etl status names them",
-            )
-        names |= dict.fromkeys(matching)
-    return list(names)
+    with open_session(settings) as session:
+        check_source(session)
+        carried = choose_tables(session, tables, importance=importance)
+        plan = carried.plan
+        targets = _read_targets(session, plan, folder)
+    now = datetime.now(UTC)
+    listed = [preview_table(text, plan.rules[text.name], targets, now) for text in plan.tables]
+    left_out = [(name, one) for name, found in targets.left_out.items() for one in found]
+    notes = (*plan.notes, *(describe_left_out(name, one.name) for name, one in left_out))
+    listed += [_preview_refused(refusal, carried.events) for refusal in plan.refused]
+    return Preview(settings.environment, tuple(listed), notes, carried.events)
 
 
-def _of_importance(
-    names: Iterable[str], configured: Mapping[str, TableConfig], importance: Collection[str]
-) -> list[str]:
-    """Those of *names* that are as important as was asked for, each once."""
-    wanted = [
-        name
-        for name in dict.fromkeys(names)
-        if not importance or configured.get(name, _UNSAID).table_importance in importance
+def _preview_refused(refusal: RefusedTable, events: Sequence[DriftEvent]) -> TablePreview:
+    """A table that is not carried, with what would make it if it were."""
+    meant = [event for event in events if event.table == refusal.table]
+    ddl = [
+        (place, statement)
+        for event in meant
+        for place, statements in (("replication", event.replication), ("analytics", event.raw))
+        for statement in statements
     ]
-    if importance and not wanted:
-        raise ConfigurationError(
-            "no table that was asked for is of this importance",
-            where=f"--importance {' '.join(importance)}",
-            fix="say table_importance in tables.yml; etl discover --write does, for those it knows",
-        )
-    return wanted
+    return TablePreview(
+        refusal.table,
+        "",
+        None,
+        ddl=tuple(ddl),
+        dependents=tuple(dict.fromkeys(name for event in meant for name in event.dependents)),
+        error=refusal.error.what,
+        fix=refusal.error.fix,
+    )
 
 
-def _about_column(error: SchemaError, table: str) -> SchemaError:
-    """*error* with the column that it is about in its first part: the table is shown anyway."""
-    column = (error.where or "").removeprefix(f"{table}.")
-    if column in ("", table, error.where):
-        return error
-    return SchemaError(f"column {column}: {error.what}", where=table, fix=error.fix)
+def preview_table(
+    text: RenderedTable, rules: Rules, targets: _Targets, now: datetime
+) -> TablePreview:
+    """What a run would do with one table: pure."""
+    ddl = create_replica(text.table, name=incoming_name(text.name), collations=targets.collations)
+    identity = replicas.identify(text, ddl, targets.versions)
+    choice = choose_pass(rules, targets.known.get(text.name), identity, _NOBODY, now)
+    if choice.what is Pass.BUILD and not rules.rebuilds and _alters_replica(text, targets):
+        choice = PassChoice(Pass.FULL)
+    events = _find_events(text, targets)
+    refusal = _find_refusal(text, targets, events)
+    # What is refused by a choice is shown; what is refused since it is in doubt is no plan.
+    is_plan = refusal is None or isinstance(refusal, DriftError)
+    return TablePreview(
+        text.name,
+        rules.strategy,
+        choice.what,
+        choice.because,
+        text.table.rows_estimate,
+        text.table.data_bytes,
+        targets.warehouse.seconds.get((text.name, rules.strategy)),
+        select_chunk(text, _WHOLE),
+        tuple(_list_ddl(text, ddl, choice, rules, targets)) if is_plan else (),
+        (*targets.warehouse.views_of(text.name), *targets.models.get(text.name, ())),
+        events,
+        refusal.what if refusal else None,
+        refusal.fix if refusal else None,
+    )
 
 
-_PARTLY = (
-    "{}: the user may not read all columns of the table; copied are those that it may read, and "
-    "nothing tells when the source gets another"
-)
+def _alters_replica(text: RenderedTable, targets: _Targets) -> bool:
+    """Whether the replica follows the source's schema by being altered."""
+    drift = targets.drift.get(text.name)
+    return isinstance(drift, ReplicaDrift) and not drift.steps.is_rebuilt
 
 
-def _find(
-    name: str, catalog: Mapping[str, Table], config: TableConfig, sight: Sight | None
-) -> Table:
-    """The table called *name*, of which enough is known to copy it."""
-    if name not in catalog:
-        is_there = sight is None or sight.tells_gone(name)
-        raise SchemaError(
-            "tables.yml names a table that the source does not have"
-            if is_there or sight is None
-            else "tables.yml names a table that the source does not show: it is not there, or "
-            "the user may not read it",
-            where=name,
-            fix=_suggest(name, catalog)
-            or (
-                f"take {name} out of tables.yml" if is_there or sight is None else sight.grant(name)
-            ),
-        )
-    table = catalog[name]
-    if table.flaw and not (table.flaw.hides and _names_hidden(table, config)):
-        raise SchemaError(table.flaw.what, where=name, fix=table.flaw.fix)
-    return table
+def _find_events(text: RenderedTable, targets: _Targets) -> tuple[DriftEvent, ...]:
+    """How the table's schema differs from the one that was loaded."""
+    raw, drift = targets.raw.get(text.name), targets.drift.get(text.name)
+    if isinstance(raw, SchemaError) or isinstance(drift, SchemaError):
+        return ()
+    policy = targets.policies.get(text.name, FOLLOW)
+    return decide_both(text.name, drift, raw, policy, targets.warehouse.views_of(text.name))
 
 
-def _names_hidden(table: Table, config: TableConfig) -> bool:
-    """Whether somebody who knows that the user may not read all columns excluded some of them."""
-    seen = {column.name for column in table.columns}
-    return any(choice.exclude and name not in seen for name, choice in config.columns.items())
+def _find_refusal(
+    text: RenderedTable, targets: _Targets, events: Sequence[DriftEvent]
+) -> SchemaError | None:
+    """Why the table would not be brought; None where it would."""
+    for found in (targets.raw.get(text.name), targets.drift.get(text.name)):
+        if isinstance(found, SchemaError):
+            return found
+    is_refused = targets.policies.get(text.name, FOLLOW).refuses
+    return refuse_frozen(text.name, events) if is_refused and events else None
 
 
-def _refuse_unknown(
-    requested: Iterable[str], selectable: Collection[str], catalog: Collection[str]
-) -> None:
-    for name in requested:
-        if name in selectable:
+def _list_ddl(
+    text: RenderedTable, ddl: ReplicaDdl, choice: PassChoice, rules: Rules, targets: _Targets
+) -> list[tuple[str, str]]:
+    statements: list[tuple[str, str]] = []
+    if choice.what is Pass.BUILD:
+        swap = swap_replica(text.name, exists=text.name in targets.replicas)
+        indexes = add_indexes(_find_fitting(text, targets), incoming_name(text.name))
+        statements += [("replication", one) for one in (ddl.create, *indexes, swap)]
+    elif _alters_replica(text, targets):
+        drift = targets.drift[text.name]
+        if isinstance(drift, ReplicaDrift):
+            statements += [("replication", one) for one in drift.steps.statements]
+    raw = targets.raw.get(text.name)
+    if isinstance(raw, RawDrift) and rules.marks_deletes and not raw.has_marks:
+        statements.append(("analytics", add_marks(quote_postgres(targets.schema, text.name))))
+    if raw is None:
+        key = add_raw_key(targets.schema, text.table)
+        made = [
+            create_raw(targets.schema, text.table, text.columns),
+            *([key] if key else []),
+            *comment_raw(targets.schema, text.table, text.columns),
+        ]
+        statements += [("analytics", one) for one in made]
+    elif isinstance(raw, RawDrift) and raw.steps:
+        evolving = dict.fromkeys(one for of_one in raw.steps.of_change for one in of_one)
+        statements += [("analytics", one) for one in evolving]
+    return statements
+
+
+def _find_fitting(text: RenderedTable, targets: _Targets) -> list[Index]:
+    """The table's indexes without those that were left out already."""
+    left_out = targets.left_out.get(text.name, ())
+    return [index for index in text.table.indexes if index not in left_out]
+
+
+def _read_targets(session: Session, plan: RunPlan, folder: Path) -> _Targets:
+    """Look at both targets, in transactions that could not write."""
+    databases = session.databases
+    with lend_mysql(databases.source, session.stop) as source:
+        versions = _ask_version(source)
+    collations = read_collations(databases)
+    with lend_mysql(databases.replication, session.stop) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("START TRANSACTION READ ONLY")
+            cursor.execute("SHOW TABLES")
+            replicas = frozenset(str(name) for (name,) in cursor.fetchall())
+        known = _read_known(connection, plan)
+        drift = _find_replicas(connection, plan, replicas, collations)
+        drift |= _find_foreign(connection, plan, replicas, known)
+        left_out = {
+            name: find_left_out(connection, name)
+            for name, one in known.items()
+            if one.remembered.stands_as == one.actual.definition
+        }
+        ours = _ask_version(connection)
+        connection.rollback()
+    with lend_postgres(databases.analytics, session.stop) as connection:
+        connection.read_only = True
+        try:
+            warehouse = read_warehouse(connection, databases.schema)
+            raw = {
+                text.name: _read_raw(connection, databases.schema, text, plan)
+                for text in plan.tables
+            }
+        finally:
+            connection.rollback()
+            connection.read_only = None
+    return _Targets(
+        (versions, ours),
+        collations,
+        replicas,
+        known,
+        {name: found for name, found in raw.items() if found},
+        drift,
+        left_out,
+        plan.drift,
+        warehouse,
+        read_models(folder, databases.schema),
+        databases.schema,
+    )
+
+
+def _find_replicas(
+    connection: Any, plan: RunPlan, replicas: frozenset[str], collations: frozenset[str]
+) -> dict[str, ReplicaDrift | SchemaError]:
+    """What each replica has still to follow."""
+    found: dict[str, ReplicaDrift | SchemaError] = {}
+    if not {"_etl_table", "_etl_schema", "_etl_alter"} <= replicas:
+        return found
+    for text in plan.tables:
+        policy = plan.drift.get(text.name, FOLLOW)
+        try:
+            drift = find_replica_drift(connection, text.table, policy, collations)
+        except SchemaError as error:
+            found[text.name] = error
             continue
-        if name in catalog:
-            raise ConfigurationError(
-                "the table is at the source, but tables.yml does not name it",
-                where=name,
-                fix=f"add '{name}: {{}}' under 'tables:' in tables.yml",
-            )
-        raise ConfigurationError(
-            "no such table",
-            where=name,
-            fix=_suggest(name, selectable)
-            or f"choose from the {len(selectable)} tables of the source",
-        )
+        if drift:
+            found[text.name] = drift
+    return found
 
 
-def _suggest(name: str, known: Collection[str]) -> str | None:
-    folded = {candidate.lower(): candidate for candidate in known}
-    near = difflib.get_close_matches(name.lower(), folded, n=1)
-    return f"did you mean {folded[near[0]]}?" if near else None
+def _find_foreign(
+    connection: Any, plan: RunPlan, replicas: frozenset[str], known: Mapping[str, KnownReplica]
+) -> dict[str, SchemaError]:
+    """Why replicas cannot be made whose names others use."""
+    found = {}
+    for name in replicas.intersection(text.name for text in plan.tables):
+        try:
+            refuse_foreign(connection, name, known.get(name))
+        except SchemaError as error:
+            found[name] = error
+    return found
+
+
+def _read_raw(
+    connection: Any, schema: str, text: RenderedTable, plan: RunPlan
+) -> RawDrift | SchemaError | None:
+    policy, rules = plan.drift.get(text.name, FOLLOW), plan.rules[text.name]
+    try:
+        return find_raw_drift(connection, schema, text, policy, marks_deletes=rules.marks_deletes)
+    except SchemaError as error:
+        return error
+
+
+def _ask_version(connection: Any) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT VERSION()")
+        return str(cursor.fetchone()[0])
+
+
+def _read_known(connection: Any, plan: RunPlan) -> dict[str, KnownReplica]:
+    """The replicas of which something is remembered."""
+    known: dict[str, KnownReplica] = {}
+    for text in plan.tables:
+        try:
+            remembered = replicas.read_replica(connection, text.name)
+        except pymysql.err.MySQLError as error:
+            # No run was there yet, or one of an older program: a run makes these tables.
+            if error.args[0] in (ER.NO_SUCH_TABLE, ER.BAD_FIELD_ERROR):
+                return {}
+            raise
+        actual = replicas.read_actual(connection, text.name) if remembered else None
+        if remembered and actual:
+            known[text.name] = KnownReplica(remembered, actual)
+    return known

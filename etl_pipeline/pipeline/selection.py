@@ -1,24 +1,31 @@
-"""Which tables a run carries, now that the source may have others than it had."""
+"""Select the tables of a run; the source may have others than at the last one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import psycopg
 
+from etl_pipeline.config import Settings
 from etl_pipeline.config.models import Drift, TableConfig
-from etl_pipeline.errors import DriftError, SchemaError
+from etl_pipeline.core.databases import lend_postgres
+from etl_pipeline.errors import (
+    DriftError,
+    SchemaError,
+)
 from etl_pipeline.load.drift_log import mark_done, write_events
 from etl_pipeline.load.views import name_dependents
-from etl_pipeline.pipeline.plan import RefusedTable, RunPlan, plan_run
-from etl_pipeline.pipeline.source import Sight
+from etl_pipeline.pipeline.run_plan import RefusedTable, RunPlan, expand_names, plan_run
+from etl_pipeline.pipeline.session import Session
+from etl_pipeline.pipeline.source_catalog import Sight
 from etl_pipeline.schema.catalog import Table
 from etl_pipeline.schema.ddl import add_raw_key, create_raw, create_replica
 from etl_pipeline.schema.drift import ChangeKind, DriftPolicy
 from etl_pipeline.schema.drift_decision import DriftEvent, Verdict
 from etl_pipeline.schema.names import quote_postgres
-from etl_pipeline.state.source_tables import KnownTables, record_tables
+from etl_pipeline.state.source_tables import KnownTables, read_known_tables, record_tables
 from etl_pipeline.transfer.select import render_table
 
 
@@ -351,3 +358,38 @@ def record_carried(control: psycopg.Connection, run_id: int, carried: Carried) -
         record_tables(control, run_id, seen=carried.seen, gone=carried.gone)
         write_events(control, run_id, carried.events)
         mark_done(control, run_id, done)
+
+
+def choose_tables(
+    session: Session,
+    requested: Sequence[str],
+    *,
+    allow_deletes: Sequence[str] = (),
+    **wishes: Any,
+) -> Carried:
+    """What is carried, as far as configuration, source and what is remembered of it say.
+
+    Raises:
+        ConfigurationError: A name or a pattern fits no table.
+    """
+    settings, databases = session.settings, session.databases
+    configured = configured_tables(settings)
+    with lend_postgres(databases.analytics, session.stop) as analytics:
+        known = read_known_tables(analytics)
+        names = dict.fromkeys([*(configured or session.catalog), *known.first_runs])
+        wanted = Wishes(
+            configured,
+            settings.pipeline.drift,
+            settings.includes_new_tables,
+            expand_names(requested, names),
+            allow_deletes=expand_names(allow_deletes, names),
+            schema=databases.schema,
+            **wishes,
+        )
+        carried = carry_tables(session.catalog, session.sight, known, wanted)
+        return with_dependents(carried, analytics, databases.schema)
+
+
+def configured_tables(settings: Settings) -> dict[str, TableConfig]:
+    """What tables.yml says of each table that it names."""
+    return {name: settings.get_table_config(name) for name in settings.tables()}

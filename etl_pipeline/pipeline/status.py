@@ -1,4 +1,4 @@
-"""How tables stand, and what runs did: read from the three databases, as values."""
+"""``etl status``, ``history`` and ``show``: read how tables stand and what runs did."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 from etl_pipeline.config import Settings
 from etl_pipeline.core.databases import lend_mysql, lend_postgres
-from etl_pipeline.pipeline.checks import read_compared
-from etl_pipeline.pipeline.plan import RunPlan
-from etl_pipeline.pipeline.session import (
-    check_source,
-    choose_tables,
-    open_session,
-    open_warehouse,
-)
+from etl_pipeline.pipeline.run_plan import RunPlan
+from etl_pipeline.pipeline.scrub import read_compared
+from etl_pipeline.pipeline.selection import choose_tables
+from etl_pipeline.pipeline.session import check_source, open_session, open_warehouse
 from etl_pipeline.pipeline.summary import Compared
 from etl_pipeline.state import history
 from etl_pipeline.state.history import DriftRecord, RunRecord, TableRecord

@@ -1,4 +1,4 @@
-"""What a run or a comparison came to, as values."""
+"""The results of a run and of a comparison, as values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done to tables side by side, whatever it is: announced, tried again, explained."""
+"""Work on tables side by side: announce each, retry passing faults, explain errors."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass
 from typing import TypeVar
 
+from etl_pipeline.core.any_error import explained
 from etl_pipeline.core.cancellation import Cancellation
 from etl_pipeline.core.databases import Databases
 from etl_pipeline.core.driver_errors import is_passing, is_too_long
 from etl_pipeline.core.throttle import Throttle
 from etl_pipeline.errors import EtlError
 from etl_pipeline.pipeline.events import Listener, RunStarted, TableFinished, TableRetried
-from etl_pipeline.pipeline.explain import explained
-from etl_pipeline.pipeline.plan import RefusedTable, RunPlan
+from etl_pipeline.pipeline.run_plan import RefusedTable, RunPlan
 from etl_pipeline.transfer.select import RenderedTable
 
 Result = TypeVar("Result")

@@ -21,8 +21,8 @@ from etl_pipeline.core import ConnectionFactory
 from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.core.source_connection import SourceConnection
 from etl_pipeline.errors import ConfigurationError, EtlError, FaultyConfigurationError
-from etl_pipeline.pipeline.plan import expand_names, plan_run
-from etl_pipeline.pipeline.source import Source, read_source
+from etl_pipeline.pipeline.run_plan import expand_names, plan_run
+from etl_pipeline.pipeline.source_catalog import Source, read_source
 from etl_pipeline.setup.choices import Choice, choose, find_kept
 from etl_pipeline.setup.tables_file import add_choices
 

@@ -28,10 +28,9 @@ from etl_pipeline.errors import (
     Fault,
     FaultyConfigurationError,
 )
-from etl_pipeline.pipeline.origin import check_origins
-from etl_pipeline.pipeline.selection import Wishes, carry_tables
-from etl_pipeline.pipeline.session import configured_tables, read_source
-from etl_pipeline.pipeline.source import read_source_of
+from etl_pipeline.pipeline.origin_check import check_origins
+from etl_pipeline.pipeline.selection import Wishes, carry_tables, configured_tables
+from etl_pipeline.pipeline.source_catalog import read_fitted_source, read_source_of
 from etl_pipeline.setup.asking import Asking
 from etl_pipeline.setup.background import Addresses
 from etl_pipeline.setup.checks import (
@@ -252,7 +251,9 @@ def _look_at_origin(
         return Finding("origin", "skipped", "the three databases are not all connected")
     databases = Databases(source, replication, analytics, schema)
     try:
-        origins = check_origins(databases, Cancellation(), lambda: read_source(databases).tables)
+        origins = check_origins(
+            databases, Cancellation(), lambda: read_fitted_source(databases).tables
+        )
     except (EtlError, SQLAlchemyError) as error:
         failure = error if isinstance(error, EtlError) else explain(error, "origin")
         return Finding("origin", "failed", f"{failure.where}: {failure.what}", failure.fix)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from etl_pipeline.cli.screens.plan import plan_json, plan_screen
 from etl_pipeline.cli.screens.status import history_screen, run_record_json, run_record_screen
-from etl_pipeline.pipeline.preview import Preview, TablePreview
+from etl_pipeline.pipeline.plan import Preview, TablePreview
 from etl_pipeline.replicate.strategy import Pass
 from etl_pipeline.schema.drift_decision import DriftEvent
 from etl_pipeline.state.history import DriftRecord, RunRecord, TableRecord

@@ -10,9 +10,9 @@ import pytest
 from etl_pipeline.config import create_test_settings
 from etl_pipeline.core.pooler import judge
 from etl_pipeline.errors import EtlError
-from etl_pipeline.pipeline.comparison import verify_once
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.status import read_history, read_status
+from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.setup.doctor import examine
 from etl_pipeline.transform.session import transform_once
 from etl_pipeline.verify.compare import Scope

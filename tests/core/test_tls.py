@@ -19,7 +19,7 @@ from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.demo import server_processes, server_programs
 from etl_pipeline.demo.server_databases import connect_mysql
 from etl_pipeline.demo.servers import remove_servers, running_servers
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
 from tests.conftest import Lab, open_lab, servers_folder
 from tests.core.certificates import Pair, make_pair
 from tests.rows import make_table, read_mysql, read_postgres

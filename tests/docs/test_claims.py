@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from etl_pipeline.pipeline.comparison import verify_once
 from etl_pipeline.pipeline.events import ChunkDone, Event
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
+from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.replicate import chunking
 from tests.docs.pages import read_page
 from tests.rows import make_table

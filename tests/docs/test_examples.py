@@ -17,7 +17,7 @@ from etl_pipeline.demo.server_databases import (
     create_practice_databases,
     drop_practice_databases,
 )
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
 from tests.conftest import Lab
 from tests.docs.pages import PAGES, find_blocks, find_rows, find_section, read_page
 

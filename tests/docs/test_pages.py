@@ -17,7 +17,7 @@ from etl_pipeline.cli.screens.verify import verify_json
 from etl_pipeline.config.checking import check_data
 from etl_pipeline.config.models import PipelineConfig, TablesConfig
 from etl_pipeline.config.yaml_file import parse_yaml
-from etl_pipeline.pipeline.preview import Preview, TablePreview
+from etl_pipeline.pipeline.plan import Preview, TablePreview
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.schema.drift_decision import DriftEvent
 from etl_pipeline.state.records import TableOutcome

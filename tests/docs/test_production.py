@@ -21,7 +21,7 @@ from etl_pipeline.demo.server_databases import (
     drop_practice_databases,
 )
 from etl_pipeline.errors import EtlError
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
 from tests.docs.pages import ROOT, find_blocks, find_commands, read_page
 
 if TYPE_CHECKING:

@@ -121,10 +121,11 @@ def main() -> None:
 
 def _prepare() -> None:
     from etl_pipeline.cli import main as _main  # noqa: F401
-    from etl_pipeline.cli import notifying  # noqa: F401
+    from etl_pipeline.cli import notification  # noqa: F401
     from etl_pipeline.cli.screens import run, run_progress  # noqa: F401
     from etl_pipeline.core import liveness
     from etl_pipeline.pipeline import backfill, session, table_worker  # noqa: F401
+    from etl_pipeline.pipeline import run as _run  # noqa: F401
     from etl_pipeline.replicate import chunking, compare
     from etl_pipeline.state import runs, segments
     from etl_pipeline.transfer import spool

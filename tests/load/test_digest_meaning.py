@@ -16,9 +16,9 @@ import pytest
 
 from etl_pipeline.errors import EtlError
 from etl_pipeline.pipeline import table_worker
-from etl_pipeline.pipeline.comparison import verify_once
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
+from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.replicate import chunking
 from etl_pipeline.verify import findings
 from etl_pipeline.verify.compare import Scope

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from etl_pipeline.pipeline.backfill import AskedRange, backfill_once
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.replicate import chunking
 from tests.conftest import Lab

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from etl_pipeline.pipeline.explain import explained
+from etl_pipeline.core.any_error import explained
 from etl_pipeline.pipeline.summary import RunSummary
 from tests.conftest import Lab
 from tests.rows import make_table, run_sql

@@ -12,8 +12,8 @@ from etl_pipeline.core import ConnectionFactory
 from etl_pipeline.core.cancellation import Cancellation
 from etl_pipeline.core.databases import lend_mysql
 from etl_pipeline.core.driver_errors import explain
-from etl_pipeline.pipeline.comparison import verify_once
 from etl_pipeline.pipeline.summary import RunSummary
+from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.verify.compare import Scope
 from tests.conftest import Lab
 from tests.rows import run_sql

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from etl_pipeline.pipeline.comparison import verify_once
-from etl_pipeline.pipeline.preview import preview_run
+from etl_pipeline.pipeline.plan import preview_run
+from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.schema.catalog import read_catalog
 from etl_pipeline.verify.compare import Scope
 from tests.conftest import Lab
@@ -133,7 +133,7 @@ def test_a_table_that_was_mended_while_it_was_looked_at_is_not_followed(
 
         return read_catalog(sometimes, database)
 
-    monkeypatch.setattr("etl_pipeline.pipeline.source.read_catalog", read_by_half)
+    monkeypatch.setattr("etl_pipeline.pipeline.source_catalog.read_catalog", read_by_half)
     summary = run(lab)
     assert "described the table by half" in failures(summary)["patient"]
     monkeypatch.undo()

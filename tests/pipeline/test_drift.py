@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from etl_pipeline.pipeline.comparison import verify_once
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.status import read_run
 from etl_pipeline.pipeline.summary import RunSummary
+from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.verify.compare import Scope
 from tests.conftest import Lab, open_lab
 from tests.pipeline.drift_rows import AFTER, CREATE, FILL, ROWS

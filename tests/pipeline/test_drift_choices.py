@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from etl_pipeline.pipeline.events import TableRetried
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.replicate import chunking
 from tests.conftest import Lab

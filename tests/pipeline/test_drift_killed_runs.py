@@ -12,7 +12,7 @@ import pytest
 
 from etl_pipeline.errors import EtlError
 from etl_pipeline.pipeline import table_worker
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
 from tests.conftest import Lab
 from tests.killing import KilledError, killing, wait_for_the_lock
 from tests.pipeline.drift_rows import CREATE, FILL

@@ -19,7 +19,7 @@ from etl_pipeline.demo.server_databases import connect_mysql
 from etl_pipeline.load import copy_chunks
 from etl_pipeline.pipeline import table_worker
 from etl_pipeline.pipeline.events import ChunkDone, TableFinished, TableRetried
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.replicate import build, chunking, pages
 from etl_pipeline.transfer.chunk import Chunk

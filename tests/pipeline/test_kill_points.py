@@ -13,7 +13,7 @@ import pytest
 
 from etl_pipeline.errors import EtlError
 from etl_pipeline.pipeline import table_worker
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.replicate import build, chunking, compare
 from etl_pipeline.state import segments
 from etl_pipeline.transfer.chunk import Chunk

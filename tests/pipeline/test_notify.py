@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from etl_pipeline.cli.notifying import told
+from etl_pipeline.cli.notification import notifying_of_end
 from etl_pipeline.config import create_test_settings
 from etl_pipeline.config.models import Notify
 from etl_pipeline.errors import DatabaseError
@@ -149,7 +149,7 @@ def test_a_run_that_could_not_begin_is_told_too(
     hook: Hook, error: BaseException, outcome: str, words: str
 ) -> None:
     settings = create_test_settings({"notify": {"webhook": hook.url}})
-    with pytest.raises(type(error)), told(settings):
+    with pytest.raises(type(error)), notifying_of_end(settings):
         raise error
     (body,) = hook.got
     got = json.loads(body)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from etl_pipeline.errors import ConfigurationError
-from etl_pipeline.pipeline.comparison import verify_once
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
+from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.verify.compare import Scope
 from tests.rows import make_table, read_mysql, read_postgres, run_sql
 

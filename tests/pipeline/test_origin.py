@@ -12,10 +12,10 @@ from etl_pipeline.config import create_test_settings
 from etl_pipeline.demo.practice import build_practice, change_practice
 from etl_pipeline.demo.servers import Servers
 from etl_pipeline.errors import ConfigurationError
-from etl_pipeline.pipeline.comparison import verify_once
-from etl_pipeline.pipeline.preview import preview_run
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.plan import preview_run
+from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary
+from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.state.oldest_rows import OldRowMatch, is_same_practice
 from etl_pipeline.state.origin import Origin, name_server
 from etl_pipeline.verify.compare import Scope

@@ -11,7 +11,7 @@ from etl_pipeline.cli.screens.run import run_screen
 from etl_pipeline.cli.screens.status import status_screen
 from etl_pipeline.load import scrub as scrub_raw
 from etl_pipeline.pipeline.events import Event, TableFinished
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.status import read_status
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.replicate import chunking, update_times

@@ -9,7 +9,7 @@ import pytest
 from etl_pipeline.config.models import Drift, TableConfig
 from etl_pipeline.errors import ConfigurationError
 from etl_pipeline.pipeline.selection import Carried, Wishes, carry_tables, refuse_absent
-from etl_pipeline.pipeline.source import Sight
+from etl_pipeline.pipeline.source_catalog import Sight
 from etl_pipeline.schema.catalog import Column, Table
 from etl_pipeline.state.source_tables import KnownTables
 

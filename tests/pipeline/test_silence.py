@@ -17,10 +17,10 @@ import pytest
 
 from etl_pipeline.core import liveness
 from etl_pipeline.errors import DatabaseError, EtlError
-from etl_pipeline.pipeline.comparison import verify_once
 from etl_pipeline.pipeline.events import ChunkDone, RunStarted, TableStarted
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary
+from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.verify.compare import Scope
 from tests.conftest import Lab
 from tests.freezing import freezing

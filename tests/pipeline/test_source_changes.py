@@ -9,7 +9,7 @@ import pytest
 
 from etl_pipeline.demo.server_databases import connect_mysql
 from etl_pipeline.pipeline.events import ChunkDone, Event
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.replicate import chunking
 from tests.conftest import Lab
 from tests.rows import make_table, numbers, run_sql

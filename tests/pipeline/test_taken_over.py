@@ -11,7 +11,7 @@ import pytest
 from etl_pipeline.cli.screens.run import run_json, run_screen
 from etl_pipeline.cli.screens.status import history_screen
 from etl_pipeline.pipeline.events import ChunkDone, Event, TableStarted
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.status import read_history
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.replicate import build, chunking

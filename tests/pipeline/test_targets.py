@@ -16,7 +16,7 @@ from etl_pipeline.config import FileConfigProvider
 from etl_pipeline.demo.server_databases import connect_mysql, connect_postgres
 from etl_pipeline.errors import DatabaseError
 from etl_pipeline.pipeline.events import Event, TableFinished
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.setup.doctor import examine
 from tests.conftest import Lab

@@ -22,10 +22,10 @@ from etl_pipeline.core.source_connection import list_session_statements
 from etl_pipeline.core.source_guard import check_statement
 from etl_pipeline.demo.server_databases import connect_mysql
 from etl_pipeline.errors import SourceClosedError, StatementRefusedError
-from etl_pipeline.pipeline.comparison import verify_once
 from etl_pipeline.pipeline.events import ChunkDone
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary
+from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.replicate import chunking, pages
 from etl_pipeline.verify.compare import Scope
 from tests.conftest import Lab

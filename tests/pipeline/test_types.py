@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from etl_pipeline.demo.servers import Servers
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.schema import types
 from etl_pipeline.schema.names import quote_mysql, quote_postgres

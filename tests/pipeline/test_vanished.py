@@ -22,8 +22,8 @@ from etl_pipeline.core import connect_args, connections
 from etl_pipeline.demo.server_databases import connect_mysql, connect_postgres
 from etl_pipeline.demo.server_record import Endpoint
 from etl_pipeline.errors import DatabaseError
-from etl_pipeline.pipeline.comparison import verify_once
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
+from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.verify.compare import Scope
 from tests.conftest import Lab, open_lab
 from tests.rows import make_table, numbers, read_mysql, read_postgres, run_sql

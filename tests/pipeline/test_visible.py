@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from etl_pipeline.pipeline.preview import preview_run
+from etl_pipeline.pipeline.plan import preview_run
 from etl_pipeline.pipeline.status import read_status
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.setup.discover import discover

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 
 from etl_pipeline.errors import EtlError
 from etl_pipeline.pipeline import table_worker
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.replicate import chunking, compare
 from etl_pipeline.state import segments
 from tests.conftest import Lab

@@ -10,8 +10,8 @@ import pytest
 
 from etl_pipeline.errors import EtlError
 from etl_pipeline.pipeline.events import ChunkDone
-from etl_pipeline.pipeline.preview import preview_run
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.plan import preview_run
+from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.schema import ddl
 from tests.conftest import Lab

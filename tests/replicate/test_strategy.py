@@ -9,8 +9,8 @@ import pytest
 
 from etl_pipeline.config.models import TableConfig
 from etl_pipeline.errors import DatabaseError, SchemaError
-from etl_pipeline.pipeline.control import Control
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
+from etl_pipeline.pipeline.run_record import Control
 from etl_pipeline.pipeline.strategies import choose_rules, find_warnings
 from etl_pipeline.replicate import chunking
 from etl_pipeline.schema.catalog import Column, Index, IndexPart, Table

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from etl_pipeline.errors import DatabaseError
-from etl_pipeline.pipeline.preview import preview_run
+from etl_pipeline.pipeline.plan import preview_run
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.replicate import evolve
 from etl_pipeline.schema.catalog import Index

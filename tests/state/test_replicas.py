@@ -12,7 +12,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.replicate import build, chunking
 from etl_pipeline.replicate.table import replicate_table
 from etl_pipeline.state import replicas

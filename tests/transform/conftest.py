@@ -19,7 +19,7 @@ import pytest
 from etl_pipeline.config import FileConfigProvider, Settings
 from etl_pipeline.demo.practice import build_practice, change_practice
 from etl_pipeline.demo.servers import Servers
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.transform.environment import PROJECT
 from etl_pipeline.transform.session import transform_once
 from etl_pipeline.transform.summary import TransformSummary

@@ -9,7 +9,7 @@ import pytest
 
 from etl_pipeline.errors import EtlError
 from etl_pipeline.pipeline.backfill import AskedRange, backfill_once
-from etl_pipeline.pipeline.session import run_once
+from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.status import read_history, read_run
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from tests.conftest import Lab

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from etl_pipeline.cli.output import align, count_of
 from etl_pipeline.cli.screens.drift import drift_json, planned_lines
 from etl_pipeline.cli.screens.run import first_lines
-from etl_pipeline.pipeline.preview import Preview, TablePreview
+from etl_pipeline.pipeline.plan import Preview, TablePreview
 
 _STEPS = {
     "build": "make its copy anew from every row",

@@ -14,8 +14,8 @@ from pymysql.protocol import MysqlPacket
 from sqlalchemy.exc import OperationalError
 
 import etl_pipeline
+from etl_pipeline.core.any_error import explained
 from etl_pipeline.errors import SchemaError, TransferError
-from etl_pipeline.pipeline.explain import explained
 from etl_pipeline.transfer import spool
 from etl_pipeline.transfer.kernel_python import Rendered
 

@@ -1,4 +1,4 @@
-"""Has the end of a run told to those who want to know, however it ends."""
+"""Notify the configured command or webhook that a run has ended, in whatever way it ends."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def told(settings: Settings) -> Iterator[Callable[[RunSummary, Models], None]]:
+def notifying_of_end(settings: Settings) -> Iterator[Callable[[RunSummary, Models], None]]:
     """Give the block a function that tells of its summary, and of the models that were built after.
 
     Of an error it tells by itself.
     """
     from etl_pipeline.cli.screens.run import is_success, run_json
-    from etl_pipeline.pipeline.explain import explained
+    from etl_pipeline.core.any_error import explained
     from etl_pipeline.pipeline.notify import notify
 
     config = settings.pipeline.notify

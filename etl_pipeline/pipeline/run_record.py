@@ -1,20 +1,28 @@
-"""The run's own connection to the warehouse: it holds the lock and writes the records."""
+"""The record of a run in the warehouse, and the connection that holds the lock of runs."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
-from etl_pipeline.core.databases import Databases, note_circumstances, place_of
+from etl_pipeline.core.databases import Databases, lend_mysql, note_circumstances, place_of
 from etl_pipeline.core.driver_errors import explain
-from etl_pipeline.errors import DatabaseError
+from etl_pipeline.errors import DatabaseError, StoppedError
+from etl_pipeline.pipeline.session import Session
+from etl_pipeline.pipeline.table_worker import Work, explain_failure
 from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.state import runs, warehouse
+from etl_pipeline.state.records import TableOutcome
+from etl_pipeline.state.run_lease import Lease, take_replicas
+from etl_pipeline.state.run_sessions import end_left_sessions, mark_sessions
+from etl_pipeline.state.runs import Selection
 
 log = logging.getLogger(__name__)
 
@@ -101,3 +109,71 @@ def _create_schemas(databases: Databases, connection: psycopg.Connection) -> Non
     except psycopg.Error as error:
         note_circumstances(error, databases.analytics)
         raise explain(error, place) from error
+
+
+@dataclass(slots=True)
+class Record:
+    """The tables of a run that is under way.
+
+    Attributes:
+        has_failed: Whether one of them has.
+    """
+
+    control: Control
+    lease: Lease
+    has_failed: bool = False
+
+    def add(self, outcome: TableOutcome) -> None:
+        """Record what became of a table, and commit."""
+        warehouse.record_table(self.control.keep(), self.lease.run_id, outcome)
+        self.has_failed = self.has_failed or outcome.error is not None
+
+
+@contextlib.contextmanager
+def recorded_run(
+    session: Session, control: Control, tables: Sequence[str], what: str
+) -> Iterator[Record]:
+    """A run of *what* that owns the replicas until it ends; how it ended is recorded, too.
+
+    Args:
+        session: The databases.
+        control: The connection of the run's records, which holds the lock of runs.
+        tables: What was asked for.
+        what: What the history says instead of a strategy.
+
+    Raises:
+        DatabaseError: Another run has taken over.
+    """
+    lease = runs.start_run(
+        control.connection, Selection(tuple(tables)), session.lines, what=what
+    ).lease
+    record = Record(control, lease)
+    outcome = "stopped"
+    try:
+        mark_sessions(session.databases.replication, session.databases.analytics)
+        with lend_mysql(session.databases.replication, session.stop) as replication:
+            end_left_sessions(replication)
+            take_replicas(replication, lease)
+        with runs.beating(lambda: control.connection, lease.run_id):
+            yield record
+        outcome = "failed" if record.has_failed else "succeeded"
+    finally:
+        runs.finish_run(control.keep(), lease.run_id, outcome)
+
+
+@contextlib.contextmanager
+def attempted(outcome: TableOutcome, work: Work) -> Iterator[None]:
+    """Time what is done to a table; an error ends it, and *outcome* explains it.
+
+    Raises:
+        StoppedError: Somebody pressed Ctrl-C.
+    """
+    started = time.monotonic()
+    try:
+        yield
+    except StoppedError:
+        raise
+    except Exception as error:
+        failure = explain_failure(error, outcome.table, work)
+        outcome.error, outcome.fix = failure.what, failure.fix
+    outcome.seconds = time.monotonic() - started

@@ -12,9 +12,9 @@ import pytest
 
 from etl_pipeline.cli.screens.plan import plan_json, plan_screen
 from etl_pipeline.errors import ConfigurationError, EtlError
-from etl_pipeline.pipeline.preview import preview_run, read_models
-from etl_pipeline.pipeline.session import run_once
-from etl_pipeline.pipeline.warehouse import find_models
+from etl_pipeline.pipeline.dependents import find_models, read_models
+from etl_pipeline.pipeline.plan import preview_run
+from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.replicate.strategy import Pass
 from tests.conftest import servers_folder
 from tests.rows import make_table, run_sql
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from etl_pipeline.pipeline.preview import TablePreview
+    from etl_pipeline.pipeline.plan import TablePreview
     from tests.conftest import Lab
     from tests.expected import Expected
 

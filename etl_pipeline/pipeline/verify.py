@@ -1,35 +1,31 @@
-"""Has tables compared, and what is wrong copied again; a repair is a run in the history."""
+"""``etl verify``: compare tables in the three databases, and copy again what is wrong."""
 
 from __future__ import annotations
 
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from etl_pipeline.config import Settings
-from etl_pipeline.pipeline.control import Control
-from etl_pipeline.pipeline.events import Listener
-from etl_pipeline.pipeline.plan import RunPlan
-from etl_pipeline.pipeline.recording import attempted, recorded_run
-from etl_pipeline.pipeline.selection import refuse_absent
-from etl_pipeline.pipeline.session import (
-    KeepTrace,
-    Session,
-    check_source,
-    choose_tables,
-    open_session,
-)
+from etl_pipeline.core.databases import lend_mysql, lend_postgres
+from etl_pipeline.errors import StoppedError
+from etl_pipeline.pipeline.events import ChunkDone, Listener, TableFinished, TableStarted
+from etl_pipeline.pipeline.run_plan import RefusedTable, RunPlan
+from etl_pipeline.pipeline.run_record import Control, attempted, recorded_run
+from etl_pipeline.pipeline.selection import choose_tables, refuse_absent
+from etl_pipeline.pipeline.session import KeepTrace, Session, check_source, open_session
 from etl_pipeline.pipeline.summary import VerifySummary
-from etl_pipeline.pipeline.table_worker import Work
-from etl_pipeline.pipeline.verifier import open_comparison, verify_tables
+from etl_pipeline.pipeline.table_worker import Work, explain_failure, retrying, work_on_tables
+from etl_pipeline.schema.drift import FOLLOW
 from etl_pipeline.state import runs
 from etl_pipeline.state.records import TableOutcome
 from etl_pipeline.state.run_lease import Lease
-from etl_pipeline.verify.compare import Scope
-from etl_pipeline.verify.findings import Findings
+from etl_pipeline.transfer.select import RenderedTable
+from etl_pipeline.verify.compare import Comparison, Scope
+from etl_pipeline.verify.findings import Findings, verify_table
 from etl_pipeline.verify.repair import RepairCounts, repair_table
 from etl_pipeline.verify.repair_keyless import repair_keyless
 from etl_pipeline.verify.verdict import Verdict, count_words
@@ -134,4 +130,64 @@ def _fill_in(
             named = "; the whole table, which has no key"
         outcome.notes.append(
             f"copied again in {one.place}: {count_words(Counter(one.rows))}{named}"
+        )
+
+
+def verify_tables(
+    plan: RunPlan, work: Work, executor: Executor, scope: Scope
+) -> Generator[Findings]:
+    """Compare every table of *plan* in the three databases; as ``work_on_tables``."""
+
+    def refuse(refusal: RefusedTable) -> Findings:
+        error = refusal.error
+        return Findings(Verdict(refusal.table, error=error.what, fix=error.fix))
+
+    return work_on_tables(
+        plan, work, executor, lambda text: _verify_table(text, plan, work, scope), refuse
+    )
+
+
+def _verify_table(text: RenderedTable, plan: RunPlan, work: Work, scope: Scope) -> Findings:
+    started = time.monotonic()
+    work.listen(TableStarted(text.name, text.table.rows_estimate))
+
+    def compare() -> Findings:
+        with open_comparison(text, plan, work, scope) as job:
+            return verify_table(job)
+
+    try:
+        found = retrying(text.name, work, compare)
+    except StoppedError:
+        raise
+    except Exception as error:
+        failure = explain_failure(error, text.name, work)
+        found = Findings(Verdict(text.name, error=failure.what, fix=failure.fix))
+    verdict = found.verdict
+    problem = verdict.error or "; ".join(d.what for d in verdict.discrepancies) or None
+    work.listen(TableFinished(text.name, verdict.rows, time.monotonic() - started, problem))
+    return found
+
+
+@contextlib.contextmanager
+def open_comparison(
+    text: RenderedTable, plan: RunPlan, work: Work, scope: Scope
+) -> Iterator[Comparison]:
+    """A table of *plan* with connections to compare it by, which are lent for the block."""
+    databases, stop = work.databases, work.stop
+    with (
+        lend_mysql(databases.source, stop) as source,
+        lend_mysql(databases.replication, stop) as replication,
+        lend_postgres(databases.analytics, stop) as analytics,
+    ):
+        yield Comparison(
+            text,
+            databases.schema,
+            source,
+            replication,
+            analytics,
+            plan.rules[text.name],
+            scope,
+            stop,
+            lambda rows, size: work.listen(ChunkDone(text.name, "verify", rows, size)),
+            plan.drift.get(text.name, FOLLOW),
         )

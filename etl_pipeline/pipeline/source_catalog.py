@@ -1,8 +1,8 @@
-"""What the source has, and what of it its user may see.
+"""Read the source's tables, and what of them its user may see.
 
 A server leaves out of its catalog what the user may not read, and describes half of a table that
-it cannot open. Neither is a change of the schema. Grants say whether a table is seen as a whole;
-one of which they do not is asked for all of its columns, which the server refuses where it hides
+it cannot open. Neither is a change of the schema. Grants say whether the user sees all of a table;
+where they do not, the server is asked for all columns of the table, which it refuses if it hides
 any.
 """
 
@@ -17,7 +17,13 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine
 
 from etl_pipeline.core import create_connection_manager
-from etl_pipeline.core.driver_errors import explain, is_passing, is_privilege, is_too_long
+from etl_pipeline.core.databases import Databases
+from etl_pipeline.core.driver_errors import (
+    explain,
+    is_passing,
+    is_privilege,
+    is_too_long,
+)
 from etl_pipeline.core.grant_statements import grant_source
 from etl_pipeline.core.grants import (
     Grant,
@@ -27,9 +33,12 @@ from etl_pipeline.core.grants import (
     reads_database,
     tables_read,
 )
-from etl_pipeline.errors import DatabaseError
+from etl_pipeline.errors import (
+    DatabaseError,
+)
 from etl_pipeline.schema.catalog import Flaw, Table, read_catalog, read_others
 from etl_pipeline.schema.names import quote_mysql
+from etl_pipeline.schema.types import fit_replica
 
 log = logging.getLogger(__name__)
 
@@ -205,3 +214,20 @@ def _hiding(table: Table, sight: Sight) -> Flaw:
         f"{grant}; or exclude those that it may not read, by name, in tables.yml",
         hides=True,
     )
+
+
+def read_fitted_source(databases: Databases) -> Source:
+    """What the source has, with the types that the replication server has for it."""
+    found = read_source_of(databases.source)
+    source, replication = _is_mariadb(databases.source), _is_mariadb(databases.replication)
+    fitted = {
+        name: fit_replica(table, source_is_mariadb=source, replica_is_mariadb=replication)
+        for name, table in found.tables.items()
+    }
+    return Source(fitted, found.sight)
+
+
+def _is_mariadb(engine: Engine) -> bool:
+    """Whether the server is MariaDB; Oracle's MySQL else. The engine was connected before."""
+    dialect: Any = engine.dialect
+    return bool(dialect.is_mariadb)

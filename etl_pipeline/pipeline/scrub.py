@@ -1,8 +1,8 @@
-"""What of our copies a run looks at again, and what it leaves for the next one to go by.
+"""Choose which parts of our copies a run compares again, and record what it wrote itself.
 
 At its beginning and at its end a run asks either server, in one query each, what it has seen of
-writes. What our own writes do not explain has the table digested anew; besides, the chunks that
-were compared longest ago are, as far as their time goes.
+writes. A table with writes that ours do not explain is digested anew. Besides, the chunks that were
+compared longest ago are compared again, within a time budget.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.load import write_counters
 from etl_pipeline.load.job import LoadResult
 from etl_pipeline.load.write_counters import Counters, OurWrites
-from etl_pipeline.pipeline.control import Control
+from etl_pipeline.pipeline.run_record import Control
 from etl_pipeline.pipeline.summary import Compared
 from etl_pipeline.replicate import update_times
 from etl_pipeline.replicate.scrub_budget import ScrubBudget, ScrubScope

@@ -1,4 +1,4 @@
-"""Refuses to copy one practice over another: the targets and the source, compared before a run."""
+"""Refuse to copy one practice over another: compare the targets with the source before a run."""
 
 from __future__ import annotations
 

@@ -1,14 +1,17 @@
-"""What depends on tables in the warehouse, and what they took: in a few statements for all."""
+"""Read what depends on each table in the warehouse (views, dbt models), and how long runs took."""
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from etl_pipeline.errors import EtlError
 from etl_pipeline.schema.names import postgres_name
 
 # A view depends on a table by way of its rule; views on views are followed.
@@ -94,3 +97,22 @@ def find_models(manifest: Mapping[str, Any], schema: str) -> dict[str, list[str]
         if models:
             found[source.get("identifier") or source["name"]] = models
     return found
+
+
+def read_models(folder: Path, schema: str) -> dict[str, list[str]]:
+    """Models of dbt by the table that they need; none where dbt was never at work in *folder*.
+
+    Raises:
+        EtlError: What dbt wrote there cannot be read.
+    """
+    manifest = folder / "manifest.json"
+    if not manifest.exists():
+        return {}
+    try:
+        return find_models(json.loads(manifest.read_text(encoding="utf-8")), schema)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EtlError(
+            f"dbt's manifest cannot be read ({type(error).__name__})",
+            where=str(manifest),
+            fix=f"remove {manifest}; dbt makes it anew",
+        ) from error

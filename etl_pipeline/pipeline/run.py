@@ -1,30 +1,52 @@
-"""Copies the tables of a plan, side by side, and records what became of them."""
+"""``etl run``: copy the tables of a plan side by side, and record what became of them."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
-from collections.abc import Callable, Generator
-from concurrent.futures import Executor
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import psycopg
+import pymysql
 from sqlalchemy.exc import SQLAlchemyError
 
+from etl_pipeline.config import Settings
+from etl_pipeline.core.any_error import explained
 from etl_pipeline.core.databases import lend_postgres
+from etl_pipeline.core.driver_errors import explain
+from etl_pipeline.core.encryption import warn_of_open
+from etl_pipeline.core.throttle import utc_now
 from etl_pipeline.core.workers import Workers
-from etl_pipeline.errors import DriftError, StoppedError
+from etl_pipeline.errors import (
+    DriftError,
+    EtlError,
+    StoppedError,
+)
 from etl_pipeline.load.drift_log import TableDrift
 from etl_pipeline.load.job import LoadResult
 from etl_pipeline.load.table import load_table
-from etl_pipeline.pipeline.checks import Checks
 from etl_pipeline.pipeline.events import (
     ChunkDone,
+    Listener,
     TableFinished,
     TableStarted,
 )
-from etl_pipeline.pipeline.explain import explained
-from etl_pipeline.pipeline.plan import RefusedTable, RunPlan
+from etl_pipeline.pipeline.origin_check import Origins
+from etl_pipeline.pipeline.replication_server import open_replication
+from etl_pipeline.pipeline.run_plan import RefusedTable, RunPlan
+from etl_pipeline.pipeline.run_record import Control
+from etl_pipeline.pipeline.scrub import Checks, begin_checks, end_checks
+from etl_pipeline.pipeline.selection import (
+    Carried,
+    choose_tables,
+    record_carried,
+)
+from etl_pipeline.pipeline.session import KeepTrace, Session, check_source, open_session
+from etl_pipeline.pipeline.summary import Compared, RunSummary
 from etl_pipeline.pipeline.table_worker import Work, explain_failure, retrying, work_on_tables
 from etl_pipeline.replicate.corrections import describe_corrections
 from etl_pipeline.replicate.recall import recall_table
@@ -32,11 +54,154 @@ from etl_pipeline.replicate.scrub_budget import NO_SCRUB_SCOPE
 from etl_pipeline.replicate.strategy import GRADES, Rules
 from etl_pipeline.replicate.table import ReplicateResult, Replication, replicate_table
 from etl_pipeline.schema.drift import FOLLOW
+from etl_pipeline.state import origin, runs, warehouse
 from etl_pipeline.state.records import TableOutcome
-from etl_pipeline.state.runs import Started
+from etl_pipeline.state.runs import Selection, Started
 from etl_pipeline.transfer.select import RenderedTable
 
 log = logging.getLogger(__name__)
+
+
+def run_once(
+    settings: Settings,
+    tables: Sequence[str],
+    *,
+    full: bool = False,
+    allow_deletes: Sequence[str] = (),
+    importance: Sequence[str] = (),
+    only: str | None = None,
+    outside_window: bool = False,
+    accept_drift: bool = False,
+    accept_source: bool = False,
+    adopt: bool = False,
+    listen: Listener,
+    keep_trace: KeepTrace | None = None,
+    now: Callable[[], datetime] = utc_now,
+) -> RunSummary:
+    """Bring *tables* (all that are configured, if empty) and record the run.
+
+    A run that was cut off a short while ago, and was asked for the same, is gone on with: what it
+    has read within the last hour is not read again.
+
+    Args:
+        settings: Of the environment in force.
+        tables: Names.
+        full: Whether both targets of every table are built anew, whatever its strategy.
+        allow_deletes: Tables of which as many rows may go as will.
+        importance: Only tables of one of these; empty for all.
+        only: The hop that is made, ``replicate`` or ``load``; None for both.
+        outside_window: Whether the source may be read outside of its window, too.
+        accept_drift: Whether changes of the source's schema are followed in any case.
+        accept_source: Whether the targets become a copy of this source, whatever they were of.
+        adopt: Whether tables of ``raw`` that are not as we made them are taken over.
+        listen: Told what goes on.
+        keep_trace: Told of each error, for ``--debug``.
+        now: Tells the instant.
+
+    Raises:
+        SourceClosedError: The window is not open.
+        ConfigurationError: The configuration is wrong, or a table is not known.
+        DatabaseError: A server cannot be used, or another run is at work.
+        KeyboardInterrupt: Somebody pressed Ctrl-C; no table is left half-loaded.
+    """
+    started_at, clock = datetime.now(UTC), time.monotonic()
+    with open_session(settings, outside_window=outside_window, now=now) as session:
+        carried = choose_tables(
+            session,
+            tables,
+            full=full,
+            allow_deletes=allow_deletes,
+            importance=importance,
+            by_servers=settings.pipeline.source.digests_by == "servers",
+            accepts=accept_drift,
+            adopts=adopt,
+        )
+        selection = Selection(tuple(tables), full, tuple(importance), only)
+        with Control(session.databases) as control:
+            runs.lock_runs(control.connection)
+            origins = check_source(session, accepts=accept_source)
+            started = runs.start_run(control.connection, selection, session.lines)
+            origin.record_analytics(control.connection, origins.source)
+            log.debug("run %d: %s", started.lease.run_id, session.width)
+            work = Work(session.databases, session.stop, listen, session.throttle, keep_trace)
+            with runs.beating(lambda: control.connection, started.lease.run_id):
+                outcomes, done = _run(session, carried, work, control, started, only, origins)
+            runs.forget_old_runs(control.connection, settings.pipeline.general.history_days)
+    notes = [*origins.notes, *warn_of_open(session.lines), *carried.plan.notes, *done.notes]
+    if started.continues:
+        notes.insert(0, f"run {started.continues} was cut off, and this one went on with it")
+    seconds = time.monotonic() - clock
+    run_id = started.lease.run_id
+    return RunSummary(
+        run_id,
+        settings.environment,
+        started_at,
+        seconds,
+        outcomes,
+        notes,
+        only,
+        session.throttle.ledger.read(),
+        came_and_went=carried.events,
+        continues=started.continues,
+        compared=done.compared,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What came of a run as a whole: *notes* on it, and how old the proofs of the copies are."""
+
+    notes: Sequence[str]
+    compared: Compared
+
+
+def _run(
+    session: Session,
+    carried: Carried,
+    work: Work,
+    control: Control,
+    started: Started,
+    only: str | None,
+    origins: Origins,
+) -> tuple[list[TableOutcome], _Done]:
+    """What became of each table of *carried*, and of the run as a whole.
+
+    Each table is recorded, and so is how the run ended.
+    """
+    run_id = started.lease.run_id
+    outcome = "stopped"
+    outcomes: list[TableOutcome] = []
+    try:
+        record_carried(control.connection, run_id, carried)
+        replication = open_replication(session, started.lease, origins)
+        with (
+            ThreadPoolExecutor(session.width.workers) as threads,
+            ThreadPoolExecutor(session.width.tables) as executor,
+        ):
+            workers = Workers(session.databases, threads, session.width.workers, session.stop)
+            tables = [text.name for text in carried.plan.tables]
+            scrub_seconds = session.settings.pipeline.verify.scrub_seconds
+            checks = begin_checks(session.databases, work.stop, control, tables, scrub_seconds)
+            copying = Copying(workers, replication, started, checks, only)
+            with contextlib.closing(run_tables(carried.plan, work, copying, executor)) as known:
+                for table in known:
+                    warehouse.record_table(control.keep(), run_id, table)
+                    outcomes.append(table)
+            compared = end_checks(session.databases, work.stop, control, checks)
+        outcome = "failed" if any(o.error for o in outcomes) else "succeeded"
+        outcome = "stopped" if session.throttle.is_closed else outcome
+    except EtlError:
+        outcome = "failed"
+        raise
+    except (psycopg.Error, pymysql.err.MySQLError, SQLAlchemyError) as error:
+        # Met between the tables, whose own failures are their outcomes.
+        outcome = "failed"
+        raise explain(error, f"run {run_id}") from error
+    finally:
+        warehouse.record_source_usage(control.keep(), run_id, session.throttle.ledger.read())
+        runs.finish_run(control.keep(), run_id, outcome)
+    compared = compared.of({o.table for o in outcomes if not o.error})
+    return outcomes, _Done(replication.notes, compared)
 
 
 @dataclass(frozen=True, slots=True)
