@@ -1,4 +1,4 @@
-"""From a connection's configuration to what the drivers are given: pure but for TLS files."""
+"""From a connection's configuration to the arguments of its driver; TLS files are read."""
 
 from __future__ import annotations
 

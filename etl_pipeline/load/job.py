@@ -17,8 +17,7 @@ from etl_pipeline.replicate.corrections import Correction
 from etl_pipeline.replicate.job import Report
 from etl_pipeline.replicate.scrub_budget import NO_SCRUB_SCOPE, ScrubScope
 from etl_pipeline.replicate.strategy import Rules
-from etl_pipeline.state.records import ChunkProof, RawDigest
-from etl_pipeline.state.run_lease import Lease
+from etl_pipeline.state.records import ChunkProof, Lease, RawDigest
 from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.select import RenderedTable
 

@@ -28,7 +28,8 @@ from etl_pipeline.replicate.scrub_budget import NO_SCRUB_SCOPE, ScrubScope
 from etl_pipeline.replicate.strategy import Rules
 from etl_pipeline.replicate.table import ReplicateResult
 from etl_pipeline.schema.names import quote_postgres
-from etl_pipeline.state.run_lease import Lease, check_warehouse
+from etl_pipeline.state.records import Lease
+from etl_pipeline.state.run_lease import check_warehouse
 from etl_pipeline.transfer.select import RenderedTable
 
 _UNLIKE = "the table there is not the one that was loaded, or its columns mean something else"

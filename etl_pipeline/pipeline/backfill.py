@@ -19,8 +19,7 @@ from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.pipeline.table_worker import Work, announce
 from etl_pipeline.pipeline.verify import open_comparison
 from etl_pipeline.state import runs
-from etl_pipeline.state.records import TableOutcome
-from etl_pipeline.state.run_lease import Lease
+from etl_pipeline.state.records import Lease, TableOutcome
 from etl_pipeline.transfer.select import RenderedTable
 from etl_pipeline.verify.backfill import backfill_table
 from etl_pipeline.verify.compare import Scope

@@ -26,8 +26,9 @@ from etl_pipeline.pipeline.run_plan import RefusedTable, RunPlan
 from etl_pipeline.pipeline.selection import choose_tables
 from etl_pipeline.pipeline.session import Session, check_source, open_session
 from etl_pipeline.replicate.evolve import ReplicaDrift, find_left_out, find_replica_drift
+from etl_pipeline.replicate.identity import design_replica
 from etl_pipeline.replicate.ownership import refuse_foreign
-from etl_pipeline.replicate.strategy import KnownReplica, Pass, PassChoice, Rules, choose_pass
+from etl_pipeline.replicate.strategy import Pass, PassChoice, Rules, choose_pass
 from etl_pipeline.replicate.unsupported import describe_left_out
 from etl_pipeline.schema.catalog import Index
 from etl_pipeline.schema.ddl import (
@@ -36,14 +37,13 @@ from etl_pipeline.schema.ddl import (
     add_raw_key,
     comment_raw,
     create_raw,
-    create_replica,
     swap_replica,
 )
 from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
 from etl_pipeline.schema.drift_decision import DriftEvent, refuse_frozen
 from etl_pipeline.schema.names import incoming_name, quote_postgres
 from etl_pipeline.state import replicas
-from etl_pipeline.state.run_lease import Lease
+from etl_pipeline.state.records import KnownReplica, Lease
 from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.select import RenderedTable, select_chunk
 
@@ -175,9 +175,8 @@ def preview_table(
     text: RenderedTable, rules: Rules, targets: _Targets, now: datetime
 ) -> TablePreview:
     """What a run would do with one table: pure."""
-    ddl = create_replica(text.table, name=incoming_name(text.name), collations=targets.collations)
-    identity = replicas.identify(text, ddl, targets.versions)
-    choice = choose_pass(rules, targets.known.get(text.name), identity, _NOBODY, now)
+    design = design_replica(text, targets.versions, targets.collations)
+    choice = choose_pass(rules, targets.known.get(text.name), design.identity, _NOBODY, now)
     if choice.what is Pass.BUILD and not rules.rebuilds and _alters_replica(text, targets):
         choice = PassChoice(Pass.FULL)
     events = _find_events(text, targets)
@@ -193,7 +192,7 @@ def preview_table(
         text.table.data_bytes,
         targets.warehouse.seconds.get((text.name, rules.strategy)),
         select_chunk(text, _WHOLE),
-        tuple(_list_ddl(text, ddl, choice, rules, targets)) if is_plan else (),
+        tuple(_list_ddl(text, design.ddl, choice, rules, targets)) if is_plan else (),
         (*targets.warehouse.views_of(text.name), *targets.models.get(text.name, ())),
         events,
         refusal.what if refusal else None,
@@ -362,13 +361,12 @@ def _read_known(connection: Any, plan: RunPlan) -> dict[str, KnownReplica]:
     known: dict[str, KnownReplica] = {}
     for text in plan.tables:
         try:
-            remembered = replicas.read_replica(connection, text.name)
+            found = replicas.read_known(connection, text.name)
         except pymysql.err.MySQLError as error:
             # No run was there yet, or one of an older program: a run makes these tables.
             if error.args[0] in (ER.NO_SUCH_TABLE, ER.BAD_FIELD_ERROR):
                 return {}
             raise
-        actual = replicas.read_actual(connection, text.name) if remembered else None
-        if remembered and actual:
-            known[text.name] = KnownReplica(remembered, actual)
+        if found:
+            known[text.name] = found
     return known

@@ -19,8 +19,9 @@ from etl_pipeline.replicate.ownership import drop_ours
 from etl_pipeline.replicate.table import Replication
 from etl_pipeline.schema.names import is_ours
 from etl_pipeline.state import origin, replicas
+from etl_pipeline.state.records import Lease
 from etl_pipeline.state.replica_tables import open_replicas
-from etl_pipeline.state.run_lease import Lease, take_replicas
+from etl_pipeline.state.run_lease import take_replicas
 from etl_pipeline.state.run_sessions import end_left_sessions, mark_sessions
 
 

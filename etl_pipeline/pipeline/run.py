@@ -49,10 +49,9 @@ from etl_pipeline.pipeline.session import KeepTrace, Session, check_source, open
 from etl_pipeline.pipeline.summary import Compared, RunSummary
 from etl_pipeline.pipeline.table_worker import Work, explain_failure, retrying, work_on_tables
 from etl_pipeline.replicate.corrections import describe_corrections
-from etl_pipeline.replicate.recall import recall_table
 from etl_pipeline.replicate.scrub_budget import NO_SCRUB_SCOPE
 from etl_pipeline.replicate.strategy import GRADES, Rules
-from etl_pipeline.replicate.table import ReplicateResult, Replication, replicate_table
+from etl_pipeline.replicate.table import ReplicateResult, Replication, recall_table, replicate_table
 from etl_pipeline.schema.drift import FOLLOW
 from etl_pipeline.state import origin, runs, warehouse
 from etl_pipeline.state.records import TableOutcome

@@ -21,8 +21,7 @@ from etl_pipeline.pipeline.summary import VerifySummary
 from etl_pipeline.pipeline.table_worker import Work, explain_failure, retrying, work_on_tables
 from etl_pipeline.schema.drift import FOLLOW
 from etl_pipeline.state import runs
-from etl_pipeline.state.records import TableOutcome
-from etl_pipeline.state.run_lease import Lease
+from etl_pipeline.state.records import Lease, TableOutcome
 from etl_pipeline.transfer.select import RenderedTable
 from etl_pipeline.verify.compare import Comparison, Scope
 from etl_pipeline.verify.findings import Findings, verify_table

@@ -25,14 +25,12 @@ from etl_pipeline.replicate.extract import (
 )
 from etl_pipeline.replicate.job import ChunkResult, WriteJob, write_rows
 from etl_pipeline.replicate.ownership import drop_ours, mark_replica, refuse_foreign
-from etl_pipeline.replicate.strategy import KnownReplica
 from etl_pipeline.replicate.unsupported import build_indexes, refuse_column, refuse_unsupported
 from etl_pipeline.schema.ddl import ReplicaDdl, replica_comment, swap_replica
 from etl_pipeline.schema.names import incoming_name, replaced_name
 from etl_pipeline.state import replicas
 from etl_pipeline.state.compared_at import note_compared
-from etl_pipeline.state.records import ChunkProof
-from etl_pipeline.state.replicas import Watermark
+from etl_pipeline.state.records import ChunkProof, KnownReplica, Watermark
 from etl_pipeline.state.segments import cut_segments
 from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.select import delete_chunk

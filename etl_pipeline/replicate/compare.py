@@ -34,11 +34,9 @@ from etl_pipeline.replicate.extract import (
 )
 from etl_pipeline.replicate.job import ChunkResult, RowChanges, WriteJob, write_rows
 from etl_pipeline.replicate.server_digest import ask_digest, servers_agree
-from etl_pipeline.replicate.strategy import KnownReplica
 from etl_pipeline.state import replicas
 from etl_pipeline.state.compared_at import carry_compared, note_compared
-from etl_pipeline.state.records import ChunkProof
-from etl_pipeline.state.replicas import KnownChunk, Remembered, Watermark
+from etl_pipeline.state.records import ChunkProof, KnownChunk, KnownReplica, Remembered, Watermark
 from etl_pipeline.state.run_lease import check_replicas
 from etl_pipeline.state.segments import Segment, cut_segments, find_other, lines_of, renew_segments
 from etl_pipeline.transfer.chunk import Chunk

@@ -15,8 +15,7 @@ from typing import Literal
 from etl_pipeline.replicate.difference import Difference
 from etl_pipeline.replicate.strategy import Rules
 from etl_pipeline.replicate.watermark import Instant, first_stamp
-from etl_pipeline.state.records import ChunkProof
-from etl_pipeline.state.replicas import Watermark
+from etl_pipeline.state.records import ChunkProof, Watermark
 from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.select import RenderedTable
 

@@ -23,6 +23,7 @@ from pymysql import err
 
 from etl_pipeline.core.workers import Worker
 from etl_pipeline.replicate.build import settle_swap
+from etl_pipeline.replicate.identity import define_replica, write_ddl
 from etl_pipeline.replicate.job import WriteJob
 from etl_pipeline.replicate.ownership import drop_ours
 from etl_pipeline.replicate.unsupported import (
@@ -34,10 +35,10 @@ from etl_pipeline.replicate.unsupported import (
 )
 from etl_pipeline.schema.alter_replica import ReplicaSteps, alter_replica
 from etl_pipeline.schema.catalog import Column, Index, Table
-from etl_pipeline.schema.ddl import create_replica
 from etl_pipeline.schema.drift import ChangeKind, DriftPolicy, SchemaChange, find_changes
-from etl_pipeline.schema.names import incoming_name, quote_mysql, rehearsed_name
+from etl_pipeline.schema.names import quote_mysql, rehearsed_name
 from etl_pipeline.state import replicas
+from etl_pipeline.state.records import Identity, Remembered
 from etl_pipeline.state.replica_schema import (
     forget_begun,
     forget_other_schemas,
@@ -47,7 +48,6 @@ from etl_pipeline.state.replica_schema import (
     read_schema,
     write_begun,
 )
-from etl_pipeline.state.replicas import Identity, Remembered
 from etl_pipeline.state.run_lease import check_replicas
 
 # Rows do not fit what the column becomes: NULL, a duplicate key, out of range, cut, invalid, of a
@@ -80,10 +80,10 @@ def find_replica_drift(
         return None
     begun = read_begun(connection, source.name, definition)
     definition = begun.definition if begun else definition
-    if definition == _define(source, collations):
+    if definition == define_replica(source, collations):
         return None
     loaded = read_schema(connection, source.name, definition)
-    if loaded is None or _define(loaded, collations) != definition:
+    if loaded is None or define_replica(loaded, collations) != definition:
         return None  # made by another version of this program, or for another server
     changes = find_changes(loaded, source, policy)
     steps = alter_replica(changes, source, name=source.name, collations=collations)
@@ -98,12 +98,6 @@ def find_left_out(connection: Any, table: str) -> tuple[Index, ...]:
         return ()
     held = read_indexes(connection, table)
     return tuple(index for index in loaded.indexes if index.name not in held)
-
-
-def _define(table: Table, collations: Collection[str]) -> bytes:
-    return replicas.define(
-        create_replica(table, name=incoming_name(table.name), collations=collations)
-    )
 
 
 def evolve_replica(job: WriteJob, policy: DriftPolicy, collations: Collection[str]) -> None:
@@ -148,8 +142,7 @@ def _evolve(
             connection.commit()
             return
         refuse_unsupported(source, error)
-        ddl = create_replica(source, name=incoming_name(source.name), collations=collations)
-        refuse_column(connection, job.text, ddl, error)
+        refuse_column(connection, job.text, write_ddl(source, collations), error)
         raise
     statements = steps_at(source.name).statements
     job.notes.extend(describe_left_out(source.name, *each) for each in refused.items())

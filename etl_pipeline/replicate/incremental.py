@@ -26,11 +26,10 @@ from etl_pipeline.replicate.difference import Difference, find_difference
 from etl_pipeline.replicate.extract import end_read, extract_rows, read_columns, refuse_altered
 from etl_pipeline.replicate.job import ChunkResult, RowChanges, WriteJob
 from etl_pipeline.replicate.pages import read_pages
-from etl_pipeline.replicate.strategy import KnownReplica
 from etl_pipeline.replicate.watermark import Instant, first_stamp, next_watermark
 from etl_pipeline.state import replicas
 from etl_pipeline.state.compared_at import carry_compared
-from etl_pipeline.state.replicas import KnownChunk, Watermark
+from etl_pipeline.state.records import KnownChunk, KnownReplica, Watermark
 from etl_pipeline.transfer.reader import read_text
 from etl_pipeline.transfer.select import (
     RenderedTable,

@@ -10,9 +10,7 @@ from etl_pipeline.core.workers import Workers
 from etl_pipeline.errors import TransferError
 from etl_pipeline.replicate.corrections import Correction
 from etl_pipeline.replicate.strategy import Rules
-from etl_pipeline.state.records import Altered, ChunkProof
-from etl_pipeline.state.replicas import Identity
-from etl_pipeline.state.run_lease import Lease
+from etl_pipeline.state.records import Altered, ChunkProof, Identity, Lease
 from etl_pipeline.transfer.load_data import insert_rows, load_data
 from etl_pipeline.transfer.select import RenderedTable
 from etl_pipeline.transfer.spool import Spool

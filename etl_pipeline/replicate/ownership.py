@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from etl_pipeline.errors import SchemaError
-from etl_pipeline.replicate.strategy import KnownReplica
 from etl_pipeline.schema.ddl import REPLICA_MARK
 from etl_pipeline.schema.names import quote_mysql, quote_mysql_text
 from etl_pipeline.state import replicas
+from etl_pipeline.state.records import KnownReplica
 
 
 def refuse_foreign(connection: Any, table: str, known: KnownReplica | None) -> None:

@@ -10,9 +10,8 @@ from etl_pipeline.replicate.corrections import Correction
 from etl_pipeline.replicate.extract import end_read
 from etl_pipeline.replicate.job import WriteJob
 from etl_pipeline.replicate.scrub_budget import ScrubScope
-from etl_pipeline.replicate.strategy import KnownReplica
 from etl_pipeline.state.compared_at import note_compared
-from etl_pipeline.state.records import ChunkProof
+from etl_pipeline.state.records import ChunkProof, KnownReplica
 from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.reader import read_text
 from etl_pipeline.transfer.select import select_chunk

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from etl_pipeline.state.replicas import ActualReplica, Identity, Remembered
-from etl_pipeline.state.run_lease import Lease
+from etl_pipeline.state.records import Identity, KnownReplica, Lease
 
 
 class Pass(StrEnum):
@@ -53,19 +52,6 @@ class Rules:
     def rebuilds(self) -> bool:
         """Whether both targets are made anew in each run."""
         return self.strategy == "full_table"
-
-
-@dataclass(frozen=True, slots=True)
-class KnownReplica:
-    """A replica: what is remembered of it, and what stands there."""
-
-    remembered: Remembered
-    actual: ActualReplica
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the replica has as many rows as it was given."""
-        return self.actual.rows == self.remembered.rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,25 +13,25 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from etl_pipeline.core.workers import Worker, Workers
+from etl_pipeline.errors import SchemaError
 from etl_pipeline.replicate.build import build_replica, settle_swap
 from etl_pipeline.replicate.compare import CannotCompareError, compare_replica
 from etl_pipeline.replicate.corrections import Correction
 from etl_pipeline.replicate.evolve import evolve_replica
 from etl_pipeline.replicate.extract import end_read
+from etl_pipeline.replicate.identity import design_replica
 from etl_pipeline.replicate.incremental import TooManyError, follow_watermark
 from etl_pipeline.replicate.job import ChunkResult, Report, RowChanges, WriteJob
 from etl_pipeline.replicate.scrub import find_edited
 from etl_pipeline.replicate.scrub_budget import NO_SCRUB_SCOPE, ScrubScope
-from etl_pipeline.replicate.strategy import KnownReplica, Pass, PassChoice, Rules, choose_pass
+from etl_pipeline.replicate.source_clock import ask_instant
+from etl_pipeline.replicate.strategy import Pass, PassChoice, Rules, choose_pass
 from etl_pipeline.replicate.update_times import read_now
-from etl_pipeline.replicate.watermark import Instant, ask_instant, find_doubt, next_watermark
-from etl_pipeline.schema.ddl import ReplicaDdl, create_replica
+from etl_pipeline.replicate.watermark import Instant, find_doubt, next_watermark
+from etl_pipeline.schema.ddl import ReplicaDdl
 from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
-from etl_pipeline.schema.names import incoming_name
 from etl_pipeline.state import replicas
-from etl_pipeline.state.records import Altered, ChunkProof
-from etl_pipeline.state.replicas import Watermark
-from etl_pipeline.state.run_lease import Lease
+from etl_pipeline.state.records import UNKNOWN, Altered, ChunkProof, KnownReplica, Lease, Watermark
 from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.select import RenderedTable
 
@@ -137,13 +137,11 @@ def replicate_table(
         pymysql.err.MySQLError: A server refused or was lost.
     """
     began_at = datetime.now(UTC)
-    ddl = create_replica(
-        text.table, name=incoming_name(text.name), collations=replication.collations
-    )
-    identity = replicas.identify(text, ddl, replication.versions)
+    design = design_replica(text, replication.versions, replication.collations)
+    ddl, identity = design.ddl, design.identity
     job = WriteJob(text, workers, replication.takes_infile, identity, lease, rules, report)
     evolve_replica(job, drift, replication.collations)
-    known = workers.call(functools.partial(_look, text))
+    known = workers.call(functools.partial(_settle, text))
     edited = find_edited(job, known, look) if known else frozenset[Chunk]()
     choice = choose_pass(rules, known, identity, lease, began_at, is_edited=bool(edited))
     instant = workers.call(functools.partial(_ask_instant, text, rules))
@@ -170,13 +168,52 @@ def replicate_table(
     return _sum_up(done, written)
 
 
-def _look(text: RenderedTable, worker: Worker) -> KnownReplica | None:
-    """The replica; None where there is none, or nothing is remembered of it."""
+def recall_table(
+    text: RenderedTable, workers: Workers, replication: Replication
+) -> ReplicateResult:
+    """Return what earlier runs brought to replication; the source is not asked.
+
+    Raises:
+        SchemaError: Nothing is recorded of the replica, or not of all of it, or it is not what it
+            would have to be.
+    """
+    design = design_replica(text, replication.versions, replication.collations)
+    known = workers.call(functools.partial(_read_known, text))
+    if known is None:
+        raise _refuse(text, "no run has brought the table to replication yet")
+    remembered = known.remembered
+    if known.actual.definition != remembered.stands_as:
+        raise _refuse(text, "its copy in replication was altered by somebody else")
+    if design.identity != remembered.identity:
+        raise _refuse(text, "its copy in replication is of another form than the source's table")
+    if any(proof.text_digest == UNKNOWN for proof in remembered.proofs):
+        raise _refuse(text, "the run that brings it to replication did not come to its end")
+    instants = [proof.read_at for proof in remembered.proofs]
+    return ReplicateResult(
+        Pass.FULL,
+        remembered.proofs,
+        min(instants),
+        max(instants),
+        remembered.proven_at,
+        remembered.watermark,
+    )
+
+
+def _refuse(text: RenderedTable, what: str) -> SchemaError:
+    return SchemaError(what, where=text.name, fix=f"etl run {text.name}")
+
+
+def _settle(text: RenderedTable, worker: Worker) -> KnownReplica | None:
+    """Finish a swap that a kill interrupted; return the replica as ``_read_known`` does."""
     settle_swap(worker.replication, text.name)
-    remembered = replicas.read_replica(worker.replication, text.name)
-    actual = replicas.read_actual(worker.replication, text.name) if remembered else None
+    return _read_known(text, worker)
+
+
+def _read_known(text: RenderedTable, worker: Worker) -> KnownReplica | None:
+    """Return the replica; None where there is none, or nothing is recorded of it."""
+    known = replicas.read_known(worker.replication, text.name)
     end_read(worker.replication)
-    return KnownReplica(remembered, actual) if remembered and actual else None
+    return known
 
 
 def _ask_instant(text: RenderedTable, rules: Rules, worker: Worker) -> Instant | None:
@@ -201,7 +238,7 @@ def _make_pass(
                 return choice, follow_watermark(job, known, committed, instant)
         except TooManyError as error:
             doubt = str(error) or "so many rows are new that it takes less time"
-            known = job.workers.call(functools.partial(_look, job.text))
+            known = job.workers.call(functools.partial(_read_known, job.text))
         choice = PassChoice(Pass.FULL, doubt)
     if known and choice.what in (Pass.FULL, Pass.TAIL):
         is_tail = choice.what is Pass.TAIL

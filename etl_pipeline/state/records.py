@@ -1,11 +1,11 @@
-"""Proofs and outcomes: what is known of a table after a hop, as values."""
+"""What is recorded of tables, replicas and runs, as values: pure."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from etl_pipeline.schema.drift_decision import DriftEvent
@@ -89,3 +89,163 @@ class TableOutcome:
     error: str | None = None
     fix: str | None = None
     finished_in: int | None = None
+
+
+UNKNOWN = b"\xff" * 32
+"""Stands for a digest that is not known; no text has it, and nothing is equal to it."""
+
+
+NO_RUN = bytes(16)
+"""Token of a chunk that no run has finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Of what a replica's rows and their digests are true.
+
+    Attributes:
+        definition: Digest of the statements that make the replica.
+        rendering: Digest of what decides how its rows read as text.
+    """
+
+    definition: bytes
+    rendering: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """The highest value of *column* whose rows are committed, as row text."""
+
+    column: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownChunk:
+    """A chunk as it is remembered.
+
+    Attributes:
+        key_digest: Digest of the text of its keys; None where it is not known.
+        run_token: The run that finished it.
+    """
+
+    proof: ChunkProof
+    key_digest: bytes | None
+    run_token: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What is remembered of a replica.
+
+    Attributes:
+        stands_as: Digest of its definition by ``SHOW CREATE TABLE`` when it was remembered.
+        chunks: In order; they tile the table.
+        proven_at: The oldest instant at which the last full pass read the source, UTC; None
+            where there was none.
+    """
+
+    identity: Identity
+    stands_as: bytes
+    chunks: tuple[KnownChunk, ...]
+    proven_at: datetime | None
+    watermark: Watermark | None
+
+    @property
+    def rows(self) -> int:
+        """Rows that the replica held when it was last written."""
+        return sum(known.proof.rows for known in self.chunks)
+
+    @property
+    def proofs(self) -> tuple[ChunkProof, ...]:
+        """Of its chunks, in order."""
+        return tuple(known.proof for known in self.chunks)
+
+    def finished_by(self, lease: Lease) -> dict[Chunk, ChunkProof]:
+        """Proofs of the chunks that *lease*'s run has finished, or just now one before it."""
+        return {
+            k.proof.chunk: k.proof
+            for k in self.chunks
+            if lease.covers(k.run_token, k.proof.read_at)
+        }
+
+    @property
+    def written(self) -> dict[Chunk, ChunkProof]:
+        """Proofs of the chunks that some run has finished, at whatever time."""
+        return {k.proof.chunk: k.proof for k in self.chunks if k.run_token != NO_RUN}
+
+
+@dataclass(frozen=True, slots=True)
+class ActualReplica:
+    """What a replica is now.
+
+    Attributes:
+        definition: Digest of what ``SHOW CREATE TABLE`` says.
+    """
+
+    definition: bytes
+    rows: int
+
+
+RESUME_SECONDS = 3600.0
+"""What a run that was cut off has read is taken over where it is no older, else read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What names a run in both targets.
+
+    Attributes:
+        run_id: Its number in ``etl.run``.
+        token: 16 random bytes: numbers begin anew when the state is lost, these do not.
+        continued: Tokens of the runs that were cut off and that this one goes on with; what they
+            finished is not read again while it is fresh.
+        began_at: When this one began, UTC; None where it goes on with none.
+    """
+
+    run_id: int
+    token: bytes
+    continued: frozenset[bytes] = frozenset()
+    began_at: datetime | None = None
+
+    def covers(self, token: bytes, read_at: datetime) -> bool:
+        """Whether what the run of *token* finished, and read at *read_at*, counts as this run's."""
+        return token == self.token or (token in self.continued and self.is_fresh(read_at))
+
+    def is_fresh(self, read_at: datetime) -> bool:
+        """Whether what was read at *read_at*, UTC, is young enough to be taken over.
+
+        The age is that of the reading, however many runs have taken it over since. An instant
+        after the run's beginning is from another clock, and tells nothing.
+        """
+        if self.began_at is None:
+            return False
+        return timedelta(0) <= self.began_at - read_at <= timedelta(seconds=RESUME_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingAlteration:
+    """An alteration that was begun.
+
+    Attributes:
+        definition: Digest of the definition that the replica has when all is done.
+        statements: In their order.
+        stands_as: Digest of what ``SHOW CREATE TABLE`` says after each of them.
+    """
+
+    definition: bytes
+    statements: tuple[str, ...]
+    stands_as: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownReplica:
+    """A replica: what is remembered of it, and what stands there."""
+
+    remembered: Remembered
+    actual: ActualReplica
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the replica has as many rows as it was given."""
+        return self.actual.rows == self.remembered.rows

@@ -8,26 +8,11 @@ statement: a run that finds it half done goes on from there. Nothing here commit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from etl_pipeline.schema.catalog import Table
 from etl_pipeline.schema.loaded import read_table_json, table_json
-
-
-@dataclass(frozen=True, slots=True)
-class PendingAlteration:
-    """An alteration that was begun.
-
-    Attributes:
-        definition: Digest of the definition that the replica has when all is done.
-        statements: In their order.
-        stands_as: Digest of what ``SHOW CREATE TABLE`` says after each of them.
-    """
-
-    definition: bytes
-    statements: tuple[str, ...]
-    stands_as: tuple[bytes, ...]
+from etl_pipeline.state.records import PendingAlteration
 
 
 def read_definition(connection: Any, table: str) -> bytes | None:

@@ -10,116 +10,35 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from pymysql import err
 from pymysql.constants import ER
 
-from etl_pipeline.schema.ddl import ReplicaDdl
 from etl_pipeline.schema.names import quote_mysql
-from etl_pipeline.state.records import ChunkProof
-from etl_pipeline.state.run_lease import Lease, check_replicas
+from etl_pipeline.state.records import (
+    NO_RUN,
+    UNKNOWN,
+    ActualReplica,
+    ChunkProof,
+    Identity,
+    KnownChunk,
+    KnownReplica,
+    Lease,
+    Remembered,
+    Watermark,
+)
+from etl_pipeline.state.run_lease import check_replicas
 from etl_pipeline.state.segments import Segment, pack, unpack
 from etl_pipeline.transfer.chunk import Chunk, is_tiling
-from etl_pipeline.transfer.select import RenderedTable
-
-UNKNOWN = b"\xff" * 32
-"""Stands for a digest that is not known; no text has it, and nothing is equal to it."""
-
-RENDERING = 2
-"""Version of the row text; raised when the same rows would read otherwise."""
-
-_NOBODY = bytes(16)
-"""Token of a chunk that no run has finished."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Of what a replica's rows and their digests are true.
-
-    Attributes:
-        definition: Digest of the statements that make the replica.
-        rendering: Digest of what decides how its rows read as text.
-    """
-
-    definition: bytes
-    rendering: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Watermark:
-    """The highest value of *column* whose rows are committed, as row text."""
-
-    column: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class KnownChunk:
-    """A chunk as it is remembered.
-
-    Attributes:
-        key_digest: Digest of the text of its keys; None where it is not known.
-        run_token: The run that finished it.
-    """
-
-    proof: ChunkProof
-    key_digest: bytes | None
-    run_token: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """What is remembered of a replica.
-
-    Attributes:
-        stands_as: Digest of its definition by ``SHOW CREATE TABLE`` when it was remembered.
-        chunks: In order; they tile the table.
-        proven_at: The oldest instant at which the last full pass read the source, UTC; None
-            where there was none.
-    """
-
-    identity: Identity
-    stands_as: bytes
-    chunks: tuple[KnownChunk, ...]
-    proven_at: datetime | None
-    watermark: Watermark | None
-
-    @property
-    def rows(self) -> int:
-        """Rows that the replica held when it was last written."""
-        return sum(known.proof.rows for known in self.chunks)
-
-    @property
-    def proofs(self) -> tuple[ChunkProof, ...]:
-        """Of its chunks, in order."""
-        return tuple(known.proof for known in self.chunks)
-
-    def finished_by(self, lease: Lease) -> dict[Chunk, ChunkProof]:
-        """Proofs of the chunks that *lease*'s run has finished, or just now one before it."""
-        return {
-            k.proof.chunk: k.proof
-            for k in self.chunks
-            if lease.covers(k.run_token, k.proof.read_at)
-        }
-
-    @property
-    def written(self) -> dict[Chunk, ChunkProof]:
-        """Proofs of the chunks that some run has finished, at whatever time."""
-        return {k.proof.chunk: k.proof for k in self.chunks if k.run_token != _NOBODY}
-
-
-def identify(text: RenderedTable, ddl: ReplicaDdl, versions: Sequence[str]) -> Identity:
-    """The identity of a replica made by *ddl*, between servers of *versions*."""
-    selects = [f"{carried.select} {carried.mode:d}" for carried in text.columns]
-    return Identity(define(ddl), _digest([str(RENDERING), *versions, *selects]))
-
-
-def define(ddl: ReplicaDdl) -> bytes:
-    """The digest of a replica's definition."""
-    return _digest([ddl.create, *ddl.indexes])
+def read_known(connection: Any, table: str) -> KnownReplica | None:
+    """The replica of *table*, as it is remembered and as it is; None where either is not."""
+    remembered = read_replica(connection, table)
+    actual = read_actual(connection, table) if remembered else None
+    return KnownReplica(remembered, actual) if remembered and actual else None
 
 
 def read_replica(connection: Any, table: str) -> Remembered | None:
@@ -161,18 +80,6 @@ def _known_chunk(row: Sequence[Any]) -> KnownChunk:
     return KnownChunk(proof, keys, token)
 
 
-@dataclass(frozen=True, slots=True)
-class ActualReplica:
-    """What a replica is now.
-
-    Attributes:
-        definition: Digest of what ``SHOW CREATE TABLE`` says.
-    """
-
-    definition: bytes
-    rows: int
-
-
 def read_actual(connection: Any, table: str) -> ActualReplica | None:
     """What the replica of *table* is now; None where there is none."""
     definition = read_definition(connection, table)
@@ -208,7 +115,7 @@ def _show(cursor: Any, table: str) -> str:
 
 def digest_definition(shown: str) -> bytes:
     """The digest of what ``show_definition`` gives."""
-    return _digest([shown])
+    return hashlib.sha256(shown.encode()).digest()
 
 
 def retile(
@@ -234,7 +141,7 @@ def retile(
 
 def _unread(chunk: Chunk, rows: int = 0) -> KnownChunk:
     proof = ChunkProof(chunk, rows, UNKNOWN, datetime.now(UTC), is_text=False)
-    return KnownChunk(proof, None, _NOBODY)
+    return KnownChunk(proof, None, NO_RUN)
 
 
 def void_chunks(
@@ -406,7 +313,3 @@ def _naive(instant: datetime) -> datetime:
 
 def _integer(value: Any) -> int | None:
     return None if value is None else int(value)
-
-
-def _digest(parts: Iterable[str]) -> bytes:
-    return hashlib.sha256("\0".join(parts).encode()).digest()

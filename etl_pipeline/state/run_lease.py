@@ -8,48 +8,12 @@ targets over waits for it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
 
 from etl_pipeline.errors import DatabaseError
-
-RESUME_SECONDS = 3600.0
-"""What a run that was cut off has read is taken over where it is no older, else read again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """What names a run in both targets.
-
-    Attributes:
-        run_id: Its number in ``etl.run``.
-        token: 16 random bytes: numbers begin anew when the state is lost, these do not.
-        continued: Tokens of the runs that were cut off and that this one goes on with; what they
-            finished is not read again while it is fresh.
-        began_at: When this one began, UTC; None where it goes on with none.
-    """
-
-    run_id: int
-    token: bytes
-    continued: frozenset[bytes] = frozenset()
-    began_at: datetime | None = None
-
-    def covers(self, token: bytes, read_at: datetime) -> bool:
-        """Whether what the run of *token* finished, and read at *read_at*, counts as this run's."""
-        return token == self.token or (token in self.continued and self.is_fresh(read_at))
-
-    def is_fresh(self, read_at: datetime) -> bool:
-        """Whether what was read at *read_at*, UTC, is young enough to be taken over.
-
-        The age is that of the reading, however many runs have taken it over since. An instant
-        after the run's beginning is from another clock, and tells nothing.
-        """
-        if self.began_at is None:
-            return False
-        return timedelta(0) <= self.began_at - read_at <= timedelta(seconds=RESUME_SECONDS)
+from etl_pipeline.state.records import Lease
 
 
 def take_replicas(connection: Any, lease: Lease) -> None:

@@ -24,8 +24,7 @@ from psycopg.rows import dict_row
 from etl_pipeline import __version__
 from etl_pipeline.core.encryption import ConnectionSecurity
 from etl_pipeline.errors import DatabaseError
-from etl_pipeline.state.records import TableOutcome
-from etl_pipeline.state.run_lease import RESUME_SECONDS, Lease
+from etl_pipeline.state.records import RESUME_SECONDS, Lease, TableOutcome
 from etl_pipeline.state.run_sessions import end_holders, end_left_loaders
 
 _LOCK = 7_305_438_871_402_195  # an arbitrary number that is ours

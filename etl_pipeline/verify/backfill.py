@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from etl_pipeline.errors import SchemaError, TransferError
 from etl_pipeline.replicate.delete_guard import guard_deletes
 from etl_pipeline.replicate.extract import extract_rows
-from etl_pipeline.state.run_lease import Lease
+from etl_pipeline.state.records import Lease
 from etl_pipeline.transfer.reader import read_text
 from etl_pipeline.transfer.spool import Spool
 from etl_pipeline.verify.comparable import refuse_drifted

@@ -13,8 +13,7 @@ from pymysql.constants import ER
 
 from etl_pipeline.errors import DatabaseError
 from etl_pipeline.state import warehouse
-from etl_pipeline.state.records import RawDigest
-from etl_pipeline.state.replicas import Watermark
+from etl_pipeline.state.records import RawDigest, Watermark
 from etl_pipeline.transfer.chunk import Chunk
 
 

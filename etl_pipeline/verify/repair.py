@@ -21,8 +21,8 @@ from etl_pipeline.replicate.extract import extract_rows
 from etl_pipeline.schema.names import quote_postgres, quote_temporary
 from etl_pipeline.state import replicas, warehouse
 from etl_pipeline.state.compared_at import note_compared
-from etl_pipeline.state.records import ChunkProof
-from etl_pipeline.state.run_lease import Lease, check_warehouse
+from etl_pipeline.state.records import ChunkProof, Lease
+from etl_pipeline.state.run_lease import check_warehouse
 from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.select import select_rows, where_keys
 from etl_pipeline.transfer.spool import Spool, for_copy

@@ -18,8 +18,8 @@ from etl_pipeline.replicate.extract import extract_chunk
 from etl_pipeline.schema.ddl import create_incoming
 from etl_pipeline.schema.names import quote_temporary
 from etl_pipeline.state import replicas, warehouse
-from etl_pipeline.state.records import ChunkProof
-from etl_pipeline.state.run_lease import Lease, check_warehouse
+from etl_pipeline.state.records import ChunkProof, Lease
+from etl_pipeline.state.run_lease import check_warehouse
 from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.copy import copy_text
 from etl_pipeline.transfer.load_data import insert_rows

@@ -137,7 +137,7 @@ def _befall(bench: Bench, table: str, event: str, monkeypatch: pytest.MonkeyPatc
         )
     elif event == "rendering":
         monkeypatch.setattr(
-            "etl_pipeline.state.replicas.RENDERING", id(object())
+            "etl_pipeline.replicate.identity.RENDERING", id(object())
         )  # another version of the program
 
 
