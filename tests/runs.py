@@ -10,8 +10,8 @@ import pytest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.pipeline.verify import verify_once
-from etl_pipeline.verify import findings
-from etl_pipeline.verify.compare import Scope
+from etl_pipeline.verify import table as verify_table
+from etl_pipeline.verify.job import Scope
 from tests.conftest import Lab
 from tests.rows import make_table
 
@@ -91,7 +91,7 @@ def run(lab: Lab) -> Callable[..., RunSummary]:
 @pytest.fixture
 def verify(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Callable[..., VerifySummary]:
     """Compare the test's databases."""
-    monkeypatch.setattr(findings, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(verify_table, "PAUSE_SECONDS", 0.01)
 
     def verify_(names: Sequence[str] = (), *, tables: Any = None, **scope: Any) -> VerifySummary:
         settings = lab.settings_with(tables=tables)

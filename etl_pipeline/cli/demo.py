@@ -102,7 +102,7 @@ def _show(
     from etl_pipeline.pipeline.run import run_once
     from etl_pipeline.pipeline.verify import verify_once
     from etl_pipeline.transform.session import has_dbt
-    from etl_pipeline.verify.compare import Scope
+    from etl_pipeline.verify.job import Scope
 
     stop_on_sigterm()
     style = progress_style(None, quiet=False)

@@ -88,7 +88,7 @@ def verify(
         from etl_pipeline.cli.shell import show_trace
         from etl_pipeline.config import get_settings
         from etl_pipeline.pipeline.verify import verify_once
-        from etl_pipeline.verify.compare import Scope
+        from etl_pipeline.verify.job import Scope
 
         stop_on_signals(only_reads=not repair)
         scope = Scope(

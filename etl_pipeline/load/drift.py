@@ -60,14 +60,14 @@ class RawDrift:
         )
 
     @property
-    def is_believed(self) -> bool:
+    def digests_are_valid(self) -> bool:
         """Whether the recorded digests are of this table, and of what its text means now."""
         return self.before is not None and self.before.meaning == self.meaning
 
     @property
-    def is_void(self) -> bool:
+    def needs_full_compare(self) -> bool:
         """Whether every row is compared."""
-        return not self.is_believed or self.adoption is not None
+        return not self.digests_are_valid or self.adoption is not None
 
 
 def find_raw_drift(

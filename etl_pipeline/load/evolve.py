@@ -70,9 +70,9 @@ class EvolvingRaw:
         return self.drift is None or self.drift.is_swap
 
     @property
-    def is_void(self) -> bool:
+    def needs_full_compare(self) -> bool:
         """Whether every row is compared."""
-        return self.drift is not None and self.drift.is_void
+        return self.drift is not None and self.drift.needs_full_compare
 
     @property
     def is_evolving(self) -> bool:
@@ -84,7 +84,7 @@ class EvolvingRaw:
         """Whether digests are recorded of another table or meaning, and no change says why."""
         before = self.drift.before if self.drift else None
         is_known = before is not None and before.meaning is not None
-        return is_known and self.is_void and not self.is_evolving
+        return is_known and self.needs_full_compare and not self.is_evolving
 
     @property
     def has_marks(self) -> bool:
@@ -146,7 +146,7 @@ class EvolvingRaw:
         """Fill the views that were put back, and remember what the table was loaded with."""
         if self.drift and self.drift.is_swap:
             self._take_place()
-        if self.is_void and not self.is_new:
+        if self.needs_full_compare and not self.is_new:
             self.analytics.execute(f"ANALYZE {self._target}".encode())
         if self._dependents:
             self._dependents.fill(self.analytics)
@@ -158,7 +158,7 @@ class EvolvingRaw:
 
     def _find_meaning(self) -> str | None:
         """Of what the digests are true that are recorded now."""
-        if self.drift and self.drift.is_believed and not self.drift.changes:
+        if self.drift and self.drift.digests_are_valid and not self.drift.changes:
             return self.drift.meaning
         actual = read_actual_table(self.analytics, self.schema, self.text.name)
         return digest_meaning(self.text, actual) if actual else None

@@ -14,12 +14,12 @@ import psycopg
 
 from etl_pipeline.core.workers import Workers
 from etl_pipeline.errors import TransferError
+from etl_pipeline.load.blocking_objects import explain_blocked_load
 from etl_pipeline.load.create import create_table
 from etl_pipeline.load.drift_log import TableDrift
 from etl_pipeline.load.evolve import evolve_raw
 from etl_pipeline.load.job import LoadJob, LoadResult
 from etl_pipeline.load.merge import EditedError, StaleChunks, find_stale, merge_table
-from etl_pipeline.load.obstacles import name_obstacle
 from etl_pipeline.load.scrub import find_edited
 from etl_pipeline.load.sql import PINNED_SETTINGS
 from etl_pipeline.load.write_counters import hand_in
@@ -79,7 +79,7 @@ def load_table(
             text, schema, replicated, workers, analytics, rules, lease, report, drift, look
         )
     except (psycopg.Error, TransferError) as error:
-        named = name_obstacle(error, analytics, schema, text.name)
+        named = explain_blocked_load(error, analytics, schema, text.name)
         if named is None:
             raise
         raise named from error
@@ -121,10 +121,10 @@ def _bring(job: LoadJob, schema: str, replicated: ReplicateResult) -> LoadResult
     if job.raw.is_new:
         job.raw.alter()
         return replace(create_table(job, schema, replicated.proofs), is_seen_whole=True)
-    if not job.raw.is_void:
+    if not job.raw.needs_full_compare:
         job.raw.alter()
     rows = _count_rows(job)
-    is_whole = job.rules.rebuilds or job.raw.is_void
+    is_whole = job.rules.rebuilds or job.raw.needs_full_compare
     everything = StaleChunks(replicated.proofs, {}, {})
     stale = everything if is_whole else find_stale(job, replicated, rows)
     whole = {proof.chunk.ordinal for proof in stale.whole}

@@ -17,12 +17,12 @@ from etl_pipeline.pipeline.selection import choose_tables, refuse_absent
 from etl_pipeline.pipeline.session import KeepTrace, check_source, open_session
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.pipeline.table_worker import Work, announce
-from etl_pipeline.pipeline.verify import open_comparison
+from etl_pipeline.pipeline.verify import open_job
 from etl_pipeline.state import runs
 from etl_pipeline.state.records import Lease, TableOutcome
 from etl_pipeline.transfer.select import RenderedTable
 from etl_pipeline.verify.backfill import backfill_table
-from etl_pipeline.verify.compare import Scope
+from etl_pipeline.verify.job import Scope
 from etl_pipeline.verify.key_range import RowRange, find_range
 
 BACKFILL = "backfill"
@@ -103,12 +103,12 @@ def _backfill(
     outcome = TableOutcome(text.name, BACKFILL)
     work.listen(TableStarted(text.name, text.table.rows_estimate))
     with attempted(outcome, work):
-        with open_comparison(text, plan, work, Scope(repair=True)) as job:
+        with open_job(text, plan, work, Scope(repair=True)) as job:
             done = backfill_table(job, lease, wanted)
         outcome.rows = outcome.rows_read = done.rows
         outcome.text_bytes = done.text_bytes
-        outcome.inserted, outcome.updated = done.change.inserted, done.change.updated
-        outcome.deleted = done.change.deleted
+        outcome.inserted, outcome.updated = done.raw_counts.inserted, done.raw_counts.updated
+        outcome.deleted = done.raw_counts.deleted
         outcome.notes.append(
             f"{text.name}: {wanted.column} {wanted}; {done.replica_rows:,} rows of replication "
             "were written anew"

@@ -13,8 +13,8 @@ from etl_pipeline.schema.drift_decision import DriftEvent
 from etl_pipeline.state.records import TableOutcome
 
 if TYPE_CHECKING:  # a run needs nothing of what compares, and starts sooner without it
-    from etl_pipeline.verify.compare import Scope
-    from etl_pipeline.verify.verdict import Verdict
+    from etl_pipeline.verify.job import Scope
+    from etl_pipeline.verify.result import VerifyResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +122,14 @@ class VerifySummary:
     started_at: datetime
     seconds: float
     scope: Scope
-    verdicts: Sequence[Verdict]
+    results: Sequence[VerifyResult]
 
     @property
-    def different(self) -> list[Verdict]:
+    def different(self) -> list[VerifyResult]:
         """Tables that differ or could not be compared, by name."""
-        return sorted((v for v in self.verdicts if not v.is_equal), key=lambda v: v.table)
+        return sorted((v for v in self.results if not v.is_equal), key=lambda v: v.table)
 
     @property
     def is_success(self) -> bool:
         """Whether every table is as it was loaded, now that what was to be repaired is."""
-        return all(verdict.is_equal or verdict.is_repaired for verdict in self.verdicts)
+        return all(result.is_equal or result.is_repaired for result in self.results)

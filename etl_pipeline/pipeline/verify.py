@@ -23,11 +23,11 @@ from etl_pipeline.schema.drift import FOLLOW
 from etl_pipeline.state import runs
 from etl_pipeline.state.records import Lease, TableOutcome
 from etl_pipeline.transfer.select import RenderedTable
-from etl_pipeline.verify.compare import Comparison, Scope
-from etl_pipeline.verify.findings import Findings, verify_table
+from etl_pipeline.verify.job import Scope, VerifyJob
 from etl_pipeline.verify.repair import RepairCounts, repair_table
 from etl_pipeline.verify.repair_keyless import repair_keyless
-from etl_pipeline.verify.verdict import Verdict, count_words
+from etl_pipeline.verify.result import VerifyResult, count_words
+from etl_pipeline.verify.table import TableFindings, verify_table
 
 REPAIR = "repair"
 """What the history says of a table instead of a strategy."""
@@ -64,8 +64,8 @@ def verify_once(
         if control:
             _repair(session, plan, work, control, scope, findings, tables)
     seconds = time.monotonic() - started
-    verdicts = [one.verdict for one in findings]
-    return VerifySummary(settings.environment, started_at, seconds, scope, verdicts)
+    results = [one.result for one in findings]
+    return VerifySummary(settings.environment, started_at, seconds, scope, results)
 
 
 def _repair(
@@ -74,13 +74,13 @@ def _repair(
     work: Work,
     control: Control,
     scope: Scope,
-    findings: Sequence[Findings],
+    findings: Sequence[TableFindings],
     tables: Sequence[str],
 ) -> None:
     """Mend what was found, table by table; each is recorded, and so is how the repair ended."""
     for one in findings:
-        if one.verdict.discrepancies:
-            one.verdict.unrepaired = one.cannot_repair
+        if one.result.discrepancies:
+            one.result.unrepaired = one.cannot_repair
     mendable = [one for one in findings if one.wrong or one.whole]
     if not mendable:
         return
@@ -90,29 +90,29 @@ def _repair(
 
 
 def _repair_table(
-    plan: RunPlan, work: Work, scope: Scope, lease: Lease, found: Findings
+    plan: RunPlan, work: Work, scope: Scope, lease: Lease, found: TableFindings
 ) -> TableOutcome:
-    verdict = found.verdict
-    outcome = TableOutcome(verdict.table, REPAIR, rows=verdict.rows)
-    text = next(text for text in plan.tables if text.name == verdict.table)
+    result = found.result
+    outcome = TableOutcome(result.table, REPAIR, rows=result.rows)
+    text = next(text for text in plan.tables if text.name == result.table)
     with attempted(outcome, work):
-        with open_comparison(text, plan, work, scope) as job:
+        with open_job(text, plan, work, scope) as job:
             if found.whole:
-                verdict.repaired, change = repair_keyless(job, lease, *found.whole)
+                result.repaired, change = repair_keyless(job, lease, *found.whole)
             else:
-                verdict.repaired, change = repair_table(job, lease, found.wrong)
+                result.repaired, change = repair_table(job, lease, found.wrong)
         # What somebody asked to see is not recorded for others.
         names_keys = text.has_plain_key or not scope.show_values
         is_whole = found.whole is not None
-        _fill_in(outcome, verdict, change, names_keys=names_keys, is_whole=is_whole)
+        _fill_in(outcome, result, change, names_keys=names_keys, is_whole=is_whole)
     if outcome.error:
-        verdict.error, verdict.fix = outcome.error, outcome.fix
+        result.error, result.fix = outcome.error, outcome.fix
     return outcome
 
 
 def _fill_in(
     outcome: TableOutcome,
-    verdict: Verdict,
+    result: VerifyResult,
     change: RepairCounts,
     *,
     names_keys: bool,
@@ -120,9 +120,9 @@ def _fill_in(
 ) -> None:
     outcome.inserted, outcome.updated = change.inserted, change.updated
     outcome.deleted = change.deleted
-    outcome.rows_read = sum(sum(one.rows.values()) for one in verdict.repaired)
-    for one in verdict.repaired:
-        keys = [key for d in verdict.discrepancies if d.place == one.place for key in d.keys]
+    outcome.rows_read = sum(sum(one.rows.values()) for one in result.repaired)
+    for one in result.repaired:
+        keys = [key for d in result.discrepancies if d.place == one.place for key in d.keys]
         more = " and others" if sum(one.rows.values()) > len(keys) else ""
         named = f"; keys {', '.join(keys)}{more}" if names_keys else ""
         if is_whole:
@@ -134,24 +134,24 @@ def _fill_in(
 
 def verify_tables(
     plan: RunPlan, work: Work, executor: Executor, scope: Scope
-) -> Generator[Findings]:
+) -> Generator[TableFindings]:
     """Compare every table of *plan* in the three databases; as ``work_on_tables``."""
 
-    def refuse(refusal: RefusedTable) -> Findings:
+    def refuse(refusal: RefusedTable) -> TableFindings:
         error = refusal.error
-        return Findings(Verdict(refusal.table, error=error.what, fix=error.fix))
+        return TableFindings(VerifyResult(refusal.table, error=error.what, fix=error.fix))
 
     return work_on_tables(
         plan, work, executor, lambda text: _verify_table(text, plan, work, scope), refuse
     )
 
 
-def _verify_table(text: RenderedTable, plan: RunPlan, work: Work, scope: Scope) -> Findings:
+def _verify_table(text: RenderedTable, plan: RunPlan, work: Work, scope: Scope) -> TableFindings:
     started = time.monotonic()
     work.listen(TableStarted(text.name, text.table.rows_estimate))
 
-    def compare() -> Findings:
-        with open_comparison(text, plan, work, scope) as job:
+    def compare() -> TableFindings:
+        with open_job(text, plan, work, scope) as job:
             return verify_table(job)
 
     try:
@@ -160,17 +160,15 @@ def _verify_table(text: RenderedTable, plan: RunPlan, work: Work, scope: Scope) 
         raise
     except Exception as error:
         failure = explain_failure(error, text.name, work)
-        found = Findings(Verdict(text.name, error=failure.what, fix=failure.fix))
-    verdict = found.verdict
-    problem = verdict.error or "; ".join(d.what for d in verdict.discrepancies) or None
-    work.listen(TableFinished(text.name, verdict.rows, time.monotonic() - started, problem))
+        found = TableFindings(VerifyResult(text.name, error=failure.what, fix=failure.fix))
+    result = found.result
+    problem = result.error or "; ".join(d.what for d in result.discrepancies) or None
+    work.listen(TableFinished(text.name, result.rows, time.monotonic() - started, problem))
     return found
 
 
 @contextlib.contextmanager
-def open_comparison(
-    text: RenderedTable, plan: RunPlan, work: Work, scope: Scope
-) -> Iterator[Comparison]:
+def open_job(text: RenderedTable, plan: RunPlan, work: Work, scope: Scope) -> Iterator[VerifyJob]:
     """A table of *plan* with connections to compare it by, which are lent for the block."""
     databases, stop = work.databases, work.stop
     with (
@@ -178,7 +176,7 @@ def open_comparison(
         lend_mysql(databases.replication, stop) as replication,
         lend_postgres(databases.analytics, stop) as analytics,
     ):
-        yield Comparison(
+        yield VerifyJob(
             text,
             databases.schema,
             source,

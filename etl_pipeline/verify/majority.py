@@ -1,8 +1,8 @@
-"""Which of the three rows of a key is wrong: pure.
+"""Decides which of the three rows of a key is wrong (no I/O).
 
-Source, replica and ``raw`` each have a row of the key, or none. The source may have moved on since
-the rows were loaded, so its row alone says nothing against the copies. Two that agree outvote the
-third; where none do, what a digest vouches for is believed.
+Source, replica and ``raw`` each have a row of the key, or none. The source may have changed since
+the rows were loaded, so a difference from its row alone proves nothing against a copy. Two rows
+that agree outvote the third; where all three differ, the digests of the chunk decide.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RowVersions:
-    """How the rows of one key compare; where neither has one, they are the same.
+    """Which rows of one key agree; two rows that are both missing agree.
 
     Attributes:
-        replica_is_source: By their text.
-        raw_is_replica: By PostgreSQL's values; None where ``raw`` is no witness, since it is not
-            there, or is behind replication.
+        replica_is_source: Compared by their text.
+        raw_is_replica: Compared by PostgreSQL's values; None where ``raw`` cannot be asked, since
+            it does not have the chunk, or is behind replication.
         raw_is_source: Likewise.
     """
 
@@ -31,9 +31,9 @@ class DigestEvidence:
     """What the digests of the key's chunk say.
 
     Attributes:
-        replica: Whether the replica's chunk has the text that it was given; None where that is not
+        replica: True if the replica's chunk has the text that was written; None where that is not
             known, since single rows of it were written.
-        raw: Whether ``raw`` has the chunk that it was given.
+        raw: True if ``raw`` holds the chunk as it was loaded.
     """
 
     replica: bool | None
@@ -41,13 +41,13 @@ class DigestEvidence:
 
 
 @dataclass(frozen=True, slots=True)
-class RowVerdict:
-    """What is wrong with the rows of a key.
+class WrongCopies:
+    """The copies of a row that are wrong.
 
     Attributes:
-        replication: The replica's row is not the one that it was given.
-        raw: The row in ``raw`` is not.
-        moved: The source's row has changed since the copies were loaded.
+        replication: The replica's row is not the one that was written.
+        raw: The row in ``raw`` is not the one that was loaded.
+        moved: The source's row has changed since the copies were made.
     """
 
     replication: bool = False
@@ -55,26 +55,27 @@ class RowVerdict:
     moved: bool = False
 
 
-def judge(row_versions: RowVersions, vouched: DigestEvidence) -> RowVerdict:
-    """Which of the three rows is wrong, or whether the source has moved on."""
-    if row_versions.raw_is_replica is None:
-        if row_versions.replica_is_source:
-            return RowVerdict()
-        is_wrong = vouched.replica is False
-        return RowVerdict(replication=is_wrong, moved=not is_wrong)
-    if row_versions.replica_is_source:
-        return RowVerdict(raw=not row_versions.raw_is_replica)
-    if row_versions.raw_is_replica:
-        # PostgreSQL may take both texts for one value, as a zero date and NULL: no witness then.
-        is_wrong = bool(row_versions.raw_is_source) and vouched.replica is False
-        return RowVerdict(replication=is_wrong, moved=not is_wrong)
-    if row_versions.raw_is_source:
-        # Vouched for, the replica is what was given last: then raw has not got that yet.
-        return RowVerdict(replication=vouched.replica is not True, moved=bool(vouched.replica))
-    if vouched.replica:
-        return RowVerdict(raw=True, moved=True)
-    if vouched.raw:
-        return RowVerdict(replication=True, moved=True)
-    # Of raw it is known that something in the chunk is wrong; of such a replica nothing is.
-    is_unknown = vouched.replica is None
-    return RowVerdict(replication=not is_unknown, raw=True, moved=is_unknown)
+def find_wrong_copies(versions: RowVersions, evidence: DigestEvidence) -> WrongCopies:
+    """Return which copies of a row are wrong, and whether the source's row has changed."""
+    if versions.raw_is_replica is None:
+        if versions.replica_is_source:
+            return WrongCopies()
+        is_wrong = evidence.replica is False
+        return WrongCopies(replication=is_wrong, moved=not is_wrong)
+    if versions.replica_is_source:
+        return WrongCopies(raw=not versions.raw_is_replica)
+    if versions.raw_is_replica:
+        # PostgreSQL may read both texts as one value, such as a zero date and NULL: then raw
+        # agrees with both and proves nothing.
+        is_wrong = bool(versions.raw_is_source) and evidence.replica is False
+        return WrongCopies(replication=is_wrong, moved=not is_wrong)
+    if versions.raw_is_source:
+        # If the replica is as written, it holds the latest load, which raw has not got yet.
+        return WrongCopies(replication=evidence.replica is not True, moved=bool(evidence.replica))
+    if evidence.replica:
+        return WrongCopies(raw=True, moved=True)
+    if evidence.raw:
+        return WrongCopies(replication=True, moved=True)
+    # Something in raw's chunk is known to be wrong; of a replica without a digest nothing is.
+    is_unknown = evidence.replica is None
+    return WrongCopies(replication=not is_unknown, raw=True, moved=is_unknown)

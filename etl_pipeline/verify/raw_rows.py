@@ -1,4 +1,4 @@
-"""Rows of ``raw`` compared by value with rows that are sent again."""
+"""Compares rows of ``raw`` by value with rows that are sent again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from etl_pipeline.verify.compare_sql import (
     KEYS,
     compare_chunk,
     compare_keys,
-    count_unlike,
+    count_differing,
     create_compared,
     drop_repeated_keys,
     show_rows,
@@ -30,7 +30,7 @@ RawKey = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class UnlikeLine:
+class DifferingLine:
     """A row of a chunk that differs.
 
     Attributes:
@@ -42,25 +42,25 @@ class UnlikeLine:
 
 
 @dataclass(frozen=True, slots=True)
-class UnlikeKey:
-    """A row that was looked at and differs.
+class DifferingRow:
+    """A row of a chosen key that differs.
 
     Attributes:
-        is_held: Whether ``raw`` has it.
-        is_sent: Whether it was sent.
+        in_raw: True if ``raw`` has it.
+        was_sent: True if it was sent.
         positions: Of the columns that differ, where both have it.
     """
 
-    is_held: bool
-    is_sent: bool
+    in_raw: bool
+    was_sent: bool
     positions: tuple[int, ...]
 
 
 class RawRows:
-    """Compares rows of a table in ``raw``; made in an open transaction, and gone with it.
+    """Compares rows of a table in ``raw``, by temporary tables that end with the transaction.
 
     Args:
-        analytics: psycopg connection; the settings of ``PINNED_SETTINGS`` are in force.
+        analytics: In an open transaction, with ``PINNED_SETTINGS`` in force.
         text: The table.
         live: Its rows in ``raw``: a quoted name, or a subquery.
     """
@@ -70,45 +70,45 @@ class RawRows:
         for statement in create_compared(text):
             analytics.execute(statement.encode())
 
-    def compare_chunk(self, chunk: Chunk, blocks: Iterable[bytes]) -> list[UnlikeLine]:
-        """The rows of *chunk* that are not those of *blocks*, lines for COPY of all its rows."""
+    def compare_chunk(self, chunk: Chunk, blocks: Iterable[bytes]) -> list[DifferingLine]:
+        """Return the rows of *chunk* that differ from *blocks*, lines for COPY of all its rows."""
         self._send(blocks)
         query = compare_chunk(self._live, self._text, chunk)
-        return [UnlikeLine(line, tuple(key)) for line, *key in self._ask(query)]
+        return [DifferingLine(line, tuple(key)) for line, *key in self._ask(query)]
 
-    def count_unlike(self, blocks: Iterable[bytes]) -> tuple[int, int]:
-        """How many rows of *blocks* ``raw`` does not have, and how many it has besides them."""
+    def count_differing(self, blocks: Iterable[bytes]) -> tuple[int, int]:
+        """Return how many rows of *blocks* ``raw`` lacks, and how many it has besides them."""
         self._send(blocks)
-        ((missing, extra),) = self._ask(count_unlike(self._live, self._text))
+        ((missing, extra),) = self._ask(count_differing(self._live, self._text))
         return missing, extra
 
-    def compare_rows_at(self, keys: Sequence[bytes], raw_keys: Sequence[RawKey]) -> None:
-        """Let ``compare_keys`` look at these keys, which it numbers in this order.
+    def choose_keys(self, keys: Sequence[bytes], raw_only_keys: Sequence[RawKey]) -> None:
+        """Choose the keys that ``compare_keys`` compares; it numbers them from 0, in this order.
 
         Args:
             keys: Lines of the lossless text of the table's keys.
-            raw_keys: Others, as PostgreSQL has them; one that is among *keys* already is left out.
+            raw_only_keys: Others, as PostgreSQL has them; one that is also in *keys* is left out.
         """
         text = self._text
         lines = [text.copy_key(key) for key in keys]
-        lines += ["\t".join(key).encode() for key in map(_escape, raw_keys)]
+        lines += ["\t".join(key).encode() for key in map(_escape, raw_only_keys)]
         self._fill(KEYS, text.keys.column_names, [line.rstrip(b"\n") + b"\n" for line in lines])
         self._analytics.execute(drop_repeated_keys(text).encode())
         self._analyze(KEYS)
 
-    def compare_keys(self, lines: Iterable[bytes]) -> dict[int, UnlikeKey]:
-        """The keys, by number, whose rows are not those of *lines*, which are for COPY."""
+    def compare_keys(self, lines: Iterable[bytes]) -> dict[int, DifferingRow]:
+        """Return the chosen keys, by number, whose rows differ from *lines*, which are for COPY."""
         self._send(line + b"\n" for line in lines)
         self._analyze(INCOMING)
         return {
-            ordinal: UnlikeKey(is_held, is_sent, tuple(positions) if is_held and is_sent else ())
-            for ordinal, is_held, is_sent, positions in self._ask(
+            ordinal: DifferingRow(in_raw, was_sent, tuple(positions) if in_raw and was_sent else ())
+            for ordinal, in_raw, was_sent, positions in self._ask(
                 compare_keys(self._live, self._text)
             )
         }
 
     def show(self, ordinal: int) -> tuple[tuple[str | None, ...], tuple[str | None, ...]]:
-        """The values of a key's row as it was sent last, and as it is held."""
+        """Return the values of a key's row as it was sent last, and as ``raw`` has it."""
         ((sent, held),) = self._ask(show_rows(self._live, self._text, ordinal))
         return tuple(sent), tuple(held)
 

@@ -1,6 +1,6 @@
-"""Copies a table without a primary key again: its rows cannot be told apart, so all of them are.
+"""Repairs a table without a primary key: copies all its rows again, since none can be addressed.
 
-Either target's rows are exchanged in one transaction, with what is recorded of them.
+The rows of a target are replaced in one transaction, with what is recorded of them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from etl_pipeline.errors import TransferError
 from etl_pipeline.load.digests import read_digests
-from etl_pipeline.load.sql import INCOMING, PINNED_SETTINGS, replace_rows
+from etl_pipeline.load.sql import INCOMING, replace_rows
 from etl_pipeline.replicate.corrections import Place
 from etl_pipeline.replicate.delete_guard import guard_deletes
 from etl_pipeline.replicate.extract import extract_chunk
@@ -19,51 +19,50 @@ from etl_pipeline.schema.ddl import create_incoming
 from etl_pipeline.schema.names import quote_temporary
 from etl_pipeline.state import replicas, warehouse
 from etl_pipeline.state.records import ChunkProof, Lease
-from etl_pipeline.state.run_lease import check_warehouse
 from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.copy import copy_text
 from etl_pipeline.transfer.load_data import insert_rows
 from etl_pipeline.transfer.select import delete_chunk
 from etl_pipeline.transfer.spool import Spool, for_copy
-from etl_pipeline.verify.compare import Comparison, RawTable, find_raw_table, read_chunk
-from etl_pipeline.verify.recorded import LoadedChunk
-from etl_pipeline.verify.repair import RepairCounts, find_proof
-from etl_pipeline.verify.verdict import DiscrepancyKind, Repaired
+from etl_pipeline.verify.job import RawTable, VerifyJob, read_chunk
+from etl_pipeline.verify.recorded_chunks import LoadedChunk
+from etl_pipeline.verify.repair import RepairCounts, find_proof, repairing_raw
+from etl_pipeline.verify.result import DiscrepancyKind, Repaired
 
 
 def repair_keyless(
-    job: Comparison,
+    job: VerifyJob,
     lease: Lease,
     loaded: LoadedChunk,
     wrong: Mapping[Place, Counter[DiscrepancyKind]],
 ) -> tuple[list[Repaired], RepairCounts]:
-    """Make the rows of a table without a key the source's again in the places that are *wrong*.
+    """Copy a table without a key again into the places that are *wrong*.
 
-    Where the replica is written, ``raw`` gets what it holds then, so that both are the same.
+    Where the replica is written, ``raw`` gets the same rows.
 
     Args:
-        job: The table; its connections are without a transaction.
+        job: The table; its connections have no open transaction.
         lease: The run that holds both targets.
         loaded: The table's one chunk.
-        wrong: What is the matter, by place.
+        wrong: The kinds of discrepancy and their rows, by place.
 
     Returns:
-        What was copied again, and what that changed in ``raw``.
+        The rows that were copied again, and what that changed in ``raw``.
 
     Raises:
         GuardError: More rows would go than the table's rules allow.
         TransferError: A target does not hold what it was sent; its transaction is rolled back.
     """
     if "replication" in wrong:
-        _fill_replica(job, lease, loaded.chunk)
-    change = RepairCounts()
+        _replace_replica(job, lease, loaded.chunk)
+    counts = RepairCounts()
     if job.scope.compares("raw"):
-        change = _fill_raw(job, lease, loaded.chunk)
-    return [Repaired(place, kinds) for place, kinds in wrong.items()], change
+        counts = _replace_raw(job, lease, loaded.chunk)
+    return [Repaired(place, kinds) for place, kinds in wrong.items()], counts
 
 
-def _fill_replica(job: Comparison, lease: Lease, chunk: Chunk) -> None:
-    """Exchange the replica's rows for the source's, see that it holds them, and commit."""
+def _replace_replica(job: VerifyJob, lease: Lease, chunk: Chunk) -> None:
+    """Replace the replica's rows with the source's, verify them, and commit."""
     text, replication = job.text, job.replication
     with Spool(ordered=text.is_ordered) as sent, Spool(ordered=text.is_ordered) as held:
         proof = extract_chunk(text, chunk, job.source, sent, job.stop)
@@ -84,27 +83,21 @@ def _fill_replica(job: Comparison, lease: Lease, chunk: Chunk) -> None:
     replication.commit()
 
 
-def _fill_raw(job: Comparison, lease: Lease, chunk: Chunk) -> RepairCounts:
-    """Make the rows of ``raw`` the replica's, see that it holds them, and commit."""
+def _replace_raw(job: VerifyJob, lease: Lease, chunk: Chunk) -> RepairCounts:
+    """Replace the rows of ``raw`` with the replica's, verify them, and commit."""
     text, analytics = job.text, job.analytics
-    with analytics.transaction():
-        check_warehouse(analytics, lease)
-        analytics.execute(PINNED_SETTINGS.encode())
-        live = find_raw_table(job)
-        if live is None:
-            raise TransferError("the table in raw is gone", where=text.name)
+    with repairing_raw(job, lease) as raw:
         proof = find_proof(job, chunk)
-        _bring(job, chunk, proof)
-        change = _exchange(job, chunk, live)
+        _copy_incoming(job, chunk, proof)
+        counts = _merge(job, chunk, raw)
         if proof:
-            (digest,) = read_digests(analytics, live.own, text, [chunk])
+            (digest,) = read_digests(analytics, raw.own_rows, text, [chunk])
             warehouse.record_chunks(analytics, lease.run_id, text.name, [proof], [digest], of=1)
-    job.replication.rollback()
-    return change
+    return counts
 
 
-def _bring(job: Comparison, chunk: Chunk, proof: ChunkProof | None) -> None:
-    """Bring the replica's rows beside those of ``raw``."""
+def _copy_incoming(job: VerifyJob, chunk: Chunk, proof: ChunkProof | None) -> None:
+    """Copy the replica's rows into ``INCOMING``, if they are those of *proof*."""
     text, analytics = job.text, job.analytics
     analytics.execute(create_incoming(INCOMING, text.columns).encode())
     with Spool(ordered=text.is_ordered) as rows:
@@ -119,16 +112,17 @@ def _bring(job: Comparison, chunk: Chunk, proof: ChunkProof | None) -> None:
             )
 
 
-def _exchange(job: Comparison, chunk: Chunk, live: RawTable) -> RepairCounts:
-    """Exchange the rows of ``raw`` for those that were brought, where they are others."""
+def _merge(job: VerifyJob, chunk: Chunk, raw: RawTable) -> RepairCounts:
+    """Replace the rows of ``raw`` with those of ``INCOMING``, if they differ."""
     text, analytics = job.text, job.analytics
-    (brought,) = read_digests(analytics, quote_temporary(INCOMING), text, [chunk])
-    (held,) = read_digests(analytics, live.own, text, [chunk])
-    if held == brought:
+    (incoming,) = read_digests(analytics, quote_temporary(INCOMING), text, [chunk])
+    (held,) = read_digests(analytics, raw.own_rows, text, [chunk])
+    if held == incoming:
         return RepairCounts()
-    guard_deletes(text.name, job.rules, gone=held.rows - brought.rows, rows=held.rows, place="raw")
-    statements = replace_rows(job.target, text, rows=live.own)
-    deleted, inserted = [analytics.execute(one.encode()).rowcount for one in statements]
-    if read_digests(analytics, live.own, text, [chunk]) != [brought]:
+    gone = held.rows - incoming.rows
+    guard_deletes(text.name, job.rules, gone=gone, rows=held.rows, place="raw")
+    statements = replace_rows(job.target, text, rows=raw.own_rows)
+    deleted, inserted = [analytics.execute(statement.encode()).rowcount for statement in statements]
+    if read_digests(analytics, raw.own_rows, text, [chunk]) != [incoming]:
         raise TransferError("raw does not hold the rows that were sent", where=text.name)
     return RepairCounts(inserted=inserted, deleted=deleted)

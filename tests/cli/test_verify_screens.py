@@ -11,13 +11,13 @@ import pytest
 
 from etl_pipeline.cli.screens.verify import verify_json, verify_screen
 from etl_pipeline.pipeline.summary import VerifySummary
-from etl_pipeline.verify.compare import Scope
-from etl_pipeline.verify.verdict import (
+from etl_pipeline.verify.job import Scope
+from etl_pipeline.verify.result import (
     Discrepancy,
     Repaired,
     RowDifference,
     SideBySide,
-    Verdict,
+    VerifyResult,
 )
 from tests.expected import Expected
 
@@ -25,13 +25,13 @@ STARTED = datetime(2024, 6, 28, 2, 30, tzinfo=UTC)
 LOOKED = (STARTED, STARTED + timedelta(seconds=2))
 READ = STARTED - timedelta(hours=3)
 EQUAL = [
-    Verdict("patient", 1_500, 320_114, 1, 1),
-    Verdict("procedurelog", 1_000_000, 160_000_000, 40, 40),
+    VerifyResult("patient", 1_500, 320_114, 1, 1),
+    VerifyResult("procedurelog", 1_000_000, 160_000_000, 40, 40),
 ]
-MOVED = Verdict("claim", 10, 100, 1, 1, moved=2, moved_since=READ)
+MOVED = VerifyResult("claim", 10, 100, 1, 1, moved=2, moved_since=READ)
 
 
-def wrong(*, values: bool = False) -> Verdict:
+def wrong(*, values: bool = False) -> VerifyResult:
     shown = SideBySide(
         ("AdjNum", "AdjNote", "AdjAmt"),
         ("77", None, "12.30"),
@@ -42,7 +42,7 @@ def wrong(*, values: bool = False) -> Verdict:
         RowDifference("78", "missing"),
         RowDifference("900", "extra"),
     )
-    return Verdict(
+    return VerifyResult(
         "adjustment",
         10,
         100,
@@ -62,47 +62,49 @@ def wrong(*, values: bool = False) -> Verdict:
     )
 
 
-def keyless() -> Verdict:
+def keyless() -> VerifyResult:
     what = "1 row is not as loaded: 1 extra"
     fix = "etl verify commlog --repair"
-    return Verdict("commlog", 9, 90, 1, 1, [Discrepancy("raw", what, (), 1, READ, LOOKED, fix)])
+    return VerifyResult(
+        "commlog", 9, 90, 1, 1, [Discrepancy("raw", what, (), 1, READ, LOOKED, fix)]
+    )
 
 
-def text_in_keys() -> Verdict:
+def text_in_keys() -> VerifyResult:
     what = "2 rows are not as loaded: 1 differ, 1 missing"
     rows = (RowDifference("…, 4", "differs", ("Price",)), RowDifference("…, 5", "missing"))
     fix = "etl verify codes --repair"
-    return Verdict("codes", 9, 90, 1, 1, [Discrepancy("raw", what, rows, 2, READ, LOOKED, fix)])
+    return VerifyResult(
+        "codes", 9, 90, 1, 1, [Discrepancy("raw", what, rows, 2, READ, LOOKED, fix)]
+    )
 
 
-def repaired() -> list[Verdict]:
-    corrections, left = wrong(), keyless()
-    corrections.repaired = [
-        Repaired("replication", Counter({"differs": 10, "missing": 1, "extra": 1}))
-    ]
+def repaired() -> list[VerifyResult]:
+    fixed, left = wrong(), keyless()
+    fixed.repaired = [Repaired("replication", Counter({"differs": 10, "missing": 1, "extra": 1}))]
     left.unrepaired = "raw is behind replication"
-    return [corrections, left]
+    return [fixed, left]
 
 
-REFUSED = Verdict(
+REFUSED = VerifyResult(
     "shapes",
     error="column outline: type geometry is not supported",
     fix="leave shapes out of tables.yml, or name only the tables to copy there",
 )
-NEVER = Verdict(
+NEVER = VerifyResult(
     "appointment",
     discrepancies=[
         Discrepancy("raw", "the table was never loaded, or is gone", fix="etl run appointment")
     ],
 )
-UNSETTLED = Verdict(
+UNSETTLED = VerifyResult(
     "recall", 5, 50, 1, 1, notes=["a run wrote 1 chunk meanwhile, which could not be judged"]
 )
-CASES: dict[str, tuple[Sequence[Verdict], Scope]] = {
+CASES: dict[str, tuple[Sequence[VerifyResult], Scope]] = {
     "equal": (EQUAL, Scope()),
     "equal_deep": (EQUAL, Scope(deep=True)),
     "raw_only": (EQUAL, Scope(only="raw")),
-    "sample": ([Verdict("procedurelog", 50_000, 8_000_000, 2, 40)], Scope(sample=0.05)),
+    "sample": ([VerifyResult("procedurelog", 50_000, 8_000_000, 2, 40)], Scope(sample=0.05)),
     "moved": ([*EQUAL, MOVED, UNSETTLED], Scope()),
     "different": ([*EQUAL, MOVED, wrong(), keyless(), NEVER, REFUSED], Scope()),
     "text_in_keys": ([text_in_keys()], Scope()),
@@ -112,8 +114,8 @@ CASES: dict[str, tuple[Sequence[Verdict], Scope]] = {
 
 
 def summary(name: str) -> VerifySummary:
-    verdicts, scope = CASES[name]
-    return VerifySummary("test", STARTED, 3.14, scope, verdicts)
+    results, scope = CASES[name]
+    return VerifySummary("test", STARTED, 3.14, scope, results)
 
 
 @pytest.mark.parametrize("name", CASES)

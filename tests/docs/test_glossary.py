@@ -55,6 +55,10 @@ RETIRED = {
     "first look": "chunk check",
     "second look": "row check",
     "mended": "correction",
+    "obstacle": "blocking object",
+    "suspect": "row to check",
+    "vouched": "evidence",
+    "witness": "evidence",
 }
 """Words that names had before, with the word now."""
 

@@ -21,13 +21,13 @@ from etl_pipeline.pipeline.plan import Preview, TablePreview
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.schema.drift_decision import DriftEvent
 from etl_pipeline.state.records import TableOutcome
-from etl_pipeline.verify.compare import Scope
-from etl_pipeline.verify.verdict import (
+from etl_pipeline.verify.job import Scope
+from etl_pipeline.verify.result import (
     Discrepancy,
     Repaired,
     RowDifference,
     SideBySide,
-    Verdict,
+    VerifyResult,
 )
 from tests.docs.pages import (
     PAGES,
@@ -127,9 +127,9 @@ def test_every_json_key_has_a_line_and_no_other() -> None:
     outcome.drift = [DriftEvent("t", "column_added", "c", "int", "follow")]
     run = run_json(RunSummary(1, "test", NOW, 1.0, [outcome]))
     row = RowDifference("1", "missing", (), SideBySide((), (), None))
-    verdict = Verdict("t", discrepancies=[Discrepancy("raw", "x", (row,))])
-    verdict.repaired.append(Repaired("raw", Counter({"missing": 1})))
-    verify = verify_json(VerifySummary("test", NOW, 1.0, Scope(), [verdict]))
+    result = VerifyResult("t", discrepancies=[Discrepancy("raw", "x", (row,))])
+    result.repaired.append(Repaired("raw", Counter({"missing": 1})))
+    verify = verify_json(VerifySummary("test", NOW, 1.0, Scope(), [result]))
     table = TablePreview("t", "fingerprint", None, ddl=(("analytics", "x"),))
     plan = plan_json(Preview("test", (table,)))
     for name, text in (("run", run), ("verify", verify), ("plan", plan)):

@@ -20,8 +20,8 @@ from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.replicate import chunking
-from etl_pipeline.verify import findings
-from etl_pipeline.verify.compare import Scope
+from etl_pipeline.verify import table as verify_table
+from etl_pipeline.verify.job import Scope
 from tests.conftest import Lab
 from tests.killing import KilledError, killing, wait_for_the_lock
 from tests.rows import make_table, read_postgres, run_sql
@@ -256,7 +256,7 @@ class Befallen:
 def _small_and_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunking, "CHUNK_ROWS", 2)
     monkeypatch.setattr(table_worker, "FIRST_WAIT_SECONDS", 0.01)
-    monkeypatch.setattr(findings, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(verify_table, "PAUSE_SECONDS", 0.01)
 
 
 def kill(befallen: Befallen, at: int, **options: Any) -> None:
@@ -288,8 +288,8 @@ def assert_raw_is_the_source(befallen: Befallen) -> None:
     summary = befallen.run()
     assert summary.is_success, [(o.table, o.error) for o in summary.failed]
     assert befallen.unequal() == []
-    verdict = verify_once(befallen.settings, [], Scope(), listen=lambda event: None)
-    assert verdict.is_success, verdict.different
+    verified = verify_once(befallen.settings, [], Scope(), listen=lambda event: None)
+    assert verified.is_success, verified.different
 
 
 def test_raw_is_the_source_by_value_whatever_its_text_means_now(lab: Lab) -> None:
@@ -323,8 +323,8 @@ def test_a_frozen_table_does_not_follow_columns_that_change_places(lab: Lab) -> 
     (failed,) = run_once(befallen.settings, [], listen=lambda event: None).failed
     assert failed.error is not None
     assert "drift is frozen: columns reordered: a, b → b, a" in failed.error
-    verdict = verify_once(befallen.settings, [], Scope(), listen=lambda event: None)
-    (found,) = verdict.different
+    summary = verify_once(befallen.settings, [], Scope(), listen=lambda event: None)
+    (found,) = summary.different
     assert found.error is not None
     assert "columns reordered: a, b → b, a" in found.error
 

@@ -94,8 +94,8 @@ def test_comparisons_and_repairs_neither_see_nor_write_them(inherited: Lab, veri
             f"DELETE FROM ONLY raw.{table} WHERE k = 3",
         ):
             lab.analytics.execute(statement.encode())
-    corrections = verify(keyed, repair=True, tables={"tables": TABLES})
-    assert all(verdict.is_repaired for verdict in corrections.verdicts)
+    summary = verify(keyed, repair=True, tables={"tables": TABLES})
+    assert all(result.is_repaired for result in summary.results)
     for table in TABLES:
         expected = [(1, "one"), (2, "two"), (3, "three"), (4, "four")]
         assert own_words(lab, table) == expected

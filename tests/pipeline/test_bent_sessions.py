@@ -14,7 +14,7 @@ from etl_pipeline.core.databases import lend_mysql
 from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.pipeline.verify import verify_once
-from etl_pipeline.verify.compare import Scope
+from etl_pipeline.verify.job import Scope
 from tests.conftest import Lab
 from tests.rows import run_sql
 from tests.runs import fill

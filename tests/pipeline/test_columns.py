@@ -247,8 +247,8 @@ def test_a_key_of_text_is_no_part_of_an_error_or_a_record(
     run_sql(lab.replication, "UPDATE people SET Flag = 0")
 
     def keys(**scope: bool) -> list[str]:
-        verdicts = verify(tables=choice, **scope).verdicts
-        return [key for one in verdicts for d in one.discrepancies for key in d.keys]
+        results = verify(tables=choice, **scope).results
+        return [key for one in results for d in one.discrepancies for key in d.keys]
 
     assert keys()[0] == "…, 4"
     assert keys(show_values=True)[0] == "Smith, Ann, 4"

@@ -11,7 +11,7 @@ import pytest
 from etl_pipeline.pipeline.plan import preview_run
 from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.schema.catalog import read_catalog
-from etl_pipeline.verify.compare import Scope
+from etl_pipeline.verify.job import Scope
 from tests.conftest import Lab
 from tests.pipeline.test_drift import run
 from tests.pipeline.test_visible import failures, indexes_of_replica
@@ -102,8 +102,8 @@ def check_nothing_follows(lab: Lab, said: str, folder: Path) -> None:
     settings: Any = lab.settings_with()
     plan = preview_run(settings, [], folder=folder)
     assert plan.drift == []
-    verdicts = verify_once(settings, ["patient"], Scope(), listen=lambda event: None).verdicts
-    assert said in (verdicts[0].error or "")
+    results = verify_once(settings, ["patient"], Scope(), listen=lambda event: None).results
+    assert said in (results[0].error or "")
     assert indexes_of_replica(lab) == indexes
     key = lab.analytics.execute(
         "SELECT count(*) FROM pg_index WHERE indrelid = 'raw.patient'::regclass AND indisprimary"

@@ -17,7 +17,7 @@ from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.status import read_run
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.pipeline.verify import verify_once
-from etl_pipeline.verify.compare import Scope
+from etl_pipeline.verify.job import Scope
 from tests.conftest import Lab, open_lab
 from tests.pipeline.drift_rows import AFTER, CREATE, FILL, ROWS
 from tests.rows import make_table, run_sql

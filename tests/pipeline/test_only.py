@@ -9,7 +9,7 @@ import pytest
 from etl_pipeline.errors import ConfigurationError
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.verify import verify_once
-from etl_pipeline.verify.compare import Scope
+from etl_pipeline.verify.job import Scope
 from tests.rows import make_table, read_mysql, read_postgres, run_sql
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.state.oldest_rows import OldRowMatch, is_same_practice
 from etl_pipeline.state.origin import Origin, name_server
-from etl_pipeline.verify.compare import Scope
+from etl_pipeline.verify.job import Scope
 from tests.conftest import Lab, open_lab
 from tests.rows import make_table, numbers, read_mysql, read_postgres, run_sql
 

@@ -21,7 +21,7 @@ from etl_pipeline.pipeline.events import ChunkDone, RunStarted, TableStarted
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.pipeline.verify import verify_once
-from etl_pipeline.verify.compare import Scope
+from etl_pipeline.verify.job import Scope
 from tests.conftest import Lab
 from tests.freezing import freezing
 from tests.rows import make_table, numbers, read_mysql, read_postgres, run_sql

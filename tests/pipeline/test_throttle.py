@@ -27,7 +27,7 @@ from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.replicate import chunking, pages
-from etl_pipeline.verify.compare import Scope
+from etl_pipeline.verify.job import Scope
 from tests.conftest import Lab
 from tests.rows import is_mariadb, make_table, numbers, read_mysql, read_postgres, run_sql
 from tests.transfer.proxy import proxy_to

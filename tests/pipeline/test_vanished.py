@@ -24,7 +24,7 @@ from etl_pipeline.demo.server_record import Endpoint
 from etl_pipeline.errors import DatabaseError
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.verify import verify_once
-from etl_pipeline.verify.compare import Scope
+from etl_pipeline.verify.job import Scope
 from tests.conftest import Lab, open_lab
 from tests.rows import make_table, numbers, read_mysql, read_postgres, run_sql
 from tests.transfer.proxy import Proxy, proxy_to
@@ -159,7 +159,7 @@ def test_a_vanished_client_does_not_block_a_repair(table: Lab, tmp_path: Path) -
         run_sql(table.analytics, "UPDATE raw.big SET words = 'x' WHERE k = 9000")
         began = time.monotonic()
         summary = verify_once(settings, [], Scope(deep=True, repair=True), listen=ignore)
-        assert summary.verdicts[0].repaired
+        assert summary.results[0].repaired
         assert time.monotonic() - began < SECONDS
 
 

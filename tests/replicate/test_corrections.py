@@ -110,8 +110,8 @@ def test_what_a_strategy_missed_is_found_and_mended(
     run(tables=tables)
     run_sql(visits.source, "UPDATE visits SET room = 0, stamp = stamp WHERE id IN (5, 205)")
     assert corrections(run(tables=tables)) == []
-    (verdict,) = verify(tables=tables).verdicts
-    assert [(d.place, d.keys) for d in verdict.discrepancies] == [("replication", ("5", "205"))]
+    (result,) = verify(tables=tables).results
+    assert [(d.place, d.keys) for d in result.discrepancies] == [("replication", ("5", "205"))]
     assert verify(tables=tables, repair=True).is_success
     assert verify(tables=tables, deep=True).is_success
 
@@ -137,8 +137,8 @@ def test_a_run_by_stamps_tells_an_edit_that_no_counter_shows_from_what_it_writes
     visits.analytics.execute(b"UPDATE raw.visits SET room = -1 WHERE id = 305")
     run_sql(visits.source, "UPDATE visits SET room = 0 WHERE id IN (307, 507)")
     assert corrections(run(tables=tables, pipeline=pipeline)) == []
-    (verdict,) = verify(tables=tables).verdicts
-    assert [(d.place, d.keys) for d in verdict.discrepancies] == [("raw", ("305",))]
+    (result,) = verify(tables=tables).results
+    assert [(d.place, d.keys) for d in result.discrepancies] == [("raw", ("305",))]
     tables["tables"]["visits"] = {**STRATEGIES["incremental"], "verify_every": 1e-9}
     assert corrections(run(tables=tables)) == [
         "raw was changed by somebody else in the keys from 301 to 400; mended"

@@ -184,7 +184,7 @@ def test_their_tables_are_not_taken_for_our_temporary_ones(
     assert run().is_success
     words.analytics.execute("UPDATE raw.words SET word = 'wrong'")
     words.analytics.execute("DELETE FROM raw.words WHERE id = 2")
-    assert all(one.is_equal or one.is_repaired for one in verify(repair=True).verdicts)
+    assert all(one.is_equal or one.is_repaired for one in verify(repair=True).results)
     assert run(full=True).is_success
     assert verify(deep=True).is_success
     assert read_postgres(words.analytics, "words") == read_mysql(words.source, "words")

@@ -36,7 +36,7 @@ from etl_pipeline.transfer.select import render_table, select_bound, select_chun
 from etl_pipeline.verify.compare_sql import (
     compare_chunk,
     compare_keys,
-    count_unlike,
+    count_differing,
     create_compared,
 )
 from tests.expected import Expected
@@ -115,7 +115,7 @@ def test_statements_of_raw(table: Table, expected: Expected) -> None:
         *(
             [compare_chunk(rows, carried, Chunk(1, 10, 20)), compare_keys(rows, carried)]
             if table.primary_key
-            else [count_unlike(rows, carried)]
+            else [count_differing(rows, carried)]
         ),
     ]
     expected.check(f"raw_{table.name}.sql", ";\n\n".join(parts) + ";\n")

@@ -139,15 +139,15 @@ def test_every_damage_to_raw_is_named_and_mended(lab: Lab, run: Run, verify: Ver
 def refuse_other_findings(summary: VerifySummary, place: str, name: str) -> None:
     """Fail unless exactly the rows of a damage are named, in *place* alone, and repaired."""
     damage = DAMAGES[name]
-    (verdict,) = summary.verdicts
-    (found,) = verdict.discrepancies
+    (result,) = summary.results
+    (found,) = result.discrepancies
     assert found.place == place
     assert found.count == sum(damage.wrong.values()), name
     assert found.keys[: len(damage.keys)] == damage.keys, name
     assert {row.kind for row in found.rows} == set(damage.wrong), name
     assert found.rows[0].columns == damage.columns, name
     assert not any(row.values for row in found.rows), name
-    (repaired,) = verdict.repaired
+    (repaired,) = result.repaired
     assert repaired.rows == damage.wrong
     assert summary.is_success
 
@@ -248,8 +248,8 @@ def test_a_table_without_a_key_is_mended_as_a_whole(
         lab.analytics.execute("UPDATE raw.heap SET word = 'somebody' WHERE word = 'd'")
     (found,) = verify().different
     assert {one.fix for one in found.discrepancies} == {"etl verify heap --repair"}
-    (corrections,) = verify(repair=True).verdicts
-    assert corrections.is_repaired
+    (result,) = verify(repair=True).results
+    assert result.is_repaired
     assert_the_heap_is_the_source(lab, verify)
     again = run()
     assert (again.total("inserted"), again.total("deleted")) == (0, 0)
@@ -263,8 +263,8 @@ def test_where_a_table_without_a_key_moved_on_both_copies_do(
     assert run().is_success
     run_sql(lab.source, "INSERT INTO heap (word) VALUES ('new')")
     run_sql(lab.replication, "UPDATE heap SET word = 'nobody' WHERE word = 'b'")
-    (corrections,) = verify(repair=True).verdicts
-    assert corrections.is_repaired
+    (result,) = verify(repair=True).results
+    assert result.is_repaired
     assert_the_heap_is_the_source(lab, verify)
     (notes,) = lab.analytics.execute(
         "SELECT notes FROM etl.table_run ORDER BY run_id DESC LIMIT 1"
@@ -285,6 +285,6 @@ def test_a_repair_of_a_table_without_a_key_heeds_the_guard(
     run_sql(lab.source, "DELETE FROM heap WHERE word > 9")
     run_sql(lab.replication, "UPDATE heap SET word = 0 WHERE word = 7")
     held = read_exactly(lab.replication, "heap")
-    (left,) = verify(repair=True).verdicts
+    (left,) = verify(repair=True).results
     assert "would be deleted in replication" in (left.error or "")
     assert read_exactly(lab.replication, "heap") == held

@@ -38,7 +38,7 @@ def test_nothing_is_found_after_a_run(lab: Lab, run: Run, verify: Verify, deep: 
     run()
     summary = verify(deep=deep)
     assert summary.is_success
-    assert sum(v.rows for v in summary.verdicts) == 14
+    assert sum(v.rows for v in summary.results) == 14
 
 
 RAW_CHANGES = [
@@ -120,7 +120,7 @@ def test_a_source_that_moved_on_is_told_from_a_copy_that_was_changed(
     for deep in (False, True):
         summary = verify(deep=deep)
         assert summary.is_success
-        assert {v.table: v.moved for v in summary.verdicts if v.moved} == {"patient": 2}
+        assert {v.table: v.moved for v in summary.results if v.moved} == {"patient": 2}
 
 
 def test_a_table_that_was_never_loaded_is_said(lab: Lab, run: Run, verify: Verify) -> None:
@@ -169,6 +169,6 @@ def test_a_run_that_commits_meanwhile_is_not_taken_for_a_change_by_hand(
         return recorded
 
     monkeypatch.setattr(warehouse, "read_chunks", read_and_let_a_run_pass)
-    (verdict,) = verify(["patient"]).verdicts
-    assert verdict.discrepancies == []
-    assert verdict.notes == ["a run wrote 1 chunk meanwhile, which could not be judged"]
+    (result,) = verify(["patient"]).results
+    assert result.discrepancies == []
+    assert result.notes == ["a run wrote 1 chunk meanwhile, which could not be judged"]

@@ -33,7 +33,7 @@ WRITABLE = {name for name in BEARABLE if name.startswith(("index", "comments"))}
 
 
 def errors(summary: VerifySummary | RunSummary) -> dict[str, tuple[str | None, str | None]]:
-    found: Any = summary.verdicts if isinstance(summary, VerifySummary) else summary.outcomes
+    found: Any = summary.results if isinstance(summary, VerifySummary) else summary.outcomes
     return {one.table: (one.error, one.fix) for one in found if one.error}
 
 
@@ -69,7 +69,7 @@ def test_every_change_is_named_with_the_command_that_follows_it(
         assert fix == f"etl run {table}" + ("" if is_ours else " --adopt")
     assert "colour column added: int" in (found["column_added"][0] or "")
     assert "full_name column renamed: was name" in (found["column_renamed"][0] or "")
-    others = {v.table: v.moved for v in summary.verdicts if not v.error}
+    others = {v.table: v.moved for v in summary.results if not v.error}
     assert others == dict.fromkeys(BEARABLE, 0) | {
         "good": 1,
         "column_loosened": 1,
@@ -107,7 +107,7 @@ def test_a_table_that_is_known_to_be_gone_fails_where_it_is_asked_for(
     assert gone.is_success
     assert run(tables=tables).is_success
     everything = verify(tables=tables)
-    assert (everything.is_success, len(everything.verdicts)) == (True, 1)
+    assert (everything.is_success, len(everything.results)) == (True, 1)
     fix = "take gone out of tables.yml" if is_named else "etl status    names the tables that"
     for found in (verify(["gone"], tables=tables), backfill(lab, "gone", tables=tables)):
         assert not found.is_success

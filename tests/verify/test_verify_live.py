@@ -35,7 +35,7 @@ class Writer:
     """Edits, deletes and adds rows at the source, ``ROWS_PER_SECOND``."""
 
     lab: Lab
-    written: int = 0
+    replica_record: int = 0
     seconds: float = 0.0
     done: threading.Event = field(default_factory=threading.Event)
 
@@ -45,7 +45,7 @@ class Writer:
         with closing(connect_mysql(self.lab.servers.source, name)) as connection:
             while not self.done.wait(0.02):
                 self.seconds = time.monotonic() - started
-                due = int(self.seconds * ROWS_PER_SECOND) - self.written
+                due = int(self.seconds * ROWS_PER_SECOND) - self.replica_record
                 if due < 20:
                     continue
                 first, edits = chance.randrange(1, ROWS), due - 4
@@ -58,7 +58,7 @@ class Writer:
                     f"({next_id + 2}, 2, NULL)",
                 )
                 next_id += 2
-                self.written += due
+                self.replica_record += due
 
 
 @contextmanager
@@ -107,21 +107,21 @@ def test_a_source_at_work_raises_no_alarm_and_hides_none(
             ):  # and runs in between, which leave chunks without a text's digest
                 run(**tables)
             summary = verify(deep=turn == 6, **tables)
-            assert [v.discrepancies for v in summary.verdicts] == [[]], turn
+            assert [v.discrepancies for v in summary.results] == [[]], turn
             assert summary.is_success
         for place, statement in PLANTED:
             if place == "raw":
                 lab.analytics.execute(statement.encode())
             else:
                 run_sql(lab.replication, statement)
-            (verdict,) = verify(repair=True, **tables).verdicts
-            (found,) = verdict.discrepancies
+            (result,) = verify(repair=True, **tables).results
+            (found,) = result.discrepancies
             assert (found.place, found.count) == (place, 1)
             assert found.keys == (statement.rsplit(" ", 1)[1],)
-            assert verdict.is_repaired
+            assert result.is_repaired
         assert verify(**tables).is_success
-    assert writer.written > 0.9 * ROWS_PER_SECOND * writer.seconds
+    assert writer.replica_record > 0.9 * ROWS_PER_SECOND * writer.seconds
     run(**tables)
     summary = verify(deep=True, **tables)
     assert summary.is_success
-    assert [v.moved for v in summary.verdicts] == [0]
+    assert [v.moved for v in summary.results] == [0]

@@ -10,12 +10,12 @@ from etl_pipeline.cli.output import align, count_of
 from etl_pipeline.cli.screens.run import as_json, failure_lines, first_lines
 from etl_pipeline.pipeline.summary import VerifySummary
 from etl_pipeline.transfer.select import HIDDEN
-from etl_pipeline.verify.compare import Scope
-from etl_pipeline.verify.verdict import (
+from etl_pipeline.verify.job import Scope
+from etl_pipeline.verify.result import (
     Discrepancy,
     RowDifference,
     SideBySide,
-    Verdict,
+    VerifyResult,
     name_columns,
 )
 
@@ -24,21 +24,21 @@ _VALUE_WIDTH = 40
 
 def verify_screen(summary: VerifySummary) -> str:
     """What ``etl verify`` prints at its end."""
-    verdicts = sorted(summary.verdicts, key=lambda v: v.table)
-    total, rows = len(verdicts), sum(v.rows for v in verdicts)
-    moved = [v for v in verdicts if v.moved]
+    results = sorted(summary.results, key=lambda v: v.table)
+    total, rows = len(results), sum(v.rows for v in results)
+    moved = [v for v in results if v.moved]
     lines = [
         f"Comparison ({summary.environment}): {_headline(summary, bool(moved))}",
         f"  rows   {rows:,} in {summary.seconds:,.1f} s",
         f"  proof  {_proof(summary.scope)}",
     ]
     if summary.scope.sample is not None:
-        chunks, of = sum(v.chunks for v in verdicts), sum(v.of_chunks for v in verdicts)
+        chunks, of = sum(v.chunks for v in results), sum(v.of_chunks for v in results)
         lines.append(f"  sample {chunks:,} of {of:,} chunks, chosen at random")
-    lines += first_lines(f"  moved  {_moved(verdict)}" for verdict in moved)
-    lines += first_lines(f"  note   {v.table}: {note}" for v in verdicts for note in v.notes)
-    for verdict in summary.different:
-        lines += _verdict_lines(verdict, shows_values=summary.scope.show_values)
+    lines += first_lines(f"  moved  {_moved(result)}" for result in moved)
+    lines += first_lines(f"  note   {v.table}: {note}" for v in results for note in v.notes)
+    for result in summary.different:
+        lines += _result_lines(result, shows_values=summary.scope.show_values)
     if moved and total:
         lines.append("next: etl run    brings what has changed at the source")
     return "\n".join(lines)
@@ -46,10 +46,10 @@ def verify_screen(summary: VerifySummary) -> str:
 
 def _headline(summary: VerifySummary, has_moved: bool) -> str:
     """What holds of how many tables: of ``raw`` it is said to be equal only if it was compared."""
-    total = len(summary.verdicts)
+    total = len(summary.results)
     good = total - len(summary.different)
     places = summary.scope.only or ("replication and raw" if has_moved else "")
-    corrections = sum(v.is_repaired for v in summary.verdicts)
+    repaired_count = sum(v.is_repaired for v in summary.results)
     if places:
         words = f" as loaded in {places}"
     elif summary.scope.deep:
@@ -58,7 +58,7 @@ def _headline(summary: VerifySummary, has_moved: bool) -> str:
         words = ": source = replication (value), raw as loaded"
     part = "" if summary.scope.sample is None else ", in a sample"
     return f"{good} of {count_of(total, 'table')}{part}{words}" + (
-        f"; {corrections} repaired" if corrections else ""
+        f"; {repaired_count} repaired" if repaired_count else ""
     )
 
 
@@ -72,29 +72,29 @@ def _proof(scope: Scope) -> str:
     return f"replication and raw {by_value}{hint}"
 
 
-def _moved(verdict: Verdict) -> str:
-    rows = count_of(verdict.moved, "row")
-    since = f" of {_instant(verdict.moved_since)}" if verdict.moved_since else ""
-    return f"{verdict.table}: {rows} changed at the source since the read{since}"
+def _moved(result: VerifyResult) -> str:
+    rows = count_of(result.moved, "row")
+    since = f" of {_instant(result.moved_since)}" if result.moved_since else ""
+    return f"{result.table}: {rows} changed at the source since the read{since}"
 
 
-def _verdict_lines(verdict: Verdict, *, shows_values: bool) -> Iterator[str]:
-    if verdict.error:
-        yield from failure_lines(verdict.table, verdict.error, verdict.fix)
-    for discrepancy in verdict.discrepancies:
-        yield from _discrepancy_lines(verdict.table, discrepancy)
-    for repaired in verdict.repaired:
+def _result_lines(result: VerifyResult, *, shows_values: bool) -> Iterator[str]:
+    if result.error:
+        yield from failure_lines(result.table, result.error, result.fix)
+    for discrepancy in result.discrepancies:
+        yield from _discrepancy_lines(result.table, discrepancy)
+    for repaired in result.repaired:
         count = sum(repaired.rows.values())
         rows = count_of(count, "row")
-        yield f"  repaired: {rows} of {verdict.table} copied again into {repaired.place}"
-    if verdict.unrepaired:
-        yield f"  not repaired: {verdict.unrepaired}"
-    if not verdict.is_repaired:
-        keys = [key for d in verdict.discrepancies for key in d.keys]
+        yield f"  repaired: {rows} of {result.table} copied again into {repaired.place}"
+    if result.unrepaired:
+        yield f"  not repaired: {result.unrepaired}"
+    if not result.is_repaired:
+        keys = [key for d in result.discrepancies for key in d.keys]
         if not shows_values and any(HIDDEN in key for key in keys):
-            command = f"etl verify {verdict.table} --show-values"
+            command = f"etl verify {result.table} --show-values"
             yield f"  {HIDDEN} is text in a key; to see it: {command}"
-        fixes = dict.fromkeys(d.fix for d in verdict.discrepancies if d.fix)
+        fixes = dict.fromkeys(d.fix for d in result.discrepancies if d.fix)
         yield from (f"  fix: {fix}" for fix in fixes)
 
 
@@ -162,30 +162,29 @@ def verify_json(summary: VerifySummary) -> str:
             "started_at": summary.started_at.isoformat(),
             "seconds": round(summary.seconds, 3),
             "tables": [
-                _verdict_json(verdict)
-                for verdict in sorted(summary.verdicts, key=lambda v: v.table)
+                _result_json(result) for result in sorted(summary.results, key=lambda v: v.table)
             ],
         }
     )
 
 
-def _verdict_json(verdict: Verdict) -> dict[str, Any]:
+def _result_json(result: VerifyResult) -> dict[str, Any]:
     return {
-        "table": verdict.table,
-        "equal": verdict.is_equal,
-        "rows": verdict.rows,
-        "chunks": verdict.chunks,
-        "of_chunks": verdict.of_chunks,
-        "moved": verdict.moved,
-        "moved_since": _iso(verdict.moved_since),
-        "discrepancies": [_discrepancy_json(d) for d in verdict.discrepancies],
+        "table": result.table,
+        "equal": result.is_equal,
+        "rows": result.rows,
+        "chunks": result.chunks,
+        "of_chunks": result.of_chunks,
+        "moved": result.moved,
+        "moved_since": _iso(result.moved_since),
+        "discrepancies": [_discrepancy_json(d) for d in result.discrepancies],
         "repaired": [
-            {"place": one.place, "rows": sum(one.rows.values())} for one in verdict.repaired
+            {"place": one.place, "rows": sum(one.rows.values())} for one in result.repaired
         ],
-        "unrepaired": verdict.unrepaired,
-        "notes": verdict.notes,
-        "error": verdict.error,
-        "fix": verdict.fix,
+        "unrepaired": result.unrepaired,
+        "notes": result.notes,
+        "error": result.error,
+        "fix": result.fix,
     }
 
 

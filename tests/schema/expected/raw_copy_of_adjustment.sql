@@ -25,7 +25,7 @@ DELETE FROM ONLY "raw"."copy_of_adjustment";
 
 INSERT INTO "raw"."copy_of_adjustment" ("AdjNum", "AdjDate", "AdjAmt") SELECT "AdjNum", "AdjDate", "AdjAmt" FROM "pg_temp"."_etl_incoming";
 
-SELECT 0 AS ordinal, count(*) AS rows, sum(hash_record_extended(ROW(t."AdjNum", t."AdjDate", float8send(t."AdjAmt")), 0)) AS digest FROM ONLY "raw"."copy_of_adjustment" AS t WHERE (true) GROUP BY 1;
+SELECT 0 AS ordinal, count(*) AS rows, sum(hash_record_extended(ROW(raw_row."AdjNum", raw_row."AdjDate", float8send(raw_row."AdjAmt")), 0)) AS digest FROM ONLY "raw"."copy_of_adjustment" AS raw_row WHERE (true) GROUP BY 1;
 
 CREATE TEMPORARY TABLE "pg_temp"."_etl_incoming" (
   "AdjNum" bigint,
@@ -35,4 +35,4 @@ CREATE TEMPORARY TABLE "pg_temp"."_etl_incoming" (
 
 ALTER TABLE "pg_temp"."_etl_incoming" ADD COLUMN "_etl_line" bigint GENERATED ALWAYS AS IDENTITY (START WITH 0 MINVALUE 0);
 
-SELECT (SELECT count(*) FROM (SELECT ROW("AdjNum", "AdjDate", float8send("AdjAmt"))::text AS line FROM "pg_temp"."_etl_incoming" AS n EXCEPT ALL SELECT ROW("AdjNum", "AdjDate", float8send("AdjAmt"))::text AS line FROM ONLY "raw"."copy_of_adjustment" AS h) AS d), (SELECT count(*) FROM (SELECT ROW("AdjNum", "AdjDate", float8send("AdjAmt"))::text AS line FROM ONLY "raw"."copy_of_adjustment" AS h EXCEPT ALL SELECT ROW("AdjNum", "AdjDate", float8send("AdjAmt"))::text AS line FROM "pg_temp"."_etl_incoming" AS n) AS d);
+SELECT (SELECT count(*) FROM (SELECT ROW("AdjNum", "AdjDate", float8send("AdjAmt"))::text AS line FROM "pg_temp"."_etl_incoming" AS sent_row EXCEPT ALL SELECT ROW("AdjNum", "AdjDate", float8send("AdjAmt"))::text AS line FROM ONLY "raw"."copy_of_adjustment" AS raw_row) AS missing), (SELECT count(*) FROM (SELECT ROW("AdjNum", "AdjDate", float8send("AdjAmt"))::text AS line FROM ONLY "raw"."copy_of_adjustment" AS raw_row EXCEPT ALL SELECT ROW("AdjNum", "AdjDate", float8send("AdjAmt"))::text AS line FROM "pg_temp"."_etl_incoming" AS sent_row) AS extra);

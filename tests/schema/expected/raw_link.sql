@@ -19,15 +19,15 @@ CREATE TEMPORARY TABLE "pg_temp"."_etl_incoming" (
 
 CREATE TEMPORARY TABLE "pg_temp"."_etl_gone" ("AdjNum" bigint, "Units" bigint) ON COMMIT DROP;
 
-DELETE FROM ONLY "raw"."link" AS h USING "pg_temp"."_etl_gone" AS g WHERE h."AdjNum" = g."AdjNum" AND h."Units" = g."Units" AND NOT EXISTS (SELECT FROM "pg_temp"."_etl_incoming" AS n WHERE h."AdjNum" = n."AdjNum" AND h."Units" = n."Units");
+DELETE FROM ONLY "raw"."link" AS raw_row USING "pg_temp"."_etl_gone" AS gone_key WHERE raw_row."AdjNum" = gone_key."AdjNum" AND raw_row."Units" = gone_key."Units" AND NOT EXISTS (SELECT FROM "pg_temp"."_etl_incoming" AS source_row WHERE raw_row."AdjNum" = source_row."AdjNum" AND raw_row."Units" = source_row."Units");
 
-DELETE FROM ONLY "raw"."link" AS h WHERE ((h."AdjNum" >= 10)) AND NOT EXISTS (SELECT FROM "pg_temp"."_etl_incoming" AS n WHERE h."AdjNum" = n."AdjNum" AND h."Units" = n."Units");
+DELETE FROM ONLY "raw"."link" AS raw_row WHERE ((raw_row."AdjNum" >= 10)) AND NOT EXISTS (SELECT FROM "pg_temp"."_etl_incoming" AS source_row WHERE raw_row."AdjNum" = source_row."AdjNum" AND raw_row."Units" = source_row."Units");
 
-UPDATE ONLY "raw"."link" AS h SET "_etl_loaded_at" = now() FROM "pg_temp"."_etl_incoming" AS n WHERE h."AdjNum" = n."AdjNum" AND h."Units" = n."Units" AND false;
+UPDATE ONLY "raw"."link" AS raw_row SET "_etl_loaded_at" = now() FROM "pg_temp"."_etl_incoming" AS source_row WHERE raw_row."AdjNum" = source_row."AdjNum" AND raw_row."Units" = source_row."Units" AND false;
 
-INSERT INTO "raw"."link" ("AdjNum", "Units") SELECT n."AdjNum", n."Units" FROM "pg_temp"."_etl_incoming" AS n WHERE NOT EXISTS (SELECT FROM ONLY "raw"."link" AS h WHERE h."AdjNum" = n."AdjNum" AND h."Units" = n."Units");
+INSERT INTO "raw"."link" ("AdjNum", "Units") SELECT source_row."AdjNum", source_row."Units" FROM "pg_temp"."_etl_incoming" AS source_row WHERE NOT EXISTS (SELECT FROM ONLY "raw"."link" AS raw_row WHERE raw_row."AdjNum" = source_row."AdjNum" AND raw_row."Units" = source_row."Units");
 
-SELECT width_bucket(t."AdjNum"::bigint, ARRAY[10,20]::bigint[]) AS ordinal, count(*) AS rows, sum(hash_record_extended(ROW(t."AdjNum", t."Units"), 0)) AS digest FROM ONLY "raw"."link" AS t WHERE (t."AdjNum" >= 20) GROUP BY 1;
+SELECT width_bucket(raw_row."AdjNum"::bigint, ARRAY[10,20]::bigint[]) AS ordinal, count(*) AS rows, sum(hash_record_extended(ROW(raw_row."AdjNum", raw_row."Units"), 0)) AS digest FROM ONLY "raw"."link" AS raw_row WHERE (raw_row."AdjNum" >= 20) GROUP BY 1;
 
 CREATE TEMPORARY TABLE "pg_temp"."_etl_incoming" (
   "AdjNum" bigint,
@@ -43,6 +43,6 @@ CREATE TEMPORARY TABLE "pg_temp"."_etl_keys" (
 
 ALTER TABLE "pg_temp"."_etl_keys" ADD COLUMN "_etl_ordinal" bigint GENERATED ALWAYS AS IDENTITY (START WITH 0 MINVALUE 0);
 
-SELECT n."_etl_line", COALESCE(h."AdjNum", n."AdjNum")::text, COALESCE(h."Units", n."Units")::text FROM (SELECT * FROM ONLY "raw"."link" AS h WHERE h."AdjNum" >= 10 AND h."AdjNum" < 20) AS h FULL JOIN "pg_temp"."_etl_incoming" AS n ON h."AdjNum" = n."AdjNum" AND h."Units" = n."Units" WHERE ((h."AdjNum" IS NULL) <> (n."AdjNum" IS NULL) OR false);
+SELECT sent_row."_etl_line", COALESCE(raw_row."AdjNum", sent_row."AdjNum")::text, COALESCE(raw_row."Units", sent_row."Units")::text FROM (SELECT * FROM ONLY "raw"."link" AS raw_row WHERE raw_row."AdjNum" >= 10 AND raw_row."AdjNum" < 20) AS raw_row FULL JOIN "pg_temp"."_etl_incoming" AS sent_row ON raw_row."AdjNum" = sent_row."AdjNum" AND raw_row."Units" = sent_row."Units" WHERE ((raw_row."AdjNum" IS NULL) <> (sent_row."AdjNum" IS NULL) OR false);
 
-SELECT k."_etl_ordinal", h."AdjNum" IS NOT NULL, n."AdjNum" IS NOT NULL, array_remove(ARRAY[CASE WHEN h."AdjNum" IS DISTINCT FROM n."AdjNum" THEN 0 END, CASE WHEN h."Units" IS DISTINCT FROM n."Units" THEN 1 END]::int[], NULL) FROM "pg_temp"."_etl_keys" AS k LEFT JOIN ONLY "raw"."link" AS h ON h."AdjNum" = k."AdjNum" AND h."Units" = k."Units" LEFT JOIN "pg_temp"."_etl_incoming" AS n ON n."AdjNum" = k."AdjNum" AND n."Units" = k."Units" WHERE ((h."AdjNum" IS NULL) <> (n."AdjNum" IS NULL) OR false) ORDER BY 1;
+SELECT key."_etl_ordinal", raw_row."AdjNum" IS NOT NULL, sent_row."AdjNum" IS NOT NULL, array_remove(ARRAY[CASE WHEN raw_row."AdjNum" IS DISTINCT FROM sent_row."AdjNum" THEN 0 END, CASE WHEN raw_row."Units" IS DISTINCT FROM sent_row."Units" THEN 1 END]::int[], NULL) FROM "pg_temp"."_etl_keys" AS key LEFT JOIN ONLY "raw"."link" AS raw_row ON raw_row."AdjNum" = key."AdjNum" AND raw_row."Units" = key."Units" LEFT JOIN "pg_temp"."_etl_incoming" AS sent_row ON sent_row."AdjNum" = key."AdjNum" AND sent_row."Units" = key."Units" WHERE ((raw_row."AdjNum" IS NULL) <> (sent_row."AdjNum" IS NULL) OR false) ORDER BY 1;

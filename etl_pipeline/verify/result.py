@@ -1,4 +1,4 @@
-"""What a comparison found about a table, as values."""
+"""The result of a verification of a table, as values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Literal
 from etl_pipeline.replicate.corrections import Place
 
 DiscrepancyKind = Literal["differs", "missing", "extra"]
-"""What is the matter with a row of a place: another value, not there, or there and nowhere else."""
+"""How a row of a copy is wrong: it has another value, is not there, or should not be there."""
 
 _WORDS: dict[DiscrepancyKind, str] = {"differs": "differ", "missing": "missing", "extra": "extra"}
 
@@ -32,7 +32,7 @@ class SideBySide:
 
 @dataclass(frozen=True, slots=True)
 class RowDifference:
-    """A row that is not as it should be.
+    """A row of a copy that is wrong.
 
     Attributes:
         key: Its primary key, for people.
@@ -48,15 +48,15 @@ class RowDifference:
 
 @dataclass(frozen=True, slots=True)
 class Discrepancy:
-    """Something in replication or in ``raw`` that is not as it should be.
+    """Rows of replication or of ``raw`` that are wrong in the same way.
 
     Attributes:
-        what: What is the matter, in words without values of rows.
+        what: The fault, in words without values of rows.
         rows: At most ``KEYS_NAMED`` of the rows concerned; empty in a table without a key.
         count: How many rows are concerned.
         read_at: When the source was read for the oldest of these rows' chunks, UTC.
         looked_at: When the rows were looked at, and when once more.
-        fix: The command that mends it.
+        fix: The command that repairs it.
     """
 
     place: Place
@@ -75,15 +75,15 @@ class Discrepancy:
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """Rows of a place that were copied again; *rows* counts by kind what was the matter."""
+    """Rows of a place that were copied again; *rows* counts them by kind of discrepancy."""
 
     place: Place
     rows: Counter[DiscrepancyKind]
 
 
 @dataclass(slots=True)
-class Verdict:
-    """What was found about a table; no discrepancy and no error: the copies are as loaded.
+class VerifyResult:
+    """The result for a table; without discrepancies and error, its copies are as loaded.
 
     Attributes:
         rows: Rows that were compared.
@@ -92,7 +92,7 @@ class Verdict:
             brings them.
         moved_since: When the source was read for the oldest of them, UTC.
         notes: Sentences on what could not be judged.
-        repaired: What was mended; the discrepancies are those that were found before.
+        repaired: Rows that were repaired; *discrepancies* are those that were found before.
         unrepaired: Why discrepancies are left; None where none are, or nothing was to be repaired.
     """
 
@@ -112,21 +112,21 @@ class Verdict:
 
     @property
     def is_equal(self) -> bool:
-        """Whether the table was compared and nothing was found that should not be."""
+        """True if the table was compared and no discrepancy was found."""
         return not self.discrepancies and self.error is None
 
     @property
     def is_repaired(self) -> bool:
-        """Whether everything that was found has been mended."""
+        """True if all discrepancies were repaired."""
         return bool(self.repaired) and self.unrepaired is None and self.error is None
 
 
 def count_words(kinds: Counter[DiscrepancyKind]) -> str:
-    """``2 differ, 1 missing``."""
+    """Return the counts in words: ``2 differ, 1 missing``."""
     return ", ".join(f"{kinds[kind]:,} {word}" for kind, word in _WORDS.items() if kinds[kind])
 
 
 def name_columns(columns: Sequence[str], most: int = 8) -> str:
-    """``Balance, Note``; the first of many."""
+    """Return the names of *columns*, at most *most*: ``Balance, Note and 3 more``."""
     rest = len(columns) - most
     return ", ".join(columns[:most]) + (f" and {rest} more" if rest > 0 else "")

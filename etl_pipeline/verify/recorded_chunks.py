@@ -1,4 +1,4 @@
-"""What both targets are recorded to hold of a table, chunk by chunk."""
+"""Reads what is recorded of the chunks of a table: as written to the replica, as loaded."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import psycopg
 from pymysql import err
+from pymysql.connections import Connection
 from pymysql.constants import ER
 
 from etl_pipeline.errors import DatabaseError
@@ -35,8 +36,8 @@ class LoadedChunk:
     read_at: datetime
 
 
-def read_loaded(analytics: psycopg.Connection, table: str) -> list[LoadedChunk]:
-    """The chunks of *table* in order; empty where it was never loaded, or there is no state.
+def read_loaded_chunks(analytics: psycopg.Connection, table: str) -> list[LoadedChunk]:
+    """Return the chunks of *table* in order; none where it was never loaded, or no state is there.
 
     Raises:
         DatabaseError: The state is of an older version.
@@ -56,11 +57,11 @@ def read_loaded(analytics: psycopg.Connection, table: str) -> list[LoadedChunk]:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplicaRecord:
-    """What is remembered of a replica as a whole.
+class ReplicaState:
+    """What is recorded of a replica as a whole.
 
     Attributes:
-        is_known: Whether anything is.
+        is_known: True if anything is.
         watermark: Of the ``incremental_column``; None without one.
     """
 
@@ -70,28 +71,30 @@ class ReplicaRecord:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaChunk:
-    """What a replica is remembered to hold of a chunk; as for ``LoadedChunk``."""
+    """What is recorded of a chunk of a replica; the fields are those of ``LoadedChunk``."""
 
     text_digest: bytes
     is_text: bool
 
 
-def read_written(replication: Any, table: str) -> ReplicaRecord:
-    """What is remembered of the replica of *table*."""
+def read_replica_state(replication: Connection[Any], table: str) -> ReplicaState:
+    """Return what is recorded of the replica of *table*."""
     rows = _ask(
         replication,
         "SELECT watermark_column, watermark FROM _etl_table WHERE table_name = %s",
         (table,),
     )
     if not rows:
-        return ReplicaRecord(is_known=False)
+        return ReplicaState(is_known=False)
     column, watermark = rows[0]
     is_marked = column is not None and watermark is not None
-    return ReplicaRecord(True, Watermark(column, watermark) if is_marked else None)
+    return ReplicaState(True, Watermark(column, watermark) if is_marked else None)
 
 
-def read_written_chunk(replication: Any, table: str, chunk: Chunk) -> ReplicaChunk | None:
-    """What the replica of *table* is remembered to hold of *chunk*; None where it is not known."""
+def read_replica_chunk(
+    replication: Connection[Any], table: str, chunk: Chunk
+) -> ReplicaChunk | None:
+    """Return what is recorded of *chunk* in the replica of *table*; None where nothing is."""
     rows = _ask(
         replication,
         "SELECT lower_bound, upper_bound, text_digest, is_text_digest FROM _etl_chunk "
@@ -106,7 +109,7 @@ def read_written_chunk(replication: Any, table: str, chunk: Chunk) -> ReplicaChu
     return ReplicaChunk(text_digest, bool(is_text))
 
 
-def _ask(replication: Any, query: str, values: tuple[Any, ...]) -> Sequence[Any]:
+def _ask(replication: Connection[Any], query: str, values: tuple[Any, ...]) -> Sequence[Any]:
     try:
         with replication.cursor() as cursor:
             cursor.execute(query, values)
@@ -118,12 +121,12 @@ def _ask(replication: Any, query: str, values: tuple[Any, ...]) -> Sequence[Any]
         return ()
 
 
-def is_behind(loaded: LoadedChunk, written: ReplicaRecord, chunk: ReplicaChunk | None) -> bool:
-    """Whether the replica holds a chunk in another state than was loaded into ``raw``.
+def is_behind(loaded: LoadedChunk, replica: ReplicaState, chunk: ReplicaChunk | None) -> bool:
+    """Return True if the replica holds another state of a chunk than was loaded into ``raw``.
 
-    Where nothing is remembered of the replica, it is not known to.
+    Where nothing is recorded of the replica, the answer is False.
     """
-    return written.is_known and (chunk is None or chunk.text_digest != loaded.text_digest)
+    return replica.is_known and (chunk is None or chunk.text_digest != loaded.text_digest)
 
 
 def _integer(value: Any) -> int | None:

@@ -32,7 +32,7 @@ SELECT 'event trigger', e.evtname FROM pg_event_trigger AS e WHERE e.evtenabled 
 
 
 @dataclass(frozen=True, slots=True)
-class Obstacles:
+class BlockingObjects:
     """What others made that acts on the rows of a table, by name."""
 
     triggers: tuple[str, ...] = ()
@@ -48,19 +48,21 @@ class Obstacles:
         return ", ".join(parts)
 
 
-def read_obstacles(analytics: psycopg.Connection, schema: str, table: str) -> Obstacles:
+def find_blocking_objects(
+    analytics: psycopg.Connection, schema: str, table: str
+) -> BlockingObjects:
     """What of others acts on the rows of *table*; the caller ends the transaction."""
     found = analytics.execute(_FOUND, {"schema": schema, "table": postgres_name(table)}).fetchall()
 
     def names(kind: str) -> tuple[str, ...]:
         return tuple(str(name) for one, name in found if one == kind)
 
-    return Obstacles(
+    return BlockingObjects(
         names("trigger"), names("rule"), names("event trigger"), bool(names("row security"))
     )
 
 
-def name_obstacle(
+def explain_blocked_load(
     error: Exception, analytics: psycopg.Connection, schema: str, table: str
 ) -> EtlError | None:
     """The error that names what stood in the way of loading *table*; None where nothing is known.
@@ -72,12 +74,12 @@ def name_obstacle(
         table: The table.
     """
     try:
-        found = read_obstacles(analytics, schema, table)
+        found = find_blocking_objects(analytics, schema, table)
         analytics.rollback()
     except psycopg.Error:
         return None  # the connection is gone: its error says so
     if isinstance(error, psycopg.Error):
-        return explain_obstacle(error.sqlstate or "", error.diag, found, schema, table)
+        return explain_sqlstate(error.sqlstate or "", error.diag, found, schema, table)
     if not found.describe():
         return None
     return TransferError(
@@ -88,8 +90,8 @@ def name_obstacle(
     )
 
 
-def explain_obstacle(
-    state: str, diag: object, found: Obstacles, schema: str, table: str
+def explain_sqlstate(
+    state: str, diag: object, found: BlockingObjects, schema: str, table: str
 ) -> EtlError | None:
     """The error for an SQLSTATE that somebody's object is the cause of, with its name; pure.
 
@@ -149,7 +151,7 @@ def _too_large(constraint: str | None, schema: str, table: str) -> tuple[str, st
     )
 
 
-def _remove(found: Obstacles, target: str) -> str:
+def _remove(found: BlockingObjects, target: str) -> str:
     """Statements that take away what acts on the rows of *target*."""
     statements = [
         f"ALTER TABLE {target} DISABLE TRIGGER {quote_postgres(name)}" for name in found.triggers

@@ -1,4 +1,4 @@
-"""What is compared with what, and how the rows of the three databases are read for it."""
+"""The table that a verification compares, and how its rows are read in the three databases."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from pymysql.connections import Connection
 
 from etl_pipeline.core.cancellation import Cancellation
 from etl_pipeline.load.digest_meaning import digest_meaning
@@ -21,7 +22,7 @@ from etl_pipeline.replicate.pages import read_pages
 from etl_pipeline.replicate.strategy import Rules
 from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
 from etl_pipeline.schema.names import DELETED_AT, quote_postgres
-from etl_pipeline.state.raw_schema import read_loaded as read_loaded_schema
+from etl_pipeline.state.raw_schema import read_loaded
 from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.kernel_python import Rendered
 from etl_pipeline.transfer.reader import read_text
@@ -31,14 +32,14 @@ from etl_pipeline.transfer.spool import Spool, lossless
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """How a comparison is made.
+    """The extent of a verification.
 
     Attributes:
-        deep: Whether every row is sent again and compared with ``raw`` by value.
+        deep: Send every row again and compare it with ``raw`` by value.
         only: The one place that is compared; None for both.
-        sample: The part of each table's chunks that is compared; None for all.
-        show_values: Whether the values of rows that differ are wanted.
-        repair: Whether those rows are copied again.
+        sample: The part of each table's chunks that is compared, 0 to 1; None for all.
+        show_values: Give the values of rows that differ.
+        repair: Copy those rows again.
     """
 
     deep: bool = False
@@ -48,27 +49,26 @@ class Scope:
     repair: bool = False
 
     def compares(self, place: Place) -> bool:
-        """Whether *place* is compared."""
+        """Return True if *place* is compared."""
         return self.only in (None, place)
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """A table that is compared.
+class VerifyJob:
+    """A table that is compared, repaired or backfilled.
 
     Attributes:
         schema: The schema of the analytics database, ``raw``.
-        source: PyMySQL connection; every read of it is ended at once.
-        replication: PyMySQL connection.
-        analytics: psycopg connection without an open transaction.
+        source: Every read of it is ended at once.
+        analytics: Has no open transaction.
         rules: How the table is kept equal.
-        drift: What is done where its schema changed.
+        drift: How its copies follow a changed schema.
     """
 
     text: RenderedTable
     schema: str
-    source: Any
-    replication: Any
+    source: Connection[Any]
+    replication: Connection[Any]
     analytics: psycopg.Connection
     rules: Rules
     scope: Scope
@@ -84,28 +84,28 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class RawTable:
-    """A table of ``raw`` as it stands.
+    """A table of ``raw`` as PostgreSQL has it.
 
     Attributes:
-        own: What its rows are read and written as.
-        rows: What those are read as that are not marked as deleted.
-        has_marks: Whether rows of it can be marked.
-        is_believed: Whether the digests that are recorded of it are of this table, and of what its
-            text means now. Where they are not, its rows are compared by value.
+        own_rows: SQL for the table's own rows, to read and to write (``load.sql.own_rows``).
+        live_rows: SQL for those of them that are not marked as deleted, to read.
+        has_marks: True if it has the column that marks rows as deleted.
+        digests_are_valid: True if the recorded digests are of this table, and of what its text
+            means now. Where they are not, its rows are compared by value.
     """
 
-    own: str
-    rows: str
+    own_rows: str
+    live_rows: str
     has_marks: bool
-    is_believed: bool
+    digests_are_valid: bool
 
 
-def find_raw_table(job: Comparison) -> RawTable | None:
-    """The table in ``raw``; None where there is none."""
+def find_raw_table(job: VerifyJob) -> RawTable | None:
+    """Return the table in ``raw``; None where there is none."""
     actual = read_actual_table(job.analytics, job.schema, job.text.name)
     if actual is None:
         return None
-    loaded = read_loaded_schema(job.analytics, job.text.name)
+    loaded = read_loaded(job.analytics, job.text.name)
     has_marks = DELETED_AT in actual.columns
     own = own_rows(job.target, is_partitioned=actual.is_partitioned)
     return RawTable(
@@ -118,9 +118,9 @@ def find_raw_table(job: Comparison) -> RawTable | None:
 
 @contextlib.contextmanager
 def reading_raw(analytics: psycopg.Connection) -> Iterator[None]:
-    """A transaction of PostgreSQL that sees one moment and is rolled back at the end.
+    """Open a transaction of PostgreSQL that sees one snapshot, and roll it back at the end.
 
-    A run may commit in between, and the recorded digests and the rows must be of one moment.
+    A run may commit meanwhile, and the recorded digests and the rows must be of one instant.
     """
     with analytics.transaction(force_rollback=True):
         analytics.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -129,8 +129,8 @@ def reading_raw(analytics: psycopg.Connection) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def reading_replica(replication: Any) -> Iterator[None]:
-    """A transaction of the replication server that sees one moment; likewise."""
+def reading_replica(replication: Connection[Any]) -> Iterator[None]:
+    """Open a transaction of the replication server that sees one snapshot, and end it."""
     with replication.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
@@ -139,13 +139,13 @@ def reading_replica(replication: Any) -> Iterator[None]:
 
 
 def read_chunk(
-    job: Comparison,
-    connection: Any,
+    job: VerifyJob,
+    connection: Connection[Any],
     chunk: Chunk,
     spool: Spool,
     keep: Callable[[Rendered], bytes] = lossless,
 ) -> None:
-    """Read all rows of *chunk* into *spool*; a read of the source is ended."""
+    """Read all rows of *chunk* into *spool*; the transaction of a read of the source is ended."""
     text = job.text
     with_copy = keep is not lossless
     if connection is job.source:
@@ -159,23 +159,40 @@ def read_chunk(
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row's lossless line, and its line for COPY."""
+    """The lossless line of a row, and its line for COPY."""
 
     line: bytes
     copy_line: bytes
 
 
-def read_rows(job: Comparison, connection: Any, keys: Sequence[bytes]) -> dict[bytes, Row]:
-    """The rows that have *keys*, lines of the text of the table's keys, by key; likewise."""
+def read_rows(
+    job: VerifyJob, connection: Connection[Any], keys: Sequence[bytes]
+) -> dict[bytes, Row]:
+    """Return the rows that have *keys*, by key; the transaction of a read of the source is ended.
+
+    Args:
+        job: The table.
+        connection: To the source, or to replication.
+        keys: Lines of the text of the table's keys.
+    """
     text = job.text
     found: dict[bytes, Row] = {}
     for batch in batches(text, keys):
         statement = select_rows(text, batch)
-        for block in read_text(connection, statement, text.modes, with_copy=True):
-            job.stop.check()
-            lines, copies = block.text.split(b"\n")[:-1], block.copy_text.split(b"\n")[:-1]
-            for line, copy_line in zip(lines, copies, strict=True):
-                found[text.key_of(line)] = Row(line, copy_line)
+        found.update(read_keyed_rows(job, connection, statement))
         if connection is job.source:
             end_read(connection)
+    return found
+
+
+def read_keyed_rows(
+    job: VerifyJob, connection: Connection[Any], statement: bytes
+) -> dict[bytes, Row]:
+    """Return the rows of *statement*, a SELECT of all columns of the table, by key."""
+    found: dict[bytes, Row] = {}
+    for block in read_text(connection, statement, job.text.modes, with_copy=True):
+        job.stop.check()
+        lines, copies = block.text.split(b"\n")[:-1], block.copy_text.split(b"\n")[:-1]
+        for line, copy_line in zip(lines, copies, strict=True):
+            found[job.text.key_of(line)] = Row(line, copy_line)
     return found
