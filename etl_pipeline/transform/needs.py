@@ -1,7 +1,8 @@
 """What the models need of ``raw``, and what of it is not there: pure but for reading the project.
 
 Releases of OpenDental differ in tables and columns. A column that is needed, or a table, takes the
-models along that are built from it; another column is read as NULL.
+models along that are built from it; another column is read as NULL, and a table of which no column
+is needed as one without rows.
 """
 
 from __future__ import annotations
@@ -24,13 +25,15 @@ class MissingTables:
     """What of ``raw`` is not there, by table.
 
     Attributes:
-        tables: Tables that are not there at all.
+        tables: Tables that are not there at all and cannot be done without.
+        empty: Other tables that are not there at all.
         needed: Columns that are not there and cannot be done without.
         missing: Other columns that are not there.
         marked: Tables whose deleted rows stay in ``raw``, marked.
     """
 
     tables: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
     needed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     marked: tuple[str, ...] = ()
@@ -63,8 +66,10 @@ def find_lacks(
         table: {column for column in columns if column not in raw[table]}
         for table, columns in there.items()
     }
+    not_there = sorted(needs.keys() - raw.keys())
     return MissingTables(
-        tables=tuple(sorted(needs.keys() - raw.keys())),
+        tables=tuple(table for table in not_there if any(needs[table].values())),
+        empty=tuple(table for table in not_there if not any(needs[table].values())),
         needed={
             table: found
             for table, columns in sorted(absent.items())

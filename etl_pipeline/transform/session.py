@@ -257,6 +257,7 @@ def _common(project: Path, folder: Path, lacks: MissingTables) -> list[str]:
     """Arguments of every command: where all is, what raw lacks, and no word to anybody else."""
     variables = {
         "missing_columns": {table: list(names) for table, names in lacks.missing.items()},
+        "missing_tables": list(lacks.empty),
         "marked_tables": list(lacks.marked),
     }
     return [
@@ -275,6 +276,7 @@ def _common(project: Path, folder: Path, lacks: MissingTables) -> list[str]:
 
 def _notes_on(lacks: MissingTables) -> list[str]:
     notes = [f"raw has no table {table}" for table in lacks.tables]
+    notes += [f"raw has no table {table}: read as one without rows" for table in lacks.empty]
     notes += [
         f"raw.{table} has no column {column}, which is needed"
         for table, columns in lacks.needed.items()

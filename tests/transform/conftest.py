@@ -174,6 +174,7 @@ def odd(anew: State, tmp_path_factory: pytest.TempPathFactory) -> State:
     # Views of ours and of others stand on raw, and follow a table that is renamed.
     for statement in (
         "ALTER TABLE raw.refattach RENAME TO refattach_old",
+        "ALTER TABLE raw.preference RENAME TO preference_old",
         'ALTER TABLE raw.commlog RENAME COLUMN "Mode_" TO "OtherMode"',
         'ALTER TABLE raw.fee RENAME COLUMN "ProvNum" TO "OtherProvNum"',
         "ALTER TABLE raw.zipcode ADD COLUMN _etl_deleted_at timestamptz",

@@ -24,7 +24,8 @@ def test_what_is_lacking_makes_up_what_is_there(
 ) -> None:
     lacks = find_lacks(needs, raw)
     for table, columns in needs.items():
-        assert (table in lacks.tables) == (table not in raw)
+        assert (table in lacks.tables) == (table not in raw and any(columns.values()))
+        assert (table in lacks.empty) == (table not in raw and not any(columns.values()))
         for column, is_needed in columns.items() if table in raw else ():
             lists = lacks.needed if is_needed else lacks.missing
             assert (column in lists.get(table, ())) == (column not in raw[table])
@@ -46,8 +47,12 @@ def test_sources_name_exactly_the_columns_that_staging_reads() -> None:
 
 
 def test_sources_are_tables_of_a_real_practice() -> None:
-    known = Path(__file__).parents[1] / "demo" / "practice_columns.tsv"
-    columns = {tuple(line.split("\t")[:3:2]) for line in known.read_text().splitlines()}
+    known = Path(__file__).parents[1] / "demo"
+    columns = {
+        tuple(line.split("\t")[:3:2])
+        for name in ("practice_columns.tsv", "source_columns.tsv")
+        for line in (known / name).read_text().splitlines()
+    }
     for table, names in read_needs(PROJECT).items():
         assert {(table, name) for name in names} <= columns
 

@@ -18,6 +18,7 @@ def test_what_needs_a_missing_table_or_column_is_not_built(odd: State) -> None:
     }
     notes = odd.summary.notes
     assert "raw has no table refattach" in notes
+    assert "raw has no table preference: read as one without rows" in notes
     assert "raw.commlog has no column Mode_, which is needed" in notes
     assert "raw.fee has no column ProvNum: read as NULL" in notes
 
@@ -27,6 +28,11 @@ def test_the_rest_is_built(odd: State) -> None:
     assert {"accounts_receivable", "production_by_day", "stg_fee"} <= built
     assert not built & set(odd.summary.not_built)
     assert odd.query("SELECT count(*) FROM staging.stg_fee WHERE provider_id IS NOT NULL") == [(0,)]
+
+
+def test_a_table_that_can_be_done_without_is_read_as_one_without_rows(odd: State) -> None:
+    assert odd.query("SELECT count(*) FROM raw.preference_old") != [(0,)]
+    assert odd.query("SELECT count(*) FROM staging.stg_preference") == [(0,)]
 
 
 def test_deleted_rows_that_raw_keeps_are_left_out(odd: State) -> None:

@@ -3,13 +3,18 @@
   this release does not have is NULL.
 -#}
 {% macro raw_column(table, column, type) -%}
-    {%- if column in var('missing_columns').get(table, []) -%} null::{{ type }}
+    {%- if column in var('missing_columns').get(table, []) or table in var('missing_tables') -%} null::{{ type }}
     {%- else -%} r."{{ column }}" {%- endif -%}
 {%- endmacro %}
 
-{#- Rows of a table of raw, without those that are only kept there as deleted. -#}
+{#-
+  Rows of a table of raw, without those that are only kept there as deleted. A table that can be
+  done without is read as one without rows where this release does not have it.
+-#}
 {% macro raw_rows(table) -%}
-    {{ source('raw', table) }} as r
+    {%- set relation = source('raw', table) -%}
+    {%- if table in var('missing_tables') -%} (select null::timestamptz as _etl_loaded_at where false)
+    {%- else -%} {{ relation }} {%- endif %} as r
     {%- if table in var('marked_tables') %}
     where r."_etl_deleted_at" is null
     {%- endif %}
@@ -94,4 +99,15 @@
 {% macro age_bucket(days) -%}
     case when {{ days }} <= 30 then '0-30' when {{ days }} <= 60 then '31-60'
          when {{ days }} <= 90 then '61-90' else 'over 90' end
+{%- endmacro %}
+
+{#-
+  What the practice chose, as text: its own row of raw.preference where there is one, else the
+  variable of dbt_project.yml. An empty value counts as none.
+-#}
+{% macro preference(name) -%}
+    coalesce(
+        (select min(p.value) from {{ ref('stg_preference') }} as p where p.name = '{{ name }}'),
+        '{{ var("preferences")[name] }}'
+    )
 {%- endmacro %}

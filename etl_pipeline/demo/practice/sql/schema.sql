@@ -1321,6 +1321,14 @@ CREATE TABLE pharmclinic (
   KEY PharmacyNum (PharmacyNum)
 ) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci;
 
+CREATE TABLE preference (
+  PrefNum     bigint(20) NOT NULL AUTO_INCREMENT,
+  PrefName    varchar(255) DEFAULT '',
+  ValueString text DEFAULT NULL,
+  Comments    text DEFAULT NULL,
+  PRIMARY KEY (PrefNum)
+) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci;
+
 CREATE TABLE procedurecode (
   CodeNum            bigint(20) NOT NULL AUTO_INCREMENT,
   ProcCode           varchar(15) COLLATE utf8mb3_bin NOT NULL DEFAULT '',
