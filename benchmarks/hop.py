@@ -46,8 +46,9 @@ def _hop(hop: str, table: str, workers: int) -> None:
     from etl_pipeline.core.databases import lend_mysql, lend_postgres
     from etl_pipeline.core.workers import Workers
     from etl_pipeline.load.table import load_table
+    from etl_pipeline.pipeline.origin_check import refuse_other_source
     from etl_pipeline.pipeline.replication_server import open_replication
-    from etl_pipeline.pipeline.run_record import Control
+    from etl_pipeline.pipeline.run_record import RecordConnection
     from etl_pipeline.pipeline.session import open_session
     from etl_pipeline.replicate.strategy import Pass, Rules
     from etl_pipeline.replicate.table import ReplicateResult, replicate_table
@@ -59,14 +60,14 @@ def _hop(hop: str, table: str, workers: int) -> None:
 
     with (
         open_session(get_settings()) as session,
-        Control(session.databases) as control,
+        RecordConnection(session.databases) as records,
         ThreadPoolExecutor(workers) as threads,
     ):
         databases, stop = session.databases, session.stop
         text = render_table(session.catalog[table])
-        started = runs.start_run(control.connection, runs.Selection((table,)))
+        started = runs.start_run(records.connection, runs.Selection((table,)))
         lease = replace(started.lease, continued=frozenset())
-        replication = open_replication(session, lease)
+        replication = open_replication(session, lease, refuse_other_source(session))
         at_work = Workers(databases, threads, workers, stop)
         if hop == "replicate":
             rules = Rules("full_table")
@@ -82,7 +83,7 @@ def _hop(hop: str, table: str, workers: int) -> None:
             with lend_postgres(databases.analytics, stop) as analytics:
                 load_table(text, databases.schema, replicated, at_work, analytics, Rules(), lease,
                            report=report)  # fmt: skip
-        runs.finish_run(control.connection, lease.run_id, "succeeded")
+        runs.finish_run(records.connection, lease.run_id, "succeeded")
 
 
 if __name__ == "__main__":

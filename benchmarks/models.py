@@ -25,6 +25,7 @@ from benchmarks.memory import environment, etl_run
 from etl_pipeline.config import FileConfigProvider, Settings
 from etl_pipeline.demo.servers import remove_servers, running_servers
 from etl_pipeline.demo.setting import Practice, prepare_practice
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.transform.environment import PROJECT
 from etl_pipeline.transform.session import transform_once
@@ -66,7 +67,7 @@ def _practice(kept: Path | None, patients: int) -> Iterator[tuple[Settings, Path
             with running_servers(folder, stay=kept is not None) as servers:
                 prepare_practice(folder, servers, Practice(patients, 7, "InnoDB"))
                 settings = Settings("test", FileConfigProvider(folder))
-                if not run_once(settings, [], listen=lambda _: None).is_success:
+                if not run_once(settings, RunRequest(), listen=lambda _: None).is_success:
                     raise SystemExit("the practice could not be copied")
                 yield settings, folder
         finally:

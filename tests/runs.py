@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.pipeline.verify import verify_once
@@ -82,7 +83,9 @@ def run(lab: Lab) -> Callable[..., RunSummary]:
     ) -> RunSummary:
         settings = lab.settings_with(**configuration)
         return run_once(
-            settings, names, full=full, accept_drift=accept_drift, listen=lambda event: None
+            settings,
+            RunRequest(names, full=full, accept_drift=accept_drift),
+            listen=lambda event: None,
         )
 
     return run_

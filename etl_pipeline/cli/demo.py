@@ -99,6 +99,7 @@ def _show(
     from etl_pipeline.demo.practice import DEFAULT_PATIENTS, DEFAULT_SEED
     from etl_pipeline.demo.servers import running_servers
     from etl_pipeline.demo.setting import Practice, prepare_practice, read_practice
+    from etl_pipeline.pipeline.request import RunRequest
     from etl_pipeline.pipeline.run import run_once
     from etl_pipeline.pipeline.verify import verify_once
     from etl_pipeline.transform.session import has_dbt
@@ -127,7 +128,7 @@ def _show(
         settings = Settings("test", FileConfigProvider(folder))
         say("Copying it: source → replication → raw ...")
         with show_progress(style) as listen:
-            run = run_once(settings, [], listen=listen, keep_trace=keep_trace)
+            run = run_once(settings, RunRequest(), listen=listen, keep_trace=keep_trace)
         show(run_screen(run))
         say("Comparing the three databases, value by value ...")
         with show_progress(style, hops=1) as listen:

@@ -36,16 +36,13 @@ def plan(
         from etl_pipeline.cli.screens.plan import plan_json, plan_screen
         from etl_pipeline.config import FileConfigProvider, Settings
         from etl_pipeline.pipeline.plan import preview_run
+        from etl_pipeline.pipeline.request import RunRequest
         from etl_pipeline.transform.environment import find_folder
 
         stop_on_signals(only_reads=True)
         settings = Settings(provider=FileConfigProvider())
-        preview = preview_run(
-            settings,
-            tables or [],
-            importance=[one.value for one in importance],
-            folder=find_folder(settings),
-        )
+        request = RunRequest(tables=tables or [], importance=[level.value for level in importance])
+        preview = preview_run(settings, request, folder=find_folder(settings))
         if as_json:
             say(plan_screen(preview, with_sql=sql))
         show(plan_json(preview) if as_json else plan_screen(preview, with_sql=sql))

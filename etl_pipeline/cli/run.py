@@ -23,6 +23,9 @@ from etl_pipeline.cli.shell import (
 if TYPE_CHECKING:
     from etl_pipeline.config import Settings
     from etl_pipeline.errors import EtlError
+    from etl_pipeline.pipeline.events import KeepTrace
+    from etl_pipeline.pipeline.request import RunRequest
+    from etl_pipeline.pipeline.summary import RunSummary
     from etl_pipeline.transform.summary import TransformSummary
 
 FULL_OPTION = typer.Option(False, "--full", help="Build both targets anew from the source.")
@@ -93,68 +96,41 @@ def run(
     Example: etl run patient procedurelog
     """
     with exit_codes(debug=debug, quiet=quiet):
-        if full and only:
-            raise typer.BadParameter("--full makes both hops: leave --only out")
-        if backfill and (full or only or importance):
-            raise typer.BadParameter("--backfill goes without --full, --only and --importance")
-        if backfill and accept_source:
-            raise typer.BadParameter("--backfill goes without --accept-source: run once before it")
         if not backfill and (start or end or by):
             raise typer.BadParameter("--from, --to and --by go with --backfill")
         # What talks to servers is imported here, so that --help needs none of it.
         from etl_pipeline.cli.notification import notifying_of_end
         from etl_pipeline.cli.screens.run import is_success, run_json, run_screen
-        from etl_pipeline.cli.screens.run_progress import show_progress
         from etl_pipeline.cli.shell import show_trace
         from etl_pipeline.config import get_settings
-        from etl_pipeline.errors import ConfigurationError, EtlError
-        from etl_pipeline.pipeline.backfill import AskedRange, backfill_once
-        from etl_pipeline.pipeline.run import run_once
+        from etl_pipeline.errors import EtlError
+        from etl_pipeline.pipeline.request import BackfillRange, RunRequest
 
-        for given, option in ((accept_drift, "--accept-drift"), (adopt, "--adopt")):
-            if given and (backfill or not tables):
-                raise ConfigurationError(
-                    f"{option} is for tables that are named, and goes without --backfill",
-                    fix=f"etl run TABLE {option}",
-                )
+        request = RunRequest(
+            tables=tables or [],
+            importance=[level.value for level in importance],
+            only=only.value if only else None,
+            full=full,
+            backfill=BackfillRange(start, end, by) if backfill else None,
+            allow_deletes=allow_deletes,
+            outside_window=outside_window,
+            accept_drift=accept_drift,
+            accept_source=accept_source,
+            adopt=adopt,
+        )
+        _refuse_contradictions(request)
         stop_on_signals()
         settings = get_settings()
         style = progress_style(progress, quiet=quiet)
-        with notifying_of_end(settings) as tell:
-            with show_progress(style, hops=1 if backfill else 2) as listen:
-                keep_trace = show_trace if debug else None
-                if backfill:
-                    summary = backfill_once(
-                        settings,
-                        tables or [],
-                        AskedRange(start, end, by),
-                        allow_deletes=allow_deletes,
-                        outside_window=outside_window,
-                        listen=listen,
-                        keep_trace=keep_trace,
-                    )
-                else:
-                    summary = run_once(
-                        settings,
-                        tables or [],
-                        full=full,
-                        allow_deletes=allow_deletes,
-                        importance=[one.value for one in importance],
-                        only=only.value if only else None,
-                        outside_window=outside_window,
-                        accept_drift=accept_drift,
-                        accept_source=accept_source,
-                        adopt=adopt,
-                        listen=listen,
-                        keep_trace=keep_trace,
-                    )
+        with notifying_of_end(settings) as notify:
+            summary = _execute(settings, request, style, keep_trace=show_trace if debug else None)
             if not (quiet and summary.is_success):
                 (say if as_json else show)(run_screen(summary))
-            is_due = settings.pipeline.transform.after_run and only is not Hop.REPLICATE
+            is_due = settings.pipeline.transform.after_run and request.only != "replicate"
             models = None
             if is_due and summary.is_success:
                 models = transform_after(settings, style, quiet=quiet, as_json=as_json)
-            tell(summary, models)
+            notify(summary, models)
         if as_json:
             show(run_json(summary, models))
         if isinstance(models, EtlError):
@@ -163,13 +139,49 @@ def run(
             raise typer.Exit(1)
 
 
+def _refuse_contradictions(request: RunRequest) -> None:
+    """Raise an error where options of *request* contradict each other."""
+    from etl_pipeline.errors import ConfigurationError
+
+    if request.full and request.only:
+        raise typer.BadParameter("--full makes both hops: leave --only out")
+    if request.backfill and (request.full or request.only or request.importance):
+        raise typer.BadParameter("--backfill goes without --full, --only and --importance")
+    if request.backfill and request.accept_source:
+        raise typer.BadParameter("--backfill goes without --accept-source: run once before it")
+    options = {"--accept-drift": request.accept_drift, "--adopt": request.adopt}
+    for option in (option for option, is_given in options.items() if is_given):
+        if request.backfill or not request.tables:
+            raise ConfigurationError(
+                f"{option} is for tables that are named, and goes without --backfill",
+                fix=f"etl run TABLE {option}",
+            )
+
+
+def _execute(
+    settings: Settings, request: RunRequest, style: ProgressStyle, *, keep_trace: KeepTrace | None
+) -> RunSummary:
+    """Make the backfill, or else the run, of *request*, and show its progress."""
+    from etl_pipeline.cli.screens.run_progress import show_progress
+
+    if request.backfill:
+        from etl_pipeline.pipeline.backfill import backfill_once
+
+        with show_progress(style, hops=1) as listen:
+            return backfill_once(settings, request, listen=listen, keep_trace=keep_trace)
+    from etl_pipeline.pipeline.run import run_once
+
+    with show_progress(style, hops=2) as listen:
+        return run_once(settings, request, listen=listen, keep_trace=keep_trace)
+
+
 def transform_after(
     settings: Settings, style: ProgressStyle, *, quiet: bool, as_json: bool
 ) -> TransformSummary | EtlError:
-    """Build the models from what has been brought, and show what became of them.
+    """Build the models from the tables just copied, and show the result.
 
-    With JSON, that goes to stderr; with *quiet*, nothing of a success. An error is given back,
-    since the run itself has a result.
+    With JSON, that goes to stderr; with *quiet*, a success shows nothing. An error is returned,
+    not raised, since the run itself has a result.
     """
     from etl_pipeline.cli.screens.transform import transform_screen
     from etl_pipeline.cli.transform import build_models

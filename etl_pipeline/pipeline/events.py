@@ -54,3 +54,10 @@ class TableFinished:
 Event = RunStarted | TableStarted | ChunkDone | TableRetried | TableFinished
 Listener = Callable[[Event], None]
 """Called from the threads at work; what it does must be safe there and quick."""
+
+KeepTrace = Callable[[BaseException], None]
+"""Called with each error that a table met, before it is explained."""
+
+
+def ignore_event(_event: Event) -> None:
+    """Do nothing: the listener of a command that shows no progress."""

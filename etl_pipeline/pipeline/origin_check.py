@@ -14,6 +14,7 @@ from etl_pipeline.core.cancellation import Cancellation
 from etl_pipeline.core.databases import Databases, lend_mysql, lend_postgres, place_of
 from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.errors import ConfigurationError
+from etl_pipeline.pipeline.session import Session
 from etl_pipeline.schema.catalog import Table
 from etl_pipeline.state import origin
 from etl_pipeline.state.oldest_rows import (
@@ -33,7 +34,7 @@ FIX = (
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """The source, and what the targets were a copy of when somebody looked.
+    """The source, and what the replication database was a copy of before the run.
 
     Attributes:
         replication: As it was recorded; None where it was not.
@@ -45,6 +46,11 @@ class Origins:
     notes: tuple[str, ...] = ()
 
 
+def refuse_other_source(session: Session, *, accepts: bool = False) -> Origins:
+    """Refuse a source that the targets are no copy of; as ``check_origins``."""
+    return check_origins(session.databases, session.stop, lambda: session.catalog, accepts=accepts)
+
+
 def check_origins(
     databases: Databases,
     stop: Cancellation,
@@ -52,7 +58,7 @@ def check_origins(
     *,
     accepts: bool = False,
 ) -> Origins:
-    """Compare what the targets are a copy of with the source; nothing is written.
+    """Check that the targets are a copy of this source; nothing is written.
 
     A target that holds no rows, or was filled from this very database of this server, is good.
     Else its oldest rows decide: see ``state/oldest_rows.py``.
@@ -61,7 +67,7 @@ def check_origins(
         databases: The three.
         stop: Ends the statement under way.
         read_catalog: The source's tables; called where rows are to be compared.
-        accepts: Whether somebody said that the targets are to become a copy of this source.
+        accepts: True if the user wants the targets to become a copy of this source.
 
     Raises:
         ConfigurationError: A target is a copy of another database, or that cannot be ruled out.
@@ -103,10 +109,10 @@ def _name(databases: Databases, engine: Engine) -> str:
 def _judge(
     place: str, holding: TargetContents, now: Origin, found: list[OldRowMatch], accepts: bool
 ) -> str | None:
-    """A note on a source that is good; None where nothing is to be said of it.
+    """Return a note on a source that may be copied; None where there is nothing to say.
 
     Raises:
-        ConfigurationError: It is not.
+        ConfigurationError: It may not be copied.
     """
     change = f"was a copy of {holding.describe()}, the source is {now}"
     if accepts:

@@ -5,7 +5,7 @@ The databases are only read. The functions that decide are those of a run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,14 +21,17 @@ from etl_pipeline.load.drift import RawDrift, find_raw_drift
 from etl_pipeline.load.drift_log import decide_both
 from etl_pipeline.load.sql import add_marks
 from etl_pipeline.pipeline.dependents import Warehouse, read_models, read_warehouse
-from etl_pipeline.pipeline.replication_server import read_collations
+from etl_pipeline.pipeline.origin_check import refuse_other_source
+from etl_pipeline.pipeline.replication_server import read_replication
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run_plan import RefusedTable, RunPlan
-from etl_pipeline.pipeline.selection import choose_tables
-from etl_pipeline.pipeline.session import Session, check_source, open_session
+from etl_pipeline.pipeline.selection import select_tables
+from etl_pipeline.pipeline.session import Session, open_session
 from etl_pipeline.replicate.evolve import ReplicaDrift, find_left_out, find_replica_drift
 from etl_pipeline.replicate.identity import design_replica
 from etl_pipeline.replicate.ownership import refuse_foreign
 from etl_pipeline.replicate.strategy import Pass, PassChoice, Rules, choose_pass
+from etl_pipeline.replicate.table import Replication
 from etl_pipeline.replicate.unsupported import describe_left_out
 from etl_pipeline.schema.catalog import Index
 from etl_pipeline.schema.ddl import (
@@ -112,8 +115,7 @@ class Preview:
 class _Targets:
     """What is known of the two targets."""
 
-    versions: tuple[str, str]
-    collations: frozenset[str]
+    replication: Replication
     replicas: frozenset[str]
     known: Mapping[str, KnownReplica]
     raw: Mapping[str, RawDrift | SchemaError]
@@ -125,30 +127,27 @@ class _Targets:
     schema: str
 
 
-def preview_run(
-    settings: Settings, tables: Sequence[str], *, importance: Sequence[str] = (), folder: Path
-) -> Preview:
-    """What ``etl run`` would do with *tables*, by what the three databases are now.
+def preview_run(settings: Settings, request: RunRequest, *, folder: Path) -> Preview:
+    """Return what a run of *request* would do, by what the three databases hold now.
 
     Args:
         settings: Of the environment.
-        tables: Names; empty for all that are configured.
-        importance: Only tables of these; empty for all.
+        request: What the run would be asked to do.
         folder: Where dbt's ``manifest.json`` is looked for, if it was ever made.
 
     Raises: as ``run_once``.
     """
     with open_session(settings) as session:
-        check_source(session)
-        carried = choose_tables(session, tables, importance=importance)
-        plan = carried.plan
+        refuse_other_source(session)
+        selected = select_tables(session, request)
+        plan = selected.plan
         targets = _read_targets(session, plan, folder)
     now = datetime.now(UTC)
     listed = [preview_table(text, plan.rules[text.name], targets, now) for text in plan.tables]
     left_out = [(name, one) for name, found in targets.left_out.items() for one in found]
     notes = (*plan.notes, *(describe_left_out(name, one.name) for name, one in left_out))
-    listed += [_preview_refused(refusal, carried.events) for refusal in plan.refused]
-    return Preview(settings.environment, tuple(listed), notes, carried.events)
+    listed += [_preview_refused(refusal, selected.events) for refusal in plan.refused]
+    return Preview(settings.environment, tuple(listed), notes, selected.events)
 
 
 def _preview_refused(refusal: RefusedTable, events: Sequence[DriftEvent]) -> TablePreview:
@@ -175,7 +174,8 @@ def preview_table(
     text: RenderedTable, rules: Rules, targets: _Targets, now: datetime
 ) -> TablePreview:
     """What a run would do with one table: pure."""
-    design = design_replica(text, targets.versions, targets.collations)
+    replication = targets.replication
+    design = design_replica(text, replication.versions, replication.collations)
     choice = choose_pass(rules, targets.known.get(text.name), design.identity, _NOBODY, now)
     if choice.what is Pass.BUILD and not rules.rebuilds and _alters_replica(text, targets):
         choice = PassChoice(Pass.FULL)
@@ -264,23 +264,20 @@ def _find_fitting(text: RenderedTable, targets: _Targets) -> list[Index]:
 def _read_targets(session: Session, plan: RunPlan, folder: Path) -> _Targets:
     """Look at both targets, in transactions that could not write."""
     databases = session.databases
-    with lend_mysql(databases.source, session.stop) as source:
-        versions = _ask_version(source)
-    collations = read_collations(databases)
+    replication = read_replication(session)
     with lend_mysql(databases.replication, session.stop) as connection:
         with connection.cursor() as cursor:
             cursor.execute("START TRANSACTION READ ONLY")
             cursor.execute("SHOW TABLES")
             replicas = frozenset(str(name) for (name,) in cursor.fetchall())
         known = _read_known(connection, plan)
-        drift = _find_replicas(connection, plan, replicas, collations)
+        drift = _find_replicas(connection, plan, replicas, replication.collations)
         drift |= _find_foreign(connection, plan, replicas, known)
         left_out = {
             name: find_left_out(connection, name)
             for name, one in known.items()
             if one.remembered.stands_as == one.actual.definition
         }
-        ours = _ask_version(connection)
         connection.rollback()
     with lend_postgres(databases.analytics, session.stop) as connection:
         connection.read_only = True
@@ -294,8 +291,7 @@ def _read_targets(session: Session, plan: RunPlan, folder: Path) -> _Targets:
             connection.rollback()
             connection.read_only = None
     return _Targets(
-        (versions, ours),
-        collations,
+        replication,
         replicas,
         known,
         {name: found for name, found in raw.items() if found},
@@ -309,7 +305,7 @@ def _read_targets(session: Session, plan: RunPlan, folder: Path) -> _Targets:
 
 
 def _find_replicas(
-    connection: Any, plan: RunPlan, replicas: frozenset[str], collations: frozenset[str]
+    connection: Any, plan: RunPlan, replicas: frozenset[str], collations: Collection[str]
 ) -> dict[str, ReplicaDrift | SchemaError]:
     """What each replica has still to follow."""
     found: dict[str, ReplicaDrift | SchemaError] = {}
@@ -348,12 +344,6 @@ def _read_raw(
         return find_raw_drift(connection, schema, text, policy, marks_deletes=rules.marks_deletes)
     except SchemaError as error:
         return error
-
-
-def _ask_version(connection: Any) -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT VERSION()")
-        return str(cursor.fetchone()[0])
 
 
 def _read_known(connection: Any, plan: RunPlan) -> dict[str, KnownReplica]:

@@ -26,43 +26,60 @@ from etl_pipeline.state.run_sessions import end_left_sessions, mark_sessions
 
 
 def open_replication(session: Session, lease: Lease, origins: Origins) -> Replication:
-    """Make the replication database *lease*'s own, drop what a killed run left, and look at it."""
+    """Take over the replication database for the run of *lease*, and read what its server supports.
+
+    Ends what an interrupted run left: its sessions, and the tables that it was making.
+
+    Raises:
+        DatabaseError: Another run has taken over, or the server refused or was lost.
+    """
     databases = session.databases
     mark_sessions(databases.replication, databases.analytics)
     try:
         with lend_mysql(databases.replication, session.stop) as connection:
-            takes_infile, version = _prepare_replication(connection, lease, origins)
+            end_left_sessions(connection)
+            open_replicas(connection)
+            take_replicas(connection, lease)
+            origin.record_replication(connection, origins.source, origins.replication)
+            _drop_left_tables(connection, lease)
     except pymysql.err.MySQLError as error:
         raise explain(error, place_of(databases.replication, "replication")) from error
-    with lend_mysql(databases.source, session.stop) as source, source.cursor() as cursor:
-        cursor.execute("SELECT VERSION()")
-        versions = cursor.fetchone()[0], version
-    return Replication(versions, read_collations(databases), bool(takes_infile))
+    return read_replication(session)
 
 
-def _prepare_replication(connection: Any, lease: Lease, origins: Origins) -> tuple[int, str]:
-    """Whether the server takes LOAD DATA LOCAL, and its version."""
-    end_left_sessions(connection)
-    open_replicas(connection)
-    take_replicas(connection, lease)
-    origin.record_replication(connection, origins.source, origins.replication)
+def _drop_left_tables(connection: pymysql.connections.Connection[Any], lease: Lease) -> None:
+    """Drop tables that another run was making, unless the run of *lease* continues that one."""
     with connection.cursor() as cursor:
         cursor.execute("SHOW TABLES")
-        for (name,) in cursor.fetchall():
-            left = replicas.read_replica(connection, name) if is_ours(name) else None
-            if is_ours(name) and not (left and left.finished_by(lease)):
-                replicas.forget(connection, name)
-                connection.commit()
-                # Somebody else's stays; where it is in the way, its table says so.
-                with contextlib.suppress(SchemaError):
-                    drop_ours(connection, name)
-        cursor.execute("SELECT @@GLOBAL.local_infile, VERSION()")
-        takes_infile, version = cursor.fetchone()
-    return takes_infile, version
+        names = [str(name) for (name,) in cursor.fetchall()]
+    for name in filter(is_ours, names):
+        unfinished = replicas.read_replica(connection, name)
+        if unfinished and unfinished.finished_by(lease):
+            continue
+        replicas.forget(connection, name)
+        connection.commit()
+        # Somebody else's table stays; where it is in the way, the table concerned says so.
+        with contextlib.suppress(SchemaError):
+            drop_ours(connection, name)
+
+
+def read_replication(session: Session) -> Replication:
+    """Read the versions of both MySQL servers, and what the replication server supports."""
+    databases = session.databases
+    with lend_mysql(databases.source, session.stop) as source, source.cursor() as cursor:
+        cursor.execute("SELECT VERSION()")
+        (source_version,) = cursor.fetchone()
+    try:
+        with lend_mysql(databases.replication, session.stop) as target, target.cursor() as cursor:
+            cursor.execute("SELECT @@GLOBAL.local_infile, VERSION()")
+            takes_infile, version = cursor.fetchone()
+    except pymysql.err.MySQLError as error:
+        raise explain(error, place_of(databases.replication, "replication")) from error
+    return Replication((source_version, version), read_collations(databases), bool(takes_infile))
 
 
 def read_collations(databases: Databases) -> frozenset[str]:
-    """Full names of the collations that the replication server knows.
+    """Read the full names of the collations that the replication server knows.
 
     MariaDB 10.10 and newer call a collation ``uca1400_ai_ci`` for every character set, and give
     its full name in a column of its own.

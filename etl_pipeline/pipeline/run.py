@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,41 +21,35 @@ from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.core.encryption import warn_of_open
 from etl_pipeline.core.throttle import utc_now
 from etl_pipeline.core.workers import Workers
-from etl_pipeline.errors import (
-    DriftError,
-    EtlError,
-    StoppedError,
-)
+from etl_pipeline.errors import DriftError, EtlError, StoppedError
 from etl_pipeline.load.drift_log import TableDrift
 from etl_pipeline.load.job import LoadResult
 from etl_pipeline.load.table import load_table
 from etl_pipeline.pipeline.events import (
     ChunkDone,
+    KeepTrace,
     Listener,
     TableFinished,
     TableStarted,
 )
-from etl_pipeline.pipeline.origin_check import Origins
+from etl_pipeline.pipeline.origin_check import Origins, refuse_other_source
 from etl_pipeline.pipeline.replication_server import open_replication
+from etl_pipeline.pipeline.request import Hop, RunRequest
 from etl_pipeline.pipeline.run_plan import RefusedTable, RunPlan
-from etl_pipeline.pipeline.run_record import Control
-from etl_pipeline.pipeline.scrub import Checks, begin_checks, end_checks
-from etl_pipeline.pipeline.selection import (
-    Carried,
-    choose_tables,
-    record_carried,
-)
-from etl_pipeline.pipeline.session import KeepTrace, Session, check_source, open_session
-from etl_pipeline.pipeline.summary import Compared, RunSummary
-from etl_pipeline.pipeline.table_worker import Work, explain_failure, retrying, work_on_tables
+from etl_pipeline.pipeline.run_record import RecordConnection
+from etl_pipeline.pipeline.scrub import ScrubPlan, begin_scrub, end_scrub
+from etl_pipeline.pipeline.selection import SelectedTables, record_selection, select_tables
+from etl_pipeline.pipeline.session import Session, open_session
+from etl_pipeline.pipeline.summary import ComparisonAges, RunSummary
+from etl_pipeline.pipeline.table_worker import explain_failure, retrying, work_on_tables
 from etl_pipeline.replicate.corrections import describe_corrections
 from etl_pipeline.replicate.scrub_budget import NO_SCRUB_SCOPE
-from etl_pipeline.replicate.strategy import GRADES, Rules
+from etl_pipeline.replicate.strategy import GRADES
 from etl_pipeline.replicate.table import ReplicateResult, Replication, recall_table, replicate_table
 from etl_pipeline.schema.drift import FOLLOW
 from etl_pipeline.state import origin, runs, warehouse
 from etl_pipeline.state.records import TableOutcome
-from etl_pipeline.state.runs import Selection, Started
+from etl_pipeline.state.runs import Started
 from etl_pipeline.transfer.select import RenderedTable
 
 log = logging.getLogger(__name__)
@@ -63,131 +57,132 @@ log = logging.getLogger(__name__)
 
 def run_once(
     settings: Settings,
-    tables: Sequence[str],
+    request: RunRequest,
     *,
-    full: bool = False,
-    allow_deletes: Sequence[str] = (),
-    importance: Sequence[str] = (),
-    only: str | None = None,
-    outside_window: bool = False,
-    accept_drift: bool = False,
-    accept_source: bool = False,
-    adopt: bool = False,
     listen: Listener,
     keep_trace: KeepTrace | None = None,
     now: Callable[[], datetime] = utc_now,
 ) -> RunSummary:
-    """Bring *tables* (all that are configured, if empty) and record the run.
+    """Copy the tables of *request* from the source to ``raw``, and record the run.
 
-    A run that was cut off a short while ago, and was asked for the same, is gone on with: what it
+    A run that was interrupted a short while ago, and was asked for the same, is continued: what it
     has read within the last hour is not read again.
 
     Args:
         settings: Of the environment in force.
-        tables: Names.
-        full: Whether both targets of every table are built anew, whatever its strategy.
-        allow_deletes: Tables of which as many rows may go as will.
-        importance: Only tables of one of these; empty for all.
-        only: The hop that is made, ``replicate`` or ``load``; None for both.
-        outside_window: Whether the source may be read outside of its window, too.
-        accept_drift: Whether changes of the source's schema are followed in any case.
-        accept_source: Whether the targets become a copy of this source, whatever they were of.
-        adopt: Whether tables of ``raw`` that are not as we made them are taken over.
-        listen: Told what goes on.
+        request: What the run is asked to do.
+        listen: Told of progress; called from the threads at work.
         keep_trace: Told of each error, for ``--debug``.
-        now: Tells the instant.
+        now: Returns the time.
 
     Raises:
-        SourceClosedError: The window is not open.
+        SourceClosedError: The window is closed.
         ConfigurationError: The configuration is wrong, or a table is not known.
         DatabaseError: A server cannot be used, or another run is at work.
-        KeyboardInterrupt: Somebody pressed Ctrl-C; no table is left half-loaded.
+        KeyboardInterrupt: The user pressed Ctrl-C; no table is left half-loaded.
     """
     started_at, clock = datetime.now(UTC), time.monotonic()
-    with open_session(settings, outside_window=outside_window, now=now) as session:
-        carried = choose_tables(
-            session,
-            tables,
-            full=full,
-            allow_deletes=allow_deletes,
-            importance=importance,
-            by_servers=settings.pipeline.source.digests_by == "servers",
-            accepts=accept_drift,
-            adopts=adopt,
-        )
-        selection = Selection(tuple(tables), full, tuple(importance), only)
-        with Control(session.databases) as control:
-            runs.lock_runs(control.connection)
-            origins = check_source(session, accepts=accept_source)
-            started = runs.start_run(control.connection, selection, session.lines)
-            origin.record_analytics(control.connection, origins.source)
-            log.debug("run %d: %s", started.lease.run_id, session.width)
-            work = Work(session.databases, session.stop, listen, session.throttle, keep_trace)
-            with runs.beating(lambda: control.connection, started.lease.run_id):
-                outcomes, done = _run(session, carried, work, control, started, only, origins)
-            runs.forget_old_runs(control.connection, settings.pipeline.general.history_days)
-    notes = [*origins.notes, *warn_of_open(session.lines), *carried.plan.notes, *done.notes]
+    with open_session(
+        settings,
+        listen=listen,
+        keep_trace=keep_trace,
+        outside_window=request.outside_window,
+        now=now,
+    ) as session:
+        selected = select_tables(session, request)
+        with RecordConnection(session.databases) as records:
+            runs.lock_runs(records.connection)
+            origins = refuse_other_source(session, accepts=request.accept_source)
+            started = runs.start_run(records.connection, request.selection, session.security)
+            origin.record_analytics(records.connection, origins.source)
+            log.debug("run %d: %s", started.lease.run_id, session.parallelism)
+            with runs.beating(lambda: records.connection, started.lease.run_id):
+                result = _copy_and_record(
+                    session, selected, records, started, origins, only=request.only
+                )
+            runs.forget_old_runs(records.connection, settings.pipeline.general.history_days)
+    notes = [
+        *origins.notes,
+        *warn_of_open(session.security),
+        *selected.plan.notes,
+        *result.notes,
+    ]
     if started.continues:
         notes.insert(0, f"run {started.continues} was cut off, and this one went on with it")
-    seconds = time.monotonic() - clock
-    run_id = started.lease.run_id
     return RunSummary(
-        run_id,
+        started.lease.run_id,
         settings.environment,
         started_at,
-        seconds,
-        outcomes,
+        time.monotonic() - clock,
+        result.outcomes,
         notes,
-        only,
+        request.only,
         session.throttle.ledger.read(),
-        came_and_went=carried.events,
+        came_and_went=selected.events,
         continues=started.continues,
-        compared=done.compared,
+        compared=result.compared,
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
-    """What came of a run as a whole: *notes* on it, and how old the proofs of the copies are."""
+class RunContext:
+    """What every table of a run is copied with.
 
-    notes: Sequence[str]
-    compared: Compared
-
-
-def _run(
-    session: Session,
-    carried: Carried,
-    work: Work,
-    control: Control,
-    started: Started,
-    only: str | None,
-    origins: Origins,
-) -> tuple[list[TableOutcome], _Done]:
-    """What became of each table of *carried*, and of the run as a whole.
-
-    Each table is recorded, and so is how the run ended.
+    Attributes:
+        workers: Read and write chunks.
+        replication: What is known of the replication server.
+        started: The run, and the interrupted run that it continues.
+        scrub: Parts of the copies that are compared again.
+        only: The only hop that is made; None for both.
     """
+
+    session: Session
+    plan: RunPlan
+    workers: Workers
+    replication: Replication
+    started: Started
+    scrub: ScrubPlan
+    only: Hop | None
+
+
+@dataclass(frozen=True, slots=True)
+class _RunResult:
+    """The outcome of each table, notes on the run as a whole, and when copies were compared."""
+
+    outcomes: list[TableOutcome]
+    notes: tuple[str, ...]
+    compared: ComparisonAges
+
+
+def _copy_and_record(
+    session: Session,
+    selected: SelectedTables,
+    records: RecordConnection,
+    started: Started,
+    origins: Origins,
+    *,
+    only: Hop | None,
+) -> _RunResult:
+    """Copy the selected tables; record each as soon as it is done, and how the run ended."""
     run_id = started.lease.run_id
     outcome = "stopped"
     outcomes: list[TableOutcome] = []
     try:
-        record_carried(control.connection, run_id, carried)
+        record_selection(records.connection, run_id, selected)
         replication = open_replication(session, started.lease, origins)
         with (
-            ThreadPoolExecutor(session.width.workers) as threads,
-            ThreadPoolExecutor(session.width.tables) as executor,
+            ThreadPoolExecutor(session.parallelism.workers) as threads,
+            ThreadPoolExecutor(session.parallelism.tables) as executor,
         ):
-            workers = Workers(session.databases, threads, session.width.workers, session.stop)
-            tables = [text.name for text in carried.plan.tables]
-            scrub_seconds = session.settings.pipeline.verify.scrub_seconds
-            checks = begin_checks(session.databases, work.stop, control, tables, scrub_seconds)
-            copying = Copying(workers, replication, started, checks, only)
-            with contextlib.closing(run_tables(carried.plan, work, copying, executor)) as known:
-                for table in known:
-                    warehouse.record_table(control.keep(), run_id, table)
+            scrub = begin_scrub(session, records, [text.name for text in selected.plan.tables])
+            workers = Workers(session.databases, threads, session.parallelism.workers, session.stop)
+            context = RunContext(session, selected.plan, workers, replication, started, scrub, only)
+            with contextlib.closing(copy_tables(context, executor)) as finished:
+                for table in finished:
+                    warehouse.record_table(records.ensure_connected(), run_id, table)
                     outcomes.append(table)
-            compared = end_checks(session.databases, work.stop, control, checks)
-        outcome = "failed" if any(o.error for o in outcomes) else "succeeded"
+            compared = end_scrub(session, records, scrub)
+        outcome = "failed" if any(table.error for table in outcomes) else "succeeded"
         outcome = "stopped" if session.throttle.is_closed else outcome
     except EtlError:
         outcome = "failed"
@@ -197,132 +192,129 @@ def _run(
         outcome = "failed"
         raise explain(error, f"run {run_id}") from error
     finally:
-        warehouse.record_source_usage(control.keep(), run_id, session.throttle.ledger.read())
-        runs.finish_run(control.keep(), run_id, outcome)
-    compared = compared.of({o.table for o in outcomes if not o.error})
-    return outcomes, _Done(replication.notes, compared)
+        usage = session.throttle.ledger.read()
+        warehouse.record_source_usage(records.ensure_connected(), run_id, usage)
+        runs.finish_run(records.ensure_connected(), run_id, outcome)
+    compared = compared.of({table.table for table in outcomes if not table.error})
+    return _RunResult(outcomes, replication.notes, compared)
 
 
-@dataclass(frozen=True, slots=True)
-class Copying:
-    """What tables are copied with.
-
-    Attributes:
-        workers: Where chunks are read and written.
-        replication: What is known of the replication database.
-        started: The run, and what it goes on with.
-        checks: What of the copies is looked at again.
-        only: The hop that is made, ``replicate`` or ``load``; None for both.
-    """
-
-    workers: Workers
-    replication: Replication
-    started: Started
-    checks: Checks
-    only: str | None = None
-
-
-def run_tables(
-    plan: RunPlan, work: Work, copying: Copying, executor: Executor
-) -> Generator[TableOutcome]:
-    """Copy every table of *plan*; as ``work_on_tables``."""
+def copy_tables(context: RunContext, executor: Executor) -> Generator[TableOutcome]:
+    """Copy every table of the plan; as ``work_on_tables``."""
 
     def refuse(refusal: RefusedTable) -> TableOutcome:
         error = refusal.error
         return TableOutcome(refusal.table, "none", error=error.what, fix=error.fix)
 
     return work_on_tables(
-        plan, work, executor, lambda text: _copy_table(text, plan, work, copying), refuse
+        context.plan,
+        context.session,
+        executor,
+        lambda text: _copy_table(text, context),
+        refuse,
     )
 
 
-def _copy_table(text: RenderedTable, plan: RunPlan, work: Work, copying: Copying) -> TableOutcome:
-    """Both hops of a table, with retries of faults that can pass; never raises but to stop."""
-    rules = plan.rules[text.name]
-    before = copying.started.finished.get(text.name)
-    started = time.monotonic()
-    work.listen(TableStarted(text.name, text.table.rows_estimate))
-    if before and before.strategy == rules.strategy:
-        outcome = before
+def _copy_table(text: RenderedTable, context: RunContext) -> TableOutcome:
+    """Copy a table over both hops, with retries of faults that can pass.
+
+    Raises:
+        StoppedError: The user pressed Ctrl-C. Any other error is the outcome.
+    """
+    session, rules = context.session, context.plan.rules[text.name]
+    finished = context.started.finished.get(text.name)
+    clock = time.monotonic()
+    session.listen(TableStarted(text.name, text.table.rows_estimate))
+    if finished and finished.strategy == rules.strategy:
+        outcome = finished
     else:
         outcome = TableOutcome(text.name, rules.strategy)
-        drift = TableDrift(plan.drift.get(text.name, FOLLOW))
+        drift = TableDrift(context.plan.drift.get(text.name, FOLLOW))
         try:
-            work.throttle.check_open(text.name, "not begun")
-            retrying(
-                text.name, work, lambda: _copy_once(text, rules, work, copying, outcome, drift)
-            )
+            session.throttle.check_open(text.name, "not begun")
+            retrying(text.name, session, lambda: _copy_once(text, context, outcome, drift))
         except StoppedError:
             raise
         except Exception as error:
             if isinstance(error, DriftError):
-                _record_refused(drift, work, copying)
-                copying.checks.note_refused(text.name)
+                _record_refused(drift, context)
+                context.scrub.note_refused(text.name)
             else:
-                copying.checks.note_failed(text.name)
-            failure = explain_failure(error, text.name, work)
+                context.scrub.note_failed(text.name)
+            failure = explain_failure(error, text.name, session)
             outcome.error, outcome.fix = failure.what, failure.fix
         outcome.drift = drift.events
-        outcome.seconds = time.monotonic() - started
-    seconds = time.monotonic() - started
-    work.listen(TableFinished(text.name, outcome.rows, seconds, outcome.error))
+        outcome.seconds = time.monotonic() - clock
+    seconds = time.monotonic() - clock
+    session.listen(TableFinished(text.name, outcome.rows, seconds, outcome.error))
     return outcome
 
 
 def _copy_once(
-    text: RenderedTable,
-    rules: Rules,
-    work: Work,
-    copying: Copying,
-    outcome: TableOutcome,
-    drift: TableDrift,
+    text: RenderedTable, context: RunContext, outcome: TableOutcome, drift: TableDrift
 ) -> None:
-    def report(hop: str) -> Callable[[int, int], None]:
-        return lambda rows, size: work.listen(ChunkDone(text.name, hop, rows, size))
-
-    lease = copying.started.lease
-    _find_drift(text, rules, work, copying, drift)
-    if copying.only == "load":
-        replicated = recall_table(text, copying.workers, copying.replication)
+    _find_drift(text, context, drift)
+    if context.only == "load":
+        replicated = recall_table(text, context.workers, context.replication)
     else:
-        replicated = replicate_table(
-            text,
-            copying.workers,
-            copying.replication,
-            rules,
-            lease,
-            report=report("replicate"),
-            drift=drift.policy,
-            look=copying.checks.replica.get(text.name, NO_SCRUB_SCOPE),
-        )
-        drift.note_replicated()
-        copying.checks.note_replicated(text.name, replicated)
-    if copying.only == "replicate":
-        _record_replicated(drift, work, copying)
-        _fill_in(outcome, text, replicated, LoadResult())
-        _take_back_proof(outcome)
-        return
-    with lend_postgres(work.databases.analytics, work.stop) as analytics:
+        replicated = _replicate(text, context, drift)
+    if context.only == "replicate":
+        _record_replicated(drift, context)
+        loaded = LoadResult()
+    else:
+        loaded = _load(text, context, replicated, drift)
+    _fill_in(outcome, text, replicated, loaded)
+    if context.only:
+        _withdraw_proof(outcome)
+
+
+def _replicate(text: RenderedTable, context: RunContext, drift: TableDrift) -> ReplicateResult:
+    replicated = replicate_table(
+        text,
+        context.workers,
+        context.replication,
+        context.plan.rules[text.name],
+        context.started.lease,
+        report=_report_chunks(text, context, "replicate"),
+        drift=drift.policy,
+        look=context.scrub.replica.get(text.name, NO_SCRUB_SCOPE),
+    )
+    drift.note_replicated()
+    context.scrub.note_replicated(text.name, replicated)
+    return replicated
+
+
+def _load(
+    text: RenderedTable, context: RunContext, replicated: ReplicateResult, drift: TableDrift
+) -> LoadResult:
+    databases, rules = context.session.databases, context.plan.rules[text.name]
+    with lend_postgres(databases.analytics, context.session.stop) as analytics:
         loaded = load_table(
             text,
-            work.databases.schema,
+            databases.schema,
             replicated,
-            copying.workers,
+            context.workers,
             analytics,
             rules,
-            lease,
-            report=report("load"),
+            context.started.lease,
+            report=_report_chunks(text, context, "load"),
             drift=drift,
-            look=copying.checks.raw.get(text.name, NO_SCRUB_SCOPE),
+            look=context.scrub.raw.get(text.name, NO_SCRUB_SCOPE),
         )
-    copying.checks.note_loaded(text.name, loaded, marks_deletes=rules.marks_deletes)
-    _fill_in(outcome, text, replicated, loaded)
-    if copying.only:
-        _take_back_proof(outcome)
+    context.scrub.note_loaded(text.name, loaded, marks_deletes=rules.marks_deletes)
+    return loaded
 
 
-def _take_back_proof(outcome: TableOutcome) -> None:
-    """One hop alone proves nothing of the warehouse and the source of now."""
+def _report_chunks(
+    text: RenderedTable, context: RunContext, hop: Hop
+) -> Callable[[int, int], None]:
+    """Return what tells the listener of each chunk that went over *hop*: its rows and bytes."""
+    listen = context.session.listen
+    return lambda rows, text_bytes: listen(ChunkDone(text.name, hop, rows, text_bytes))
+
+
+def _withdraw_proof(outcome: TableOutcome) -> None:
+    """Take the proof out of *outcome*: one hop proves nothing of the warehouse and the source."""
     outcome.grade = outcome.read_from = outcome.read_to = None
     outcome.proven_at = outcome.watermark = None
 
@@ -330,7 +322,7 @@ def _take_back_proof(outcome: TableOutcome) -> None:
 def _fill_in(
     outcome: TableOutcome, text: RenderedTable, replicated: ReplicateResult, loaded: LoadResult
 ) -> None:
-    """What both hops did, as the outcome of the table."""
+    """Write what both hops did into *outcome*."""
     outcome.grade = GRADES[replicated.what]
     outcome.rows = sum(proof.rows for proof in replicated.proofs)
     outcome.rows_read = replicated.rows_read
@@ -346,35 +338,36 @@ def _fill_in(
         outcome.altered[text.columns[position].name, kind] += count
 
 
-def _find_drift(
-    text: RenderedTable, rules: Rules, work: Work, copying: Copying, drift: TableDrift
-) -> None:
+def _find_drift(text: RenderedTable, context: RunContext, drift: TableDrift) -> None:
     """Compare the source's schema with those that the targets were loaded with."""
-    with lend_postgres(work.databases.analytics, work.stop) as analytics:
-        copying.workers.call(
+    databases = context.session.databases
+    with lend_postgres(databases.analytics, context.session.stop) as analytics:
+        context.workers.call(
             lambda worker: drift.find(
                 text,
                 worker.replication,
                 analytics,
-                schema=work.databases.schema,
-                collations=copying.replication.collations,
-                run_id=copying.started.lease.run_id,
-                marks_deletes=rules.marks_deletes,
+                schema=databases.schema,
+                collations=context.replication.collations,
+                run_id=context.started.lease.run_id,
+                marks_deletes=context.plan.rules[text.name].marks_deletes,
             )
         )
 
 
-def _record_replicated(drift: TableDrift, work: Work, copying: Copying) -> None:
-    """Record that replication has followed, and ``raw`` is left to another run."""
+def _record_replicated(drift: TableDrift, context: RunContext) -> None:
+    """Record that replication has followed the source, and ``raw`` is left to another run."""
     if drift.events:
-        with lend_postgres(work.databases.analytics, work.stop) as analytics:
-            drift.record(analytics, copying.started.lease.run_id)
+        session = context.session
+        with lend_postgres(session.databases.analytics, session.stop) as analytics:
+            drift.record(analytics, context.started.lease.run_id)
 
 
-def _record_refused(drift: TableDrift, work: Work, copying: Copying) -> None:
-    """Record that changes were not followed; the table's own error is shown in any case."""
+def _record_refused(drift: TableDrift, context: RunContext) -> None:
+    """Record that changes were refused; a failure to do so is logged, the table's error stays."""
+    session = context.session
     try:
-        with lend_postgres(work.databases.analytics, work.stop) as analytics:
-            drift.refuse(analytics, copying.started.lease.run_id)
+        with lend_postgres(session.databases.analytics, session.stop) as analytics:
+            drift.refuse(analytics, context.started.lease.run_id)
     except (psycopg.Error, SQLAlchemyError) as error:
         log.warning("a refused change could not be recorded: %s", explained(error, "analytics"))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from etl_pipeline.config.models import TableConfig
 from etl_pipeline.errors import ConfigurationError, EtlError, SchemaError
-from etl_pipeline.pipeline.source_catalog import Sight
+from etl_pipeline.pipeline.request import RunRequest
+from etl_pipeline.pipeline.source_catalog import SourcePrivileges
 from etl_pipeline.pipeline.strategies import choose_rules, find_warnings
 from etl_pipeline.replicate.strategy import Rules
 from etl_pipeline.schema.catalog import Table
@@ -24,7 +25,7 @@ _ORDER = {"critical": 0, "important": 1, "standard": 2}
 
 @dataclass(frozen=True, slots=True)
 class RefusedTable:
-    """A table that the run cannot carry, and why; it counts as failed."""
+    """A table that the run cannot copy, and why; it counts as failed."""
 
     table: str
     error: EtlError
@@ -32,11 +33,11 @@ class RefusedTable:
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """What a run does.
+    """The tables of a run and how each is copied.
 
     Attributes:
         tables: In the order in which they are begun: by importance, the largest first.
-        refused: Tables that cannot be carried.
+        refused: Tables that cannot be copied.
         rules: How each of *tables* is kept equal, by name.
         notes: Sentences about the whole run.
         drift: What is done where a table's schema changed, by name.
@@ -52,25 +53,19 @@ class RunPlan:
 def plan_run(
     catalog: Mapping[str, Table],
     configured: Mapping[str, TableConfig],
-    requested: Sequence[str] = (),
+    request: RunRequest,
     *,
-    sight: Sight | None = None,
-    full: bool = False,
-    allow_deletes: Sequence[str] = (),
+    privileges: SourcePrivileges | None = None,
     by_servers: bool = False,
-    importance: Collection[str] = (),
 ) -> RunPlan:
-    """The plan of a run.
+    """Return the plan of a run.
 
     Args:
         catalog: The source's tables by name.
         configured: What ``tables.yml`` says, by name; empty selects every table of the source.
-        requested: Names from the command line; empty selects what is configured.
-        sight: What the user may see; None for everything.
-        full: Whether every table is rebuilt, whatever its strategy.
-        allow_deletes: Tables of which as many rows may go as will.
-        by_servers: Whether the servers hash the rows of chunks that may be as they were.
-        importance: Only tables of one of these are selected; empty for all.
+        request: Its names without patterns; no names select what is configured.
+        privileges: What the user may see; None for everything.
+        by_servers: True if the servers compute the digests of chunks.
 
     Raises:
         ConfigurationError: A requested table is not known, with the nearest name; or the source
@@ -83,25 +78,29 @@ def plan_run(
             fix="check the database's name, and that the user has SELECT on its tables",
         )
     selectable = list(configured) or list(catalog)
-    _refuse_unknown(requested, selectable, catalog)
-    _refuse_unknown(allow_deletes, selectable, catalog)
+    _refuse_unknown(request.tables, selectable, catalog)
+    _refuse_unknown(request.allow_deletes, selectable, catalog)
     texts: list[RenderedTable] = []
     refused: list[RefusedTable] = []
     rules: dict[str, Rules] = {}
-    for name in _of_importance(requested or selectable, configured, importance):
+    names = request.tables or selectable
+    for name in _filter_by_importance(names, configured, request.importance):
         config = configured.get(name, TableConfig())
         try:
-            table = _find(name, catalog, config, sight)
+            table = _find_table(name, catalog, config, privileges)
             text = render_table(table, config.columns)
-            may_go = name in allow_deletes
             rules[name] = choose_rules(
-                text.table, config, full=full, allows_deletes=may_go, by_servers=by_servers
+                text.table,
+                config,
+                full=request.full,
+                allows_deletes=name in request.allow_deletes,
+                by_servers=by_servers,
             )
             texts.append(text)
         except SchemaError as error:
-            refused.append(RefusedTable(name, _about_column(error, name)))
-    importance = {name: _ORDER[config.table_importance] for name, config in configured.items()}
-    texts.sort(key=lambda t: (importance.get(t.name, 2), -t.table.data_bytes, t.name))
+            refused.append(RefusedTable(name, _name_column(error, name)))
+    order = {name: _ORDER[config.table_importance] for name, config in configured.items()}
+    texts.sort(key=lambda t: (order.get(t.name, 2), -t.table.data_bytes, t.name))
     notes = [note for text in texts for note in text.shortened]
     notes += [note for text in texts for note in find_warnings(text.table, rules[text.name])]
     notes += [_PARTLY.format(text.name) for text in texts if text.table.flaw]
@@ -135,10 +134,10 @@ def expand_names(requested: Iterable[str], known: Collection[str]) -> list[str]:
     return list(names)
 
 
-def _of_importance(
+def _filter_by_importance(
     names: Iterable[str], configured: Mapping[str, TableConfig], importance: Collection[str]
 ) -> list[str]:
-    """Those of *names* that are as important as was asked for, each once."""
+    """Return those of *names* whose importance is one of *importance*, each once."""
     wanted = [
         name
         for name in dict.fromkeys(names)
@@ -153,8 +152,8 @@ def _of_importance(
     return wanted
 
 
-def _about_column(error: SchemaError, table: str) -> SchemaError:
-    """*error* with the column that it is about in its first part: the table is shown anyway."""
+def _name_column(error: SchemaError, table: str) -> SchemaError:
+    """Return *error* with its column in the first part: the table is shown anyway."""
     column = (error.where or "").removeprefix(f"{table}.")
     if column in ("", table, error.where):
         return error
@@ -167,23 +166,24 @@ _PARTLY = (
 )
 
 
-def _find(
-    name: str, catalog: Mapping[str, Table], config: TableConfig, sight: Sight | None
+def _find_table(
+    name: str,
+    catalog: Mapping[str, Table],
+    config: TableConfig,
+    privileges: SourcePrivileges | None,
 ) -> Table:
-    """The table called *name*, of which enough is known to copy it."""
+    """Return the table called *name*; raise SchemaError where too little is known to copy it."""
     if name not in catalog:
-        is_there = sight is None or sight.tells_gone(name)
-        raise SchemaError(
-            "tables.yml names a table that the source does not have"
-            if is_there or sight is None
-            else "tables.yml names a table that the source does not show: it is not there, or "
-            "the user may not read it",
-            where=name,
-            fix=_suggest(name, catalog)
-            or (
-                f"take {name} out of tables.yml" if is_there or sight is None else sight.grant(name)
-            ),
-        )
+        if privileges and not privileges.proves_absence(name):
+            what = (
+                "tables.yml names a table that the source does not show: it is not there, or "
+                "the user may not read it"
+            )
+            advice = privileges.grant(name)
+        else:
+            what = "tables.yml names a table that the source does not have"
+            advice = f"take {name} out of tables.yml"
+        raise SchemaError(what, where=name, fix=_suggest(name, catalog) or advice)
     table = catalog[name]
     if table.flaw and not (table.flaw.hides and _names_hidden(table, config)):
         raise SchemaError(table.flaw.what, where=name, fix=table.flaw.fix)
@@ -191,7 +191,7 @@ def _find(
 
 
 def _names_hidden(table: Table, config: TableConfig) -> bool:
-    """Whether somebody who knows that the user may not read all columns excluded some of them."""
+    """True if *config* excludes a column that the user may not see, so the gap is known."""
     seen = {column.name for column in table.columns}
     return any(choice.exclude and name not in seen for name, choice in config.columns.items())
 

@@ -16,7 +16,7 @@ from etl_pipeline.core.databases import Databases, lend_mysql, note_circumstance
 from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.errors import DatabaseError, StoppedError
 from etl_pipeline.pipeline.session import Session
-from etl_pipeline.pipeline.table_worker import Work, explain_failure
+from etl_pipeline.pipeline.table_worker import explain_failure
 from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.state import runs, warehouse
 from etl_pipeline.state.records import Lease, TableOutcome
@@ -27,11 +27,12 @@ from etl_pipeline.state.runs import Selection
 log = logging.getLogger(__name__)
 
 
-class Control:
-    """A connection in autocommit mode that is made again when it was lost.
+class RecordConnection:
+    """A connection to the warehouse, in autocommit mode, that is made again when it was lost.
 
-    Use it in a ``with`` block. The connection is closed at its end, not given back to the pool:
-    the lock of a run must not outlive the run.
+    It writes the records of a run and holds the lock of runs. Use it in a ``with`` block. The
+    connection is closed at its end, not given back to the pool: the lock of a run must not outlive
+    the run.
     """
 
     def __init__(self, databases: Databases) -> None:
@@ -39,8 +40,8 @@ class Control:
         self._lent = contextlib.ExitStack()
         self._connection: psycopg.Connection | None = None
 
-    def __enter__(self) -> Control:
-        """Connect, and make the schemas where they are missing."""
+    def __enter__(self) -> RecordConnection:
+        """Connect, and create the schemas where they are missing."""
         try:
             self._connect()
         except BaseException:
@@ -60,8 +61,8 @@ class Control:
             raise RuntimeError("used outside its block")
         return self._connection
 
-    def keep(self) -> psycopg.Connection:
-        """The connection; where it was lost, a new one that holds the run's lock again.
+    def ensure_connected(self) -> psycopg.Connection:
+        """Return the connection; where it was lost, a new one that holds the lock of runs again.
 
         Raises:
             DatabaseError: Another run has taken the lock meanwhile, or the server is away.
@@ -112,61 +113,61 @@ def _create_schemas(databases: Databases, connection: psycopg.Connection) -> Non
 
 
 @dataclass(slots=True)
-class Record:
-    """The tables of a run that is under way.
+class RecordedRun:
+    """A run in progress, whose tables are recorded one after the other.
 
     Attributes:
-        has_failed: Whether one of them has.
+        has_failed: True once a table has failed.
     """
 
-    control: Control
+    records: RecordConnection
     lease: Lease
     has_failed: bool = False
 
-    def add(self, outcome: TableOutcome) -> None:
+    def record(self, outcome: TableOutcome) -> None:
         """Record what became of a table, and commit."""
-        warehouse.record_table(self.control.keep(), self.lease.run_id, outcome)
+        warehouse.record_table(self.records.ensure_connected(), self.lease.run_id, outcome)
         self.has_failed = self.has_failed or outcome.error is not None
 
 
 @contextlib.contextmanager
-def recorded_run(
-    session: Session, control: Control, tables: Sequence[str], what: str
-) -> Iterator[Record]:
-    """A run of *what* that owns the replicas until it ends; how it ended is recorded, too.
+def record_run(
+    session: Session, records: RecordConnection, tables: Sequence[str], what: str
+) -> Iterator[RecordedRun]:
+    """Record the block as a run that owns the replicas until it ends, and how it ended.
 
     Args:
         session: The databases.
-        control: The connection of the run's records, which holds the lock of runs.
+        records: Holds the lock of runs.
         tables: What was asked for.
-        what: What the history says instead of a strategy.
+        what: What the history says instead of a strategy: a repair, a backfill.
 
     Raises:
         DatabaseError: Another run has taken over.
     """
     lease = runs.start_run(
-        control.connection, Selection(tuple(tables)), session.lines, what=what
+        records.connection, Selection(tuple(tables)), session.security, what=what
     ).lease
-    record = Record(control, lease)
+    run = RecordedRun(records, lease)
     outcome = "stopped"
     try:
         mark_sessions(session.databases.replication, session.databases.analytics)
         with lend_mysql(session.databases.replication, session.stop) as replication:
             end_left_sessions(replication)
             take_replicas(replication, lease)
-        with runs.beating(lambda: control.connection, lease.run_id):
-            yield record
-        outcome = "failed" if record.has_failed else "succeeded"
+        with runs.beating(lambda: records.connection, lease.run_id):
+            yield run
+        outcome = "failed" if run.has_failed else "succeeded"
     finally:
-        runs.finish_run(control.keep(), lease.run_id, outcome)
+        runs.finish_run(records.ensure_connected(), lease.run_id, outcome)
 
 
 @contextlib.contextmanager
-def attempted(outcome: TableOutcome, work: Work) -> Iterator[None]:
-    """Time what is done to a table; an error ends it, and *outcome* explains it.
+def time_table(outcome: TableOutcome, session: Session) -> Iterator[None]:
+    """Time what is done to a table; an error ends the block, and *outcome* explains it.
 
     Raises:
-        StoppedError: Somebody pressed Ctrl-C.
+        StoppedError: The user pressed Ctrl-C.
     """
     started = time.monotonic()
     try:
@@ -174,6 +175,6 @@ def attempted(outcome: TableOutcome, work: Work) -> Iterator[None]:
     except StoppedError:
         raise
     except Exception as error:
-        failure = explain_failure(error, outcome.table, work)
+        failure = explain_failure(error, outcome.table, session)
         outcome.error, outcome.fix = failure.what, failure.fix
     outcome.seconds = time.monotonic() - started

@@ -20,14 +20,14 @@ import psycopg
 import pymysql
 from sqlalchemy.exc import SQLAlchemyError
 
-from etl_pipeline.core.cancellation import Cancellation
-from etl_pipeline.core.databases import Databases, lend_mysql
+from etl_pipeline.core.databases import lend_mysql
 from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.load import write_counters
 from etl_pipeline.load.job import LoadResult
 from etl_pipeline.load.write_counters import Counters, OurWrites
-from etl_pipeline.pipeline.run_record import Control
-from etl_pipeline.pipeline.summary import Compared
+from etl_pipeline.pipeline.run_record import RecordConnection
+from etl_pipeline.pipeline.session import Session
+from etl_pipeline.pipeline.summary import ComparisonAges
 from etl_pipeline.replicate import update_times
 from etl_pipeline.replicate.scrub_budget import ScrubBudget, ScrubScope
 from etl_pipeline.replicate.table import ReplicateResult
@@ -38,21 +38,21 @@ from etl_pipeline.state import compared_at, warehouse
 log = logging.getLogger(__name__)
 
 RUN_PART = 0.1
-"""The part of a run's time that is for scrubbing, where nothing else is configured."""
+"""Part of a run's time for scrubbing, where nothing else is configured."""
 
 NONE = OurWrites()
 LATE_SECONDS, LATE_ATTEMPTS = 0.2, 5
-"""How long is waited for PostgreSQL to have counted what was written just now."""
+"""How long to wait until PostgreSQL has counted what was written just now."""
 
 
 @dataclass(slots=True)
-class Checks:
-    """What is looked at again of each table, and what the run itself has written.
+class ScrubPlan:
+    """The parts of the copies that a run compares again, and what the run itself has written.
 
     Attributes:
         tables: The tables of the run, by the source's name.
-        raw: What of each table in ``raw`` is digested anew.
-        replica: What of each replica is read again.
+        raw: The chunks of each table in ``raw`` that are digested anew.
+        replica: The chunks of each replica that are read again.
     """
 
     schema: str
@@ -70,7 +70,7 @@ class Checks:
     _refused: set[str] = field(default_factory=set)
 
     def note_replicated(self, table: str, done: ReplicateResult) -> None:
-        """The first hop of *table* was made."""
+        """Note what the first hop of *table* has read and written."""
         with self._lock:
             if done.is_seen_whole:
                 self._replica_seen.add(table)
@@ -78,7 +78,7 @@ class Checks:
                 self._written_until[table] = done.written_until
 
     def note_loaded(self, table: str, done: LoadResult, *, marks_deletes: bool) -> None:
-        """The second hop of *table* was made, and committed."""
+        """Note what the second hop of *table* has committed."""
         marked, deleted = (done.deleted, 0) if marks_deletes else (0, done.deleted)
         with self._lock:
             if done.is_seen_whole:
@@ -86,22 +86,22 @@ class Checks:
             self._written[table] = OurWrites(done.inserted, done.updated + marked, deleted)
 
     def note_failed(self, table: str) -> None:
-        """*table* failed; a copy that is wrong may be why, so the next run looks at all of it."""
+        """Note that *table* failed: a wrong copy may be why, so the next run compares all of it."""
         with self._lock:
             self._failed.add(table)
 
     def note_refused(self, table: str) -> None:
-        """*table* was not followed, which says nothing of its copies: what is left of it stays."""
+        """Note that drift of *table* was refused: what is expected of its copies stays."""
         with self._lock:
             self._refused.add(table)
 
     @property
     def _settled(self) -> list[str]:
-        """The tables of which something is to be left."""
+        """The tables whose expectations are renewed."""
         return [table for table in self.tables if table not in self._refused]
 
     def settle_raw(self, analytics: psycopg.Connection) -> None:
-        """Leave what PostgreSQL has counted, where nothing but our writes explains it."""
+        """Record what PostgreSQL has counted, where our writes explain all of it."""
         for attempt in range(LATE_ATTEMPTS):
             now = write_counters.read_counters(analytics, self.schema)
             known, unknown = self._find_expected(now)
@@ -131,7 +131,7 @@ class Checks:
         return known, unknown
 
     def settle_replicas(self, replication: Any) -> None:
-        """Leave when each replica was last written to, where nobody but us has; commits."""
+        """Record when each replica was last written to, where nobody but us has; commits."""
         clock = update_times.read_now(replication)
         now = update_times.read_update_times(replication)
         known, unknown = {}, []
@@ -151,96 +151,70 @@ class Checks:
         replication.commit()
 
 
-def read_compared(analytics: psycopg.Connection, replication: Any) -> Compared:
-    """How old the proofs of the copies are, by table; *replication*'s transaction is ended."""
-    found = Compared(warehouse.read_oldest(analytics), compared_at.read_oldest(replication))
+def read_comparison_ages(analytics: psycopg.Connection, replication: Any) -> ComparisonAges:
+    """Return how old the proofs of the copies are; ends *replication*'s transaction."""
+    ages = ComparisonAges(warehouse.read_oldest(analytics), compared_at.read_oldest(replication))
     replication.rollback()
-    return found
+    return ages
 
 
-def plan_checks(
-    analytics: psycopg.Connection,
-    replication: Any,
-    schema: str,
-    tables: Sequence[str],
-    scrub_seconds: float | None,
-) -> Checks:
-    """What this run looks at again of *tables*, before anything is written.
-
-    Args:
-        analytics: In autocommit mode.
-        replication: Connection of PyMySQL; its transaction is ended.
-        schema: The schema that is loaded, ``raw``.
-        tables: The tables of the run.
-        scrub_seconds: How long it may scrub; None for ``RUN_PART`` of the last run.
-    """
-    if scrub_seconds is None:
-        scrub_seconds = warehouse.read_last_seconds(analytics) * RUN_PART
-    of_raw, of_replicas = ScrubBudget(scrub_seconds / 2), ScrubBudget(scrub_seconds / 2)
-    counters = write_counters.read_counters(analytics, schema)
-    left = write_counters.read_expected(analytics)
-    moved = {
-        table
-        for table in tables
-        if left.get(postgres_name(table)) != counters.get(postgres_name(table))
-        or postgres_name(table) not in counters
-    }
-    due = warehouse.read_due(analytics, tables, of_raw.chunks)
-    raw = _choose(tables, moved, due, of_raw)
-    times = update_times.read_update_times(replication)
-    seen = update_times.read_expected(replication)
-    moved = {
-        table
-        for table in tables
-        if table not in times or not times[table].is_still(seen.get(table))
-    }
-    due = compared_at.read_due(replication, tables, of_replicas.chunks)
-    replica = _choose(tables, moved, due, of_replicas)
-    replication.rollback()
-    return Checks(schema, tables, raw, replica, counters, times)
+def begin_scrub(session: Session, records: RecordConnection, tables: Sequence[str]) -> ScrubPlan:
+    """Choose the parts of *tables* that this run compares again, before anything is written."""
+    with lend_mysql(session.databases.replication, session.stop) as replication:
+        analytics, schema = records.connection, session.databases.schema
+        scrub_seconds = session.settings.pipeline.verify.scrub_seconds
+        if scrub_seconds is None:
+            scrub_seconds = warehouse.read_last_seconds(analytics) * RUN_PART
+        of_raw, of_replicas = ScrubBudget(scrub_seconds / 2), ScrubBudget(scrub_seconds / 2)
+        counters = write_counters.read_counters(analytics, schema)
+        left = write_counters.read_expected(analytics)
+        written = {
+            table
+            for table in tables
+            if left.get(postgres_name(table)) != counters.get(postgres_name(table))
+            or postgres_name(table) not in counters
+        }
+        due = warehouse.read_due(analytics, tables, of_raw.chunks)
+        raw = _choose_scopes(tables, written, due, of_raw)
+        times = update_times.read_update_times(replication)
+        expected = update_times.read_expected(replication)
+        written = {
+            table
+            for table in tables
+            if table not in times or not times[table].is_still(expected.get(table))
+        }
+        due = compared_at.read_due(replication, tables, of_replicas.chunks)
+        replica = _choose_scopes(tables, written, due, of_replicas)
+        replication.rollback()
+        return ScrubPlan(schema, tables, raw, replica, counters, times)
 
 
-def _choose(
-    tables: Iterable[str], moved: set[str], due: Iterable[tuple[str, int]], budget: ScrubBudget
+def _choose_scopes(
+    tables: Iterable[str], written: set[str], due: Iterable[tuple[str, int]], budget: ScrubBudget
 ) -> dict[str, ScrubScope]:
     ordinals: dict[str, set[int]] = defaultdict(set)
     for table, ordinal in due:
         ordinals[table].add(ordinal)
     return {
         table: ScrubScope(every=True)
-        if table in moved
+        if table in written
         else ScrubScope(False, frozenset(ordinals[table]), budget)
         for table in tables
     }
 
 
-def begin_checks(
-    databases: Databases,
-    stop: Cancellation,
-    control: Control,
-    tables: Sequence[str],
-    scrub_seconds: float | None,
-) -> Checks:
-    """What a run looks at again of *tables*; as ``plan_checks``."""
-    with lend_mysql(databases.replication, stop) as replication:
-        analytics, schema = control.connection, databases.schema
-        return plan_checks(analytics, replication, schema, tables, scrub_seconds)
-
-
-def end_checks(
-    databases: Databases, stop: Cancellation, control: Control, checks: Checks
-) -> Compared:
-    """Leave for the next run what to go by; without it, that run digests every table anew.
+def end_scrub(session: Session, records: RecordConnection, scrub: ScrubPlan) -> ComparisonAges:
+    """Record what the next run may expect; without it, that run digests every table anew.
 
     Returns:
-        How old the proofs of the copies are.
+        How old the proofs of the copies are; nothing where a server failed.
     """
     try:
-        checks.settle_raw(control.keep())
-        with lend_mysql(databases.replication, stop) as replication:
-            checks.settle_replicas(replication)
-            return read_compared(control.connection, replication)
+        scrub.settle_raw(records.ensure_connected())
+        with lend_mysql(session.databases.replication, session.stop) as replication:
+            scrub.settle_replicas(replication)
+            return read_comparison_ages(records.connection, replication)
     except (psycopg.Error, pymysql.err.MySQLError, SQLAlchemyError) as error:
         reason = explain(error, "the record of our writes").what
         log.warning("%s: the next run compares more of the copies than it would have to", reason)
-        return Compared()
+        return ComparisonAges()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,43 +30,72 @@ from etl_pipeline.errors import (
     ConfigurationError,
     FaultyConfigurationError,
 )
-from etl_pipeline.pipeline.origin_check import Origins, check_origins
-from etl_pipeline.pipeline.source_catalog import Sight, read_fitted_source
+from etl_pipeline.pipeline.events import KeepTrace, Listener, ignore_event
+from etl_pipeline.pipeline.source_catalog import SourcePrivileges, read_fitted_source
 from etl_pipeline.schema.catalog import Table
 from etl_pipeline.schema.names import quote_mysql
 
 log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 8
-"""Where the configuration says nothing of how much is done at once."""
+"""Upper bound of the default for tables and workers at once."""
 
-KeepTrace = Callable[[BaseException], None]
+
+@dataclass(frozen=True, slots=True)
+class Parallelism:
+    """How many *tables* are worked on at once, and how many *workers* read and write chunks."""
+
+    tables: int
+    workers: int
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Three open databases, what the source holds, and what of it the user may see."""
+    """Three open databases, and what a command works on them with.
+
+    Attributes:
+        catalog: The source's tables by name, with the types that replication has for them.
+        privileges: What the user of the source may see and write.
+        security: How each connection is encrypted.
+        stop: Set when the user presses Ctrl-C.
+        throttle: Spares the source.
+        listen: Told of progress; called from the threads at work.
+        keep_trace: Told of each error with its traceback, for ``--debug``; None for nobody.
+    """
 
     settings: Settings
     databases: Databases
-    catalog: dict[str, Table]
-    sight: Sight
-    width: _Width
+    catalog: Mapping[str, Table]
+    privileges: SourcePrivileges
+    security: Sequence[ConnectionSecurity]
+    parallelism: Parallelism
     stop: Cancellation
     throttle: Throttle
-    lines: Sequence[ConnectionSecurity]
+    listen: Listener
+    keep_trace: KeepTrace | None
 
 
 @contextlib.contextmanager
 def open_session(
-    settings: Settings, *, outside_window: bool = True, now: Callable[[], datetime] = utc_now
+    settings: Settings,
+    *,
+    listen: Listener = ignore_event,
+    keep_trace: KeepTrace | None = None,
+    outside_window: bool = True,
+    now: Callable[[], datetime] = utc_now,
 ) -> Iterator[Session]:
-    """Connect to the three databases, check that they may be used together, read the catalog.
+    """Connect to the three databases, check that they fit together, and read the catalog.
 
-    Unless *outside_window*, the source is read in its window only; *now* tells the time.
+    Args:
+        settings: Of the environment in force.
+        listen: Told of progress.
+        keep_trace: Told of each error, for ``--debug``.
+        outside_window: Read the source outside of ``source.window`` too.
+        now: Returns the time.
 
     Raises:
         ConfigurationError: Values are missing or wrong, or source and replication are the same.
+        SourceClosedError: The window is closed.
         DatabaseError: A server refused or does not answer.
     """
     _refuse_faults(settings)
@@ -84,15 +113,24 @@ def open_session(
         schema=schema,
     )
     try:
-        lines = [_try_connection(engine, name) for engine, name in databases.named()]
+        security = [_try_connection(engine, name) for engine, name in databases.named()]
         refuse_same_server_database(databases.source, databases.replication)
         refuse_encoding(databases.analytics)
         source = read_fitted_source(databases)
-        _warn_of_write_privileges(databases, source.sight.writes)
-        width = _find_width(settings, databases)
-        _refuse_small_pools(databases, width)
+        _warn_of_write_privileges(databases, source.privileges.writes)
+        parallelism = _find_parallelism(settings, databases)
+        _refuse_small_pools(databases, parallelism)
         yield Session(
-            settings, databases, source.tables, source.sight, width, stop, throttle, lines
+            settings,
+            databases,
+            source.tables,
+            source.privileges,
+            security,
+            parallelism,
+            stop,
+            throttle,
+            listen,
+            keep_trace,
         )
     finally:
         databases.dispose()
@@ -100,7 +138,7 @@ def open_session(
 
 @contextlib.contextmanager
 def open_warehouse(settings: Settings) -> Iterator[psycopg.Connection]:
-    """A connection to the warehouse alone; what is done in it is rolled back.
+    """Connect to the warehouse alone; what is done in the block is rolled back.
 
     Raises: as ``open_session``.
     """
@@ -116,7 +154,7 @@ def open_warehouse(settings: Settings) -> Iterator[psycopg.Connection]:
 
 
 def _refuse_faults(settings: Settings) -> None:
-    """Report what is wrong with all three databases at once, or that nothing is said of any."""
+    """Raise one error with all that is wrong with the configuration of the databases."""
     faults = settings.find_faults()
     if not faults and (taken := find_taken_schema(settings)):
         faults = (taken,)
@@ -133,61 +171,51 @@ def _refuse_faults(settings: Settings) -> None:
     raise FaultyConfigurationError(faults)
 
 
-def check_source(session: Session, *, accepts: bool = False) -> Origins:
-    """Refuse a source that the targets are no copy of; as ``check_origins``."""
-    return check_origins(session.databases, session.stop, lambda: session.catalog, accepts=accepts)
-
-
 def _try_connection(engine: Engine, name: str) -> ConnectionSecurity:
-    """Say which database cannot be used, and where it is, before anything is begun."""
+    """Connect once; an error says which database cannot be used, and where it is."""
     try:
-        line = read_line(engine, name)
+        security = read_line(engine, name)
         if engine.dialect.name == "postgresql":
             refuse_pooler(engine, place_of(engine, name))
     except SQLAlchemyError as error:
         note_place(error, find_place(engine))
         raise explain(error, place_of(engine, name)) from error
-    log.debug("%s: connected, %s", place_of(engine, name), line.tls or "not encrypted")
-    return line
+    log.debug("%s: connected, %s", place_of(engine, name), security.tls or "not encrypted")
+    return security
 
 
-@dataclass(frozen=True, slots=True)
-class _Width:
-    """How much is done at once: *tables*, and *workers* that read and write their chunks."""
+def _find_parallelism(settings: Settings, databases: Databases) -> Parallelism:
+    """Return what is configured; else one of either for each processor.
 
-    tables: int
-    workers: int
-
-
-def _find_width(settings: Settings, databases: Databases) -> _Width:
-    """What is configured; else one of either for each processor, as far as the pools have room.
-
-    And few enough for the source, which has other work to do.
+    The default is no more than ``MOST_AT_ONCE``, and than the pools have room for.
     """
     pipeline = settings.pipeline
-    room = min(_room(engine) for engine, _ in databases.named())
+    room = min(_pool_room(engine) for engine, _ in databases.named())
     default = max(1, min(os.cpu_count() or 1, MOST_AT_ONCE, room - 1))
-    return _Width(
+    return Parallelism(
         pipeline.general.parallel_tables or default, pipeline.source.connections or default
     )
 
 
-def _room(engine: Engine) -> int:
-    """How many connections the pool of *engine* lends at a time."""
+def _pool_room(engine: Engine) -> int:
+    """Return how many connections the pool of *engine* lends at a time."""
     pool: Any = engine.pool
     return int(pool.size() + pool._max_overflow)  # noqa: SLF001 - no public word for it
 
 
-def _refuse_small_pools(databases: Databases, width: _Width) -> None:
-    """A lane takes a connection to either MySQL server, a table one to analytics.
+def _refuse_small_pools(databases: Databases, parallelism: Parallelism) -> None:
+    """Raise ConfigurationError where a pool lends fewer connections than are needed at once.
 
-    One more is for the run's records, or for killing a statement that a stop finds. A comparison
-    takes a connection of each for every table.
+    A worker takes a connection to either MySQL server, a table one to analytics. One more is for
+    the run's records, or for killing a statement on Ctrl-C. A comparison takes one of each for
+    every table.
     """
     for engine, name in databases.named():
         is_mysql = engine is not databases.analytics
-        needed = (max(width.workers, width.tables) if is_mysql else width.tables) + 1
-        room = _room(engine)
+        needed = (
+            max(parallelism.workers, parallelism.tables) if is_mysql else parallelism.tables
+        ) + 1
+        room = _pool_room(engine)
         if room < needed:
             lower = "source.connections and general.parallel_tables"
             raise ConfigurationError(

@@ -50,40 +50,38 @@ _RULES = "SHOW VARIABLES WHERE Variable_name IN ('lower_case_table_names', 'part
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """What the user of the source may see.
+class SourcePrivileges:
+    """What the user of the source may see and write.
 
     Attributes:
         database: The database's name.
         account: The user, as the server lists it: ``etl_reader@%``.
-        sees_all: Whether SELECT on every table is certain: what is not seen is not there.
+        reads_all: True if SELECT on every table is certain: what is not seen is not there.
         granted: Tables with a SELECT of their own; one that is not seen is not there either.
-        others: Views and their like, by name, with what they are.
+        views: Views and their like, by name, with what they are.
         writes: What the user may write.
     """
 
     database: str
     account: str = ""
-    sees_all: bool = True
+    reads_all: bool = True
     granted: frozenset[str] = frozenset()
-    others: Mapping[str, str] = field(default_factory=dict)
+    views: Mapping[str, str] = field(default_factory=dict)
     writes: tuple[str, ...] = ()
 
     def reads_whole(self, table: str) -> bool:
         """True if SELECT on all of *table* is certain."""
-        return self.sees_all or table in self.granted
+        return self.reads_all or table in self.granted
 
-    def tells_gone(self, table: str) -> bool:
+    def proves_absence(self, table: str) -> bool:
         """True if it is certain that *table*, which is not seen, is not there."""
-        return self.reads_whole(table) and table not in self.others
+        return self.reads_whole(table) and table not in self.views
 
     def explain_absence(self, table: str) -> str:
-        """What it means that *table* is not seen."""
-        if table in self.others:
-            return (
-                f"the source has a {self.others[table]} of this name, and tables alone are copied"
-            )
-        if self.tells_gone(table):
+        """Say why *table* may not be seen."""
+        if table in self.views:
+            return f"the source has a {self.views[table]} of this name, and tables alone are copied"
+        if self.proves_absence(table):
             return "the source has the table no more"
         return (
             "the source does not show the table: it was dropped, or the user may not read it any "
@@ -91,14 +89,14 @@ class Sight:
         )
 
     def advise_absence(self, table: str) -> str:
-        """What can be done where *table* is not seen and was not to go."""
+        """Return what to do where *table* is not seen and should be there."""
         accept = f"etl run {table} --accept-drift"
-        if self.tells_gone(table) or table in self.others:
+        if self.proves_absence(table) or table in self.views:
             return accept
         return f"{self.grant(table)}; if it is gone: {accept}"
 
     def grant(self, table: str) -> str:
-        """The statement that lets the user read *table*."""
+        """Return the statement that lets the user read *table*."""
         return grant_source(self.database, self.account, table)
 
 
@@ -107,7 +105,7 @@ class Source:
     """The source's tables by name, and what its user may see."""
 
     tables: dict[str, Table]
-    sight: Sight
+    privileges: SourcePrivileges
 
 
 def read_source_of(engine: Engine) -> Source:
@@ -128,16 +126,17 @@ def read_source(ask: Ask, database: str) -> Source:
     Raises:
         DatabaseError: The source cannot be read.
     """
-    sight = _read_sight(ask, database)
+    privileges = _read_privileges(ask, database)
     tables = _read_patiently(lambda: read_catalog(ask, database))
     judged = {
-        name: replace(table, flaw=_find_flaw(table, sight, ask)) for name, table in tables.items()
+        name: replace(table, flaw=_find_flaw(table, privileges, ask))
+        for name, table in tables.items()
     }
     log.debug("source: %d tables", len(judged))
-    return Source(judged, sight)
+    return Source(judged, privileges)
 
 
-def _read_sight(ask: Ask, database: str) -> Sight:
+def _read_privileges(ask: Ask, database: str) -> SourcePrivileges:
     lines = [str(row[0]) for row in ask("SHOW GRANTS", None)]
     variables = {str(name): str(value) for name, value in ask(_RULES, None)}
     rules = GrantRules(
@@ -145,7 +144,7 @@ def _read_sight(ask: Ask, database: str) -> Sight:
         has_patterns=variables.get("partial_revokes", "OFF") != "ON",
     )
     grants = parse_grants(lines)
-    return Sight(
+    return SourcePrivileges(
         database,
         _find_account(grants),
         reads_database(grants, database, rules),
@@ -177,16 +176,16 @@ def _read_patiently(read: Callable[[], Result]) -> Result:
     return read()
 
 
-def _find_flaw(table: Table, sight: Sight, ask: Ask) -> Flaw | None:
+def _find_flaw(table: Table, privileges: SourcePrivileges, ask: Ask) -> Flaw | None:
     """What keeps the catalog from showing all of *table*; asks the server where that is unsure."""
     is_described = bool(table.engine and not table.is_torn)
-    if is_described and sight.reads_whole(table.name):
+    if is_described and privileges.reads_whole(table.name):
         return None
     try:
         ask(f"SELECT * FROM {quote_mysql(table.name)} LIMIT 0", None)
     except DatabaseError as error:
         if is_privilege(error):
-            return _hiding(table, sight)
+            return _hiding(table, privileges)
         if is_passing(error):
             raise
         failure = explain(error.__cause__ or error, table.name)
@@ -200,9 +199,9 @@ _HALF_DESCRIBED = Flaw(
 )
 
 
-def _hiding(table: Table, sight: Sight) -> Flaw:
+def _hiding(table: Table, privileges: SourcePrivileges) -> Flaw:
     """The flaw of a table of which the user may not read every column."""
-    grant = sight.grant(table.name)
+    grant = privileges.grant(table.name)
     if not table.columns:
         return Flaw("the user may not read any column of the table", grant)
     if not table.primary_key:
@@ -224,7 +223,7 @@ def read_fitted_source(databases: Databases) -> Source:
         name: fit_replica(table, source_is_mariadb=source, replica_is_mariadb=replication)
         for name, table in found.tables.items()
     }
-    return Source(fitted, found.sight)
+    return Source(fitted, found.privileges)
 
 
 def _is_mariadb(engine: Engine) -> bool:

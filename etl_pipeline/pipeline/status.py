@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 from etl_pipeline.config import Settings
 from etl_pipeline.core.databases import lend_mysql, lend_postgres
+from etl_pipeline.pipeline.origin_check import refuse_other_source
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run_plan import RunPlan
-from etl_pipeline.pipeline.scrub import read_compared
-from etl_pipeline.pipeline.selection import choose_tables
-from etl_pipeline.pipeline.session import check_source, open_session, open_warehouse
-from etl_pipeline.pipeline.summary import Compared
+from etl_pipeline.pipeline.scrub import read_comparison_ages
+from etl_pipeline.pipeline.selection import select_tables
+from etl_pipeline.pipeline.session import open_session, open_warehouse
+from etl_pipeline.pipeline.summary import ComparisonAges
 from etl_pipeline.state import history
 from etl_pipeline.state.history import DriftRecord, RunRecord, TableRecord
 
@@ -54,7 +56,7 @@ class Status:
     environment: str
     now: datetime
     tables: Sequence[TableStatus]
-    compared: Compared = field(default_factory=Compared)
+    compared: ComparisonAges = field(default_factory=ComparisonAges)
 
 
 def read_status(settings: Settings, tables: Sequence[str]) -> Status:
@@ -63,15 +65,15 @@ def read_status(settings: Settings, tables: Sequence[str]) -> Status:
     Raises: as ``run_once``; EtlError where nothing was run yet.
     """
     with open_session(settings) as session:
-        check_source(session)
-        plan = choose_tables(session, tables).plan
+        refuse_other_source(session)
+        plan = select_tables(session, RunRequest(tables)).plan
         with lend_postgres(session.databases.analytics, session.stop) as analytics:
             last = history.read_last(analytics, with_failures=True)
             good = history.read_last(analytics, with_failures=False)
             loaded = history.read_loaded_rows(analytics)
             with lend_mysql(session.databases.replication, session.stop) as replication:
                 replicas = history.read_replica_rows(replication)
-                compared = read_compared(analytics, replication)
+                compared = read_comparison_ages(analytics, replication)
             analytics.rollback()
         estimates = {name: table.rows_estimate for name, table in session.catalog.items()}
     now = datetime.now(UTC)

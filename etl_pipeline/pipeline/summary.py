@@ -18,29 +18,29 @@ if TYPE_CHECKING:  # a run needs nothing of what compares, and starts sooner wit
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """When the oldest part of each table's copies was last given its rows, or compared with them.
+class ComparisonAges:
+    """When the oldest part of each table's copies was last written or compared, by table.
 
     Attributes:
-        raw: By table, UTC; None where that is not known of a part.
+        raw: UTC; None where that is not known of a part.
         replication: Likewise.
     """
 
     raw: Mapping[str, datetime | None] = field(default_factory=dict)
     replication: Mapping[str, datetime | None] = field(default_factory=dict)
 
-    def of(self, tables: Collection[str]) -> Compared:
-        """The same of *tables* alone."""
-        return Compared(
+    def of(self, tables: Collection[str]) -> ComparisonAges:
+        """Return the ages of *tables* alone."""
+        return ComparisonAges(
             {table: at for table, at in self.raw.items() if table in tables},
             {table: at for table, at in self.replication.items() if table in tables},
         )
 
 
 def find_oldest(compared: Mapping[str, datetime | None]) -> tuple[str, datetime | None] | None:
-    """The table that was compared longest ago, and when; None where there is none."""
+    """Return the table that was compared longest ago, and when; None where there is none."""
     beginning = datetime.min.replace(tzinfo=UTC)
-    return min(compared.items(), key=lambda one: (one[1] or beginning, one[0]), default=None)
+    return min(compared.items(), key=lambda item: (item[1] or beginning, item[0]), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,9 @@ class RunSummary:
         seconds: Wall time of the whole run.
         notes: Sentences about the run as a whole.
         only: The hop that was made, ``replicate`` or ``load``; None for both.
-        source_usage: What the source had to bear.
-        came_and_went: Tables that the source has since the last run, and has no more.
-        continues: The run that it went on with; None for none.
+        source_usage: What the run has cost the source.
+        came_and_went: Tables that the source has gained and lost since the last run.
+        continues: The interrupted run that it continued; None for none.
         compared: How old the proofs of the copies are, of tables that did not fail.
     """
 
@@ -67,7 +67,7 @@ class RunSummary:
     source_usage: SourceUsage = field(default_factory=SourceUsage)
     came_and_went: Sequence[DriftEvent] = ()
     continues: int | None = None
-    compared: Compared = field(default_factory=Compared)
+    compared: ComparisonAges = field(default_factory=ComparisonAges)
 
     @property
     def failed(self) -> list[TableOutcome]:
@@ -76,7 +76,7 @@ class RunSummary:
 
     @property
     def is_success(self) -> bool:
-        """Whether every table reached the grade that was asked for."""
+        """True if every table reached the grade that was asked for."""
         return not self.failed
 
     @property
@@ -87,19 +87,19 @@ class RunSummary:
 
     @property
     def grades(self) -> Counter[str]:
-        """How many tables reached each grade, by what this run itself has read."""
+        """The number of tables that reached each grade by what this run itself has read."""
         taken = {outcome.table for outcome in self.taken_over}
         return Counter(o.grade for o in self.outcomes if o.grade and o.table not in taken)
 
     @property
     def taken_over(self) -> list[TableOutcome]:
-        """Tables of which all or part was read by a run that was cut off, and was not again."""
+        """Tables of which an interrupted run had read all or part, which was not read again."""
         if self.continues is None:
             return []
         return [o for o in self.outcomes if o.read_from and o.read_from < self.started_at]
 
     def total(self, field: str) -> int:
-        """The sum of an integer *field* over all tables."""
+        """Return the sum of an integer *field* over all tables."""
         return sum(getattr(outcome, field) for outcome in self.outcomes)
 
     @property
@@ -131,5 +131,5 @@ class VerifySummary:
 
     @property
     def is_success(self) -> bool:
-        """Whether every table is as it was loaded, now that what was to be repaired is."""
+        """True if every table is as it was loaded, or was repaired."""
         return all(result.is_equal or result.is_repaired for result in self.results)

@@ -12,13 +12,21 @@ from datetime import UTC, datetime
 from etl_pipeline.config import Settings
 from etl_pipeline.core.databases import lend_mysql, lend_postgres
 from etl_pipeline.errors import StoppedError
-from etl_pipeline.pipeline.events import ChunkDone, Listener, TableFinished, TableStarted
+from etl_pipeline.pipeline.events import (
+    ChunkDone,
+    KeepTrace,
+    Listener,
+    TableFinished,
+    TableStarted,
+)
+from etl_pipeline.pipeline.origin_check import refuse_other_source
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run_plan import RefusedTable, RunPlan
-from etl_pipeline.pipeline.run_record import Control, attempted, recorded_run
-from etl_pipeline.pipeline.selection import choose_tables, refuse_absent
-from etl_pipeline.pipeline.session import KeepTrace, Session, check_source, open_session
+from etl_pipeline.pipeline.run_record import RecordConnection, record_run, time_table
+from etl_pipeline.pipeline.selection import select_tables
+from etl_pipeline.pipeline.session import Session, open_session
 from etl_pipeline.pipeline.summary import VerifySummary
-from etl_pipeline.pipeline.table_worker import Work, explain_failure, retrying, work_on_tables
+from etl_pipeline.pipeline.table_worker import explain_failure, retrying, work_on_tables
 from etl_pipeline.schema.drift import FOLLOW
 from etl_pipeline.state import runs
 from etl_pipeline.state.records import Lease, TableOutcome
@@ -48,60 +56,48 @@ def verify_once(
 
     Raises: as ``run_once``.
     """
-    started_at, started = datetime.now(UTC), time.monotonic()
-    with open_session(settings) as session, contextlib.ExitStack() as controls:
-        plan = refuse_absent(choose_tables(session, tables))
-        work = Work(session.databases, session.stop, listen, session.throttle, keep_trace)
-        control = None
+    started_at, clock = datetime.now(UTC), time.monotonic()
+    with (
+        open_session(settings, listen=listen, keep_trace=keep_trace) as session,
+        contextlib.ExitStack() as opened,
+    ):
+        plan = select_tables(session, RunRequest(tables)).plan_without_absent
+        records = None
         if scope.repair:
-            control = controls.enter_context(Control(session.databases))
-            runs.lock_runs(control.connection)
-        check_source(session)
+            records = opened.enter_context(RecordConnection(session.databases))
+            runs.lock_runs(records.connection)
+        refuse_other_source(session)
         # Each table takes a connection to the source for as long as it is compared.
-        at_once = min(session.width.tables, session.width.workers)
+        at_once = min(session.parallelism.tables, session.parallelism.workers)
         with ThreadPoolExecutor(at_once) as executor:
-            findings = list(verify_tables(plan, work, executor, scope))
-        if control:
-            _repair(session, plan, work, control, scope, findings, tables)
-    seconds = time.monotonic() - started
-    results = [one.result for one in findings]
+            findings = list(compare_tables(plan, session, executor, scope))
+        if records:
+            for found in findings:
+                if found.result.discrepancies:
+                    found.result.unrepaired = found.cannot_repair
+            repairable = [found for found in findings if found.wrong or found.whole]
+            if repairable:
+                with record_run(session, records, tables, REPAIR) as run:
+                    for found in repairable:
+                        run.record(_repair_table(plan, session, scope, run.lease, found))
+    seconds = time.monotonic() - clock
+    results = [found.result for found in findings]
     return VerifySummary(settings.environment, started_at, seconds, scope, results)
 
 
-def _repair(
-    session: Session,
-    plan: RunPlan,
-    work: Work,
-    control: Control,
-    scope: Scope,
-    findings: Sequence[TableFindings],
-    tables: Sequence[str],
-) -> None:
-    """Mend what was found, table by table; each is recorded, and so is how the repair ended."""
-    for one in findings:
-        if one.result.discrepancies:
-            one.result.unrepaired = one.cannot_repair
-    mendable = [one for one in findings if one.wrong or one.whole]
-    if not mendable:
-        return
-    with recorded_run(session, control, tables, REPAIR) as record:
-        for one in mendable:
-            record.add(_repair_table(plan, work, scope, record.lease, one))
-
-
 def _repair_table(
-    plan: RunPlan, work: Work, scope: Scope, lease: Lease, found: TableFindings
+    plan: RunPlan, session: Session, scope: Scope, lease: Lease, found: TableFindings
 ) -> TableOutcome:
     result = found.result
     outcome = TableOutcome(result.table, REPAIR, rows=result.rows)
     text = next(text for text in plan.tables if text.name == result.table)
-    with attempted(outcome, work):
-        with open_job(text, plan, work, scope) as job:
+    with time_table(outcome, session):
+        with open_job(text, plan, session, scope) as job:
             if found.whole:
                 result.repaired, change = repair_keyless(job, lease, *found.whole)
             else:
                 result.repaired, change = repair_table(job, lease, found.wrong)
-        # What somebody asked to see is not recorded for others.
+        # What the user asked to see is not recorded for others.
         names_keys = text.has_plain_key or not scope.show_values
         is_whole = found.whole is not None
         _fill_in(outcome, result, change, names_keys=names_keys, is_whole=is_whole)
@@ -120,20 +116,20 @@ def _fill_in(
 ) -> None:
     outcome.inserted, outcome.updated = change.inserted, change.updated
     outcome.deleted = change.deleted
-    outcome.rows_read = sum(sum(one.rows.values()) for one in result.repaired)
-    for one in result.repaired:
-        keys = [key for d in result.discrepancies if d.place == one.place for key in d.keys]
-        more = " and others" if sum(one.rows.values()) > len(keys) else ""
+    outcome.rows_read = sum(sum(repair.rows.values()) for repair in result.repaired)
+    for repair in result.repaired:
+        keys = [key for d in result.discrepancies if d.place == repair.place for key in d.keys]
+        more = " and others" if sum(repair.rows.values()) > len(keys) else ""
         named = f"; keys {', '.join(keys)}{more}" if names_keys else ""
         if is_whole:
             named = "; the whole table, which has no key"
         outcome.notes.append(
-            f"copied again in {one.place}: {count_words(Counter(one.rows))}{named}"
+            f"copied again in {repair.place}: {count_words(Counter(repair.rows))}{named}"
         )
 
 
-def verify_tables(
-    plan: RunPlan, work: Work, executor: Executor, scope: Scope
+def compare_tables(
+    plan: RunPlan, session: Session, executor: Executor, scope: Scope
 ) -> Generator[TableFindings]:
     """Compare every table of *plan* in the three databases; as ``work_on_tables``."""
 
@@ -142,35 +138,39 @@ def verify_tables(
         return TableFindings(VerifyResult(refusal.table, error=error.what, fix=error.fix))
 
     return work_on_tables(
-        plan, work, executor, lambda text: _verify_table(text, plan, work, scope), refuse
+        plan, session, executor, lambda text: _compare_table(text, plan, session, scope), refuse
     )
 
 
-def _verify_table(text: RenderedTable, plan: RunPlan, work: Work, scope: Scope) -> TableFindings:
+def _compare_table(
+    text: RenderedTable, plan: RunPlan, session: Session, scope: Scope
+) -> TableFindings:
     started = time.monotonic()
-    work.listen(TableStarted(text.name, text.table.rows_estimate))
+    session.listen(TableStarted(text.name, text.table.rows_estimate))
 
     def compare() -> TableFindings:
-        with open_job(text, plan, work, scope) as job:
+        with open_job(text, plan, session, scope) as job:
             return verify_table(job)
 
     try:
-        found = retrying(text.name, work, compare)
+        found = retrying(text.name, session, compare)
     except StoppedError:
         raise
     except Exception as error:
-        failure = explain_failure(error, text.name, work)
+        failure = explain_failure(error, text.name, session)
         found = TableFindings(VerifyResult(text.name, error=failure.what, fix=failure.fix))
     result = found.result
     problem = result.error or "; ".join(d.what for d in result.discrepancies) or None
-    work.listen(TableFinished(text.name, result.rows, time.monotonic() - started, problem))
+    session.listen(TableFinished(text.name, result.rows, time.monotonic() - started, problem))
     return found
 
 
 @contextlib.contextmanager
-def open_job(text: RenderedTable, plan: RunPlan, work: Work, scope: Scope) -> Iterator[VerifyJob]:
-    """A table of *plan* with connections to compare it by, which are lent for the block."""
-    databases, stop = work.databases, work.stop
+def open_job(
+    text: RenderedTable, plan: RunPlan, session: Session, scope: Scope
+) -> Iterator[VerifyJob]:
+    """Lend connections to all three databases for the block, to compare a table of *plan*."""
+    databases, stop = session.databases, session.stop
     with (
         lend_mysql(databases.source, stop) as source,
         lend_mysql(databases.replication, stop) as replication,
@@ -185,6 +185,6 @@ def open_job(text: RenderedTable, plan: RunPlan, work: Work, scope: Scope) -> It
             plan.rules[text.name],
             scope,
             stop,
-            lambda rows, size: work.listen(ChunkDone(text.name, "verify", rows, size)),
+            lambda rows, size: session.listen(ChunkDone(text.name, "verify", rows, size)),
             plan.drift.get(text.name, FOLLOW),
         )

@@ -21,6 +21,7 @@ from etl_pipeline.core import ConnectionFactory
 from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.core.source_connection import SourceConnection
 from etl_pipeline.errors import ConfigurationError, EtlError, FaultyConfigurationError
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run_plan import expand_names, plan_run
 from etl_pipeline.pipeline.source_catalog import Source, read_source
 from etl_pipeline.setup.choices import Choice, choose, find_kept
@@ -57,7 +58,7 @@ def discover(settings: Settings, folder: Path, requested: Sequence[str]) -> Disc
     catalog = source.tables
     requested = expand_names(requested, catalog)
     # Refuses an empty source and unknown names, as a run does.
-    plan_run(catalog, {}, requested)
+    plan_run(catalog, {}, RunRequest(requested))
     named = settings.tables()
     chosen = [
         name for name in requested or named or catalog if name in catalog and not catalog[name].flaw
@@ -111,8 +112,9 @@ def _find_notes(
     yield from find_kept(choices, said)
     for name in named:
         if name not in catalog:
-            sight = source.sight
-            absence = "" if sight.tells_gone(name) else f": {sight.explain_absence(name)}"
+            privileges = source.privileges
+            is_absent = privileges.proves_absence(name)
+            absence = "" if is_absent else f": {privileges.explain_absence(name)}"
             yield f"{name} is named in tables.yml, and is not seen at the source{absence}"
     for name in requested or named or catalog:
         flaw = catalog[name].flaw if name in catalog else None

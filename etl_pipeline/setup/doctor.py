@@ -29,8 +29,9 @@ from etl_pipeline.errors import (
     FaultyConfigurationError,
 )
 from etl_pipeline.pipeline.origin_check import check_origins
-from etl_pipeline.pipeline.selection import Wishes, carry_tables, configured_tables
+from etl_pipeline.pipeline.selection import decide_selection, read_table_settings
 from etl_pipeline.pipeline.source_catalog import read_fitted_source, read_source_of
+from etl_pipeline.pipeline.table_changes import SelectionInput
 from etl_pipeline.setup.asking import Asking
 from etl_pipeline.setup.background import Addresses
 from etl_pipeline.setup.checks import (
@@ -273,10 +274,8 @@ def _look_at_tables(settings: Settings, source: Engine | None, analytics: Engine
             connection.rollback()
         if not found.tables:
             return Finding("tables", "skipped", "the user sees no table at the source")
-        wishes = Wishes(
-            configured_tables(settings), settings.pipeline.drift, settings.includes_new_tables
-        )
-        plan = carry_tables(found.tables, found.sight, known, wishes).plan
+        given = SelectionInput(found.tables, found.privileges, known, read_table_settings(settings))
+        plan = decide_selection(given).plan
     except (EtlError, SQLAlchemyError, psycopg.Error) as error:
         failure = error if isinstance(error, EtlError) else explain(error, "tables")
         return Finding("tables", "failed", f"{failure.where}: {failure.what}", failure.fix)

@@ -10,6 +10,7 @@ import pytest
 from etl_pipeline.config import create_test_settings
 from etl_pipeline.core.pooler import judge
 from etl_pipeline.errors import EtlError
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.status import read_history, read_status
 from etl_pipeline.pipeline.verify import verify_once
@@ -26,7 +27,7 @@ def ignore(_event: Any) -> None:
 
 
 COMMANDS: dict[str, Callable[[Any], object]] = {
-    "run": lambda settings: run_once(settings, [], listen=ignore),
+    "run": lambda settings: run_once(settings, RunRequest(), listen=ignore),
     "verify": lambda settings: verify_once(settings, [], Scope(), listen=ignore),
     "status": lambda settings: read_status(settings, []),
     "history": lambda settings: read_history(settings, 5),
@@ -52,7 +53,7 @@ def settings_behind(lab: Lab, port: int) -> Any:
 def test_every_command_refuses_a_pooler_without_sessions(lab: Lab, mode: Mode) -> None:
     make_table(lab.source, "CREATE TABLE small (k int PRIMARY KEY)")
     server = lab.servers.analytics
-    assert run_once(lab.settings, [], listen=ignore).is_success
+    assert run_once(lab.settings, RunRequest(), listen=ignore).is_success
     with pooler_to(server.host, server.port, mode) as pooler:
         settings = settings_behind(lab, pooler.port)
         for name, command in COMMANDS.items():
@@ -80,7 +81,7 @@ def test_a_pooler_that_hands_out_sessions_is_as_good_as_none(lab: Lab) -> None:
     server = lab.servers.analytics
     with pooler_to(server.host, server.port, Mode.SESSION) as pooler:
         settings = settings_behind(lab, pooler.port)
-        assert run_once(settings, [], listen=ignore).is_success
+        assert run_once(settings, RunRequest(), listen=ignore).is_success
         assert len(read_history(settings, 5)) == 1
 
 

@@ -19,6 +19,7 @@ from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.demo import server_processes, server_programs
 from etl_pipeline.demo.server_databases import connect_mysql
 from etl_pipeline.demo.servers import remove_servers, running_servers
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from tests.conftest import Lab, open_lab, servers_folder
 from tests.core.certificates import Pair, make_pair
@@ -167,7 +168,7 @@ def test_rows_are_read_and_written_under_tls(secure: Secure) -> None:
     for family in FAMILIES:
         env[f"TEST_{family}_SSL_CA"] = str(secure.authority.pem)
     env["TEST_POSTGRES_ANALYTICS_SSL_CA"] = str(secure.authority.pem)
-    summary = run_once(create_test_settings(env_vars=env), [], listen=lambda event: None)
+    summary = run_once(create_test_settings(env_vars=env), RunRequest(), listen=lambda event: None)
     assert summary.is_success, summary.failed
     expected = read_mysql(lab.source, "t")
     assert read_mysql(lab.replication, "t") == expected

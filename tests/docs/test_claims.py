@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from etl_pipeline.pipeline.events import ChunkDone, Event
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.replicate import chunking
@@ -25,7 +26,7 @@ README = " ".join(read_page("README.md").split())
 def run(lab: Lab, **configuration: Any) -> dict[str, str | None]:
     """The error of each table."""
     settings = lab.settings_with(**configuration)
-    summary = run_once(settings, [], listen=lambda event: None)
+    summary = run_once(settings, RunRequest(), listen=lambda event: None)
     return {outcome.table: outcome.error for outcome in summary.outcomes}
 
 
@@ -54,7 +55,7 @@ def test_a_chunk_shows_one_instant_and_chunks_follow_each_other(
             seen.append(event)
 
     settings = lab.settings_with(pipeline={"source": {"connections": 1}})
-    assert run_once(settings, [], listen=change).is_success
+    assert run_once(settings, RunRequest(), listen=change).is_success
     rows = lab.analytics.execute("SELECT count(*) FROM raw.t WHERE v = 0").fetchone()
     assert (len(seen), rows) == (1, (100,))
 

@@ -17,6 +17,7 @@ from etl_pipeline.demo.server_databases import (
     create_practice_databases,
     drop_practice_databases,
 )
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from tests.conftest import Lab
 from tests.docs.pages import PAGES, find_blocks, find_rows, find_section, read_page
@@ -51,7 +52,7 @@ def practice(servers: Servers) -> Iterator[Lab]:
             )
             lab = Lab(servers, env, source, replication, analytics)
             build_practice(source, patients=25)
-            assert run_once(lab.settings, [], listen=lambda event: None).is_success
+            assert run_once(lab.settings, RunRequest(), listen=lambda event: None).is_success
             yield lab
     finally:
         drop_practice_databases(servers, env)

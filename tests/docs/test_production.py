@@ -21,6 +21,7 @@ from etl_pipeline.demo.server_databases import (
     drop_practice_databases,
 )
 from etl_pipeline.errors import EtlError
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from tests.docs.pages import ROOT, find_blocks, find_commands, read_page
 
@@ -68,7 +69,7 @@ class Production:
         """Whether a run succeeds."""
         settings = Settings("production", FileConfigProvider(self.folder))
         try:
-            return run_once(settings, [], full=True, listen=lambda event: None).is_success
+            return run_once(settings, RunRequest(full=True), listen=lambda event: None).is_success
         except (EtlError, psycopg.Error):
             return False
 

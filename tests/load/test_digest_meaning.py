@@ -16,6 +16,7 @@ import pytest
 
 from etl_pipeline.errors import EtlError
 from etl_pipeline.pipeline import table_worker
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.pipeline.verify import verify_once
@@ -184,7 +185,7 @@ class Befallen:
         for table, (_, strategy) in self.tables.items():
             key = "" if strategy == "keyless" else ", PRIMARY KEY (k)"
             make_table(lab.source, CREATE.format(t=table, key=key), FILL.format(t=table))
-        first = run_once(self._settings("before"), [], listen=lambda event: None)
+        first = run_once(self._settings("before"), RunRequest(), listen=lambda event: None)
         assert first.is_success, [(o.table, o.error) for o in first.failed]
         self.settings = self._settings("after")
         self.befall()
@@ -208,8 +209,12 @@ class Befallen:
         frozen = [table for table, (_, strategy) in self.tables.items() if strategy == "freezes"]
         others = [table for table in self.tables if table not in frozen]
         if frozen:
-            run_once(self.settings, frozen, accept_drift=True, listen=lambda event: None, **options)
-        return run_once(self.settings, others, listen=lambda event: None, **options)
+            run_once(
+                self.settings,
+                RunRequest(frozen, accept_drift=True, **options),
+                listen=lambda event: None,
+            )
+        return run_once(self.settings, RunRequest(others, **options), listen=lambda event: None)
 
     def unequal(self) -> list[str]:
         """Tables of which ``raw`` is not the source, by value."""
@@ -320,7 +325,7 @@ def test_it_is_so_too_where_the_source_changes_back(lab: Lab, at: int) -> None:
 
 def test_a_frozen_table_does_not_follow_columns_that_change_places(lab: Lab) -> None:
     befallen = Befallen(lab, {"exchanged": ("freezes",)})
-    (failed,) = run_once(befallen.settings, [], listen=lambda event: None).failed
+    (failed,) = run_once(befallen.settings, RunRequest(), listen=lambda event: None).failed
     assert failed.error is not None
     assert "drift is frozen: columns reordered: a, b → b, a" in failed.error
     summary = verify_once(befallen.settings, [], Scope(), listen=lambda event: None)

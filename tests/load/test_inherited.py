@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from etl_pipeline.pipeline.backfill import AskedRange, backfill_once
+from etl_pipeline.pipeline.backfill import backfill_once
+from etl_pipeline.pipeline.request import BackfillRange, RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.replicate import chunking
@@ -107,8 +108,10 @@ def test_a_backfill_neither_sees_nor_writes_them(inherited: Lab) -> None:
     run_sql(
         lab.source, "DELETE FROM prints WHERE k = 2", "UPDATE prints SET word = 'x' WHERE k = 3"
     )
-    asked = AskedRange("1", "200")
-    assert backfill_once(lab.settings, ["prints"], asked, listen=lambda event: None).is_success
+    asked = BackfillRange("1", "200")
+    assert backfill_once(
+        lab.settings, RunRequest(["prints"], backfill=asked), listen=lambda event: None
+    ).is_success
     assert own_words(lab, "prints") == [(1, "one"), (3, "x"), (4, "four")]
     assert theirs(lab) == before
 
@@ -132,7 +135,9 @@ def test_their_values_are_not_emptied_with_ours(inherited: Lab) -> None:
     lab.analytics.execute("UPDATE theirs.prints SET word = '7' WHERE k = 2")
     before = theirs(lab)
     run_sql(lab.source, "UPDATE prints SET word = k", "ALTER TABLE prints MODIFY word int")
-    summary = run_once(lab.settings, ["prints"], accept_drift=True, listen=lambda event: None)
+    summary = run_once(
+        lab.settings, RunRequest(["prints"], accept_drift=True), listen=lambda event: None
+    )
     (failed,) = summary.failed
     assert failed.error == (
         "old values do not fit, and tables of others inherit them: word text → integer (22P02)"

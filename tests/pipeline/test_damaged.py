@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from etl_pipeline.pipeline.plan import preview_run
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.schema.catalog import read_catalog
 from etl_pipeline.verify.job import Scope
@@ -100,7 +101,7 @@ def check_nothing_follows(lab: Lab, said: str, folder: Path) -> None:
         assert "administrator" in failures(summary)["patient"]
         assert summary.drift == []
     settings: Any = lab.settings_with()
-    plan = preview_run(settings, [], folder=folder)
+    plan = preview_run(settings, RunRequest(), folder=folder)
     assert plan.drift == []
     results = verify_once(settings, ["patient"], Scope(), listen=lambda event: None).results
     assert said in (results[0].error or "")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.status import read_run
 from etl_pipeline.pipeline.summary import RunSummary
@@ -60,7 +61,9 @@ def run(lab: Lab, names: tuple[str, ...] = (), **options: Any) -> RunSummary:
     accept = options.pop("accept_drift", False)
     adopt = options.pop("adopt", False)
     settings = lab.settings_with(**options)
-    return run_once(settings, names, accept_drift=accept, adopt=adopt, listen=lambda event: None)
+    return run_once(
+        settings, RunRequest(names, accept_drift=accept, adopt=adopt), listen=lambda event: None
+    )
 
 
 def build_upon(lab: Lab, table: str, shown: str, reader: str) -> None:

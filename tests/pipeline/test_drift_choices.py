@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from etl_pipeline.pipeline.events import TableRetried
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.replicate import chunking
@@ -394,7 +395,7 @@ def test_a_table_of_many_chunks_follows(
     make_table(lab.source, WORDS, f"INSERT INTO words VALUES {values}")
     assert run(lab).is_success
     run_sql(lab.source, "ALTER TABLE words ADD n int", "UPDATE words SET n = id WHERE id > 20")
-    summary = run_once(lab.settings, [], listen=lambda event: None)
+    summary = run_once(lab.settings, RunRequest(), listen=lambda event: None)
     assert (summary.total("updated"), summary.total("inserted")) == (9, 0)
     run_sql(lab.source, "ALTER TABLE words MODIFY word int, DROP n")
     assert run(lab).is_success
@@ -454,7 +455,7 @@ def test_tables_under_the_same_views_change_side_by_side(lab: Lab) -> None:
     for kind in ("int", "bigint", "decimal(20,0)"):
         for table in tables:
             run_sql(lab.source, f"ALTER TABLE {table} MODIFY n {kind}")
-        summary = run_once(lab.settings, [], listen=events.append)
+        summary = run_once(lab.settings, RunRequest(), listen=events.append)
         assert [one.error for one in summary.outcomes] == [None] * 4
     assert [event for event in events if isinstance(event, TableRetried)] == []
     shown = lab.analytics.execute("SELECT * FROM raw.v7 ORDER BY k").fetchall()

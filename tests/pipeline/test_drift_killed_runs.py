@@ -12,6 +12,7 @@ import pytest
 
 from etl_pipeline.errors import EtlError
 from etl_pipeline.pipeline import table_worker
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from tests.conftest import Lab
 from tests.killing import KilledError, killing, wait_for_the_lock
@@ -52,15 +53,15 @@ def test_what_a_killed_run_met_is_in_the_record_and_done_by_the_next(
     for table in ("words", "late0"):
         make_table(lab.source, CREATE.format(t=table), FILL.format(t=table))
     run_sql(lab.source, "ALTER TABLE words ADD c0 int")
-    last = run_once(settings, [], listen=lambda event: None).run_id
+    last = run_once(settings, RunRequest(), listen=lambda event: None).run_id
     moment, before, is_over = 1, 0, False
     while not is_over:
         expected = release(lab, moment, before)
         with killing(moment) as killer, contextlib.suppress(KilledError, EtlError):
-            run_once(settings, [], listen=lambda event: None)
+            run_once(settings, RunRequest(), listen=lambda event: None)
         is_over = not killer.is_dead
         wait_for_the_lock(lab)
-        summary = run_once(settings, [], listen=lambda event: None)
+        summary = run_once(settings, RunRequest(), listen=lambda event: None)
         assert summary.is_success, (moment, summary.failed)
         recorded = lab.analytics.execute(
             "SELECT table_name, kind, subject, bool_or(done_at IS NOT NULL), "
@@ -78,4 +79,4 @@ def test_what_a_killed_run_met_is_in_the_record_and_done_by_the_next(
         last, before = summary.run_id, moment
         moment += 1 if request.config.getoption("--long") else EVERY
     assert moment > 20
-    assert run_once(settings, [], listen=lambda event: None).drift == []
+    assert run_once(settings, RunRequest(), listen=lambda event: None).drift == []

@@ -19,6 +19,7 @@ from etl_pipeline.demo.server_databases import connect_mysql
 from etl_pipeline.load import copy_chunks
 from etl_pipeline.pipeline import table_worker
 from etl_pipeline.pipeline.events import ChunkDone, TableFinished, TableRetried
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.replicate import build, chunking, pages
@@ -60,7 +61,7 @@ def run_with(lab: Lab, hop: str, deed: Deed, chunk: int = 2) -> tuple[RunSummary
             if seen == chunk:
                 deed()
 
-    return run_once(lab.settings, [], listen=listen), retried
+    return run_once(lab.settings, RunRequest(), listen=listen), retried
 
 
 def assert_equal(lab: Lab) -> None:
@@ -278,7 +279,7 @@ def test_a_slow_sink_keeps_nobody_from_writing_at_a_myisam_source(
         if isinstance(event, TableFinished):
             finished.append(event)
 
-    thread = threading.Thread(target=lambda: run_once(myisam.settings, [], listen=listen))
+    thread = threading.Thread(target=lambda: run_once(myisam.settings, RunRequest(), listen=listen))
     thread.start()
     try:
         assert is_locked.wait(20)

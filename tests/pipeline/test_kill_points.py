@@ -13,6 +13,7 @@ import pytest
 
 from etl_pipeline.errors import EtlError
 from etl_pipeline.pipeline import table_worker
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.replicate import build, chunking, compare
 from etl_pipeline.state import segments
@@ -64,7 +65,7 @@ def settings_of(lab: Lab, strategy: str) -> Any:
 
 
 def run(settings: Any) -> Any:
-    return run_once(settings, [], listen=lambda event: None)
+    return run_once(settings, RunRequest(), listen=lambda event: None)
 
 
 @contextlib.contextmanager

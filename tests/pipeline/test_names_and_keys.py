@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from etl_pipeline.demo.servers import Servers
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.replicate import chunking
@@ -43,7 +44,9 @@ class Copied:
 
 
 def copy_twice(lab: Lab) -> Copied:
-    first, second = (run_once(lab.settings, [], listen=lambda event: None) for _ in range(2))
+    first, second = (
+        run_once(lab.settings, RunRequest(), listen=lambda event: None) for _ in range(2)
+    )
     return Copied(lab, first, second)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from etl_pipeline.errors import ConfigurationError
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.verify.job import Scope
@@ -32,7 +33,7 @@ def fill(lab: Lab) -> None:
 
 def run(lab: Lab, *tables: str, **options: Any) -> RunSummary:
     settings = lab.settings_with(tables=TABLES)
-    return run_once(settings, tables, listen=lambda event: None, **options)
+    return run_once(settings, RunRequest(tables, **options), listen=lambda event: None)
 
 
 def count(lab: Lab, table: str) -> int:

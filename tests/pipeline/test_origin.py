@@ -13,6 +13,7 @@ from etl_pipeline.demo.practice import build_practice, change_practice
 from etl_pipeline.demo.servers import Servers
 from etl_pipeline.errors import ConfigurationError
 from etl_pipeline.pipeline.plan import preview_run
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.pipeline.verify import verify_once
@@ -41,7 +42,9 @@ def taking(lab: Lab, other: Lab, *families: str, source: str = SOURCE) -> dict[s
 
 
 def run(env: dict[str, str], *tables: str, **options: Any) -> RunSummary:
-    return run_once(create_test_settings(env_vars=env), tables, listen=lambda e: None, **options)
+    return run_once(
+        create_test_settings(env_vars=env), RunRequest(tables, **options), listen=lambda e: None
+    )
 
 
 def refusal(env: dict[str, str], **options: Any) -> str:
@@ -73,7 +76,7 @@ def test_another_practice_is_not_copied_over_this_one(
         assert name in words
     settings = create_test_settings(env_vars=env)
     for command in (
-        lambda: preview_run(settings, [], folder=tmp_path),
+        lambda: preview_run(settings, RunRequest(), folder=tmp_path),
         lambda: verify_once(settings, [], Scope(), listen=lambda e: None),
         lambda: verify_once(settings, [], Scope(repair=True), listen=lambda e: None),
     ):

@@ -14,6 +14,7 @@ from etl_pipeline.cli.screens.plan import plan_json, plan_screen
 from etl_pipeline.errors import ConfigurationError, EtlError
 from etl_pipeline.pipeline.dependents import find_models, read_models
 from etl_pipeline.pipeline.plan import preview_run
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.replicate.strategy import Pass
 from tests.conftest import servers_folder
@@ -102,12 +103,14 @@ def log(pytestconfig: pytest.Config, servers: object) -> Path:
 
 
 def preview(lab: Lab, folder: Path, *tables: str, **options: Any) -> dict[str, TablePreview]:
-    found = preview_run(lab.settings_with(**options), tables, folder=folder)
+    found = preview_run(lab.settings_with(**options), RunRequest(tables), folder=folder)
     return {one.table: one for one in found.tables}
 
 
 def run(lab: Lab, **options: Any) -> None:
-    assert run_once(lab.settings_with(**options), [], listen=lambda event: None).is_success
+    assert run_once(
+        lab.settings_with(**options), RunRequest(), listen=lambda event: None
+    ).is_success
 
 
 @pytest.mark.parametrize("is_new", [True, False])
@@ -225,7 +228,7 @@ def test_a_broken_manifest_is_named(tmp_path: Path, text: str) -> None:
 def test_a_table_that_would_fail_is_said_to(lab: Lab, tmp_path: Path, expected: Expected) -> None:
     fill(lab)
     make_table(lab.source, "CREATE TABLE bad (id int PRIMARY KEY, _etl_loaded_at int)")
-    found = preview_run(lab.settings, [], folder=tmp_path)
+    found = preview_run(lab.settings, RunRequest(), folder=tmp_path)
     assert [one.table for one in found.failing] == ["bad"]
     expected.check("plan_new.txt", plan_screen(found, with_sql=False) + "\n")
     with pytest.raises(ConfigurationError, match="no such table"):
@@ -243,7 +246,7 @@ def test_what_changed_in_the_schema_is_said(lab: Lab, tmp_path: Path) -> None:
     added = [statement for _, statement in planned["patient"].ddl if "ADD COLUMN" in statement]
     assert (len(added), planned["patient"].error) == (2, None)
     assert "a view bears the table's name" in (planned["codes"].error or "")
-    outcomes = run_once(lab.settings, [], listen=lambda event: None).outcomes
+    outcomes = run_once(lab.settings, RunRequest(), listen=lambda event: None).outcomes
     assert {one.table: (one.error, one.fix) for one in outcomes} == {
         name: (one.error, one.fix) for name, one in planned.items()
     }
@@ -263,7 +266,7 @@ def test_the_statements_are_shown_when_asked_for(
     lab: Lab, tmp_path: Path, expected: Expected
 ) -> None:
     fill(lab)
-    found = preview_run(lab.settings, ["patient"], folder=tmp_path)
+    found = preview_run(lab.settings, RunRequest(["patient"]), folder=tmp_path)
     # MySQL does not say any more how wide a number is shown.
     shown = plan_screen(found, with_sql=True).replace("bigint(20)", "bigint")
     expected.check("plan_sql.txt", re.sub(r"\d+\.\d MB", "N MB", shown) + "\n")
@@ -275,6 +278,6 @@ def test_only_tables_of_an_importance(lab: Lab, tmp_path: Path, importance: list
     fill(lab)
     tables = {"tables": {"patient": {"table_importance": "critical"}, "codes": {}}}
     found = preview_run(
-        lab.settings_with(tables=tables), [], importance=importance, folder=tmp_path
+        lab.settings_with(tables=tables), RunRequest(importance=importance), folder=tmp_path
     )
     assert [one.table for one in found.tables] == ["patient"]

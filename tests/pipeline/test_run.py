@@ -245,9 +245,10 @@ def test_a_second_run_at_the_same_time_is_refused(lab: Lab, run: Run) -> None:
                 run()
             seen[0] = caught.value.what
 
+    from etl_pipeline.pipeline.request import RunRequest
     from etl_pipeline.pipeline.run import run_once
 
-    assert run_once(lab.settings, [], listen=listen).is_success
+    assert run_once(lab.settings, RunRequest(), listen=listen).is_success
     assert "run 1" in seen[0]
 
 

@@ -11,6 +11,7 @@ from etl_pipeline.cli.screens.run import run_screen
 from etl_pipeline.cli.screens.status import status_screen
 from etl_pipeline.load import scrub as scrub_raw
 from etl_pipeline.pipeline.events import Event, TableFinished
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.status import read_status
 from etl_pipeline.pipeline.summary import RunSummary
@@ -237,7 +238,9 @@ def test_a_round_survives_runs_that_are_cut_off(visits: Lab, run: Run) -> None:
     for _ in range(CHUNKS):
         assert read_postgres(visits.analytics, "visits") != read_mysql(visits.source, "visits")
         with pytest.raises(KeyboardInterrupt):
-            run_once(visits.settings_with(pipeline=ONE_CHUNK), ["visits"], listen=cut_off)
+            run_once(
+                visits.settings_with(pipeline=ONE_CHUNK), RunRequest(["visits"]), listen=cut_off
+            )
         if read_postgres(visits.analytics, "visits") == read_mysql(visits.source, "visits"):
             return
     raise AssertionError("the round began anew each time")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from etl_pipeline.config.models import Drift, TableConfig
 from etl_pipeline.errors import ConfigurationError
-from etl_pipeline.pipeline.selection import Carried, Wishes, carry_tables, refuse_absent
-from etl_pipeline.pipeline.source_catalog import Sight
+from etl_pipeline.pipeline.request import RunRequest
+from etl_pipeline.pipeline.selection import SelectedTables, decide_selection
+from etl_pipeline.pipeline.source_catalog import SourcePrivileges
+from etl_pipeline.pipeline.table_changes import SelectionInput, TableSettings
 from etl_pipeline.schema.catalog import Column, Table
 from etl_pipeline.state.source_tables import KnownTables
 
@@ -19,49 +22,58 @@ KNOWN = KnownTables({"a": 1, "b": 1, "old": 1}, frozenset(), {"a": LOADED, "old"
 FROZEN = Drift(policy="freeze")
 
 
-SEES_ALL = Sight("practice", "reader@%", sees_all=True)
-BLIND = Sight("practice", "reader@%", sees_all=False)
+READS_ALL = SourcePrivileges("practice", "reader@%", reads_all=True)
+READS_SOME = SourcePrivileges("practice", "reader@%", reads_all=False)
 
 
-def carry(
-    names: str, known: KnownTables = KNOWN, sight: Sight = SEES_ALL, **wishes: Any
-) -> Carried:
+def select(
+    names: str,
+    known: KnownTables = KNOWN,
+    privileges: SourcePrivileges = READS_ALL,
+    *,
+    named: str = "",
+    drift: Drift | None = None,
+    includes_new: bool = False,
+    **request: Any,
+) -> SelectedTables:
     catalog = {name: Table(name, (KEY,), ("id",)) for name in names.split()}
-    configured = {name: TableConfig() for name in wishes.pop("named", "").split()}
-    return carry_tables(catalog, sight, known, Wishes(configured, **wishes))
+    configured = {name: TableConfig() for name in named.split()}
+    settings = TableSettings(configured, drift or Drift(), includes_new)
+    given = SelectionInput(catalog, privileges, known, settings, RunRequest(**request))
+    return decide_selection(given)
 
 
-def events(carried: Carried) -> list[tuple[str, str, str]]:
+def events(carried: SelectedTables) -> list[tuple[str, str, str]]:
     return [(event.table, event.kind, event.verdict) for event in carried.events]
 
 
-def tables(carried: Carried) -> set[str]:
+def tables(carried: SelectedTables) -> set[str]:
     return {text.name for text in carried.plan.tables}
 
 
 def test_the_first_run_of_all_finds_nothing_new() -> None:
-    first = carry("a b", KnownTables())
+    first = select("a b", KnownTables())
     assert (tables(first), events(first), first.seen) == ({"a", "b"}, [], ("a", "b"))
 
 
 def test_a_table_that_came_is_carried_where_none_are_named() -> None:
-    carried = carry("a b old c")
+    carried = select("a b old c")
     assert tables(carried) == {"a", "b", "old", "c"}
     assert events(carried) == [("c", "table_added", "follow")]
 
 
 @pytest.mark.parametrize("includes_new", [False, True])
 def test_where_tables_are_named_it_is_carried_if_that_is_chosen(includes_new: bool) -> None:
-    carried = carry("a b old c", named="a", includes_new=includes_new)
+    carried = select("a b old c", named="a", includes_new=includes_new)
     assert tables(carried) == ({"a", "c"} if includes_new else {"a"})
     assert events(carried) == [("c", "table_added", "follow" if includes_new else "report")]
     later = KnownTables({**KNOWN.first_runs, "c": 2}, frozenset(), KNOWN.columns)
-    again = carry("a b old c", later, named="a", includes_new=includes_new)
+    again = select("a b old c", later, named="a", includes_new=includes_new)
     assert tables(again) == tables(carried)
     assert events(again) == []
 
 
-def fixes(carried: Carried) -> dict[str, str | None]:
+def fixes(carried: SelectedTables) -> dict[str, str | None]:
     return {refusal.table: refusal.error.fix for refusal in carried.plan.refused}
 
 
@@ -73,86 +85,91 @@ GRANT = {
 
 
 def test_a_table_that_certainly_went_is_told_once_where_none_are_named() -> None:
-    carried = carry("a b")
+    carried = select("a b")
     assert (tables(carried), events(carried)) == (
         {"a", "b"},
         [("old", "table_dropped", "follow")],
     )
     assert (carried.gone, carried.plan.refused) == (("old",), ())
     later = KnownTables(KNOWN.first_runs, frozenset({"old"}), KNOWN.columns)
-    assert (events(carry("a b", later)), carry("a b", later).plan.notes) == ([], ())
-    assert events(carry("a b old", later)) == [("old", "table_added", "follow")]
+    assert (events(select("a b", later)), select("a b", later).plan.notes) == ([], ())
+    assert events(select("a b old", later)) == [("old", "table_added", "follow")]
 
 
 def test_a_table_that_is_named_fails_until_it_is_accepted_as_gone() -> None:
-    carried = carry("a b", named="a old")
+    carried = select("a b", named="a old")
     assert (tables(carried), fixes(carried), carried.gone) == ({"a"}, ACCEPT, ())
     assert events(carried) == [("old", "table_dropped", "refuse")]
-    assert fixes(carry("a b", named="a old", requested=["a"])) == {}
-    accepted = carry("a b", named="a old", requested=["old"], accepts=True)
+    assert fixes(select("a b", named="a old", tables=["a"])) == {}
+    accepted = select("a b", named="a old", tables=["old"], accept_drift=True)
     assert (fixes(accepted), accepted.gone) == ({}, ("old",))
     assert events(accepted) == [("old", "table_dropped", "follow")]
     later = KnownTables(KNOWN.first_runs, frozenset({"old"}), KNOWN.columns)
-    noted = carry("a b", later, named="a old")
+    noted = select("a b", later, named="a old")
     assert (events(noted), fixes(noted)) == ([], {})
     assert [note.partition(":")[0] for note in noted.plan.notes] == ["old"]
-    removed = carry("a b", named="a")
+    removed = select("a b", named="a")
     assert (fixes(removed), removed.gone) == ({}, ("old",))
 
 
 def test_a_table_that_may_be_hidden_fails_until_it_is_accepted_as_gone() -> None:
     for named in ("", "a old"):
-        carried = carry("a b", sight=BLIND, named=named)
+        carried = select("a b", privileges=READS_SOME, named=named)
         assert (fixes(carried), carried.gone, events(carried)) == (GRANT, (), [])
-    accepted = carry("a b", sight=BLIND, requested=["old"], accepts=True)
+    accepted = select("a b", privileges=READS_SOME, tables=["old"], accept_drift=True)
     assert (fixes(accepted), accepted.gone) == ({}, ("old",))
     assert events(accepted) == [("old", "table_dropped", "follow")]
-    assert fixes(carry("a b", sight=BLIND, named="a")) == {}
-    granted = Sight("practice", sees_all=False, granted=frozenset({"old"}))
-    assert (fixes(carry("a b", sight=granted)), carry("a b", sight=granted).gone) == ({}, ("old",))
+    assert fixes(select("a b", privileges=READS_SOME, named="a")) == {}
+    granted = SourcePrivileges("practice", reads_all=False, granted=frozenset({"old"}))
+    assert (fixes(select("a b", privileges=granted)), select("a b", privileges=granted).gone) == (
+        {},
+        ("old",),
+    )
     seen = KnownTables({"a": 1, "b": 1, "never": 1}, frozenset(), {})
-    assert list(fixes(carry("a b", seen, sight=BLIND))) == ["never"]
-    assert list(fixes(carry("a b", sight=BLIND, named="a", includes_new=True))) == []
+    assert list(fixes(select("a b", seen, privileges=READS_SOME))) == ["never"]
+    assert list(fixes(select("a b", privileges=READS_SOME, named="a", includes_new=True))) == []
     late = KnownTables({**KNOWN.first_runs, "old": 2}, frozenset(), KNOWN.columns)
-    assert fixes(carry("a b", late, sight=BLIND, named="a", includes_new=True)) == GRANT
+    assert fixes(select("a b", late, privileges=READS_SOME, named="a", includes_new=True)) == GRANT
 
 
 def test_a_view_in_place_of_a_table_is_told_as_one() -> None:
-    sight = Sight("practice", others={"old": "view"})
-    (refusal,) = carry("a b", sight=sight).plan.refused
+    privileges = SourcePrivileges("practice", views={"old": "view"})
+    (refusal,) = select("a b", privileges=privileges).plan.refused
     assert refusal.error.what.startswith("the source has a view of this name")
     assert refusal.error.fix == ACCEPT["old"]
 
 
 def test_only_tables_of_the_importance_that_is_asked_for_fail() -> None:
-    assert fixes(carry("a b", sight=BLIND, named="a old", importance=["standard"])) == GRANT
+    assert (
+        fixes(select("a b", privileges=READS_SOME, named="a old", importance=["standard"])) == GRANT
+    )
     with pytest.raises(ConfigurationError, match="of this importance"):
-        carry("a b", sight=BLIND, named="a old", importance=["critical"])
+        select("a b", privileges=READS_SOME, named="a old", importance=["critical"])
 
 
 def test_a_table_that_was_never_seen_is_not_said_to_be_not_there() -> None:
-    (refusal,) = carry("a b", named="a new", sight=BLIND).plan.refused
+    (refusal,) = select("a b", named="a new", privileges=READS_SOME).plan.refused
     assert "does not show" in refusal.error.what
     assert (refusal.error.fix or "").startswith("GRANT SELECT ON `practice`.`new`")
-    (refusal,) = carry("a b", named="a new").plan.refused
+    (refusal,) = select("a b", named="a new").plan.refused
     assert refusal.error.fix == "take new out of tables.yml"
 
 
 def test_what_is_gone_does_not_turn_into_everything() -> None:
-    assert tables(carry("a b", named="old")) == set()
-    asked = carry("a b", requested=["old"])
+    assert tables(select("a b", named="old")) == set()
+    asked = select("a b", tables=["old"])
     assert tables(asked) == set()
     assert asked.plan.notes == ("old: the source has it no more; its copies stay as they are",)
 
 
 def test_a_name_that_never_was_is_an_error() -> None:
-    assert [r.table for r in carry("a b", named="a c").plan.refused] == ["c"]
+    assert [r.table for r in select("a b", named="a c").plan.refused] == ["c"]
     with pytest.raises(ConfigurationError):
-        carry("a b", requested=["c"])
+        select("a b", tables=["c"])
 
 
 def test_frozen_tables_neither_come_nor_go() -> None:
-    carried = carry("a b c", drift=FROZEN)
+    carried = select("a b c", drift=FROZEN)
     assert tables(carried) == {"a", "b"}
     assert {r.table: r.error.fix for r in carried.plan.refused} == {
         "c": "etl run c --accept-drift",
@@ -161,24 +178,24 @@ def test_frozen_tables_neither_come_nor_go() -> None:
     assert carried.gone == ()
     assert {event.verdict for event in carried.events} == {"refuse"}
     later = KnownTables({**KNOWN.first_runs, "c": 2}, frozenset(), KNOWN.columns)
-    assert {r.table for r in carry("a b c", later, drift=FROZEN).plan.refused} == {"c", "old"}
+    assert {r.table for r in select("a b c", later, drift=FROZEN).plan.refused} == {"c", "old"}
 
 
 def test_accepting_is_for_the_tables_that_are_named() -> None:
-    accepted = carry("a b c", drift=FROZEN, requested=["c"], accepts=True)
+    accepted = select("a b c", drift=FROZEN, tables=["c"], accept_drift=True)
     assert (tables(accepted), accepted.plan.refused, accepted.gone) == ({"c"}, (), ())
-    gone = carry("a b c", drift=FROZEN, requested=["old"], accepts=True)
+    gone = select("a b c", drift=FROZEN, tables=["old"], accept_drift=True)
     assert (tables(gone), gone.gone) == (set(), ("old",))
-    other = carry("a b c", drift=FROZEN, requested=["a"])
+    other = select("a b c", drift=FROZEN, tables=["a"])
     assert (tables(other), other.plan.refused, other.gone) == ({"a"}, (), ())
     assert other.events == ()
 
 
 def test_what_is_refused_is_not_remembered() -> None:
     for requested in ([], ["a"]):
-        assert carry("a b c", drift=FROZEN, requested=requested).seen == ("a", "b")
-    assert carry("a b old c", drift=FROZEN, named="a").seen == ("a", "b", "old", "c")
-    back = carry(
+        assert select("a b c", drift=FROZEN, tables=requested).seen == ("a", "b")
+    assert select("a b old c", drift=FROZEN, named="a").seen == ("a", "b", "old", "c")
+    back = select(
         "a b old", KnownTables(KNOWN.first_runs, frozenset({"old"}), KNOWN.columns), drift=FROZEN
     )
     assert (events(back), back.seen) == ([("old", "table_added", "refuse")], ("a", "b"))
@@ -186,20 +203,20 @@ def test_what_is_refused_is_not_remembered() -> None:
 
 
 def test_a_comparison_fails_for_a_table_that_is_gone() -> None:
-    def compare(known: KnownTables = KNOWN, **wishes: Any) -> dict[str, str | None]:
-        refused = refuse_absent(carry("a b", known, **wishes)).refused
+    def compare(known: KnownTables = KNOWN, **options: Any) -> dict[str, str | None]:
+        refused = select("a b", known, **options).plan_without_absent.refused
         return {refusal.table: refusal.error.fix for refusal in refused}
 
     assert compare() == {"old": "etl run old    takes note of it"}
-    assert compare(requested=["a"]) == {}
+    assert compare(tables=["a"]) == {}
     assert compare(drift=FROZEN) == ACCEPT
     assert compare(named="a old") == ACCEPT
-    assert compare(sight=BLIND) == GRANT
+    assert compare(privileges=READS_SOME) == GRANT
     noted = KnownTables(KNOWN.first_runs, frozenset({"old"}), KNOWN.columns)
     assert compare(noted) == {}
     assert compare(noted, named="a old") == {}
-    assert compare(noted, named="a old", requested=["old"]) == {"old": "take old out of tables.yml"}
-    assert compare(noted, requested=["old"]) == {
+    assert compare(noted, named="a old", tables=["old"]) == {"old": "take old out of tables.yml"}
+    assert compare(noted, tables=["old"]) == {
         "old": "etl status    names the tables that the source has"
     }
 
@@ -207,7 +224,7 @@ def test_a_comparison_fails_for_a_table_that_is_gone() -> None:
 def test_choices_for_columns_that_went_are_no_fault_and_others_are() -> None:
     config = TableConfig.model_validate({"columns": {"was": {"type": "text"}}})
     catalog = {"a": Table("a", (KEY,), ("id",))}
-    wishes = Wishes({"a": config})
-    assert [r.table for r in carry_tables(catalog, SEES_ALL, KNOWN, wishes).plan.refused] == ["a"]
+    given = SelectionInput(catalog, READS_ALL, KNOWN, TableSettings({"a": config}))
+    assert [r.table for r in decide_selection(given).plan.refused] == ["a"]
     known = KnownTables(KNOWN.first_runs, frozenset(), {"a": frozenset({"id", "was"})})
-    assert carry_tables(catalog, SEES_ALL, known, wishes).plan.refused == ()
+    assert decide_selection(replace(given, known=known)).plan.refused == ()

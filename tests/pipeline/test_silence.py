@@ -18,6 +18,7 @@ import pytest
 from etl_pipeline.core import liveness
 from etl_pipeline.errors import DatabaseError, EtlError
 from etl_pipeline.pipeline.events import ChunkDone, RunStarted, TableStarted
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.pipeline.verify import verify_once
@@ -130,7 +131,7 @@ def test_a_frozen_server_ends_a_comparison_soon(
     _refuse_foreign_servers(request, name)
     _leave_to_long(request, name == "source")
     settings = tables.settings_with(pipeline=SHORT)
-    assert run_once(settings, [], listen=_ignore).is_success
+    assert run_once(settings, RunRequest(), listen=_ignore).is_success
     with freezing(tables, name) as freezer:
         began = time.monotonic()
         with contextlib.suppress(DatabaseError):
@@ -181,7 +182,7 @@ def _run_into_silence(settings: Any, listen: Callable[[Any], None]) -> tuple[flo
     """How long a run took, and what it said of its failures."""
     began = time.monotonic()
     try:
-        summary: RunSummary = run_once(settings, [], listen=listen)
+        summary: RunSummary = run_once(settings, RunRequest(), listen=listen)
         words = [one.error for one in summary.outcomes if one.error]
     except EtlError as error:
         words = [str(error)]
@@ -190,7 +191,7 @@ def _run_into_silence(settings: Any, listen: Callable[[Any], None]) -> tuple[flo
 
 def _ends_equal(lab: Lab, settings: Any) -> None:
     # A run that was silent itself may have left its lock in PostgreSQL for a moment.
-    summary = run_once(settings, [], listen=_ignore)
+    summary = run_once(settings, RunRequest(), listen=_ignore)
     assert summary.is_success, [one.error for one in summary.outcomes]
     for table in ("big", "small0"):
         rows = read_mysql(lab.source, table)

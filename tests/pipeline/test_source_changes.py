@@ -9,6 +9,7 @@ import pytest
 
 from etl_pipeline.demo.server_databases import connect_mysql
 from etl_pipeline.pipeline.events import ChunkDone, Event
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.replicate import chunking
 from tests.conftest import Lab
@@ -42,7 +43,7 @@ def test_no_lock_is_held_at_the_source_between_two_chunks(lab: Lab) -> None:
                 )
             altered.append(event.rows)
 
-    assert run_once(lab.settings, [], listen=alter).is_success
+    assert run_once(lab.settings, RunRequest(), listen=alter).is_success
     assert sum(altered) == 2 * 5000
 
 
@@ -66,6 +67,6 @@ def test_a_table_altered_between_two_chunks_is_not_called_equal(
             events.append(event)
             run_sql(lab.source, *change)
 
-    (failed,) = run_once(lab.settings, [], listen=alter).failed
+    (failed,) = run_once(lab.settings, RunRequest(), listen=alter).failed
     assert "altered at the source" in (failed.error or "")
     assert lab.analytics.execute("SELECT to_regclass('raw.words')").fetchone() == (None,)

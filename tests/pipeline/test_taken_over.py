@@ -11,6 +11,7 @@ import pytest
 from etl_pipeline.cli.screens.run import run_json, run_screen
 from etl_pipeline.cli.screens.status import history_screen
 from etl_pipeline.pipeline.events import ChunkDone, Event, TableStarted
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.status import read_history
 from etl_pipeline.pipeline.summary import RunSummary
@@ -38,7 +39,7 @@ def notes(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
 def run(lab: Lab, listen: Callable[[Event], None] = lambda event: None) -> RunSummary:
     tables = {"note": {"table_importance": "critical"}, "other": {}}
     settings = lab.settings_with(tables={"tables": tables}, pipeline=ONE_AT_A_TIME)
-    return run_once(settings, [], listen=listen)
+    return run_once(settings, RunRequest(), listen=listen)
 
 
 def cut_off(lab: Lab, is_the_end: Callable[[Event], bool]) -> None:

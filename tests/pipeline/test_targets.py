@@ -16,6 +16,7 @@ from etl_pipeline.config import FileConfigProvider
 from etl_pipeline.demo.server_databases import connect_mysql, connect_postgres
 from etl_pipeline.errors import DatabaseError
 from etl_pipeline.pipeline.events import Event, TableFinished
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.setup.doctor import examine
@@ -89,7 +90,9 @@ def test_a_key_that_follows_has_its_name_from_a_table_that_bears_it(lab: Lab, ru
     lab.analytics.execute("ALTER TABLE raw.words RENAME TO archive")
     lab.analytics.execute("CREATE TABLE raw.words AS SELECT * FROM raw.archive")
     lab.analytics.execute(f"ALTER TABLE raw.words OWNER TO {loader(lab)}".encode())
-    assert run_once(lab.settings, ["words"], adopt=True, listen=lambda event: None).is_success
+    assert run_once(
+        lab.settings, RunRequest(["words"], adopt=True), listen=lambda event: None
+    ).is_success
     assert key_name(lab, "words") == "_etl_key_words"
     assert key_name(lab, "archive").startswith("_etl_old_key_")
 
@@ -210,7 +213,7 @@ def test_a_run_whose_lock_was_lost_on_the_way_is_recorded(
                 ).fetchall()
             )
 
-    assert run_once(lab.settings, [], listen=end_the_holder).is_success
+    assert run_once(lab.settings, RunRequest(), listen=end_the_holder).is_success
     assert ended == [[(True,)]]
     assert "lock was lost" in caplog.text
     assert lab.analytics.execute("SELECT outcome FROM etl.run").fetchall() == [("succeeded",)]
@@ -246,7 +249,7 @@ def test_a_stop_reaches_a_statement_that_waits_for_a_lock(lab: Lab) -> None:
         timer = threading.Timer(1.5, stop)
         timer.start()
         with pytest.raises(KeyboardInterrupt):
-            run_once(lab.settings_with(pipeline=pipeline), [], listen=lambda event: None)
+            run_once(lab.settings_with(pipeline=pipeline), RunRequest(), listen=lambda event: None)
         assert time.monotonic() - stopped_at[0] < 5
 
 

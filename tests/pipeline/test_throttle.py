@@ -23,6 +23,7 @@ from etl_pipeline.core.source_guard import check_statement
 from etl_pipeline.demo.server_databases import connect_mysql
 from etl_pipeline.errors import SourceClosedError, StatementRefusedError
 from etl_pipeline.pipeline.events import ChunkDone
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.pipeline.verify import verify_once
@@ -145,7 +146,7 @@ def test_nobody_in_the_practice_waits_for_a_run(lab: Lab, slow_line: Lab) -> Non
         writer.start()
         try:
             began = time.monotonic()
-            summary = run_once(settings, [], listen=lambda event: None)
+            summary = run_once(settings, RunRequest(), listen=lambda event: None)
             seconds = time.monotonic() - began
         finally:
             writer.end()
@@ -168,7 +169,7 @@ def test_nobody_in_the_practice_waits_for_a_run(lab: Lab, slow_line: Lab) -> Non
     assert source_usage.bytes > 2 * ROWS * 600
     assert 0 < source_usage.longest_seconds <= LIMIT_SECONDS + 0.5
     assert source_usage.longest_of in TABLES
-    assert run_once(lab.settings, [], listen=lambda event: None).is_success
+    assert run_once(lab.settings, RunRequest(), listen=lambda event: None).is_success
     assert_equal(lab, *TABLES)
 
 
@@ -214,7 +215,7 @@ def test_a_chunk_over_the_limit_is_cut_and_tried_again(
     table = {"max_seconds_per_statement": 0.01}
     settings = lab.settings_with(tables={"tables": {"note": table, "code": table}})
     with logging_statements(lab) as read_log:
-        summary = run_once(settings, [], listen=lambda event: None)
+        summary = run_once(settings, RunRequest(), listen=lambda event: None)
         sent = read_log()
     assert summary.is_success, summary.failed
     assert_equal(lab, *TABLES)
@@ -235,7 +236,9 @@ def test_a_table_without_a_key_is_one_statement_of_its_own_limit(lab: Lab, slow_
         "CREATE TABLE loose (k int, words text) ENGINE=MyISAM",
         f"INSERT INTO loose SELECT seq, repeat('x', 600) FROM {numbers(ROWS)}",
     )
-    summary = run_once(slow_line.settings_with(pipeline=source_of()), [], listen=lambda event: None)
+    summary = run_once(
+        slow_line.settings_with(pipeline=source_of()), RunRequest(), listen=lambda event: None
+    )
     (failed,) = summary.failed
     assert failed.error == (
         "reading it takes longer than 0.25 s at the source, and it cannot be read in pieces: "
@@ -244,7 +247,7 @@ def test_a_table_without_a_key_is_one_statement_of_its_own_limit(lab: Lab, slow_
     assert "loose: {max_seconds_per_statement: 60}" in (failed.fix or "")
     tables = {"tables": {"loose": {"max_seconds_per_statement": 60}}}
     settings = slow_line.settings_with(pipeline=source_of(), tables=tables)
-    assert run_once(settings, [], listen=lambda event: None).is_success
+    assert run_once(settings, RunRequest(), listen=lambda event: None).is_success
     assert_equal(lab, "loose")
 
 
@@ -259,7 +262,7 @@ def test_a_lock_that_lasts_longer_than_the_limit_is_waited_for(
         timer = threading.Timer(1.2, run_sql, [other, "UNLOCK TABLES"])
         timer.start()
         settings = lab.settings_with(pipeline=source_of())
-        summary = run_once(settings, [], listen=lambda event: None)
+        summary = run_once(settings, RunRequest(), listen=lambda event: None)
         timer.join()
     assert summary.is_success, summary.failed
     assert summary.seconds > 1
@@ -276,7 +279,7 @@ def test_a_lock_that_does_not_end_fails_the_table_and_no_other(
     with closing(connect_mysql(lab.servers.source, database)) as other:
         run_sql(other, "LOCK TABLES code WRITE")
         settings = lab.settings_with(pipeline=source_of())
-        (failed,) = run_once(settings, [], listen=lambda event: None).failed
+        (failed,) = run_once(settings, RunRequest(), listen=lambda event: None).failed
     assert (failed.table, failed.error) == (
         "code",
         "2 times in a row, no row came within 0.25 s of the source",
@@ -326,7 +329,7 @@ def test_a_run_holds_back_while_others_are_at_work(
     make_tables(lab, rows=100)
     settings = lab.settings_with(pipeline=source_of(2, max_threads_running=6))
     with busy_for(lab, 1.5, threads=8):
-        summary = run_once(settings, [], listen=lambda event: None)
+        summary = run_once(settings, RunRequest(), listen=lambda event: None)
     assert summary.is_success
     assert summary.source_usage.waited_seconds >= 1
     words = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
@@ -362,7 +365,7 @@ def test_a_run_and_a_comparison_take_no_more_connections_than_they_may(
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        assert run_once(settings, [], listen=lambda event: None).is_success
+        assert run_once(settings, RunRequest(), listen=lambda event: None).is_success
         in_run, seen = seen, []
         assert verify_once(settings, [], Scope(), listen=lambda event: None).is_success
     finally:
@@ -387,14 +390,17 @@ def test_outside_of_the_window_the_source_is_not_even_connected_to(lab: Lab) -> 
     nowhere = replace(lab, env={**lab.env, "TEST_OPENDENTAL_SOURCE_PORT": "1"})
     for one in (settings, nowhere.settings_with(pipeline=WINDOW)):
         with pytest.raises(SourceClosedError) as caught:
-            run_once(one, [], listen=lambda event: None, now=lambda: AFTER_WINDOW)
+            run_once(one, RunRequest(), listen=lambda event: None, now=lambda: AFTER_WINDOW)
         assert str(caught.value) == (
             "pipeline.yml: source.window: outside of the source's window (21:00-06:00 UTC) nothing "
             "is read of it\n  fix: etl run within the window, or etl run --outside-window"
         )
         assert caught.value.exit_code == 1
     summary = run_once(
-        settings, [], outside_window=True, listen=lambda event: None, now=lambda: AFTER_WINDOW
+        settings,
+        RunRequest(outside_window=True),
+        listen=lambda event: None,
+        now=lambda: AFTER_WINDOW,
     )
     assert summary.is_success
 
@@ -405,7 +411,9 @@ def test_a_run_that_goes_on_past_the_window_stops_after_the_chunk(
     monkeypatch.setattr(chunking, "CHUNK_ROWS", 100)
     make_tables(lab, rows=1_000)
     settings = lab.settings_with(pipeline=WINDOW)
-    assert run_once(settings, [], listen=lambda event: None, now=lambda: IN_WINDOW).is_success
+    assert run_once(
+        settings, RunRequest(), listen=lambda event: None, now=lambda: IN_WINDOW
+    ).is_success
     run_sql(lab.source, "UPDATE note SET words = 'new'", "UPDATE code SET words = 'new'")
     now = [IN_WINDOW]
 
@@ -416,7 +424,9 @@ def test_a_run_that_goes_on_past_the_window_stops_after_the_chunk(
                 now[0] = AFTER_WINDOW
 
     seen: list[ChunkDone] = []
-    summary = run_once(settings, ["note", "code"], listen=close_after_third, now=lambda: now[0])
+    summary = run_once(
+        settings, RunRequest(["note", "code"]), listen=close_after_third, now=lambda: now[0]
+    )
     by_table = {outcome.table: outcome for outcome in summary.failed}
     with lab.replication.cursor() as cursor:
         cursor.execute("SELECT MAX(k) + 1 FROM note WHERE words = 'new'")
@@ -430,7 +440,9 @@ def test_a_run_that_goes_on_past_the_window_stops_after_the_chunk(
         assert (by_table["code"].error or "").endswith("has ended; not begun")
     rows = lab.analytics.execute("SELECT outcome FROM etl.run ORDER BY run_id").fetchall()
     assert rows == [("succeeded",), ("stopped",)]
-    assert run_once(settings, [], listen=lambda event: None, now=lambda: IN_WINDOW).is_success
+    assert run_once(
+        settings, RunRequest(), listen=lambda event: None, now=lambda: IN_WINDOW
+    ).is_success
     assert_equal(lab, *TABLES)
 
 

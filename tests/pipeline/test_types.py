@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from etl_pipeline.demo.servers import Servers
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.schema import types
@@ -320,7 +321,7 @@ def carried(servers: Servers) -> Iterator[Carried]:
     with open_lab(servers) as lab:
         for line in carried_lines(lab):
             make_line(lab, *line)
-        summary = run_once(lab.settings, [], listen=lambda event: None)
+        summary = run_once(lab.settings, RunRequest(), listen=lambda event: None)
         lab.analytics.execute("SET timezone = 'UTC'")
         yield Carried(lab, summary)
 

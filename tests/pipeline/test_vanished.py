@@ -22,6 +22,7 @@ from etl_pipeline.core import connect_args, connections
 from etl_pipeline.demo.server_databases import connect_mysql, connect_postgres
 from etl_pipeline.demo.server_record import Endpoint
 from etl_pipeline.errors import DatabaseError
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.verify.job import Scope
@@ -140,11 +141,11 @@ def test_a_vanished_client_does_not_block_the_next_run(
         pytest.skip("one of many moments: make test-long")
     settings = table.settings
     if kind == "again":
-        assert run_once(settings, [], listen=ignore).is_success
+        assert run_once(settings, RunRequest(), listen=ignore).is_success
         run_sql(table.source, "UPDATE big SET words = reverse(words) WHERE k < 5000")
     with vanished_run(table, tmp_path, count):
         began = time.monotonic()
-        assert run_once(settings, [], listen=ignore).is_success
+        assert run_once(settings, RunRequest(), listen=ignore).is_success
         assert time.monotonic() - began < SECONDS
     rows = read_mysql(table.source, "big")
     assert read_mysql(table.replication, "big") == rows
@@ -153,7 +154,7 @@ def test_a_vanished_client_does_not_block_the_next_run(
 
 def test_a_vanished_client_does_not_block_a_repair(table: Lab, tmp_path: Path) -> None:
     settings = table.settings
-    assert run_once(settings, [], listen=ignore).is_success
+    assert run_once(settings, RunRequest(), listen=ignore).is_success
     run_sql(table.source, "UPDATE big SET words = reverse(words) WHERE k < 5000")
     with vanished_run(table, tmp_path, 2):
         run_sql(table.analytics, "UPDATE raw.big SET words = 'x' WHERE k = 9000")
@@ -166,7 +167,7 @@ def test_a_vanished_client_does_not_block_a_repair(table: Lab, tmp_path: Path) -
 def test_a_vanished_loader_does_not_block_the_next_run(table: Lab, tmp_path: Path) -> None:
     """Of its sessions in the warehouse the one that held the lock of runs has ended."""
     settings = table.settings
-    assert run_once(settings, [], listen=ignore).is_success
+    assert run_once(settings, RunRequest(), listen=ignore).is_success
     run_sql(table.source, "UPDATE big SET words = reverse(words) WHERE k < 5000")
     with vanished_run(table, tmp_path, 1, "analytics"):
         table.analytics.execute(
@@ -175,7 +176,7 @@ def test_a_vanished_loader_does_not_block_the_next_run(table: Lab, tmp_path: Pat
             "WHERE datname = current_database())"
         )
         began = time.monotonic()
-        assert run_once(settings, [], listen=ignore).is_success
+        assert run_once(settings, RunRequest(), listen=ignore).is_success
         assert time.monotonic() - began < SECONDS
     assert read_postgres(table.analytics, "big") == read_mysql(table.source, "big")
     left = table.analytics.execute(
@@ -189,21 +190,21 @@ def test_sessions_of_another_practice_on_the_same_server_go_on(table: Lab, tmp_p
     with open_lab(table.servers) as other:
         make_table(other.source, "CREATE TABLE small (k int PRIMARY KEY)")
         with vanished_run(table, tmp_path, 2) as left:
-            assert run_once(other.settings, [], listen=ignore).is_success
+            assert run_once(other.settings, RunRequest(), listen=ignore).is_success
             with closing(connect_mysql(table.servers.replication)) as admin, admin.cursor() as c:
                 c.execute("SHOW PROCESSLIST")
                 assert set(left) <= {row[0] for row in c.fetchall()}
-            assert run_once(table.settings, [], listen=ignore).is_success
+            assert run_once(table.settings, RunRequest(), listen=ignore).is_success
 
 
 def test_a_comparison_under_way_is_not_ended_by_a_run(table: Lab) -> None:
     settings = table.settings
-    assert run_once(settings, [], listen=ignore).is_success
+    assert run_once(settings, RunRequest(), listen=ignore).is_success
     done: list[bool] = []
 
     def run_beside(_event: Any) -> None:
         if not done:
-            done.append(run_once(settings, [], listen=ignore).is_success)
+            done.append(run_once(settings, RunRequest(), listen=ignore).is_success)
 
     assert verify_once(settings, [], Scope(), listen=run_beside).is_success
     assert done == [True]
@@ -216,7 +217,7 @@ def test_a_lock_in_replication_names_who_holds_it(
     short = re.sub(r"lock_wait_timeout=\d+", "lock_wait_timeout=1", connections.REPLICATION_SESSION)
     monkeypatch.setattr(connections, "REPLICATION_SESSION", short)
     settings = table.settings
-    assert run_once(settings, [], listen=ignore).is_success
+    assert run_once(settings, RunRequest(), listen=ignore).is_success
     user, server = table.env["TEST_MYSQL_REPLICATION_USER"], table.servers.replication
     database = table.env["TEST_MYSQL_REPLICATION_DB"]
     with closing(somebody(server, database)) as holder:
@@ -239,7 +240,7 @@ def test_a_lock_in_replication_names_who_holds_it(
         assert f"session {session} of {user}@" in error
         assert f"KILL {session};" in error
         run_sql(table.replication, f"KILL {session}")
-        assert run_once(settings, [], listen=ignore).is_success
+        assert run_once(settings, RunRequest(), listen=ignore).is_success
 
 
 def somebody(server: Endpoint, database: str) -> Any:
@@ -265,7 +266,7 @@ def hold_owner(connection: Any) -> int:
 def fail(settings: Any) -> str:
     """What a run says that fails as a whole, or of its table."""
     try:
-        summary = run_once(settings, [], listen=ignore)
+        summary = run_once(settings, RunRequest(), listen=ignore)
     except DatabaseError as error:
         return str(error)
     (outcome,) = summary.outcomes
@@ -278,7 +279,7 @@ def test_a_lock_in_the_warehouse_names_who_holds_it(
     short = connect_args.SESSION_OPTIONS.replace("lock_timeout=600s", "lock_timeout=1s")
     monkeypatch.setattr(connect_args, "SESSION_OPTIONS", short)
     settings = table.settings
-    assert run_once(settings, [], listen=ignore).is_success
+    assert run_once(settings, RunRequest(), listen=ignore).is_success
     run_sql(table.source, "UPDATE big SET words = 'x' WHERE k = 1")
     row = table.analytics.execute("SELECT pg_backend_pid()").fetchone()
     assert row is not None
@@ -289,4 +290,4 @@ def test_a_lock_in_the_warehouse_names_who_holds_it(
     assert f"session {row[0]} of {table.servers.analytics.user}@" in error
     assert "at analytics: let who that is commit, or end it there" in error
     assert f"SELECT pg_terminate_backend({row[0]})" in error
-    assert run_once(settings, [], listen=ignore).is_success
+    assert run_once(settings, RunRequest(), listen=ignore).is_success

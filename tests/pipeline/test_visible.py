@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from etl_pipeline.pipeline.plan import preview_run
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.status import read_status
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.setup.discover import discover
@@ -83,7 +84,7 @@ def test_a_column_whose_privilege_was_taken_away_is_no_dropped_column(
         database = practice.env["TEST_OPENDENTAL_SOURCE_DB"]
         assert f"GRANT SELECT ON `{database}`.`patient` TO {user_of(practice)}" in said
         assert summary.drift == []
-    plan = preview_run(practice.settings_with(tables=tables), [], folder=tmp_path)
+    plan = preview_run(practice.settings_with(tables=tables), RunRequest(), folder=tmp_path)
     assert (plan.drift, [one.table for one in plan.failing]) == ([], ["patient"])
     assert ssn_in_raw(practice) == ["1", "2"]
     assert indexes_of_replica(practice) == indexes
@@ -109,7 +110,7 @@ def test_columns_that_may_not_be_read_are_excluded_by_name_or_the_table_fails(
     assert "--accept-drift" in said
     row = practice.analytics.execute('SELECT sum("Fee") FROM raw.patient').fetchone()
     assert row == (30,)
-    plan = preview_run(practice.settings_with(tables=tables), [], folder=tmp_path)
+    plan = preview_run(practice.settings_with(tables=tables), RunRequest(), folder=tmp_path)
     (failing,) = plan.failing
     assert (failing.error or "").startswith("not seen any more: Fee;")
     assert (plan.drift, failing.ddl) == ([], ())
@@ -154,7 +155,7 @@ def test_a_lost_grant_is_a_failure_each_night_until_it_is_accepted(
             assert f"`.`{table}` TO {user_of(practice)}" in said
         assert summary.drift == []
     settings = practice.settings_with()
-    plan = preview_run(settings, [], folder=tmp_path)
+    plan = preview_run(settings, RunRequest(), folder=tmp_path)
     assert (plan.drift, {one.table for one in plan.failing}) == ([], {"patient", "visit"})
     status = {one.table: one for one in read_status(settings, []).tables}
     assert "may not read it any more" in (status["visit"].problem or "")

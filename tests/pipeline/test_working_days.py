@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 
 from etl_pipeline.errors import EtlError
 from etl_pipeline.pipeline import table_worker
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.replicate import chunking, compare
 from etl_pipeline.state import segments
@@ -146,7 +147,7 @@ class WorkingDays(RuleBasedStateMachine):
 
     @rule()
     def run(self) -> None:
-        summary = run_once(self.settings, [], listen=lambda event: None)
+        summary = run_once(self.settings, RunRequest(), listen=lambda event: None)
         assert summary.is_success, [o.error for o in summary.failed]
         self.check()
 
@@ -156,7 +157,7 @@ class WorkingDays(RuleBasedStateMachine):
             killing(moment, after=after) as killer,
             contextlib.suppress(KilledError, EtlError),
         ):
-            run_once(self.settings, [], listen=lambda event: None)
+            run_once(self.settings, RunRequest(), listen=lambda event: None)
         wait_for_the_lock(self.lab)
         if killer.is_dead and after:
             self.do(SILENT, table, key, key)

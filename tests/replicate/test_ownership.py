@@ -11,6 +11,7 @@ import pytest
 from etl_pipeline.errors import EtlError
 from etl_pipeline.pipeline.events import ChunkDone
 from etl_pipeline.pipeline.plan import preview_run
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.schema import ddl
@@ -50,7 +51,8 @@ def test_a_table_that_is_not_ours_is_left_alone_until_it_is_out_of_the_way(
         assert_refused(run(**options))
         assert set(read_mysql(words.replication, "words")) == {(7, "theirs")}
     (planned, _) = sorted(
-        preview_run(words.settings, [], folder=tmp_path).tables, key=lambda t: t.error is None
+        preview_run(words.settings, RunRequest(), folder=tmp_path).tables,
+        key=lambda t: t.error is None,
     )
     assert planned.table == "words"
     assert "that etl_pipeline did not make" in (planned.error or "")
@@ -75,7 +77,7 @@ def test_a_table_that_somebody_makes_meanwhile_is_left_alone(words: Lab) -> None
             made.append(event)
             run_sql(words.replication, THEIRS)
 
-    assert_refused(run_once(words.settings, [], listen=listen))
+    assert_refused(run_once(words.settings, RunRequest(), listen=listen))
     assert not read_mysql(words.replication, "words")
 
 
@@ -209,7 +211,9 @@ def test_a_table_of_the_source_that_bears_a_name_of_ours_is_refused_by_name(
     assert failed.fix is not None
     assert "rename it at the source" in failed.fix
     assert "drop" not in failed.fix
-    (planned,) = (t for t in preview_run(words.settings, [], folder=tmp_path).tables if t.error)
+    (planned,) = (
+        t for t in preview_run(words.settings, RunRequest(), folder=tmp_path).tables if t.error
+    )
     assert (planned.table, planned.error) == (name, failed.error)
     assert read_postgres(words.analytics, "words") == read_mysql(words.source, "words")
     assert run(tables={"tables": {"words": {}, "other": {}}}).is_success

@@ -9,8 +9,9 @@ import pytest
 
 from etl_pipeline.config.models import TableConfig
 from etl_pipeline.errors import DatabaseError, SchemaError
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
-from etl_pipeline.pipeline.run_record import Control
+from etl_pipeline.pipeline.run_record import RecordConnection
 from etl_pipeline.pipeline.strategies import choose_rules, find_warnings
 from etl_pipeline.replicate import chunking
 from etl_pipeline.schema.catalog import Column, Index, IndexPart, Table
@@ -39,7 +40,7 @@ def log_table(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
 
 def run(lab: Lab, table: dict[str, Any], **options: Any) -> Any:
     settings = lab.settings_with(tables={"tables": {"log": table}})
-    summary = run_once(settings, [], listen=lambda event: None, **options)
+    summary = run_once(settings, RunRequest(**options), listen=lambda event: None)
     (outcome,) = summary.outcomes
     return outcome
 
@@ -162,10 +163,10 @@ def test_a_clock_that_goes_back_brings_a_full_pass(log_table: Lab) -> None:
 
 
 def test_a_silent_run_is_taken_over_and_cannot_write_any_more(lab: Lab) -> None:
-    with closing(Bench(lab)) as bench, Control(bench.databases) as silent:
+    with closing(Bench(lab)) as bench, RecordConnection(bench.databases) as silent:
         runs.lock_runs(silent.connection)
         old = runs.start_run(silent.connection, Selection()).lease
-        with Control(bench.databases) as other:
+        with RecordConnection(bench.databases) as other:
             with pytest.raises(DatabaseError, match=rf"run {old.run_id} \(process \d+ on .*\)"):
                 runs.lock_runs(other.connection)
             lab.analytics.execute("UPDATE etl.heartbeat SET seen_at = now() - INTERVAL '2 min'")

@@ -9,6 +9,7 @@ import pytest
 
 from etl_pipeline.errors import DatabaseError
 from etl_pipeline.pipeline.plan import preview_run
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.replicate import evolve
 from etl_pipeline.schema.catalog import Index
@@ -49,7 +50,7 @@ def test_an_index_that_does_not_fit_is_left_out_with_a_note(
     assert indexes(lab, "t") == {"PRIMARY", "small"}
     full = {"tables": {"t": {"extraction_strategy": "full_table"}}}
     for tables in (None, full):
-        plan = preview_run(lab.settings_with(tables=tables), (), folder=tmp_path)
+        plan = preview_run(lab.settings_with(tables=tables), RunRequest(), folder=tmp_path)
         assert plan.notes == ("t: index whole does not fit the replication server and is left out",)
         indexing = [one for _, one in plan.tables[0].ddl if "ADD " in one]
         assert not any("whole" in one for one in indexing)

@@ -12,6 +12,7 @@ from typing import Any
 import pymysql
 import pytest
 
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.replicate import build, chunking
 from etl_pipeline.replicate.table import replicate_table
@@ -81,12 +82,14 @@ def test_a_new_replica_that_was_not_swapped_in_is_not_taken_for_the_old_one(
 ) -> None:
     """Both look alike and have as many rows."""
     make_table(lab.source, NOTE, NOTES)
-    assert run_once(lab.settings, [], listen=lambda event: None).is_success
+    assert run_once(lab.settings, RunRequest(), listen=lambda event: None).is_success
     run_sql(lab.source, "UPDATE note SET words = 'new' WHERE k = 2")
     with monkeypatch.context() as dying:
         dying.setattr(build, "swap_replica", lambda *_, **__: _refuse())
-        assert not run_once(lab.settings, [], full=True, listen=lambda event: None).is_success
-    assert run_once(lab.settings, [], listen=lambda event: None).is_success
+        assert not run_once(
+            lab.settings, RunRequest(full=True), listen=lambda event: None
+        ).is_success
+    assert run_once(lab.settings, RunRequest(), listen=lambda event: None).is_success
     assert read_mysql(lab.replication, "note") == read_mysql(lab.source, "note")
     assert read_postgres(lab.analytics, "note") == read_mysql(lab.source, "note")
 

@@ -19,6 +19,7 @@ import pytest
 from etl_pipeline.config import FileConfigProvider, Settings
 from etl_pipeline.demo.practice import build_practice, change_practice
 from etl_pipeline.demo.servers import Servers
+from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.transform.environment import PROJECT
 from etl_pipeline.transform.session import transform_once
@@ -86,7 +87,7 @@ def first(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         build_practice(lab.source, patients=PATIENTS)
         folder = lab.write_config(tmp_path_factory.mktemp("transform"))
         settings = Settings("test", FileConfigProvider(folder))
-        assert run_once(settings, [], listen=lambda _: None).is_success
+        assert run_once(settings, RunRequest(), listen=lambda _: None).is_success
         yield build(lab, settings)
 
 
@@ -141,7 +142,7 @@ def changed(first: State) -> State:
         # The office gives a kind of payment another name.
         "UPDATE definition SET ItemName = 'Plastic' WHERE DefNum = 1003",
     )
-    assert run_once(first.settings, [], listen=lambda _: None).is_success
+    assert run_once(first.settings, RunRequest(), listen=lambda _: None).is_success
     return build(lab, first.settings)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from etl_pipeline.errors import ConfigurationError, EtlError
-from etl_pipeline.pipeline.backfill import AskedRange, backfill_once
+from etl_pipeline.pipeline.backfill import backfill_once
+from etl_pipeline.pipeline.request import BackfillRange, RunRequest
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.replicate import chunking
 from tests.conftest import Lab
@@ -35,7 +36,9 @@ def visits(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
 
 def backfill(lab: Lab, *asked: str | None) -> RunSummary:
     settings = lab.settings_with(tables=TABLES)
-    return backfill_once(settings, ["visits"], AskedRange(*asked), listen=lambda event: None)
+    return backfill_once(
+        settings, RunRequest(["visits"], backfill=BackfillRange(*asked)), listen=lambda event: None
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from etl_pipeline.errors import EtlError
-from etl_pipeline.pipeline.backfill import AskedRange, backfill_once
+from etl_pipeline.pipeline.backfill import backfill_once
+from etl_pipeline.pipeline.request import BackfillRange, RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.status import read_history, read_run
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
@@ -38,8 +39,10 @@ def errors(summary: VerifySummary | RunSummary) -> dict[str, tuple[str | None, s
 
 
 def backfill(lab: Lab, *names: str, **settings: Any) -> RunSummary:
-    asked = AskedRange("0", "100")
-    return backfill_once(lab.settings_with(**settings), names, asked, listen=lambda event: None)
+    asked = BackfillRange("0", "100")
+    return backfill_once(
+        lab.settings_with(**settings), RunRequest(names, backfill=asked), listen=lambda event: None
+    )
 
 
 def test_every_change_is_named_with_the_command_that_follows_it(
@@ -103,7 +106,7 @@ def test_a_table_that_is_known_to_be_gone_fails_where_it_is_asked_for(
     assert run(tables=tables).is_success
     run_sql(lab.source, "DROP TABLE gone")
     settings = lab.settings_with(tables=tables)
-    gone = run_once(settings, ["gone"], accept_drift=True, listen=lambda event: None)
+    gone = run_once(settings, RunRequest(["gone"], accept_drift=True), listen=lambda event: None)
     assert gone.is_success
     assert run(tables=tables).is_success
     everything = verify(tables=tables)
@@ -131,7 +134,7 @@ def test_replication_may_have_followed_alone(lab: Lab, run: Run, verify: Verify)
     make_table(lab.source, CREATE.format(t="words"), FILL.format(t="words"))
     assert run().is_success
     run_sql(lab.source, "ALTER TABLE words ADD late date")
-    half = run_once(lab.settings, [], only="replicate", listen=lambda event: None)
+    half = run_once(lab.settings, RunRequest(only="replicate"), listen=lambda event: None)
     assert half.is_success
     times = lab.analytics.execute(
         "SELECT replicated_at IS NOT NULL, done_at FROM etl.drift_event"
