@@ -1,4 +1,4 @@
-"""What others put on a table of ``raw`` that keeps rows out of it, or bends them: named."""
+"""Names the trigger, rule, constraint or policy of others that refuses or alters raw's rows."""
 
 from __future__ import annotations
 
@@ -14,34 +14,49 @@ _CONSTRAINTS = ("23503", "23514", "23505", "23P01")
 _NOT_NULL, _RAISED, _DENIED, _TOO_LARGE = "23502", "P0001", "42501", "54000"
 
 _FOUND = """
-SELECT 'trigger', t.tgname
-FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-JOIN pg_trigger AS t ON t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'
-WHERE n.nspname = %(schema)s AND c.relname = %(table)s
+SELECT 'trigger', tgname
+FROM pg_class AS relation JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
+JOIN pg_trigger ON tgrelid = relation.oid AND NOT tgisinternal AND tgenabled <> 'D'
+WHERE namespace.nspname = %(schema)s AND relation.relname = %(table)s
 UNION ALL
-SELECT 'rule', r.rulename
-FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-JOIN pg_rewrite AS r ON r.ev_class = c.oid AND r.ev_enabled <> 'D'
-WHERE n.nspname = %(schema)s AND c.relname = %(table)s AND c.relkind IN ('r', 'p')
+SELECT 'rule', rulename
+FROM pg_class AS relation JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
+JOIN pg_rewrite ON ev_class = relation.oid AND ev_enabled <> 'D'
+WHERE namespace.nspname = %(schema)s AND relation.relname = %(table)s
+    AND relation.relkind IN ('r', 'p')
 UNION ALL
 SELECT 'row security', 'row security'
-FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE n.nspname = %(schema)s AND c.relname = %(table)s AND c.relforcerowsecurity
+FROM pg_class AS relation JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
+WHERE namespace.nspname = %(schema)s AND relation.relname = %(table)s
+    AND relation.relforcerowsecurity
 UNION ALL
-SELECT 'event trigger', e.evtname FROM pg_event_trigger AS e WHERE e.evtenabled <> 'D'"""
+SELECT 'primary key', key.conname
+FROM pg_class AS relation JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
+JOIN pg_constraint AS key ON key.contype = 'p' AND (key.conrelid = relation.oid
+    OR key.conrelid IN (SELECT relid FROM pg_partition_tree(relation.oid)))
+WHERE namespace.nspname = %(schema)s AND relation.relname = %(table)s
+UNION ALL
+SELECT 'event trigger', evtname FROM pg_event_trigger WHERE evtenabled <> 'D'"""
 
 
 @dataclass(frozen=True, slots=True)
 class BlockingObjects:
-    """What others made that acts on the rows of a table, by name."""
+    """What others made that acts on the rows of a table, by name.
+
+    Attributes:
+        primary_keys: The table's own, which the load needs, and those of its partitions. It may
+            have been made under another name than ``raw_key_name`` gives: by another tool, or by
+            an older version.
+    """
 
     triggers: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     event_triggers: tuple[str, ...] = ()
     forces_row_security: bool = False
+    primary_keys: tuple[str, ...] = ()
 
     def describe(self) -> str:
-        """What acts on rows, for a message; empty where nothing does."""
+        """Return the objects that act on rows, for a message; empty where none does."""
         parts = [f"trigger {name}" for name in self.triggers]
         parts += [f"rule {name}" for name in self.rules]
         parts += ["forced row security"] if self.forces_row_security else []
@@ -51,25 +66,29 @@ class BlockingObjects:
 def find_blocking_objects(
     analytics: psycopg.Connection, schema: str, table: str
 ) -> BlockingObjects:
-    """What of others acts on the rows of *table*; the caller ends the transaction."""
+    """Return what others made that acts on the rows of *table*; the caller ends the transaction."""
     found = analytics.execute(_FOUND, {"schema": schema, "table": postgres_name(table)}).fetchall()
 
     def names(kind: str) -> tuple[str, ...]:
-        return tuple(str(name) for one, name in found if one == kind)
+        return tuple(str(name) for found_kind, name in found if found_kind == kind)
 
     return BlockingObjects(
-        names("trigger"), names("rule"), names("event trigger"), bool(names("row security"))
+        names("trigger"),
+        names("rule"),
+        names("event trigger"),
+        bool(names("row security")),
+        names("primary key"),
     )
 
 
 def explain_blocked_load(
     error: Exception, analytics: psycopg.Connection, schema: str, table: str
 ) -> EtlError | None:
-    """The error that names what stood in the way of loading *table*; None where nothing is known.
+    """Return an error that names what blocked the load of *table*; None where nothing is known.
 
     Args:
-        error: What loading it was ended by: PostgreSQL's error, or rows that came out otherwise.
-        analytics: The connection, whose transaction was rolled back.
+        error: What ended the load: PostgreSQL's error, or a difference between rows sent and held.
+        analytics: Its transaction was rolled back.
         schema: The schema that is loaded.
         table: The table.
     """
@@ -93,7 +112,7 @@ def explain_blocked_load(
 def explain_sqlstate(
     state: str, diag: object, found: BlockingObjects, schema: str, table: str
 ) -> EtlError | None:
-    """The error for an SQLSTATE that somebody's object is the cause of, with its name; pure.
+    """Return the error for an SQLSTATE that others' object caused, with its name (no I/O).
 
     Args:
         state: The SQLSTATE.
@@ -104,6 +123,7 @@ def explain_sqlstate(
     """
     target = quote_postgres(schema, table)
     constraint = getattr(diag, "constraint_name", None)
+    acting = found.describe() or ", ".join(f"event trigger {e}" for e in found.event_triggers)
     if state in _KEYLESS:
         what = "the table is published and has no replica identity, so no row may be changed"
         fix = f"ALTER TABLE {target} REPLICA IDENTITY FULL"
@@ -111,35 +131,44 @@ def explain_sqlstate(
         column = getattr(diag, "column_name", None) or ""
         what = f"column {column} of {schema} was made NOT NULL, and the source has NULL there"
         fix = f"ALTER TABLE {target} ALTER COLUMN {quote_postgres(column)} DROP NOT NULL"
-    elif state in _CONSTRAINTS and constraint and constraint != raw_key_name(table):
+    elif state in _CONSTRAINTS and constraint and not _is_our_key(constraint, found, table):
         place = getattr(diag, "schema_name", None), getattr(diag, "table_name", None)
         holder = quote_postgres(*(str(part) for part in place)) if all(place) else target
         what = f"constraint {constraint} on {holder}, which others made, forbids a row"
         fix = f"ALTER TABLE {holder} DROP CONSTRAINT {quote_postgres(constraint)}"
         if state == "23505":
             fix += f", or DROP INDEX {quote_postgres(str(place[0] or schema), constraint)}"
-    elif state.startswith("P0") and (found.describe() or found.event_triggers):
-        acting = found.describe() or ", ".join(f"event trigger {e}" for e in found.event_triggers)
+    elif state in _CONSTRAINTS and constraint and found.describe():
+        # The source's keys are unique, so the rows were altered before they met the key.
+        what = f"others made what altered rows, so that a primary key refused one: {acting}"
+        fix = _remove(found, target)
+    elif state.startswith("P0") and acting:
         what = f"others made what stopped the statement: {acting}"
         fix = _remove(found, target)
     elif state == _DENIED and found.forces_row_security:
         what = "row security is forced on the table, and its policies forbid the loader a row"
         fix = _remove(found, target)
     elif state == _TOO_LARGE:
-        what, fix = _too_large(constraint, schema, table)
+        what, fix = _explain_too_large(constraint, found, schema, table)
     else:
         return None
     return SchemaError(f"{what} ({state})", where=table, fix=fix)
 
 
-def _too_large(constraint: str | None, schema: str, table: str) -> tuple[str, str]:
+def _is_our_key(constraint: str, found: BlockingObjects, table: str) -> bool:
+    return constraint in (raw_key_name(table), *found.primary_keys)
+
+
+def _explain_too_large(
+    constraint: str | None, found: BlockingObjects, schema: str, table: str
+) -> tuple[str, str]:
     if constraint is None:
         return (
             "a row is wider than a page of PostgreSQL, which is 8 kB, even with its long values "
             "put elsewhere",
             f"exclude columns of {table} in tables.yml",
         )
-    if constraint in (raw_key_name(table), postgres_name(f"{table}_pkey")):
+    if _is_our_key(constraint, found, table):
         return (
             "a primary key is longer than PostgreSQL can index, which is 2704 bytes",
             f"take {table} out of tables.yml, or shorten the key at the source",
@@ -152,7 +181,7 @@ def _too_large(constraint: str | None, schema: str, table: str) -> tuple[str, st
 
 
 def _remove(found: BlockingObjects, target: str) -> str:
-    """Statements that take away what acts on the rows of *target*."""
+    """Return the statements that disable what acts on the rows of *target*."""
     statements = [
         f"ALTER TABLE {target} DISABLE TRIGGER {quote_postgres(name)}" for name in found.triggers
     ]

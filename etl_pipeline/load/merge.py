@@ -23,8 +23,8 @@ from etl_pipeline.replicate.delete_guard import guard_deletes
 from etl_pipeline.replicate.job import RowChanges
 from etl_pipeline.replicate.strategy import Pass
 from etl_pipeline.replicate.table import ReplicateResult
-from etl_pipeline.schema.ddl import create_incoming
-from etl_pipeline.schema.names import quote_postgres, quote_temporary
+from etl_pipeline.schema.ddl import add_key, create_incoming
+from etl_pipeline.schema.names import quote_temporary
 from etl_pipeline.state import warehouse
 from etl_pipeline.state.records import ChunkProof, RawDigest
 from etl_pipeline.transfer.copy import copy_text
@@ -157,8 +157,7 @@ def _load(
     sent = {chunk.ordinal: digest for chunk, digest in zip(whole, brought, strict=True)}
     if text.table.primary_key:
         sent |= _bring_changes(job, proofs, stale)
-        keys = ", ".join(quote_postgres(name) for name in text.table.primary_key)
-        analytics.execute(f"ALTER TABLE {incoming} ADD PRIMARY KEY ({keys})".encode())
+        analytics.execute(add_key(incoming, text.name, text.table.primary_key).encode())
         analytics.execute(f"ANALYZE {incoming}".encode())
         gone, missing, updated, inserted = job.execute(statements)
         loaded = LoadResult(inserted, updated, gone + missing + job.raw.marked)

@@ -10,7 +10,7 @@ from etl_pipeline.errors import SchemaError
 from etl_pipeline.schema.actual_table import ActualTable
 from etl_pipeline.schema.casts import cast_value
 from etl_pipeline.schema.catalog import Column, Table
-from etl_pipeline.schema.ddl import raw_comment
+from etl_pipeline.schema.ddl import add_key, raw_comment
 from etl_pipeline.schema.drift import ChangeKind, DriftPolicy, SchemaChange
 from etl_pipeline.schema.loaded import LoadedTable
 from etl_pipeline.schema.names import (
@@ -18,7 +18,6 @@ from etl_pipeline.schema.names import (
     postgres_name,
     quote_postgres,
     quote_text,
-    raw_key_name,
 )
 from etl_pipeline.schema.types import CarriedColumn, Mode
 
@@ -319,13 +318,12 @@ def change_key(
 
     *target* is the schema and the table.
     """
-    table, name = quote_postgres(*target), quote_postgres(raw_key_name(target[1]))
+    table = quote_postgres(*target)
     drop = [f"ALTER TABLE {table} DROP CONSTRAINT {quote_postgres(constraint or '')}"]
     loosen = [
         f"ALTER TABLE {table} ALTER COLUMN {quote_postgres(column)} DROP NOT NULL"
         for column in before
         if column not in after
     ]
-    names = ", ".join(quote_postgres(column) for column in after)
-    make = f"ALTER TABLE {table} ADD CONSTRAINT {name} PRIMARY KEY ({names})" if after else None
+    make = add_key(table, target[1], after) if after else None
     return (*(drop if constraint else []), *loosen), make

@@ -209,9 +209,21 @@ def add_raw_key(schema: str, table: Table) -> str | None:
     """The statement that builds the primary key in ``raw``; None for a table without one."""
     if not table.primary_key:
         return None
-    key = ", ".join(quote_postgres(name) for name in table.primary_key)
-    name = quote_postgres(raw_key_name(table.name))
-    target = quote_postgres(schema, table.name)
+    return add_key(quote_postgres(schema, table.name), table.name, table.primary_key)
+
+
+def add_key(target: str, table: str, columns: Sequence[str]) -> str:
+    """Return the statement that makes *columns* the primary key of *target*.
+
+    The key has the name that ``raw_key_name`` gives for *table*, by which errors know it.
+
+    Args:
+        target: The table of PostgreSQL, quoted: in ``raw``, or a temporary one beside it.
+        table: The source's name.
+        columns: Not empty.
+    """
+    key = ", ".join(quote_postgres(name) for name in columns)
+    name = quote_postgres(raw_key_name(table))
     return f"ALTER TABLE {target} ADD CONSTRAINT {name} PRIMARY KEY ({key})"
 
 

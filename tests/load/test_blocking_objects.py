@@ -75,6 +75,34 @@ def test_what_stands_in_the_way_is_named(
     assert run().is_success
 
 
+@pytest.mark.parametrize("name", ["_etl_key_words", "words_pkey"])
+@pytest.mark.parametrize(
+    ("word", "refused"),
+    [("x", "a primary key refused one: trigger bend"), ("long", "is longer than PostgreSQL can")],
+)
+def test_the_primary_key_is_not_said_to_be_of_others(
+    lab: Lab, run: Run, name: str, word: str, refused: str
+) -> None:
+    """Whatever its name is: an older version, or another tool, made ``words_pkey``."""
+    make_table(
+        lab.source,
+        "CREATE TABLE words (id varchar(3000) CHARACTER SET latin1 PRIMARY KEY, word varchar(9))",
+        "INSERT INTO words VALUES ('a', 'one'), ('b', 'two')",
+    )
+    assert run().is_success
+    if name != "_etl_key_words":
+        lab.analytics.execute(f"ALTER INDEX raw._etl_key_words RENAME TO {name}".encode())
+    if word == "x":
+        lab.analytics.execute(TRIGGER.format(name="bend", body="NEW.id := 'a'; RETURN NEW;"))
+        run_sql(lab.source, "INSERT INTO words VALUES ('c', 'x')")
+    else:
+        incompressible = "".join(hashlib.sha512(bytes([n])).hexdigest() for n in range(24))
+        run_sql(lab.source, f"INSERT INTO words VALUES ('{incompressible[:3000]}', 'long')")
+    (failed,) = run().failed
+    assert refused in (failed.error or "")
+    assert "which others made" not in (failed.error or "")
+
+
 def test_a_published_table_without_a_key_asks_for_an_identity(lab: Lab, run: Run) -> None:
     make_table(lab.source, "CREATE TABLE loose (a int)", "INSERT INTO loose VALUES (1), (2)")
     assert run().is_success
