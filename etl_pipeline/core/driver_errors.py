@@ -36,7 +36,7 @@ from etl_pipeline.core.grant_statements import (
     mysql_account,
 )
 from etl_pipeline.core.liveness import SilentError
-from etl_pipeline.core.mysql_errors import MYSQL, OVER_LIMIT, TARGET_LIMIT
+from etl_pipeline.core.mysql_errors import BROKEN_OFF, MYSQL, OVER_LIMIT, TARGET_LIMIT
 from etl_pipeline.core.postgres_errors import POSTGRES, POSTGRES_CLASSES
 from etl_pipeline.core.reachability import Answer, meaning_of, read_answer, read_tls_fault
 from etl_pipeline.errors import DatabaseError
@@ -233,7 +233,7 @@ def _read_mysql(error: pymysql.err.Error, finding: LoginFinding) -> tuple[ErrorM
     if finding.answer is not None:
         return meaning_of(finding.answer, wanted=Answer.MYSQL), ""
     if number is None:
-        return OTHER, ""
+        return BROKEN_OFF, ""
     # PyMySQL reports whatever ends an attempt to connect as a server that cannot be reached.
     cause = getattr(error, "original_exception", None)
     if isinstance(cause, ssl.SSLError):

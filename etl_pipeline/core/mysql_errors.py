@@ -112,6 +112,12 @@ _DAMAGED = ErrorMeaning(
     "see that host and port are the server's and that nothing between changes what is sent: with "
     "TLS (ssl_mode) damage is noticed",
 )
+BROKEN_OFF: Final = ErrorMeaning(
+    "the server broke off in the middle of an exchange, or what it sent is damaged",
+    "compare max_allowed_packet of both servers: a packet that is larger ends the connection; with "
+    "TLS (ssl_mode) damage on the line is noticed",
+)
+"""For errors of PyMySQL without a number: an answer came out of order."""
 
 MYSQL: Final[Mapping[int, ErrorMeaning]] = {
     **dict.fromkeys((1045, 1698, 1862, 1820, 2059, 3118, 4151), LOGIN),

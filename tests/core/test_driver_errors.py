@@ -118,3 +118,11 @@ def test_nobody_listens() -> None:
     for error in (mysql.value, postgres.value):
         assert is_passing(error)
         assert "does not answer" in str(explain(error, "source"))
+
+
+def test_an_answer_out_of_order_is_told_with_what_may_have_caused_it() -> None:
+    """PyMySQL gives such an error no number; a packet that is too large can end so."""
+    error = explain(pymysql.err.InternalError(QUOTED), "document")
+    assert "broke off in the middle of an exchange" in error.what
+    assert "max_allowed_packet" in (error.fix or "")
+    assert "Muster" not in str(error)
