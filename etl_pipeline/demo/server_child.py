@@ -1,7 +1,8 @@
-"""Becomes a server program: gives up root, ties its life to its parent's, and executes it.
+"""Drop root, arrange to end with the parent process, and execute a server program.
 
 Runs as a program of its own (``python -IS server_child.py UID GID SIGNAL PARENT -- PROGRAM …``), so
-it imports nothing of the package. ``-1`` for UID keeps the user; 0 for SIGNAL outlives the parent.
+it imports nothing of the package. UID ``-1`` keeps the user; with SIGNAL 0 the server outlives the
+parent.
 """
 
 from __future__ import annotations

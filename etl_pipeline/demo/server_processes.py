@@ -1,4 +1,4 @@
-"""Server processes: starting them as somebody who is not root, finding and ending them.
+"""Start server processes as an unprivileged user, find them, and end them.
 
 The process table is the only record of what runs. A server is ours when one of its arguments
 names our data (see `Known.marker`), so a pid that the system gave to somebody else since is
@@ -32,13 +32,13 @@ EXEC_POLLS = 50
 
 @dataclass(frozen=True)
 class Known:
-    """How the process of a server is recognised and ended.
+    """The mark of a server's process, and the signals that end it.
 
     Attributes:
         marker: The argument that no other process has.
         stop_signal: Asks for a clean and quick shutdown.
-        death_signal: Ends it at once, without its consent; what the kernel sends when the parent
-            of servers that shall not stay dies.
+        death_signal: Ends it at once; the kernel sends it when the parent of a server that must
+            not outlive it dies.
     """
 
     marker: str
@@ -48,7 +48,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Account:
-    """The user that servers run as: the caller, or somebody unprivileged when that is root."""
+    """The user that servers run as: the caller, or an unprivileged user if the caller is root."""
 
     uid: int
     gid: int
@@ -56,7 +56,7 @@ class Account:
 
 
 def server_account() -> Account:
-    """Return the account for the servers; both refuse to run as root."""
+    """Return the account for the servers; MariaDB and PostgreSQL refuse to run as root."""
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid(), is_other=False)
     for name in UNPRIVILEGED_USERS:
@@ -102,7 +102,7 @@ def spawn(
 
 
 def release(process: subprocess.Popen[bytes]) -> None:
-    """Let go of Python's handle: from here on the process is known by its marker alone."""
+    """Detach *process* from Python: from here on it is found by its marker alone."""
     process.returncode = 0
 
 
@@ -127,15 +127,15 @@ def find_pids(marker: str) -> list[int]:
 
 
 def stop(servers: Iterable[Known], *, at_once: bool = False) -> int:
-    """End the processes of *servers*, all at the same time; return how many there were.
+    """End the processes of *servers* at the same time; return how many there were.
 
-    Whoever has not ended after a minute is killed: the servers recover from that at their next
-    start, as from a power cut.
+    A process that has not ended after a minute is killed: the servers recover from that at their
+    next start, as from a power cut.
 
     Args:
-        servers: Which.
+        servers: The servers to end.
         at_once: End them by their death signal. It is the only safe way while they start: a
-            SIGTERM in its first 50 ms makes MariaDB 10.11 wait forever, deaf to any other.
+            SIGTERM in its first 50 ms makes MariaDB 10.11 wait forever and ignore further ones.
     """
     running = [(server, pid) for server in servers for pid in find_pids(server.marker)]
     for server, pid in running:
@@ -162,7 +162,7 @@ def _wait_until_gone(
 
 def _is_gone(server: Known, pid: int) -> bool:
     with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # a child of ours stays a zombie until somebody looks
+        os.waitpid(pid, os.WNOHANG)  # a child of ours stays a zombie until it is waited for
     if _has_proc():
         return server.marker.encode() not in _arguments(Path(f"/proc/{pid}"))
     return pid not in find_pids(server.marker)

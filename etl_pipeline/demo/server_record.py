@@ -1,4 +1,4 @@
-"""What is known of a folder's servers: where they listen, their passwords, where their data is."""
+"""The record of a folder's servers: ports, passwords, and the folder of their data."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ class Servers:
 
 
 def data_folder(folder: Path) -> Path:
-    """Return where the data of *folder*'s servers lies; nothing is made or checked.
+    """Return the folder of the servers' data; nothing is made or checked.
 
-    It is no part of *folder*, which the servers' account may be unable to reach. What is in memory
-    stays in memory.
+    It is outside of *folder*, which the servers' account may be unable to reach. If *folder* is in
+    memory, so is the data.
     """
     name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]
     parent = MEMORY if folder.resolve().is_relative_to(MEMORY) else DATA_PARENT
@@ -64,7 +64,7 @@ def data_folder(folder: Path) -> Path:
 
 
 def new_servers() -> Servers:
-    """Return endpoints with new passwords, and ports that are yet to be chosen."""
+    """Return endpoints with new passwords, and port 0: ports are chosen at the start."""
     return Servers(
         *(Endpoint(HOST, 0, user, secrets.token_hex(16)) for user in ("root", "root", "postgres"))
     )
@@ -118,7 +118,7 @@ def write_record(folder: Path, servers: Servers) -> None:
 
 
 def answers(servers: Servers, role: str) -> bool:
-    """Return whether the server called *role* lets its administrator in."""
+    """Return True if the server called *role* lets its administrator in."""
     server = servers.endpoint(role)
     try:
         if role == "analytics":
@@ -145,7 +145,7 @@ def answers(servers: Servers, role: str) -> bool:
 
 
 def _listen(port: int) -> socket.socket | None:
-    """Hold *port* (0: any free one); None when somebody has it."""
+    """Return a socket that holds *port* (0: any free port); None if the port is taken."""
     listener = socket.socket()
     # As the servers do: a port with connections that are still closing is free.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

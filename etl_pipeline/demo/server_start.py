@@ -1,4 +1,4 @@
-"""Starting the three servers of a folder: data directories, processes, readiness."""
+"""Start the three servers of a folder: data directories, processes, readiness."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LOG_LINES = 4
 
 @dataclass(frozen=True)
 class Site:
-    """What one start knows: the caller's folder, the data, the programs and who runs them."""
+    """The parameters of a start: the caller's folder, the data, the programs, the account."""
 
     folder: Path
     data: Path
@@ -44,14 +44,14 @@ class Site:
     account: Account
 
     def datadir(self, role: str) -> Path:
-        """Return the data directory of *role*, named by version: another one begins anew."""
+        """Return the data directory of *role*; another version of the server gets a new one."""
         if role == "analytics":
             return self.data / f"{role}-{self.found.postgres_version}"
         return self.data / f"{role}-{self.found.mariadb_version}"
 
 
 def known(folder: Path) -> dict[str, Known]:
-    """Return how the processes of *folder*'s servers are recognised and ended, by role."""
+    """Return the marks of the processes of *folder*'s servers, by role."""
     data = data_folder(folder)
     mariadb = {
         role: Known(programs.mariadb_marker(data, role), signal.SIGTERM, signal.SIGKILL)
@@ -105,10 +105,9 @@ def _prepare_data(site: Site) -> None:
 
 
 def _initialise(site: Site, servers: Servers) -> None:
-    """Make the data directories that are not there, side by side.
+    """Make the missing data directories, all at the same time.
 
-    Each is made under another name and renamed when complete, so one whose making was
-    interrupted is never used.
+    Each is made under another name and renamed when complete, so an incomplete one is never used.
     """
     missing = [role for role in ROLES if not site.datadir(role).is_dir()]
     password_file = _write_private(site, "password", servers.analytics.password)
@@ -165,8 +164,8 @@ def _spawn(site: Site, servers: Servers, *, stay: bool) -> None:
 def _remove_stale_pids(site: Site) -> None:
     """Remove pid files that a crash has left.
 
-    None of our servers runs, but somebody else may have such a pid by now, and PostgreSQL would
-    give up. Its check of the shared memory remains, so it cannot run twice on one directory.
+    None of our servers runs, but another process may have such a pid by now, and PostgreSQL would
+    refuse to start. It still checks its shared memory, so it cannot run twice on one directory.
     """
     (site.datadir("analytics") / "postmaster.pid").unlink(missing_ok=True)
     for pattern in (".s.PGSQL.*", "*.pid"):
@@ -175,7 +174,7 @@ def _remove_stale_pids(site: Site) -> None:
 
 
 def _root_login(password: str) -> str:
-    """Return SQL that lets only root in, only from 127.0.0.1 and the socket, with *password*.
+    """Return SQL that allows only root to log in, from 127.0.0.1 and the socket, by *password*.
 
     The password is made of hexadecimal digits, so it needs no quoting.
     """
@@ -234,7 +233,7 @@ def _log(site: Site, role: str) -> Path:
 
 
 def _failure(site: Site, roles: list[str]) -> DatabaseError:
-    """Return the error that shows the last complaints of the servers' logs."""
+    """Return an error with the last errors of the servers' logs."""
     shown = [f"the private servers did not start: {', '.join(roles)}"]
     for role in roles:
         lines = _log(site, role).read_text(encoding="utf-8", errors="replace").splitlines()

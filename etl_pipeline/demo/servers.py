@@ -118,7 +118,7 @@ def running_servers(folder: Path, *, stay: bool = False) -> Iterator[Servers]:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Wait until no other process is starting the servers of *folder*, and keep it so."""
+    """Hold the lock of *folder*: only one process at a time starts its servers."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)  # ends with the process, however that ends

@@ -1,4 +1,4 @@
-"""Prepares all that ``etl demo`` shows: servers, a practice, and a configuration for them."""
+"""Prepare what ``etl demo`` shows: servers, a practice, and a configuration for them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ tables: {}
 
 @dataclass(frozen=True, slots=True)
 class Practice:
-    """What a synthetic practice is made from; the same values give the same rows."""
+    """The parameters of a synthetic practice; the same values give the same rows."""
 
     patients: int
     seed: int
@@ -74,7 +74,7 @@ def prepare_practice(folder: Path, servers: Servers, practice: Practice) -> int 
 
 
 def _has_tables(servers: Servers, env: Mapping[str, str]) -> bool:
-    """Whether the practice is still there: its data may have been deleted under the record."""
+    """Return True if the practice still exists: its data may be deleted while its record stays."""
     database = env["TEST_OPENDENTAL_SOURCE_DB"]
     with (
         closing(connect_mysql(servers.source, database)) as connection,
@@ -84,7 +84,7 @@ def _has_tables(servers: Servers, env: Mapping[str, str]) -> bool:
 
 
 def read_practice(folder: Path) -> Practice | None:
-    """The practice that *folder* has, or None."""
+    """Return the practice of *folder*, or None if it has none."""
     try:
         return Practice(**json.loads((folder / _PRACTICE).read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
@@ -110,7 +110,7 @@ def create_practice_databases_and_config(folder: Path, servers: Servers) -> dict
 
 
 def change_day(folder: Path) -> ChangedPractice:
-    """Let the practice of *folder* work for a day.
+    """Play the next working day of *folder*'s practice.
 
     Raises:
         ConfigurationError: No demo is running in *folder*.
@@ -127,9 +127,9 @@ def change_day(folder: Path) -> ChangedPractice:
 
 
 def remove_demo(folder: Path) -> None:
-    """Stop the servers and delete all that the demo made, the configuration included.
+    """Stop the servers and delete everything that the demo made, the configuration included.
 
-    The folder goes too, unless it holds files of somebody else's.
+    The folder is deleted too, unless it contains other files.
     """
     remove_servers(folder)
     shutil.rmtree(folder / "transform_target", ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Work on threads that nobody has to wait for: a name server may take a minute to say nothing."""
+"""Work on daemon threads: a name server may take a minute to give no answer."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 NAME_SECONDS = 3.0
-"""How long the names of all hosts together may take to be found."""
+"""Time limit to look up the names of all hosts together."""
 
 
 def begin(do: Callable[[], Result]) -> Future[Result]:
-    """What *do* returns or raises, when it does; the process does not wait for it to end."""
+    """Call *do* on a daemon thread, and return the future of its result."""
     future: Future[Result] = Future()
 
     def work() -> None:
@@ -30,19 +30,19 @@ def begin(do: Callable[[], Result]) -> Future[Result]:
 
 
 class Addresses:
-    """The addresses of hosts, each looked up once and all of them side by side."""
+    """The addresses of hosts; each is looked up once, and all at the same time."""
 
     def __init__(self) -> None:
         self._begun: dict[str, Future[set[str]]] = {}
         self._give_up = time.monotonic() + NAME_SECONDS
 
     def begin(self, host: str) -> None:
-        """Look *host* up, unless that has begun."""
+        """Begin to look up *host*, unless that has begun."""
         if host not in self._begun:
             self._begun[host] = begin(lambda: _look_up(host))
 
     def of(self, host: str) -> set[str]:
-        """The addresses of *host*; its name where they are not known in time."""
+        """Return the addresses of *host*, or its name if they are not known in time."""
         self.begin(host)
         try:
             return self._begun[host].result(max(0.0, self._give_up - time.monotonic()))

@@ -1,4 +1,4 @@
-"""What the doctor thinks of the facts: one finding a check, each with its fix. Pure."""
+"""The checks of ``etl doctor``: facts in, one finding with its fix for each check out (no I/O)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from etl_pipeline.config.resolve import is_this_machine
 from etl_pipeline.core.encoding import explain_encoding
 from etl_pipeline.errors import EtlError
 from etl_pipeline.setup.facts import MysqlFacts, PostgresFacts
-from etl_pipeline.setup.finding import Finding, verdict
+from etl_pipeline.setup.finding import Finding, make_finding
 from etl_pipeline.setup.privileges import (
     judge_analytics_privileges,
     judge_replication_privileges,
@@ -18,15 +18,16 @@ from etl_pipeline.setup.privileges import (
 from etl_pipeline.state.warehouse import VERSION as STATE_VERSION
 
 CLOCK_SECONDS = 10.0
-"""Clocks that are further apart than this make times in logs and records hard to compare."""
+"""Largest accepted difference of two clocks; beyond it, times in logs are hard to compare."""
 LEAST_POSTGRES = 14
 SERVER_PACKET = 16 << 20
 _UTC = ("+00:00", "UTC")
+_DIRECTLY = "connect directly: a proxy or pooler on the way changes the session's settings"
 _REPLICATION_MODES = ("NO_AUTO_VALUE_ON_ZERO", "STRICT_ALL_TABLES", "ALLOW_INVALID_DATES")
 
 
 def judge_source(facts: MysqlFacts) -> list[Finding]:
-    """Findings on the source."""
+    """Return the findings on the source."""
     return [
         _version(facts, "source"),
         _tls("source", facts.host, facts.tls, "required"),
@@ -40,7 +41,7 @@ def judge_source(facts: MysqlFacts) -> list[Finding]:
 
 
 def judge_replication(facts: MysqlFacts, source: MysqlFacts | None) -> list[Finding]:
-    """Findings on replication; *source* is None where it could not be asked."""
+    """Return the findings on replication; *source* is None if it could not be read."""
     return [
         _version(facts, "replication"),
         _tls("replication", facts.host, facts.tls, "required"),
@@ -57,15 +58,15 @@ def judge_replication(facts: MysqlFacts, source: MysqlFacts | None) -> list[Find
 
 
 def judge_analytics(facts: PostgresFacts) -> list[Finding]:
-    """Findings on the warehouse."""
+    """Return the findings on the warehouse."""
     return [
         _postgres_version(facts),
         _tls("analytics", facts.host, facts.tls, "require"),
-        verdict(
+        make_finding(
             "analytics.time_zone",
             facts.time_zone in _UTC,
             f"the session's is {facts.time_zone}",
-            "connect without what changes the session's settings on the way, a pooler for example",
+            _DIRECTLY,
         ),
         _encoding(facts),
         _clock("analytics", facts.clock_seconds),
@@ -78,11 +79,16 @@ _TABLES_NAMED = 3
 
 
 def judge_tables(refusals: Sequence[EtlError], carried: int) -> Finding:
-    """Finding on the tables that a run would carry: *refusals* say why others would fail."""
+    """Return the finding on the tables.
+
+    Args:
+        refusals: An error for each table that would fail in a run.
+        carried: Number of tables that would not.
+    """
     if not refusals:
         count = "1 table" if carried == 1 else f"{carried} tables"
         return Finding("tables", "ok", f"{count}, and the user may read all of each")
-    shown = "; ".join(f"{one.where}: {one.what}" for one in refusals[:_TABLES_NAMED])
+    shown = "; ".join(f"{refusal.where}: {refusal.what}" for refusal in refusals[:_TABLES_NAMED])
     rest = len(refusals) - _TABLES_NAMED
     more = f"; and {rest} more" if rest > 0 else ""
     others = "    (etl plan shows all)" if len(refusals) > 1 else ""
@@ -98,7 +104,7 @@ def _version(facts: MysqlFacts, name: str) -> Finding:
     is_mariadb = "mariadb" in facts.version.lower()
     numbers = tuple(int(part) for part in re.findall(r"\d+", facts.version)[:3])
     product = "MariaDB" if is_mariadb else "MySQL"
-    return verdict(
+    return make_finding(
         f"{name}.version",
         numbers >= ((10, 1) if is_mariadb else (5, 7, 8)),
         f"{product} {'.'.join(map(str, numbers))}",
@@ -107,7 +113,7 @@ def _version(facts: MysqlFacts, name: str) -> Finding:
 
 
 def _postgres_version(facts: PostgresFacts) -> Finding:
-    return verdict(
+    return make_finding(
         "analytics.version",
         facts.version_number >= LEAST_POSTGRES * 10_000,
         f"PostgreSQL {facts.version.split()[0]}",
@@ -120,11 +126,11 @@ def _tls(name: str, host: str, tls: str | None, mode: str) -> Finding:
         return Finding(f"{name}.tls", "ok", f"encrypted, {tls}")
     is_here = is_this_machine(host)
     where = "not encrypted, and does not leave this machine" if is_here else "not encrypted"
-    return verdict(
+    return make_finding(
         f"{name}.tls",
         is_here,
         where,
-        f"let the server offer TLS, and set connections.{name}.ssl_mode: {mode} in pipeline.yml",
+        f"turn TLS on at the server, and set connections.{name}.ssl_mode: {mode} in pipeline.yml",
         otherwise="warning",
     )
 
@@ -134,11 +140,11 @@ def _time_zone(facts: MysqlFacts, name: str) -> Finding:
     if server == "SYSTEM":
         server = facts.server.get("system_time_zone", server)
     zone = facts.session["time_zone"]
-    return verdict(
+    return make_finding(
         f"{name}.time_zone",
         zone in _UTC,
         f"the session's is {zone}, the server's {server}",
-        "connect without what changes the session's settings on the way, a proxy for example",
+        _DIRECTLY,
     )
 
 
@@ -146,11 +152,11 @@ def _character_set(facts: MysqlFacts, name: str) -> Finding:
     keys = ("character_set_client", "character_set_connection", "character_set_results")
     sets = sorted({facts.session[key] for key in keys})
     database = facts.session["character_set_database"]
-    return verdict(
+    return make_finding(
         f"{name}.character_set",
         sets == ["utf8mb4"],
         f"the session's is {', '.join(sets)}, the database's {database}",
-        "connect without what changes the session's settings on the way, a proxy for example",
+        _DIRECTLY,
     )
 
 
@@ -163,21 +169,21 @@ def _sql_mode(facts: MysqlFacts, name: str, *, wanted: tuple[str, ...], is_exact
         named = [f"{mode} is missing" for mode in sorted(lacking)]
         named += [f"{mode} must not be set" for mode in sorted(extra)]
         what = f"in the session {', '.join(named)}"
-    return verdict(
+    return make_finding(
         f"{name}.sql_mode",
         not (lacking or extra),
         what,
-        "connect without what changes the session's settings on the way, a proxy for example",
+        _DIRECTLY,
     )
 
 
 def _local_infile(facts: MysqlFacts) -> Finding:
     is_on = facts.server["local_infile"].upper() in ("ON", "1")
-    return verdict(
+    return make_finding(
         "replication.local_infile",
         is_on,
         "on" if is_on else "off: rows are sent by INSERT, which is slower",
-        "SET GLOBAL local_infile = ON, and keep it in the server's configuration",
+        "SET GLOBAL local_infile = ON, and put it into the server's configuration too",
         otherwise="warning",
     )
 
@@ -188,11 +194,11 @@ def _packet(facts: MysqlFacts, source: MysqlFacts | None) -> Finding:
     what = f"{_megabytes(ours)}"
     if ours < needed:
         what += f", less than the source's {_megabytes(needed)}: its largest rows may not fit"
-    return verdict(
+    return make_finding(
         "replication.max_allowed_packet",
         ours >= needed,
         what,
-        f"SET GLOBAL max_allowed_packet = {needed}, and keep it in the server's configuration",
+        f"SET GLOBAL max_allowed_packet = {needed}, and put it into the server's configuration too",
         otherwise="warning",
     )
 
@@ -203,7 +209,7 @@ def _megabytes(count: int) -> str:
 
 def _primary_key(facts: MysqlFacts) -> Finding:
     is_required = facts.session.get("sql_require_primary_key", "OFF").upper() in ("ON", "1")
-    return verdict(
+    return make_finding(
         "replication.sql_require_primary_key",
         not is_required,
         "on: tables without a primary key are refused" if is_required else "off",
@@ -213,7 +219,7 @@ def _primary_key(facts: MysqlFacts) -> Finding:
 
 
 def _wait_timeout(name: str, recycle_seconds: int, wait_seconds: float) -> Finding:
-    return verdict(
+    return make_finding(
         f"{name}.wait_timeout",
         wait_seconds > recycle_seconds,
         f"the server ends idle sessions after {wait_seconds:,.0f} s, we renew ours after "
@@ -227,7 +233,7 @@ def _clock(name: str, ahead_seconds: float) -> Finding:
     apart = abs(ahead_seconds)
     direction = "ahead of" if ahead_seconds > 0 else "behind"
     is_good = apart <= CLOCK_SECONDS
-    return verdict(
+    return make_finding(
         f"{name}.clock",
         is_good,
         "as ours" if is_good else f"{apart:,.0f} s {direction} ours",
@@ -248,7 +254,7 @@ def _state(facts: PostgresFacts) -> Finding:
     found = facts.state_version
     if found is None:
         return Finding("analytics.state", "ok", "none yet; the first run makes it in schema etl")
-    return verdict(
+    return make_finding(
         "analytics.state",
         found <= STATE_VERSION,
         f"version {found}, this program knows {STATE_VERSION}",
@@ -257,7 +263,10 @@ def _state(facts: PostgresFacts) -> Finding:
 
 
 def judge_separation(mine: Mapping[str, Places], other: Mapping[str, Places]) -> list[str]:
-    """Names of databases that two environments share: ``replication is source of the other``."""
+    """Return a phrase for each database that both environments use.
+
+    For example ``replication is also source there``. The databases are given by name.
+    """
     return [
         f"{name} is also {its_name} there"
         for name, place in mine.items()
@@ -267,4 +276,4 @@ def judge_separation(mine: Mapping[str, Places], other: Mapping[str, Places]) ->
 
 
 Places = frozenset[tuple[str, int, str]]
-"""Address, port and database: all that a host's name resolves to."""
+"""Address, port and database, once for each address that the host's name resolves to."""

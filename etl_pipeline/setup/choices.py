@@ -1,7 +1,7 @@
-"""What ``etl discover`` chooses for a table, and why: pure.
+"""The strategy that ``etl discover`` chooses for a table, and why (no I/O).
 
-A column counts as a stamp only where the server itself sets it on each update. A date of
-creation, or a date that the program sets, says nothing of an edit that forgot it.
+A column counts as an update stamp only if the server itself sets it on each update. A date of
+creation does not move on an edit, and a date that a program sets is forgotten by some edits.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from etl_pipeline.setup.opendental import IMPORTANCE, LOGS
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What is chosen for a table.
+    """The choice for one table.
 
     Attributes:
-        key: Sentence on the primary key.
-        because: Why this strategy.
+        key: A sentence on the primary key.
+        because: The reason for the strategy.
         settings: Keys of ``tables.yml`` with their values and reasons, in order.
         stamps: Columns that the server sets on each update.
     """
@@ -34,7 +34,7 @@ class Choice:
 
 
 def choose(table: Table) -> Choice:
-    """The choice for *table*, as the source declares it."""
+    """Return the choice for *table*, as the source's catalog describes it."""
     stamps = [column for column in table.columns if column.is_stamped]
     strategy, column, because = _choose_strategy(table, stamps)
     settings: dict[str, tuple[object, str]] = {"extraction_strategy": (strategy, because)}
@@ -52,7 +52,7 @@ def choose(table: Table) -> Choice:
 
 
 def _choose_strategy(table: Table, stamps: list[Column]) -> tuple[str, str | None, str]:
-    """Strategy, its column, and the reason; or for another strategy the reason why not."""
+    """Return the strategy, its column, and the reason for it (or against ``incremental``)."""
     reasons = []
     for stamp in stamps:
         index = _leading_index(table, stamp.name)
@@ -71,7 +71,7 @@ def _choose_strategy(table: Table, stamps: list[Column]) -> tuple[str, str | Non
 
 
 def _leading_index(table: Table, column: str) -> str | None:
-    """The name of an index by which rows can be found by *column*."""
+    """Return the name of an index that finds rows by *column*, or None."""
     for index in table.indexes:
         first = index.parts[0]
         if index.kind == "BTREE" and first.column == column and first.prefix_length is None:
@@ -80,7 +80,10 @@ def _leading_index(table: Table, column: str) -> str | None:
 
 
 def _choose_batch(table: Table) -> tuple[int, str]:
-    """Rows of a chunk, to two digits, so that an estimate that moves a little moves nothing."""
+    """Return the rows of a chunk and the reason.
+
+    Two digits: a small change of the server's estimate does not change the file.
+    """
     rows = chunk_rows(table)
     step = 10 ** max(0, len(str(rows)) - 2)
     rounded = rows // step * step
@@ -103,7 +106,7 @@ def _describe_key(table: Table) -> str:
 def find_kept(
     choices: Mapping[str, Choice], said: Mapping[str, Mapping[str, object]]
 ) -> Iterator[str]:
-    """Sentences on strategies of ``tables.yml`` that stay although another would be chosen."""
+    """Yield a sentence for each strategy in ``tables.yml`` that differs from the choice."""
     for table, keys in said.items():
         mine = keys.get("extraction_strategy")
         if table in choices and mine and mine != choices[table].strategy:

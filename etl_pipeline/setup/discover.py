@@ -1,4 +1,4 @@
-"""Reads the source's catalog, and works out what ``tables.yml`` should say."""
+"""Read the source's catalog, and work out what ``tables.yml`` should say."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from etl_pipeline.setup.tables_file import add_choices
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """What was found.
+    """The result of ``etl discover``.
 
     Attributes:
-        path: Of ``tables.yml``, which may not be there yet.
-        old: Its text; empty where it is not there.
-        new: Its text with what was chosen.
-        choices: By table.
-        notes: Sentences on what stays, is gone or is not named.
+        path: Path of ``tables.yml``, which may not exist yet.
+        old: Text of the file; empty if it does not exist.
+        new: The text with the choices added.
+        choices: The choices, by table.
+        notes: Sentences on tables that stay as they are, are gone, or are not named.
     """
 
     path: Path
@@ -48,13 +48,15 @@ class Discovery:
 
 
 def discover(settings: Settings, folder: Path, requested: Sequence[str]) -> Discovery:
-    """Choose for *requested* tables; else for those that are named, or else for all.
+    """Choose strategies for the *requested* tables.
+
+    Without *requested*, for the tables that ``tables.yml`` names, and if it names none, for all.
 
     Raises:
         ConfigurationError: The settings lack something, or a table is not at the source.
         DatabaseError: The source cannot be read.
     """
-    source = look_at_source(settings)
+    source = read_source_catalog(settings)
     catalog = source.tables
     requested = expand_names(requested, catalog)
     # Refuses an empty source and unknown names, as a run does.
@@ -73,8 +75,8 @@ def discover(settings: Settings, folder: Path, requested: Sequence[str]) -> Disc
     )
 
 
-def look_at_source(settings: Settings) -> Source:
-    """The source's tables, from about a dozen statements to it and none to anybody else.
+def read_source_catalog(settings: Settings) -> Source:
+    """Read the source's catalog with about a dozen statements; no other server is asked.
 
     Raises:
         DatabaseError: The source cannot be read.
@@ -91,7 +93,7 @@ def look_at_source(settings: Settings) -> Source:
 def _ask(
     connection: SourceConnection, place: str, sql: str, values: Mapping[str, object] | None
 ) -> list[Any]:
-    """Rows with attributes; *values* are those of ``:name`` in *sql*."""
+    """Return the rows as named tuples; *values* are bound to ``:name`` in *sql*."""
     with connection.cursor() as cursor:
         try:
             cursor.execute(re.sub(r":(\w+)", r"%(\1)s", sql) if values else sql, values or None)
@@ -130,7 +132,7 @@ def _find_notes(
 
 
 def _check(text: str, path: Path) -> None:
-    """Refuse a text that would not be read back: the file stays as it is then."""
+    """Raise if *text* is no valid ``tables.yml``, before the file is touched."""
     parsed = parse_yaml(text, where=str(path))
     faults = list(parsed.faults) or check_data(TablesConfig, parsed.data, lambda _: str(path))[1]
     if faults:
@@ -138,7 +140,7 @@ def _check(text: str, path: Path) -> None:
 
 
 def write(discovery: Discovery) -> None:
-    """Put the new text in place of the old one, at once.
+    """Replace the file with the new text, atomically.
 
     Raises:
         ConfigurationError: The file cannot be written, or was edited since it was read.

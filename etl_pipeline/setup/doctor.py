@@ -1,4 +1,4 @@
-"""Looks at everything that a run needs, and changes nothing."""
+"""Check everything that a run needs; change nothing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,6 @@ from etl_pipeline.pipeline.origin_check import check_origins
 from etl_pipeline.pipeline.selection import decide_selection, read_table_settings
 from etl_pipeline.pipeline.source_catalog import read_fitted_source, read_source_of
 from etl_pipeline.pipeline.table_changes import SelectionInput
-from etl_pipeline.setup.asking import Asking
 from etl_pipeline.setup.background import Addresses
 from etl_pipeline.setup.checks import (
     Places,
@@ -44,16 +43,17 @@ from etl_pipeline.setup.checks import (
 )
 from etl_pipeline.setup.facts import read_mysql, read_postgres
 from etl_pipeline.setup.finding import Finding
+from etl_pipeline.setup.probe import Probe
 from etl_pipeline.state.source_tables import read_known_tables
 from etl_pipeline.transfer import kernel
 
 
 def examine(provider: ConfigProvider) -> Iterator[Finding]:
-    """Every finding on the environment that ``ETL_ENVIRONMENT`` names, as soon as it is known.
+    """Yield each finding on the environment that ``ETL_ENVIRONMENT`` names, as soon as it is known.
 
-    What cannot be looked at because of an earlier finding is skipped, and said to be.
+    A check that an earlier failure makes impossible yields a finding ``skipped``.
     """
-    yield _look_at_kernel()
+    yield _check_kernel()
     try:
         environment = read_environment()
     except EnvironmentNotSetError as error:
@@ -66,22 +66,22 @@ def examine(provider: ConfigProvider) -> Iterator[Finding]:
             settings = Settings(environment, provider)
         except FaultyConfigurationError as error:
             yield from _show_faults(error.faults)
-            yield from _skip("the files are to be mended first")
+            yield from _skip("correct the files first")
             return
-    yield _look_at_files(settings)
+    yield _check_files(settings)
     addresses = Addresses()
-    yield _look_at_other_environment(settings, addresses)
-    yield from _look_at_databases(settings, addresses)
+    yield _check_other_environment(settings, addresses)
+    yield from _check_databases(settings, addresses)
 
 
 def _skip(why: str) -> Iterator[Finding]:
-    for name in (*(one.value for one in DatabaseType), "separation", "origin", "tables"):
+    for name in (*(db_type.value for db_type in DatabaseType), "separation", "origin", "tables"):
         yield Finding(name, "skipped", why)
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Let what reading the files warns of be said by a finding alone."""
+    """Silence the warnings about the files: a finding reports them."""
     logger = logging.getLogger("etl_pipeline.config")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -91,7 +91,7 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _look_at_kernel() -> Finding:
+def _check_kernel() -> Finding:
     if kernel.IS_COMPILED:
         return Finding("kernel", "ok", "compiled")
     return Finding(
@@ -107,7 +107,7 @@ def _show_faults(faults: tuple[Fault, ...]) -> Iterator[Finding]:
         yield Finding("files", "failed", f"{fault.where}: {fault.what}", fault.fix)
 
 
-def _look_at_files(settings: Settings) -> Finding:
+def _check_files(settings: Settings) -> Finding:
     provider = settings.provider
     place = provider.locate("env")
     if isinstance(provider, FileConfigProvider):
@@ -124,20 +124,20 @@ def _look_at_files(settings: Settings) -> Finding:
     return Finding("files", "ok", f"{place}; {copied} copied")
 
 
-def _look_at_other_environment(settings: Settings, addresses: Addresses) -> Finding:
-    """Refuse databases that another environment uses too; its servers are not connected to."""
-    (other,) = (one for one in ENVIRONMENTS if one != settings.environment)
+def _check_other_environment(settings: Settings, addresses: Addresses) -> Finding:
+    """Check that the other environment uses none of these databases, without connecting to it."""
+    (other,) = (name for name in ENVIRONMENTS if name != settings.environment)
     provider = settings.provider
     if not isinstance(provider, FileConfigProvider):
         return Finding("environments", "skipped", "the configuration comes from no files")
     try:
         with _quiet():
             others = Settings(other, FileConfigProvider(provider.directory))
-            for one in DatabaseType:
+            for db_type in DatabaseType:
                 for each in (settings, others):
-                    addresses.begin(_host(each, one))
-            theirs = {one.value: _places(others, one, addresses) for one in DatabaseType}
-            mine = {one.value: _places(settings, one, addresses) for one in DatabaseType}
+                    addresses.begin(_host(each, db_type))
+            theirs = {t.value: _places(others, t, addresses) for t in DatabaseType}
+            mine = {t.value: _places(settings, t, addresses) for t in DatabaseType}
     except FaultyConfigurationError as error:
         what = f"{other} cannot be compared: {error.faults[0].where}: {error.faults[0].what}"
         return Finding("environments", "warning", what, error.faults[0].fix)
@@ -150,7 +150,7 @@ def _look_at_other_environment(settings: Settings, addresses: Addresses) -> Find
             f"give {settings.environment} databases of its own",
         )
     if not any(theirs.values()):
-        return Finding("environments", "ok", f"nothing says where those of {other} are")
+        return Finding("environments", "ok", f"the addresses of {other} are not filled in")
     return Finding("environments", "ok", f"no database is also one of {other}")
 
 
@@ -174,13 +174,13 @@ def _places(settings: Settings, db_type: DatabaseType, addresses: Addresses) -> 
 
 
 def _plain(address: str) -> str:
-    """*address*, every one of this machine's loopback being the same."""
+    """Return *address*, with all loopback addresses of this machine as one name."""
     return "localhost" if is_this_machine(address) else address
 
 
-def _look_at_databases(settings: Settings, addresses: Addresses) -> Iterator[Finding]:
+def _check_databases(settings: Settings, addresses: Addresses) -> Iterator[Finding]:
     mysql = (DatabaseType.SOURCE, DatabaseType.REPLICATION)
-    of_source, of_replication = (_places(settings, one, addresses) for one in mysql)
+    of_source, of_replication = (_places(settings, db_type, addresses) for db_type in mysql)
     shared = of_source & of_replication
     if shared:
         yield Finding(
@@ -190,45 +190,45 @@ def _look_at_databases(settings: Settings, addresses: Addresses) -> Iterator[Fin
             "give replication a database of its own in the .env_… file",
         )
         for name in ("source", "replication"):
-            yield Finding(name, "skipped", "it is not to be connected to while they are the same")
+            yield Finding(name, "skipped", "not connected to while the two are the same")
     with contextlib.ExitStack() as engines:
         schema = settings.get_database_config(DatabaseType.ANALYTICS)["schema"]
         connect: Callable[..., Engine] = ConnectionFactory.get_analytics_connection
-        asking = Asking(
+        probe = Probe(
             settings, DatabaseType.ANALYTICS, connect, lambda engine: read_postgres(engine, schema)
         )
-        engines.callback(asking.dispose)
+        engines.callback(probe.dispose)
         source = replication = None
         if not shared:
-            source, replication = yield from _look_at_mysql(settings, engines)
-        analytics = asking.wait()
+            source, replication = yield from _check_mysql(settings, engines)
+        analytics = probe.wait()
         yield analytics.finding
         yield from judge_analytics(analytics.facts) if analytics.facts else ()
-        yield _look_at_schema(settings)
-        yield _look_at_origin(source, replication, analytics.engine, schema)
-        yield _look_at_tables(settings, source, analytics.engine)
+        yield _check_schema(settings)
+        yield _check_origin(source, replication, analytics.engine, schema)
+        yield _check_tables(settings, source, analytics.engine)
 
 
-def _look_at_mysql(
+def _check_mysql(
     settings: Settings, engines: contextlib.ExitStack
 ) -> Generator[Finding, None, tuple[Engine | None, Engine | None]]:
     connect: Callable[..., Engine] = ConnectionFactory.get_source_connection
-    source_asking = Asking(settings, DatabaseType.SOURCE, connect, read_mysql)
+    source_probe = Probe(settings, DatabaseType.SOURCE, connect, read_mysql)
     connect = ConnectionFactory.get_replication_connection
-    asking = Asking(settings, DatabaseType.REPLICATION, connect, read_mysql)
-    for each in (source_asking, asking):
+    probe = Probe(settings, DatabaseType.REPLICATION, connect, read_mysql)
+    for each in (source_probe, probe):
         engines.callback(each.dispose)
-    source = source_asking.wait()
+    source = source_probe.wait()
     yield source.finding
     yield from judge_source(source.facts) if source.facts else ()
-    replication = asking.wait()
+    replication = probe.wait()
     yield replication.finding
     yield from judge_replication(replication.facts, source.facts) if replication.facts else ()
-    yield _look_at_separation(source.engine, replication.engine)
+    yield _check_separation(source.engine, replication.engine)
     return source.engine, replication.engine
 
 
-def _look_at_separation(source: Engine | None, replication: Engine | None) -> Finding:
+def _check_separation(source: Engine | None, replication: Engine | None) -> Finding:
     if source is None or replication is None:
         return Finding("separation", "skipped", "source and replication are not both connected")
     try:
@@ -238,14 +238,14 @@ def _look_at_separation(source: Engine | None, replication: Engine | None) -> Fi
     return Finding("separation", "ok", "source and replication are different databases")
 
 
-def _look_at_schema(settings: Settings) -> Finding:
+def _check_schema(settings: Settings) -> Finding:
     taken = find_taken_schema(settings)
     if taken:
         return Finding("analytics.schema", "failed", f"{taken.where}: {taken.what}", taken.fix)
     return Finding("analytics.schema", "ok", "tables are loaded into raw")
 
 
-def _look_at_origin(
+def _check_origin(
     source: Engine | None, replication: Engine | None, analytics: Engine | None, schema: str
 ) -> Finding:
     if source is None or replication is None or analytics is None:
@@ -263,8 +263,8 @@ def _look_at_origin(
     return Finding("origin", "ok", "neither target holds rows of another source")
 
 
-def _look_at_tables(settings: Settings, source: Engine | None, analytics: Engine | None) -> Finding:
-    """Find the tables that a run would not carry, by the run's own choice."""
+def _check_tables(settings: Settings, source: Engine | None, analytics: Engine | None) -> Finding:
+    """Check each selected table with the same code as a run; nothing is copied."""
     if source is None or analytics is None:
         return Finding("tables", "skipped", "source and analytics are not both connected")
     try:

@@ -1,4 +1,4 @@
-"""What the three servers say of themselves and of our sessions: read once, judged elsewhere."""
+"""Read what the three servers say of themselves and of our sessions; ``checks.py`` judges it."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class MysqlFacts:
     Attributes:
         place: ``host:port/database``.
         user: As the server lists it: ``etl_reader@%``.
-        tls: Version of the protocol; None for a connection that is not encrypted.
-        session: Variables of our session; one that the server does not have is missing.
-        server: The same variables as new sessions of others get them.
+        tls: Version of the protocol; None for an unencrypted connection.
+        session: Variables of our session; a variable that the server lacks is absent.
+        server: The same variables, as the server gives them to new sessions (global scope).
         grants: Lines of ``SHOW GRANTS``.
         tables: Tables of the database that the user may see.
-        clock_seconds: How far the server's clock is ahead of ours.
-        recycle_seconds: After how long our pool renews a connection.
+        clock_seconds: Seconds that the server's clock is ahead of ours; negative if behind.
+        recycle_seconds: Age at which our pool renews a connection.
     """
 
     place: str
@@ -71,12 +71,12 @@ class PostgresFacts:
 
     Attributes:
         version_number: ``server_version_num``: 150004.
-        encoding: Of the database.
-        can_create: Whether the user may make schemas in the database.
-        can_make_temporary: Whether the user may make temporary tables.
-        schemas: Of ``etl`` and the schema that is loaded, those that are there, and whether the
-            user may make tables in each.
-        state_version: Newest version of the state in schema ``etl``; None where there is none.
+        encoding: Encoding of the database.
+        can_create: True if the user may make schemas in the database.
+        can_make_temporary: True if the user may make temporary tables.
+        schemas: Of ``etl`` and the schema that is loaded, those that exist; True if the user may
+            make tables there.
+        state_version: Newest version of the state in schema ``etl``; None if there is no state.
     """
 
     place: str
@@ -98,7 +98,7 @@ class PostgresFacts:
 
 
 def read_mysql(engine: Engine) -> MysqlFacts:
-    """Ask the server of *engine*, with statements that only read.
+    """Read the facts of *engine*'s server, with statements that only read.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: The server refused or does not answer.
@@ -128,10 +128,12 @@ def read_mysql(engine: Engine) -> MysqlFacts:
 
 
 def read_postgres(engine: Engine, schema: str) -> PostgresFacts:
-    """Ask the server of *engine*, with statements that only read; *schema* is the one loaded.
+    """Read the facts of *engine*'s server, with statements that only read.
+
+    *schema* is the schema that tables are loaded into.
 
     Raises:
-        ConfigurationError: A connection pooler is between that hands out no sessions.
+        ConfigurationError: A connection pooler is in between and gives clients no session.
         sqlalchemy.exc.SQLAlchemyError: The server refused or does not answer.
     """
     refuse_pooler(engine, f"analytics {_place(engine)}")
@@ -192,7 +194,10 @@ def _pairs(connection: Connection, statement: str) -> list[tuple[str, str]]:
 
 
 def _ahead(there: datetime, asked_at: datetime) -> float:
-    """How far a clock is ahead that said *there* between *asked_at* and now; 0 for in between."""
+    """Return the seconds that the server's clock is ahead of ours; negative if behind.
+
+    The clock read *there* at some instant between *asked_at* and now; a time between the two is 0.
+    """
     answered_at = datetime.now(UTC)
     if there > answered_at:
         return (there - answered_at).total_seconds()
@@ -206,4 +211,4 @@ def _place(engine: Engine) -> str:
 
 def _recycle(engine: Engine) -> int:
     pool: Any = engine.pool
-    return int(pool._recycle)  # noqa: SLF001 - no public word for it
+    return int(pool._recycle)  # noqa: SLF001 - no public name for it

@@ -1,4 +1,4 @@
-"""What a check of the doctor found."""
+"""Results of the doctor's checks."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ Result = Literal["ok", "warning", "failed", "skipped"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found.
+    """The result of one check.
 
     Attributes:
-        check: Its name: ``source.tls``.
-        what: In one line, without a secret.
-        fix: A line to read or to paste; None where nothing is to be done.
+        check: Name of the check: ``source.tls``.
+        what: What was found, in one line, without a secret.
+        fix: A line to read or to paste; None if nothing is to be done.
     """
 
     check: str
@@ -24,7 +24,8 @@ class Finding:
     fix: str | None = None
 
 
-def verdict(
+def make_finding(
     check: str, is_good: bool, what: str, fix: str, *, otherwise: Result = "failed"
 ) -> Finding:
+    """Return a finding that is ``ok`` if *is_good*, else *otherwise* with the *fix*."""
     return Finding(check, "ok", what) if is_good else Finding(check, otherwise, what, fix)

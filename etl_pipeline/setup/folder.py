@@ -1,4 +1,4 @@
-"""Writes the files of a new configuration; what is there already is never touched."""
+"""Write the files of a new configuration; a file that exists is never touched."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def write_folder(folder: Path, environment: str | None, values: Mapping[str, str
     """Write ``.env_production``, ``.env_test`` (both mode 600), ``pipeline.yml``, ``.gitignore``.
 
     Args:
-        folder: Made, for its owner alone, if it is not there.
-        environment: Whose file gets *values*; None where there are none.
+        folder: Made if it is missing, with mode 700.
+        environment: The environment whose file gets *values*; None if there are none.
         values: Names and values of its variables.
 
     Raises:
@@ -45,12 +45,12 @@ def write_folder(folder: Path, environment: str | None, values: Mapping[str, str
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         files = [
             _write(
-                folder / f".env_{one}",
-                env_text(one, values if one == environment else {}),
+                folder / f".env_{name}",
+                env_text(name, values if name == environment else {}),
                 PRIVATE,
-                "filled in from the URLs" if one == environment else "to fill in",
+                "filled in from the URLs" if name == environment else "to fill in",
             )
-            for one in ENVIRONMENTS
+            for name in ENVIRONMENTS
         ]
         pipeline = (DEFAULTS / "pipeline.yml").read_text(encoding="utf-8")
         files.append(_write(folder / "pipeline.yml", pipeline, PUBLIC, "every key has a default"))

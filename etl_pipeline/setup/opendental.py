@@ -1,4 +1,4 @@
-"""What is known of OpenDental's tables beyond what the server declares."""
+"""Facts about OpenDental's tables that the server's catalog does not tell."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOGS = frozenset(
         "securityloghash",
     }
 )
-"""Logs: rows are added, and never edited. Not in it: logs that OpenDental edits or thins out."""
+"""Logs whose rows are only added. Logs that OpenDental edits or prunes are not in it."""
 
 _CRITICAL = """
     adjustment appointment claim claimpayment claimproc patient payment paysplit procedurelog

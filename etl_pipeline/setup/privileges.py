@@ -1,4 +1,4 @@
-"""Whether the three users may do what a run does, and how to let them. Pure."""
+"""Checks of the three users' privileges, with the GRANT that is missing (no I/O)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from etl_pipeline.core.grant_statements import (
 from etl_pipeline.core.grants import parse_write_privileges, privileges_on
 from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.setup.facts import MysqlFacts, PostgresFacts
-from etl_pipeline.setup.finding import Finding, verdict
+from etl_pipeline.setup.finding import Finding, make_finding
 
 
 def judge_source_privileges(facts: MysqlFacts) -> Finding:
-    """Whether the user reads the practice, and writes nothing."""
+    """Check that the source's user can read the database, and write nothing."""
     check, grant = "source.privileges", grant_source(facts.database, facts.user)
     if not facts.tables:
         return Finding(check, "failed", "the user sees no table of this database", grant)
@@ -26,16 +26,16 @@ def judge_source_privileges(facts: MysqlFacts) -> Finding:
             check,
             "warning",
             f"the user can write: {shown}; the pipeline never does",
-            f"use a user with no more than: {grant}",
+            f"use a user with only this privilege: {grant}",
         )
     return Finding(check, "ok", f"reads {facts.tables} tables, and writes nothing")
 
 
 def judge_replication_privileges(facts: MysqlFacts) -> Finding:
-    """Whether the user has what a run needs in the copy."""
+    """Check that the user has the privileges that a run needs in replication."""
     held = privileges_on(facts.grants, facts.database)
-    lacking = [one for one in REPLICATION_PRIVILEGES if not held & {one, "ALL PRIVILEGES"}]
-    return verdict(
+    lacking = [name for name in REPLICATION_PRIVILEGES if not held & {name, "ALL PRIVILEGES"}]
+    return make_finding(
         "replication.privileges",
         not lacking,
         f"the user lacks {', '.join(lacking)}" if lacking else "all that a run needs",
@@ -44,7 +44,7 @@ def judge_replication_privileges(facts: MysqlFacts) -> Finding:
 
 
 def judge_analytics_privileges(facts: PostgresFacts) -> Finding:
-    """Whether the user has what a run needs in the warehouse."""
+    """Check that the user has the privileges that a run needs in the warehouse."""
     check = "analytics.privileges"
     if not facts.can_make_temporary:
         return Finding(

@@ -1,4 +1,4 @@
-"""``tables.yml`` with what was chosen added to it: comments and hand edits stay. Pure."""
+"""Add choices to the text of ``tables.yml``; comments and hand edits stay (no I/O)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ HEADING = """\
 
 
 def add_choices(text: str, choices: Iterable[Choice]) -> str:
-    """*text* of a ``tables.yml``, with the keys of *choices* that it does not have.
+    """Return *text* with the keys of *choices* that it lacks.
 
-    Keys are added before those that stand there: comments that follow a table's last key belong to
-    the next table, and stay with it.
+    New keys come before a table's other keys: a comment after its last key belongs to the next
+    table, and must stay with that.
     """
     yaml = _make_yaml()
     document = yaml.load(text or HEADING + "tables:\n")
@@ -46,7 +46,7 @@ def _make_yaml() -> Any:
 
 
 def _open_mapping(parent: Any, key: str) -> Any:
-    """The mapping under *key* that can be added to: made if there is none, and never ``{}``."""
+    """Return the mapping under *key*, made if it is missing, in block style (not ``{}``)."""
     from ruamel.yaml.comments import CommentedMap
 
     if parent.get(key) is None:
@@ -69,7 +69,7 @@ def _new_table(choice: Choice) -> Any:
 
 
 def _complete(table: Any, choice: Choice) -> None:
-    """Add to a table of the user's what nothing is said of."""
+    """Add the keys of *choice* that the user's *table* lacks."""
     is_other = table.get("extraction_strategy") not in (None, choice.strategy)
     missing = [
         key
@@ -90,7 +90,7 @@ def _explain(table: Any, choice: Choice, keys: Iterable[str]) -> None:
 
 
 def show_difference(old: str, new: str, name: str) -> str:
-    """The difference as ``diff -u`` shows it; empty where there is none."""
+    """Return the difference as ``diff -u`` shows it; empty if there is none."""
     lines = difflib.unified_diff(
         old.splitlines(keepends=True), new.splitlines(keepends=True), name, f"{name}, discovered"
     )

@@ -1,4 +1,4 @@
-"""The files that ``etl init`` writes, and the schedules that it prints, as texts: pure."""
+"""Texts of the files that ``etl init`` writes and of the schedules that it prints (no I/O)."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ _ANSWERS = {
         grant_analytics("opendental_analytics", "etl_loader"),
     ),
 }
-"""What each database is, and the statements that make it and its user."""
+"""For each database a sentence, and the statements that make it and its user."""
 _PLAIN = re.compile(r"[\w./:@%+,=-]+", re.ASCII)
 
 
 def env_text(environment: str, values: Mapping[str, str]) -> str:
-    """``.env_<environment>``, commented, with *values* where they are known and gaps elsewhere."""
+    """Return the text of ``.env_<environment>`` with *values*, and gaps for those not known."""
     lines = [
         f"# Where the three databases of the environment {environment} are.",
         "# Fill in what stands behind the = signs, then: etl doctor",
@@ -66,7 +66,7 @@ def env_text(environment: str, values: Mapping[str, str]) -> str:
 
 
 def quote_value(value: str) -> str:
-    """*value* as it stands in an ``.env_…`` file, read back unchanged."""
+    """Quote *value* for an ``.env_…`` file, so that it is read back unchanged."""
     if not value or _PLAIN.fullmatch(value):
         return value
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
@@ -74,13 +74,13 @@ def quote_value(value: str) -> str:
 
 
 def schedule_text(program: str, folder: str, environment: str, user: str) -> str:
-    """A systemd service with its timer, and a line of cron, for a run every night.
+    """Return a systemd service with its timer, and a line of cron, for a run every night.
 
     Args:
         program: Absolute path of ``etl``.
         folder: Absolute path of the configuration.
         environment: ``production`` or ``test``.
-        user: Who runs it; the ``.env_…`` file is readable to nobody else.
+        user: The account that runs it; no other can read the ``.env_…`` file.
     """
     name = f"etl-{environment}"
     variables = {"ETL_ENVIRONMENT": environment, "ETL_CONFIG_DIR": folder}
@@ -128,6 +128,6 @@ journalctl --unit {name}.service
 
 
 def _unit(word: str) -> str:
-    """*word* as one word of a systemd unit, where a dollar sign means itself."""
+    """Quote *word* as one word of a systemd unit."""
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"' if re.search(r"[\s\"'\\;]", word) else escaped

@@ -1,4 +1,4 @@
-"""The variables of an environment from the URLs of its three databases: pure."""
+"""Read the variables of an environment from the URLs of its three databases (no I/O)."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _TLS_KEYS: Final[Mapping[str, str]] = {
 
 
 def read_urls(urls: Sequence[str], environment: str) -> dict[str, str]:
-    """Names and values for ``.env_<environment>``.
+    """Return the names and values for ``.env_<environment>``.
 
     Args:
-        urls: Of source, replication and analytics. A part that a URL lacks is left out.
+        urls: URLs of source, replication and analytics. A part that a URL lacks is left out.
         environment: ``production`` or ``test``.
 
     Raises:

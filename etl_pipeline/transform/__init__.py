@@ -1,1 +1,1 @@
-"""From ``raw`` to the marts: what the dbt project in ``project`` needs, and how it is run."""
+"""Build the models: from ``raw`` to the marts, by the dbt project in ``project``."""

@@ -1,9 +1,9 @@
-"""dbt in a process of its own; what it did is told in lines of JSON on stdout.
+"""Run dbt in this process and report its progress as lines of JSON on stdout.
 
-The request is one line of JSON on stdin, a list of dbt's arguments. When stdin ends, the parent is
-gone, and the work is stopped. Nothing of dbt's own output is let through: it quotes the server's
-words, and those quote values of rows. An error of the server is told by its number, and in words
-where they can only be about names (see ``_words``).
+The request is one line of JSON on stdin: a list of dbt's arguments. When stdin ends, the parent is
+gone, and dbt is stopped. dbt's own output is discarded: it quotes the server's messages, and those
+quote values of rows. An error of the server is reported by its SQLSTATE, with its message only
+where that can only contain names (see ``_describe_error``).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from typing import Any
 
 STOPPED = 130
 CANCEL_SECONDS = 10.0
-"""How long statements may take to be cancelled; a silent server never says that they are."""
+"""Time limit to cancel the statements; a silent server never confirms it."""
 
 
 def main() -> int:
-    """Do what the request on stdin asks for; the exit code says only whether dbt could be run."""
+    """Serve the request on stdin; the exit code tells only whether dbt could be run."""
     request: list[str] = json.loads(sys.stdin.readline())
-    tell = _make_teller()
+    send = _open_channel()
     threading.Thread(target=_watch_parent, daemon=True).start()
     # What dbt makes while it is imported and reads its project stays; looking through it for cycles
     # again and again was a quarter of the 3.5 s of the imports.
@@ -43,19 +43,19 @@ def main() -> int:
     lock = threading.Lock()
 
     def listen(event: Any) -> None:
-        line = _progress(event)
+        line = _read_progress(event)
         if line:
             with lock:
-                tell(line)
+                send(line)
 
     done = dbtRunner(callbacks=[listen]).invoke(request)
     if isinstance(done.exception, KeyboardInterrupt):
         return STOPPED
     for result in getattr(done.result, "results", None) or ():
-        tell(_result(result))
+        send(_describe_node(result))
     if done.exception is not None:
-        tell({"event": "refused", "words": str(done.exception)})
-    tell({"event": "ended", "success": bool(done.success)})
+        send({"event": "refused", "words": str(done.exception)})
+    send({"event": "ended", "success": bool(done.success)})
     return 0
 
 
@@ -72,17 +72,17 @@ def _notice_dark_lines() -> None:
     psycopg2.connect = connect_noticing
 
 
-def _make_teller() -> Any:
-    """A function that writes a line of JSON to the real stdout, which nobody else has then."""
+def _open_channel() -> Any:
+    """Return a function that writes JSON lines to the real stdout; others get the null device."""
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
 
-    def tell(line: dict[str, Any]) -> None:
+    def send(line: dict[str, Any]) -> None:
         channel.write(json.dumps(line) + "\n")
         channel.flush()
 
-    return tell
+    return send
 
 
 def _watch_parent() -> None:
@@ -92,8 +92,8 @@ def _watch_parent() -> None:
     os._exit(STOPPED)
 
 
-def _progress(event: Any) -> dict[str, Any] | None:
-    """What is worth telling while dbt is at work; None for the rest."""
+def _read_progress(event: Any) -> dict[str, Any] | None:
+    """Return the message for an event of dbt; None for an event that nobody needs."""
     name = event.info.name
     if name == "ConcurrencyLine":
         return {"event": "planned", "nodes": event.data.node_count}
@@ -112,7 +112,7 @@ def _progress(event: Any) -> dict[str, Any] | None:
     return None
 
 
-def _result(result: Any) -> dict[str, Any]:
+def _describe_node(result: Any) -> dict[str, Any]:
     node = result.node
     return {
         "event": "result",
@@ -121,7 +121,7 @@ def _result(result: Any) -> dict[str, Any]:
         "status": str(result.status.value),
         "seconds": result.execution_time,
         "failures": result.failures,
-        "words": _words_on(result),
+        "words": _describe_result(result),
         "file": node.original_file_path,
         "compiled": getattr(node, "compiled_path", None),
         "schema": node.schema,
@@ -133,10 +133,10 @@ def _result(result: Any) -> dict[str, Any]:
     }
 
 
-def _words_on(result: Any) -> str | None:
-    """What dbt says of a node: one line, or of a unit test how its example came out.
+def _describe_result(result: Any) -> str | None:
+    """Return dbt's message on a node as one line; of a unit test all lines.
 
-    An example is written in the project, and holds nothing of raw.
+    A unit test's example is written in the project, so it contains no row of raw.
     """
     lines = [line.rstrip() for line in (result.message or "").splitlines() if line.strip()]
     if result.node.resource_type.value == "unit_test":
@@ -146,7 +146,7 @@ def _words_on(result: Any) -> str | None:
 
 @contextlib.contextmanager
 def _without_values(manager: Any, sql: str) -> Iterator[None]:  # noqa: ARG001 - dbt's signature
-    """Takes the place of the adapter's own way to report an error of the server."""
+    """Report a server's error without values; replaces the adapter's ``exception_handler``."""
     import psycopg2
     from dbt_common.exceptions import DbtDatabaseError
 
@@ -155,17 +155,17 @@ def _without_values(manager: Any, sql: str) -> Iterator[None]:  # noqa: ARG001 -
     except psycopg2.Error as error:
         with contextlib.suppress(psycopg2.Error):
             manager.rollback_if_open()
-        raise DbtDatabaseError(_words(error)) from None
+        raise DbtDatabaseError(_describe_error(error)) from None
     except BaseException:
         manager.rollback_if_open()
         raise
 
 
 def _keep_session(manager: Any) -> None:
-    """Takes the place of the adapter's own way to end a node, which is to end its session.
+    """Keep the session for the next node; replaces the adapter's ``release``, which closes it.
 
     Logging in for each of 160 nodes took a seventh of the time of the nodes of a small practice,
-    and a new process of the server has read nothing of its catalog. A broken session is ended.
+    and a new server process has an empty catalog cache. A broken session is closed.
     """
     connection = manager.get_if_exists()
     if connection is None or connection.state != "open":
@@ -180,11 +180,11 @@ def _keep_session(manager: Any) -> None:
         manager.close(connection)
 
 
-def _words(error: Any) -> str:
-    """An error of the server in words without values.
+def _describe_error(error: Any) -> str:
+    """Describe an error of the server without values of rows.
 
-    Class 42 is about the statement: names, types, syntax. Class ET is ours. Any other message may
-    quote a row, so only the name of its number is told.
+    SQLSTATE class 42 is about the statement: names, types, syntax. Class ET is ours. Any other
+    message may quote a row, so only the name of its SQLSTATE is given.
     """
     code = error.pgcode or ""
     if code[:2] in ("42", "ET"):
@@ -195,6 +195,6 @@ def _words(error: Any) -> str:
 
 if __name__ == "__main__":
     code = main()
-    # All is told and every session closed; taking dbt's objects apart one by one takes 0.7 s.
+    # All is reported and every session closed; freeing dbt's objects one by one takes 0.7 s.
     sys.stderr.flush()
     os._exit(code)

@@ -1,4 +1,4 @@
-"""Where dbt works, and the environment of its process: all of it is made here."""
+"""The folder that dbt works in, and the environment of its process."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from etl_pipeline.core.connect_args import NOTICE_DARK_LINES, SESSION_OPTIONS, m
 
 PROJECT = Path(__file__).parent / "project"
 FOLDER = "transform_target"
-"""Where dbt works, beside the configuration, unless pipeline.yml names another place."""
+"""Name of dbt's working folder, beside the configuration, unless pipeline.yml names another."""
 LAYERS = ("staging", "intermediate", "marts")
 
 
 def make_environment(
     raw_schema: str, layers: Mapping[str, Mapping[str, Any]], folder: Path, *, threads: int
 ) -> dict[str, str]:
-    """The variables that ``profiles.yml`` and ``dbt_project.yml`` ask for, and no others.
+    """Return the variables that ``profiles.yml`` and ``dbt_project.yml`` read, and no others.
 
-    Nothing of the caller's environment goes along, so neither a ``PG…`` nor a ``DBT_…`` variable
-    can lead models to another database.
+    The caller's environment is not passed on, so neither a ``PG…`` nor a ``DBT_…`` variable can
+    lead the models to another database.
 
     Args:
-        raw_schema: Where the copied tables are.
-        layers: The connection's configuration of each schema of models; they differ in schema.
-        folder: What dbt takes for its home.
-        threads: Models that are built at once.
+        raw_schema: Schema of the copied tables.
+        layers: Connection settings of each layer; they differ in the schema alone.
+        folder: Home directory of dbt's process.
+        threads: Number of models that are built at once.
     """
     config = layers["staging"]
     optional = {key: str(config.get(key) or "") for key in ("ssl_ca", "ssl_cert", "ssl_key")}
@@ -63,6 +63,6 @@ def make_environment(
 
 
 def find_folder(settings: Settings) -> Path:
-    """Where dbt works for the environment of *settings*, whether it is there yet or not."""
+    """Return dbt's working folder for the environment of *settings*; it may not exist yet."""
     beside = getattr(settings.provider, "directory", None) or Path.cwd()
     return Path(beside) / (settings.pipeline.transform.folder or FOLDER) / settings.environment

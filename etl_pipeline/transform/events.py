@@ -1,4 +1,4 @@
-"""What a transformation tells while it is going on: frozen records handed to whoever shows them."""
+"""Events that a transformation reports while it is going on."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """dbt knows what it is going to do: build models, and run tests, *nodes* in all."""
+    """dbt has made its plan: *nodes* models and tests in all."""
 
     nodes: int
 
 
 @dataclass(frozen=True, slots=True)
 class NodeStarted:
-    """A model or a test is begun."""
+    """A model or a test has begun."""
 
     name: str
     kind: str
@@ -23,7 +23,7 @@ class NodeStarted:
 
 @dataclass(frozen=True, slots=True)
 class NodeFinished:
-    """A model or a test ended, in dbt's word for how."""
+    """A model or a test has ended; *status* is dbt's word for how."""
 
     name: str
     kind: str

@@ -28,7 +28,7 @@ _QUERIES = {
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A sum of money, what it is, and the query that gives it."""
+    """A sum of money with its name and its query."""
 
     name: str
     value: Decimal
@@ -36,7 +36,7 @@ class Figure:
 
 
 def list_queries(marts: str) -> Mapping[str, str]:
-    """The query of each figure by its name, in which the month is still open.
+    """Return the query of each figure by name; the name still contains ``{month}``.
 
     *marts* is one of the four names of ``PostgresSchema``, so it needs no quotes.
     """
@@ -44,7 +44,7 @@ def list_queries(marts: str) -> Mapping[str, str]:
 
 
 def read_figures(settings: Settings) -> list[Figure]:
-    """The figures as the marts hold them now."""
+    """Read the figures from the marts."""
     marts = str(settings.get_analytics_marts_connection_config()["schema"])
     engine = ConnectionFactory.get_analytics_marts_connection(settings)
     try:
@@ -60,6 +60,6 @@ def read_figures(settings: Settings) -> list[Figure]:
 
 
 def _read_sum(connection: Connection, query: str) -> Decimal:
-    """What *query* gives; a sum of no rows is 0."""
+    """Return the sum that *query* selects; a sum of no rows is 0."""
     value: Any = connection.execute(text(query)).scalar_one()
     return Decimal(0) if value is None else value

@@ -1,8 +1,8 @@
-"""What the models need of ``raw``, and what of it is not there: pure but for reading the project.
+"""Tables and columns of ``raw`` that the models need, and those of them that are missing.
 
-Releases of OpenDental differ in tables and columns. A column that is needed, or a table, takes the
-models along that are built from it; another column is read as NULL, and a table of which no column
-is needed as one without rows.
+Releases of OpenDental differ in tables and columns. If a needed column or its table is missing, the
+models that read it are not built. Any other missing column is read as NULL, and a missing table
+without a needed column as one without rows. The only I/O is to read the project's files.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ _PARTS = ("dbt_project.yml", "macros", "models", "seeds")
 
 @dataclass(frozen=True, slots=True)
 class MissingTables:
-    """What of ``raw`` is not there, by table.
+    """The needs that ``raw`` does not meet, by table.
+
+    ``digest_models`` hashes the ``repr`` of this record: another name of a field makes all rows of
+    incremental models anew, once.
 
     Attributes:
-        tables: Tables that are not there at all and cannot be done without.
-        empty: Other tables that are not there at all.
-        needed: Columns that are not there and cannot be done without.
-        missing: Other columns that are not there.
+        tables: Missing tables that have a needed column.
+        empty: Other missing tables.
+        needed: Missing columns without which the models cannot be built.
+        missing: Other missing columns.
         marked: Tables whose deleted rows stay in ``raw``, marked.
     """
 
@@ -40,12 +43,12 @@ class MissingTables:
 
     @property
     def unusable(self) -> tuple[str, ...]:
-        """Tables that nothing can be built from."""
+        """Tables from which nothing can be built."""
         return tuple(sorted({*self.tables, *self.needed}))
 
 
 def read_needs(project: Path) -> dict[str, dict[str, bool]]:
-    """The tables and columns that the models read; True is a column that they cannot do without."""
+    """Return the columns that the models read, by table; True marks a needed column."""
     document = YAML(typ="safe").load((project / _SOURCES).read_text(encoding="utf-8"))
     return {
         table["name"]: {
@@ -57,10 +60,10 @@ def read_needs(project: Path) -> dict[str, dict[str, bool]]:
     }
 
 
-def find_lacks(
+def find_missing(
     needs: Mapping[str, Mapping[str, bool]], raw: Mapping[str, frozenset[str]]
 ) -> MissingTables:
-    """What of *needs* is not in *raw*, whose columns are given by table."""
+    """Return the *needs* that *raw*, columns by table, does not meet."""
     there = {table: columns for table, columns in needs.items() if table in raw}
     absent = {
         table: {column for column in columns if column not in raw[table]}
@@ -84,9 +87,9 @@ def find_lacks(
     )
 
 
-def digest_models(project: Path, lacks: MissingTables) -> str:
-    """SHA-256 of all that decides what the models make of the same rows."""
-    digest = hashlib.sha256(repr(lacks).encode())
+def digest_models(project: Path, missing: MissingTables) -> str:
+    """Return the SHA-256 of everything that decides what the models make of the same rows."""
+    digest = hashlib.sha256(repr(missing).encode())
     for part in _PARTS:
         path = project / part
         files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]

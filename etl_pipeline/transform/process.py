@@ -1,4 +1,4 @@
-"""Runs dbt in a process of its own and hears what it tells."""
+"""Run dbt as a child process and receive its messages."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from etl_pipeline.transform.child import STOPPED
 from etl_pipeline.transform.events import Listener, NodeFinished, NodeStarted, Planned
 from etl_pipeline.transform.summary import Node
 
-PATIENCE_SECONDS = 3.0
-"""How long dbt may take to cancel its statements when it is asked to stop."""
-QUIET_SECONDS = 30.0
-"""dbt has told nothing for so long: the warehouse is asked whether it still answers."""
+CANCEL_WAIT_SECONDS = 3.0
+"""Time limit for dbt to cancel its statements when it is asked to stop."""
+SILENCE_SECONDS = 30.0
+"""After so long without a message from dbt, the warehouse is asked for a sign of life."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What dbt told: what became of the nodes, and why it refused to begin, if it did."""
+    """The result of each node; *refusal* says why dbt did not begin, None if it did."""
 
     nodes: list[Node] = field(default_factory=list)
     refusal: str | None = None
@@ -40,19 +40,20 @@ def run_dbt(
     listen: Listener,
     check: Callable[[], object],
 ) -> Outcome:
-    """Have dbt do *arguments* in *folder*, and return what became of each node.
+    """Run dbt with *arguments* in *folder*, and return the result of each node.
 
-    On Ctrl-C dbt is asked to cancel what the server is doing, and has ended when this raises.
+    On Ctrl-C dbt is asked to cancel its statements; its process has ended when this raises.
 
     Args:
-        arguments: Of dbt.
-        environment: Of its process.
-        folder: Where it works.
-        listen: Told what goes on.
-        check: Raises if the warehouse is silent; called when dbt has been so for a while.
+        arguments: Arguments for dbt.
+        environment: Environment of its process.
+        folder: Its working folder.
+        listen: Called with each event.
+        check: Called when dbt has been silent for ``SILENCE_SECONDS``; raises if the warehouse
+            does not answer.
 
     Raises:
-        EtlError: It ended without a result.
+        EtlError: dbt ended without a result.
         KeyboardInterrupt: Somebody pressed Ctrl-C.
     """
     outcome, has_ended = Outcome(), False
@@ -63,9 +64,9 @@ def run_dbt(
             process.stdin.write(json.dumps(list(arguments)) + "\n")
             process.stdin.flush()
         for line in _read_lines(process.stdout, check):
-            told = json.loads(line)
-            has_ended = has_ended or told["event"] == "ended"
-            _hear(told, outcome, listen)
+            message = json.loads(line)
+            has_ended = has_ended or message["event"] == "ended"
+            _handle(message, outcome, listen)
     if process.returncode == STOPPED:
         raise KeyboardInterrupt
     if not has_ended:
@@ -78,11 +79,11 @@ def run_dbt(
 
 
 def _read_lines(stream: IO[str], check: Callable[[], object]) -> Iterator[str]:
-    """The lines of *stream* to its end; while none come, *check* is called."""
+    """Yield the lines of *stream*; call *check* whenever none came for ``SILENCE_SECONDS``."""
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def read() -> None:
-        with contextlib.suppress(ValueError, OSError):  # closed by whoever gave up on it
+        with contextlib.suppress(ValueError, OSError):  # closed after a failure elsewhere
             for line in stream:
                 lines.put(line)
         lines.put(None)
@@ -90,7 +91,7 @@ def _read_lines(stream: IO[str], check: Callable[[], object]) -> Iterator[str]:
     threading.Thread(target=read, name="dbt", daemon=True).start()
     while True:
         try:
-            line = lines.get(timeout=QUIET_SECONDS)
+            line = lines.get(timeout=SILENCE_SECONDS)
         except queue.Empty:
             check()
             continue
@@ -101,7 +102,7 @@ def _read_lines(stream: IO[str], check: Callable[[], object]) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _start(environment: Mapping[str, str], folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """The process, in a session of its own: Ctrl-C is for us to pass on."""
+    """Start the process in a session of its own, so that only we receive Ctrl-C."""
     with (folder / "dbt.err").open("w", encoding="utf-8") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "etl_pipeline.transform.child"],
@@ -129,39 +130,41 @@ def _start(environment: Mapping[str, str], folder: Path) -> Iterator[subprocess.
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    """Close its stdin, which it takes for a request to stop; kill it where it does not."""
+    """Close the child's stdin, which asks it to stop, and kill it if it does not."""
     assert process.stdin is not None
     with contextlib.suppress(OSError):
         process.stdin.close()
     try:
-        process.wait(PATIENCE_SECONDS)
+        process.wait(CANCEL_WAIT_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
 
 
-def _hear(told: Mapping[str, Any], outcome: Outcome, listen: Listener) -> None:
-    event = told["event"]
+def _handle(message: Mapping[str, Any], outcome: Outcome, listen: Listener) -> None:
+    event = message["event"]
     if event == "planned":
-        listen(Planned(told["nodes"]))
+        listen(Planned(message["nodes"]))
     elif event == "started":
-        listen(NodeStarted(told["name"], told["kind"]))
+        listen(NodeStarted(message["name"], message["kind"]))
     elif event == "finished":
-        listen(NodeFinished(told["name"], told["kind"], told["status"], told["seconds"]))
+        listen(
+            NodeFinished(message["name"], message["kind"], message["status"], message["seconds"])
+        )
     elif event == "refused":
-        outcome.refusal = told["words"]
+        outcome.refusal = message["words"]
     elif event == "result":
         outcome.nodes.append(
             Node(
-                name=told["name"],
-                kind=told["kind"],
-                status=told["status"],
-                seconds=told["seconds"],
-                failures=told["failures"],
-                words=told["words"],
-                file=told["file"],
-                compiled=told["compiled"] and os.path.normpath(told["compiled"]),
-                schema=told["schema"],
-                tested=tuple(told["tested"]),
+                name=message["name"],
+                kind=message["kind"],
+                status=message["status"],
+                seconds=message["seconds"],
+                failures=message["failures"],
+                words=message["words"],
+                file=message["file"],
+                compiled=message["compiled"] and os.path.normpath(message["compiled"]),
+                schema=message["schema"],
+                tested=tuple(message["tested"]),
             )
         )

@@ -1,4 +1,4 @@
-"""Has the models built: looks at ``raw``, runs dbt, tidies up, and says what it came to."""
+"""Build the models: check ``raw``, run dbt, drop what was replaced, return the summary."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.transform import warehouse
 from etl_pipeline.transform.environment import LAYERS, PROJECT, find_folder, make_environment
 from etl_pipeline.transform.events import Listener
-from etl_pipeline.transform.needs import MissingTables, digest_models, find_lacks, read_needs
+from etl_pipeline.transform.needs import MissingTables, digest_models, find_missing, read_needs
 from etl_pipeline.transform.process import run_dbt
 from etl_pipeline.transform.summary import Node, Rows, TransformSummary
 
@@ -54,40 +54,40 @@ def transform_once(
     """Build the models that *select* names (all, if empty), and test them.
 
     Args:
-        settings: Where the warehouse is.
-        select: Names of models, or other selections in dbt's language.
-        full_refresh: Make every row of incremental models anew. That is also done when the models
-            are others than those that the rows were made by.
-        show_rows: Give the first rows that fail each test.
-        listen: Told of progress.
-        project: The dbt project.
+        settings: The settings that say where the warehouse is.
+        select: Names of models, or other node selections of dbt.
+        full_refresh: Make every row of incremental models anew. That also happens when the models
+            have changed since the rows were made.
+        show_rows: Return the first rows that fail each test.
+        listen: Called with each event.
+        project: Folder of the dbt project.
 
     Raises:
-        ConfigurationError: dbt is not installed, values are missing, nothing is called so.
+        ConfigurationError: dbt is not installed, a setting is missing, or no model is selected.
         DatabaseError: The warehouse cannot be used, or another transformation is at work.
         KeyboardInterrupt: Somebody pressed Ctrl-C; every model is the old one or the new one.
     """
     started_at, started = datetime.now(UTC), time.monotonic()
-    with _opened(settings) as (connection, raw_schema):
+    with _open_warehouse(settings) as (connection, raw_schema):
         needs = read_needs(project)
-        lacks = find_lacks(needs, warehouse.read_columns(connection, raw_schema))
-        _refuse_empty_raw(lacks, needs, raw_schema)
+        absent = find_missing(needs, warehouse.read_columns(connection, raw_schema))
+        _refuse_empty_raw(absent, needs, raw_schema)
         layers = _layers(settings)
         schemas = [str(config["schema"]) for config in layers.values()]
-        digest = digest_models(project, lacks)
-        notes = _notes_on(lacks)
+        digest = digest_models(project, absent)
+        notes = _list_missing(absent)
         built_by = warehouse.read_digest(connection, schemas[1])
         if built_by not in (None, digest) and not full_refresh:
             notes.append("the models are others than last time: every row is made anew")
-        with _folder(settings) as folder:
+        with _make_folder(settings) as folder:
             arguments = [
-                *_common(project, folder, lacks),
+                *_common_arguments(project, folder, absent),
                 *(["--full-refresh"] if full_refresh or built_by != digest else []),
-                # Of the tests those that need no model which is not asked for.
+                # Only tests whose models are all selected.
                 *(["--indirect-selection=cautious", "--select", *select] if select else []),
                 *(
-                    ["--exclude", *(f"source:raw.{t}+" for t in lacks.unusable)]
-                    * bool(lacks.unusable)
+                    ["--exclude", *(f"source:raw.{t}+" for t in absent.unusable)]
+                    * bool(absent.unusable)
                 ),
             ]
             environment = make_environment(raw_schema, layers, folder, threads=_threads())
@@ -99,9 +99,9 @@ def transform_once(
                 lambda: connection.execute("SELECT 1"),
             )
             if outcome.refusal:
-                raise _refused(outcome.refusal, folder)
+                raise _project_error(outcome.refusal, folder)
             if not outcome.nodes:
-                raise _nothing_selected(select, project)
+                raise _selection_error(select, project)
             summary = TransformSummary(
                 environment=settings.environment,
                 started_at=started_at,
@@ -109,7 +109,7 @@ def transform_once(
                 project=project,
                 folder=folder,
                 nodes=outcome.nodes,
-                not_built=_dependents(folder, lacks),
+                not_built=_dependents(folder, absent),
                 notes=[*notes, *_tidy_up(connection, schemas)],
                 rows=[*_failing_rows(connection, folder, outcome.nodes)] if show_rows else [],
             )
@@ -123,13 +123,18 @@ def write_docs(settings: Settings, *, project: Path = PROJECT) -> Path:
 
     Raises: as ``transform_once``.
     """
-    with _opened(settings) as (connection, raw_schema):
-        lacks = find_lacks(read_needs(project), warehouse.read_columns(connection, raw_schema))
-        with _folder(settings) as folder:
+    with _open_warehouse(settings) as (connection, raw_schema):
+        absent = find_missing(read_needs(project), warehouse.read_columns(connection, raw_schema))
+        with _make_folder(settings) as folder:
             environment = make_environment(
                 raw_schema, _layers(settings), folder, threads=_threads()
             )
-            arguments = ["docs", "generate", "--static", *_common(project, folder, lacks)]
+            arguments = [
+                "docs",
+                "generate",
+                "--static",
+                *_common_arguments(project, folder, absent),
+            ]
             outcome = run_dbt(
                 arguments,
                 environment,
@@ -138,7 +143,7 @@ def write_docs(settings: Settings, *, project: Path = PROJECT) -> Path:
                 lambda: connection.execute("SELECT 1"),
             )
             if outcome.refusal:
-                raise _refused(outcome.refusal, folder)
+                raise _project_error(outcome.refusal, folder)
             site = folder / "docs" / "index.html"
             site.parent.mkdir(exist_ok=True)
             (folder / "static_index.html").replace(site)
@@ -146,8 +151,8 @@ def write_docs(settings: Settings, *, project: Path = PROJECT) -> Path:
 
 
 @contextlib.contextmanager
-def _opened(settings: Settings) -> Iterator[tuple[psycopg.Connection, str]]:
-    """A connection that holds the lock, and the schema that the copied tables are in."""
+def _open_warehouse(settings: Settings) -> Iterator[tuple[psycopg.Connection, str]]:
+    """Yield a connection that holds the lock, and the schema of the copied tables."""
     _refuse_without_dbt()
     faults = settings.find_faults(DatabaseType.ANALYTICS)
     if faults:
@@ -184,7 +189,7 @@ def _opened(settings: Settings) -> Iterator[tuple[psycopg.Connection, str]]:
 
 
 def has_dbt() -> bool:
-    """Whether dbt and its adapter are installed."""
+    """Return True if dbt and its adapter are installed."""
     try:
         return None not in map(importlib.util.find_spec, ("dbt.cli", "dbt.adapters.postgres"))
     except ModuleNotFoundError:
@@ -210,8 +215,8 @@ def _refuse_without_dbt() -> None:
         )
 
 
-def _refuse_empty_raw(lacks: MissingTables, needs: Any, schema: str) -> None:
-    if len(lacks.tables) == len(needs):
+def _refuse_empty_raw(absent: MissingTables, needs: Any, schema: str) -> None:
+    if len(absent.tables) == len(needs):
         raise EtlError(
             "none of the tables that the models read is there",
             where=f"schema {schema}",
@@ -238,8 +243,8 @@ def _threads() -> int:
 
 
 @contextlib.contextmanager
-def _folder(settings: Settings) -> Iterator[Path]:
-    """Where dbt works; only its owner may look into it. Kept, so that the next start is quicker."""
+def _make_folder(settings: Settings) -> Iterator[Path]:
+    """Yield dbt's working folder (mode 700); it stays, so that dbt starts faster next time."""
     folder = find_folder(settings)
     try:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -253,12 +258,12 @@ def _folder(settings: Settings) -> Iterator[Path]:
     yield folder.resolve()
 
 
-def _common(project: Path, folder: Path, lacks: MissingTables) -> list[str]:
-    """Arguments of every command: where all is, what raw lacks, and no word to anybody else."""
+def _common_arguments(project: Path, folder: Path, absent: MissingTables) -> list[str]:
+    """Return the arguments that every command of dbt gets; nothing is sent to third parties."""
     variables = {
-        "missing_columns": {table: list(names) for table, names in lacks.missing.items()},
-        "missing_tables": list(lacks.empty),
-        "marked_tables": list(lacks.marked),
+        "missing_columns": {table: list(names) for table, names in absent.missing.items()},
+        "missing_tables": list(absent.empty),
+        "marked_tables": list(absent.marked),
     }
     return [
         f"--project-dir={project}",
@@ -274,30 +279,30 @@ def _common(project: Path, folder: Path, lacks: MissingTables) -> list[str]:
     ]
 
 
-def _notes_on(lacks: MissingTables) -> list[str]:
-    notes = [f"raw has no table {table}" for table in lacks.tables]
-    notes += [f"raw has no table {table}: read as one without rows" for table in lacks.empty]
+def _list_missing(absent: MissingTables) -> list[str]:
+    notes = [f"raw has no table {table}" for table in absent.tables]
+    notes += [f"raw has no table {table}: read as one without rows" for table in absent.empty]
     notes += [
         f"raw.{table} has no column {column}, which is needed"
-        for table, columns in lacks.needed.items()
+        for table, columns in absent.needed.items()
         for column in columns
     ]
     notes += [
         f"raw.{table} has no column {column}: read as NULL"
-        for table, columns in lacks.missing.items()
+        for table, columns in absent.missing.items()
         for column in columns
     ]
     return notes
 
 
-def _dependents(folder: Path, lacks: MissingTables) -> list[str]:
-    """The models that are built from what raw lacks, by dbt's own graph."""
-    if not lacks.unusable:
+def _dependents(folder: Path, absent: MissingTables) -> list[str]:
+    """Return the models that depend on what raw lacks, by dbt's own graph."""
+    if not absent.unusable:
         return []
     children: dict[str, list[str]] = json.loads(
         (folder / "manifest.json").read_text(encoding="utf-8")
     )["child_map"]
-    waiting = [key for t in lacks.unusable for key in children if key.endswith(f".raw.{t}")]
+    waiting = [key for t in absent.unusable for key in children if key.endswith(f".raw.{t}")]
     found: set[str] = set()
     while waiting:
         key = waiting.pop()
@@ -306,7 +311,7 @@ def _dependents(folder: Path, lacks: MissingTables) -> list[str]:
     return sorted(key.split(".")[2] for key in found if key.startswith("model."))
 
 
-def _refused(words: str, folder: Path) -> EtlError:
+def _project_error(words: str, folder: Path) -> EtlError:
     lines = [line.strip() for line in words.splitlines() if line.strip()]
     return ConfigurationError(
         "dbt cannot work with the project: " + " ".join(lines[:6]),
@@ -315,7 +320,7 @@ def _refused(words: str, folder: Path) -> EtlError:
     )
 
 
-def _nothing_selected(select: Sequence[str], project: Path) -> ConfigurationError:
+def _selection_error(select: Sequence[str], project: Path) -> ConfigurationError:
     models = [path.stem for path in (project / "models").rglob("*.sql")]
     near = difflib.get_close_matches(select[0].strip("+") if select else "", models, n=1)
     return ConfigurationError(
@@ -326,7 +331,7 @@ def _nothing_selected(select: Sequence[str], project: Path) -> ConfigurationErro
 
 
 def _tidy_up(connection: psycopg.Connection, schemas: Sequence[str]) -> Iterator[str]:
-    for name, views in warehouse.drop_old(connection, schemas).items():
+    for name, views in warehouse.drop_replaced(connection, schemas).items():
         now = re.sub(f"{warehouse.BEFORE}[0-9]*", "", name)
         yield (
             f"{', '.join(views)} still read{'s' * (len(views) == 1)} {name}, as {now} was before "

@@ -1,4 +1,4 @@
-"""What a transformation came to: frozen records."""
+"""Records of the result of a transformation."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ MODEL_KINDS = ("model", "seed")
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What became of a model, a seed or a test.
+    """The result of a model, a seed or a test.
 
     Attributes:
         kind: ``model``, ``seed``, ``test`` or ``unit_test``.
         status: ``success``, ``error``, ``skipped``; of a test ``pass``, ``warn``, ``fail``,
             ``error``, ``skipped``.
-        failures: Rows that fail a test; None where it could not be run.
-        words: What went wrong, without values.
-        file: SQL or YAML file that says it, in the project.
+        failures: Number of rows that fail a test; None if it could not be run.
+        words: The error, without values of rows.
+        file: The SQL or YAML file of the project that defines it.
         compiled: The SQL that was sent, relative to the working folder.
-        tested: The models that a test is about.
+        tested: Names of the models that a test checks.
     """
 
     name: str
@@ -38,13 +38,13 @@ class Node:
 
     @property
     def is_failed(self) -> bool:
-        """Whether it is wrong itself; what is skipped is only behind something that is."""
+        """True if the node itself failed; a skipped node only depends on one that did."""
         return self.status in ("error", "fail", "runtime error")
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows that fail a test, for whoever asked to see values: at most *limit* of them."""
+    """The first rows that fail a test; read only on request, since they are values of patients."""
 
     test: str
     columns: tuple[str, ...]
@@ -56,11 +56,10 @@ class TransformSummary:
     """The result of ``etl transform``.
 
     Attributes:
-        project: Where the models are.
-        folder: Where dbt worked; the SQL that was sent is there.
-        not_built: Models that need what raw does not have.
+        project: Folder of the dbt project.
+        folder: dbt's working folder; it contains the SQL that was sent.
+        not_built: Models that need a table or column that raw does not have.
         notes: Sentences about the whole.
-        is_complete: Whether every model was asked for.
     """
 
     environment: str
@@ -75,25 +74,25 @@ class TransformSummary:
 
     @property
     def models(self) -> list[Node]:
-        """What was to be built."""
+        """The models and seeds."""
         return [n for n in self.nodes if n.kind in MODEL_KINDS]
 
     @property
     def tests(self) -> list[Node]:
-        """What was to be tested."""
+        """The tests."""
         return [n for n in self.nodes if n.kind not in MODEL_KINDS]
 
     @property
     def failed(self) -> list[Node]:
-        """Models and tests that failed, by name."""
+        """Models and tests that failed, sorted by kind and name."""
         return sorted((n for n in self.nodes if n.is_failed), key=lambda n: (n.kind, n.name))
 
     @property
     def warned(self) -> list[Node]:
-        """Tests that found what is worth knowing and not wrong."""
+        """Tests that only warn, sorted by name."""
         return sorted((n for n in self.nodes if n.status == "warn"), key=lambda n: n.name)
 
     @property
     def is_success(self) -> bool:
-        """Whether everything that was to be built was built, and passed."""
+        """True if every model was built and every test passed."""
         return not self.failed and not any(n.status == "skipped" for n in self.models)

@@ -1,7 +1,7 @@
-"""What the runner itself asks of the warehouse, and leaves there; connections in autocommit mode.
+"""Queries around a transformation: its lock, the columns of ``raw``, replaced relations.
 
-Besides the models, schema ``intermediate`` holds one table of ours, ``_etl_models``: which models
-the rows were made by.
+Connections are in autocommit mode. Schema ``intermediate`` holds one table of ours beside the
+models, ``_etl_models``: the digest of the models that made the rows.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.state.warehouse import ensure_schema
 
 BEFORE = "__before"
-"""What is added to the name of a relation whose columns did not fit its model any more."""
+"""Suffix of a relation that was renamed, since its columns no longer fitted its model."""
 _LOCK = 7_305_438_871_402_199  # an arbitrary number that is ours
 
 
 def lock_transforms(connection: psycopg.Connection) -> None:
-    """Hold the lock of a transformation for as long as *connection* lives.
+    """Take the advisory lock of transformations; it lasts as long as *connection*.
 
     Raises:
-        DatabaseError: Another one holds it.
+        DatabaseError: Another transformation holds it.
     """
     row = connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,)).fetchone()
     if not (row and row[0]):
@@ -36,13 +36,13 @@ def lock_transforms(connection: psycopg.Connection) -> None:
 
 
 def ensure_layers(connection: psycopg.Connection, schemas: Sequence[str]) -> None:
-    """Make the schemas of the models where they are missing."""
+    """Create the schemas of the models that do not exist."""
     for schema in schemas:
         ensure_schema(connection, schema)
 
 
 def read_columns(connection: psycopg.Connection, schema: str) -> dict[str, frozenset[str]]:
-    """The columns of each table of *schema*, by table."""
+    """Return the columns of each table of *schema*, by table."""
     columns: dict[str, set[str]] = defaultdict(set)
     rows = connection.execute(
         "SELECT c.relname, a.attname FROM pg_class c "
@@ -57,7 +57,7 @@ def read_columns(connection: psycopg.Connection, schema: str) -> dict[str, froze
 
 
 def read_digest(connection: psycopg.Connection, schema: str) -> str | None:
-    """The digest of the models that built *schema* as a whole; None where none did."""
+    """Return the digest of the models that last built all of *schema*; None if none did."""
     table = quote_postgres(schema, "_etl_models")
     found = connection.execute("SELECT to_regclass(%s)", (table,)).fetchone()
     if not (found and found[0]):
@@ -67,7 +67,7 @@ def read_digest(connection: psycopg.Connection, schema: str) -> str | None:
 
 
 def write_digest(connection: psycopg.Connection, schema: str, digest: str) -> None:
-    """Remember that all of the models were built, by models of *digest*."""
+    """Record that all models were built, by models of *digest*; commits."""
     table = quote_postgres(schema, "_etl_models")
     with connection.transaction():
         connection.execute(
@@ -78,14 +78,14 @@ def write_digest(connection: psycopg.Connection, schema: str, digest: str) -> No
         connection.execute(f"INSERT INTO {table} VALUES (%s, now())".encode(), (digest,))
 
 
-def drop_old(connection: psycopg.Connection, schemas: Sequence[str]) -> dict[str, list[str]]:
-    """Drop relations that were set aside; those on which something stands are given back.
+def drop_replaced(connection: psycopg.Connection, schemas: Sequence[str]) -> dict[str, list[str]]:
+    """Drop relations that were renamed when their model changed, unless a view still reads them.
 
     Returns:
-        What stands on each that had to stay, by its name: views that still read old columns.
+        For each relation that had to stay, the views that read it.
     """
     while True:
-        actual = _read_old(connection, schemas)
+        actual = _read_replaced(connection, schemas)
         free = [name for name, (_, views) in actual.items() if not views]
         for name in free:
             connection.execute(f"DROP {actual[name][0]} {name}".encode())
@@ -93,10 +93,10 @@ def drop_old(connection: psycopg.Connection, schemas: Sequence[str]) -> dict[str
             return {name: views for name, (_, views) in actual.items()}
 
 
-def _read_old(
+def _read_replaced(
     connection: psycopg.Connection, schemas: Sequence[str]
 ) -> dict[str, tuple[str, list[str]]]:
-    """Kind of each relation that was set aside, and what stands on it, by its quoted name."""
+    """Return the kind of each renamed relation and the views that read it, by quoted name."""
     rows: list[tuple[str, str, Any]] = connection.execute(
         "SELECT format('%%I.%%I', n.nspname, c.relname), "
         "CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, "
@@ -117,7 +117,7 @@ def _read_old(
 def read_rows(
     connection: psycopg.Connection, statement: str, limit: int
 ) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-    """The first rows of *statement*, a test as dbt compiled it, and the names of their columns."""
+    """Return the column names and the first rows of *statement*, a test as dbt compiled it."""
     with connection.transaction():
         connection.execute("SET TRANSACTION READ ONLY")
         # No parameters are given, so a % in the statement stays what it is.

@@ -21,8 +21,8 @@ from etl_pipeline.demo.server_databases import connect_postgres
 from etl_pipeline.errors import EtlError
 from etl_pipeline.pipeline.session import open_session
 from etl_pipeline.setup import background
-from etl_pipeline.setup.asking import ANSWER_SECONDS
 from etl_pipeline.setup.doctor import examine
+from etl_pipeline.setup.probe import ANSWER_SECONDS
 from tests.conftest import Lab
 
 FAMILIES = {
@@ -193,7 +193,7 @@ def test_the_doctor_does_not_wait_for_a_name_server(
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     monkeypatch.setattr(background, "NAME_SECONDS", 0.5)
-    monkeypatch.setattr("etl_pipeline.setup.asking.ANSWER_SECONDS", 2.0)
+    monkeypatch.setattr("etl_pipeline.setup.probe.ANSWER_SECONDS", 2.0)
     began = time.monotonic()
     try:
         findings = {f.check: f for f in examine(FileConfigProvider(path))}
@@ -201,4 +201,4 @@ def test_the_doctor_does_not_wait_for_a_name_server(
         released.set()
     assert time.monotonic() - began < 6
     for name in FAMILIES:
-        assert "was not reached within 2 s" in findings[name].what
+        assert "not reached within 2 s" in findings[name].what

@@ -23,22 +23,31 @@ PACKAGE = ROOT / "etl_pipeline"
 STATE_FILES = (PACKAGE / "state/warehouse.sql", PACKAGE / "state/replicas.sql")
 
 PLAIN = {
-    "words that join others": "after as at by every first from in is made new of only per since to "
-    "when",
-    "counts, sizes and times": "bytes count days done estimate estimated fraction id limit max mb "
-    "ms oldest process pid row rows seconds size time timeout times version",
-    "what any program has": "allow args background by change changes check checking checks child "
-    "choices cli command config connect control core created debug driver effective error errors "
-    "explain facts fault file finished folder formatting general inspect json key line loading log "
-    "main manager name names os outside output parallel password processes programs providers "
-    "range read record recording records reference remove request resolve saved screens script "
-    "secret setting settings shell start started stop storage threads "
-    "url urls user write yaml asking application backend running seen docs "
-    "keywords patients problem reason retried wait",
-    "what any database has": "ca cert charset column columns create data database databases "
-    "encoding engine lock mode mysql postgres python select sql singleton statement "
-    "statements table tables update",
-    "the program's own name": "etl pipeline",
+    "words that join others": """
+        after any as at by every first from in is made new of only per since to when
+    """,
+    "counts, sizes and times": """
+        bytes count days done estimate estimated fraction id limit max mb ms oldest pid
+        process row rows seconds size time timeout times version
+    """,
+    "what any program has": """
+        allow application args backend background by change changes check checking checks
+        child choices cli clock command config connect control core created debug docs
+        driver effective error errors explain facts fault file finished folder formatting
+        general inspect json key keywords line loading log main manager name names os output
+        outside parallel password patients probe problem processes programs providers range
+        read reason record recording records reference remove request resolve retried
+        running saved screens script secret seen setting settings shell start started stop
+        storage threads url urls user wait write yaml
+    """,
+    "what any database has": """
+        ca cert charset column columns create data database databases encoding engine lock
+        mode mysql postgres python select singleton sql statement statements table tables
+        update
+    """,
+    "the program's own name": """
+        etl pipeline
+    """,
 }
 """Words that mean what they mean everywhere, by the reason why they need no entry."""
 

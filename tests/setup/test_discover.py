@@ -17,7 +17,7 @@ from etl_pipeline.demo.practice import build_practice
 from etl_pipeline.errors import ConfigurationError
 from etl_pipeline.schema.catalog import Column, Index, IndexPart, Table
 from etl_pipeline.setup.choices import choose
-from etl_pipeline.setup.discover import discover, look_at_source, write
+from etl_pipeline.setup.discover import discover, read_source_catalog, write
 from etl_pipeline.setup.tables_file import add_choices
 from tests.conftest import open_lab
 from tests.rows import make_table
@@ -61,7 +61,7 @@ def count_statements(lab: Lab, configured: Settings) -> tuple[list[str], dict[st
     with lab.source.cursor() as cursor:
         cursor.execute("SET GLOBAL log_output = 'TABLE', GLOBAL general_log = ON")
         try:
-            catalog = look_at_source(configured).tables
+            catalog = read_source_catalog(configured).tables
         finally:
             cursor.execute("SET GLOBAL general_log = OFF, GLOBAL log_output = 'FILE'")
         cursor.execute(

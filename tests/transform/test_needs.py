@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from etl_pipeline.config.secret import Secret
 from etl_pipeline.transform.environment import LAYERS, PROJECT, make_environment
-from etl_pipeline.transform.needs import MissingTables, digest_models, find_lacks, read_needs
+from etl_pipeline.transform.needs import MissingTables, digest_models, find_missing, read_needs
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 NEEDS = st.dictionaries(NAMES, st.dictionaries(NAMES, st.booleans(), min_size=1), min_size=1)
@@ -22,19 +22,19 @@ RAW = st.dictionaries(NAMES, st.frozensets(NAMES))
 def test_what_is_lacking_makes_up_what_is_there(
     needs: dict[str, dict[str, bool]], raw: dict[str, frozenset[str]]
 ) -> None:
-    lacks = find_lacks(needs, raw)
+    missing = find_missing(needs, raw)
     for table, columns in needs.items():
-        assert (table in lacks.tables) == (table not in raw and any(columns.values()))
-        assert (table in lacks.empty) == (table not in raw and not any(columns.values()))
+        assert (table in missing.tables) == (table not in raw and any(columns.values()))
+        assert (table in missing.empty) == (table not in raw and not any(columns.values()))
         for column, is_needed in columns.items() if table in raw else ():
-            lists = lacks.needed if is_needed else lacks.missing
+            lists = missing.needed if is_needed else missing.missing
             assert (column in lists.get(table, ())) == (column not in raw[table])
-    assert set(lacks.unusable) == {*lacks.tables, *lacks.needed}
+    assert set(missing.unusable) == {*missing.tables, *missing.needed}
 
 
 def test_marked_tables_are_known_by_their_column() -> None:
-    lacks = find_lacks({"a": {"x": True}}, {"a": frozenset({"x", "_etl_deleted_at"})})
-    assert lacks == MissingTables(marked=("a",))
+    missing = find_missing({"a": {"x": True}}, {"a": frozenset({"x", "_etl_deleted_at"})})
+    assert missing == MissingTables(marked=("a",))
 
 
 def test_sources_name_exactly_the_columns_that_staging_reads() -> None:

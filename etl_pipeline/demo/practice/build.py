@@ -27,7 +27,7 @@ TODAY = "2024-06-28"
 
 @dataclass(frozen=True)
 class BuiltPractice:
-    """What `build_practice` made.
+    """The result of `build_practice`.
 
     Attributes:
         rows: Rows of each table, by table name.

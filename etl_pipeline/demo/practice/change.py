@@ -30,7 +30,7 @@ class TableChange:
 
 @dataclass(frozen=True)
 class ChangedPractice:
-    """What `change_practice` did.
+    """The result of `change_practice`.
 
     Attributes:
         day: The working day that it played.
@@ -45,9 +45,9 @@ def change_practice(connection: MySqlConnection, *, seed: int = DEFAULT_SEED) ->
     """Play the practice's next working day, the first weekday after the last entry of its log.
 
     Patients come, pay and book; carriers answer; the desk edits rows with and without moving their
-    stamps, a program writes the same edit to 64 rows in a row, rows are deleted for good and one
-    changes its key. ``sql/change.sql`` tells it in order. The day follows from *seed* and the rows
-    that are there, and is committed as a whole (where the engine knows transactions).
+    stamps, a program writes the same edit to 64 consecutive rows, rows are deleted for good and one
+    changes its key; ``sql/change.sql`` has them in order. The day follows from *seed* and the rows
+    that are there, and is committed as a whole (if the engine has transactions).
 
     Args:
         connection: An administrator's; the default database was filled by `build_practice`.

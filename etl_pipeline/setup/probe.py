@@ -1,4 +1,4 @@
-"""The three servers, asked side by side, each with what came of it or why nothing did."""
+"""Connections to the three servers for ``etl doctor``, made and examined at the same time."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from etl_pipeline.setup.facts import MysqlFacts, PostgresFacts
 from etl_pipeline.setup.finding import Finding
 
 ANSWER_SECONDS = 10.0
-"""After how long a server that is not reached is given up; all three are asked at once."""
+"""Time limit to reach a server; the three are tried at the same time."""
 CONNECT_SECONDS = 5
-"""How long of that an attempt to connect may take; the rest is for looking at why it failed."""
+"""Part of that limit for the attempt to connect; the rest is for finding out why it failed."""
 
 Facts = TypeVar("Facts", MysqlFacts, PostgresFacts)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked(Generic[Facts]):
-    """A database that was asked: the finding on its connection, and where that is good the rest."""
+class ProbeResult(Generic[Facts]):
+    """The finding on a connection; *engine* and *facts* are None where it failed."""
 
     finding: Finding
     engine: Engine | None = None
     facts: Facts | None = None
 
 
-class Asking(Generic[Facts]):
-    """One of the three databases while it is asked, beside the others.
+class Probe(Generic[Facts]):
+    """The examination of one database, on a thread of its own; it begins at once.
 
     Args:
-        settings: Where it is.
-        db_type: Which it is.
-        connect: Makes its engine.
-        read: Asks it all that there is to know.
+        settings: The settings that say where the database is.
+        db_type: The database.
+        connect: Makes the engine.
+        read: Reads the facts from the engine.
     """
 
     def __init__(
@@ -62,17 +62,17 @@ class Asking(Generic[Facts]):
         self._give_up = time.monotonic() + ANSWER_SECONDS
         config = settings.get_database_config(db_type)
         self._place = f"{self._name} {config['host']}:{config['port']}/{config['database']}"
-        self._asked: Future[Asked[Facts]] | None = None if self._faults else begin(self._ask)
+        self._result: Future[ProbeResult[Facts]] | None = None if self._faults else begin(self._ask)
 
-    def wait(self) -> Asked[Facts]:
-        """What came of it; a server that nobody has reached in ``ANSWER_SECONDS`` is given up."""
-        if self._asked is None:
+    def wait(self) -> ProbeResult[Facts]:
+        """Return the result; it is a failure if nothing answers within ``ANSWER_SECONDS``."""
+        if self._result is None:
             what = f"{self._faults[0].where}: {_list_faults(self._faults)}"
             fix = self._faults[0].fix if len(self._faults) == 1 else "fill them in, in that file"
-            return Asked(Finding(self._name, "failed", what, fix))
+            return ProbeResult(Finding(self._name, "failed", what, fix))
         if not self._is_settled.wait(max(0.0, self._give_up - time.monotonic())):
-            what = f"{self._place}: it was not reached within {ANSWER_SECONDS:.0f} s"
-            return Asked(
+            what = f"{self._place}: not reached within {ANSWER_SECONDS:.0f} s"
+            return ProbeResult(
                 Finding(
                     self._name,
                     "failed",
@@ -80,14 +80,14 @@ class Asking(Generic[Facts]):
                     "check the host in the .env_… file, this machine's DNS and the network",
                 )
             )
-        return self._asked.result()
+        return self._result.result()
 
     def dispose(self) -> None:
         """Close the engine's connections."""
         if self._engine is not None:
             self._engine.dispose()
 
-    def _ask(self) -> Asked[Facts]:
+    def _ask(self) -> ProbeResult[Facts]:
         try:
             engine = self._engine = self._connect(self._settings, connect_seconds=CONNECT_SECONDS)
             engine.connect().close()
@@ -98,15 +98,15 @@ class Asking(Generic[Facts]):
                 note_place(error, find_place(self._engine))
             failure = error if isinstance(error, EtlError) else explain(error, self._place)
             what = f"{self._place}: {failure.what}"
-            return Asked(Finding(self._name, "failed", what, failure.fix))
+            return ProbeResult(Finding(self._name, "failed", what, failure.fix))
         finally:
             self._is_settled.set()
         connected = f"connected to {self._place.split(' ', 1)[1]} as {facts.user}"
-        return Asked(Finding(self._name, "ok", connected), engine, facts)
+        return ProbeResult(Finding(self._name, "ok", connected), engine, facts)
 
 
 def _list_faults(faults: Sequence[Fault]) -> str:
-    """All of *faults* in a line; variables that are missing share their verb."""
+    """Return *faults* as one line; missing variables share one verb."""
     missing = [fault.what.removesuffix(" is missing") for fault in faults]
     if len(faults) > 1 and all(fault.what.endswith(" is missing") for fault in faults):
         return f"{', '.join(missing)} are missing"
