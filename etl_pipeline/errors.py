@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from etl_pipeline.formatting import count_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -68,7 +70,7 @@ class FaultyConfigurationError(ConfigurationError):
             only = self.faults[0]
             super().__init__(only.what, where=only.where, fix=only.fix)
         else:
-            super().__init__(f"{len(self.faults)} faults in the configuration")
+            super().__init__(f"{count_of(len(self.faults), 'fault')} in the configuration")
 
     def __str__(self) -> str:
         if len(self.faults) == 1:

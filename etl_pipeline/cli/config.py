@@ -9,6 +9,7 @@ import typer
 
 from etl_pipeline.cli.output import say, show
 from etl_pipeline.cli.shell import DEBUG_OPTION, exit_codes
+from etl_pipeline.formatting import align
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,9 +75,8 @@ def print_schema(file: str = FILE, debug: bool = DEBUG_OPTION) -> None:
 
 def screen(values: Sequence[Effective]) -> str:
     """One line a value: key, value, origin."""
-    keys = max(len(one.key) for one in values)
-    width = min(40, max(len(one.value) for one in values))
-    return "\n".join(f"{one.key:<{keys}}  {one.value:<{width}}  {one.origin}" for one in values)
+    cells = [(value.key, value.value, value.origin) for value in values]
+    return "\n".join(align(cells, widest={1: 40}))
 
 
 def _json(environment: str, folder: str, values: Sequence[Effective]) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from etl_pipeline.cli.output import align, say, show
+from etl_pipeline.cli.output import say, show
 from etl_pipeline.cli.shell import (
     DEBUG_OPTION,
     exit_codes,
@@ -21,6 +21,7 @@ from etl_pipeline.cli.shell import (
     show_trace,
     stop_on_sigterm,
 )
+from etl_pipeline.formatting import align, count_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,7 +125,7 @@ def _show(
         if rows is None:
             say("  kept from the last demo, with the changes that it has seen since")
         else:
-            say(f"  {rows:,} rows in {time.monotonic() - started:.1f} s")
+            say(f"  {count_of(rows, 'row')} in {time.monotonic() - started:.1f} s")
         settings = Settings("test", FileConfigProvider(folder))
         say("Copying it: source → replication → raw ...")
         with show_progress(style) as listen:
@@ -203,7 +204,8 @@ def _work_for_a_day(folder: Path) -> None:
         )
     changes = changed.tables.values()
     show(
-        f"{changed.day}: {len(changes)} tables, {sum(c.inserted for c in changes):,} inserted, "
+        f"{changed.day}: {count_of(len(changes), 'table')}, "
+        f"{sum(c.inserted for c in changes):,} inserted, "
         f"{sum(c.updated for c in changes):,} updated, {sum(c.deleted for c in changes):,} deleted"
     )
 
@@ -217,4 +219,4 @@ def _end(folder: Path, *, remove: bool) -> None:
         show("the demo's servers are stopped and its files deleted")
     else:
         count = stop_servers(folder)
-        show(f"{count} servers stopped" if count else "no server was running")
+        show(f"{count_of(count, 'server')} stopped" if count else "no server was running")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from etl_pipeline.cli.output import say, show
+from etl_pipeline.formatting import align
 
 if TYPE_CHECKING:
     from etl_pipeline.cli.shell import ProgressStyle
@@ -37,10 +38,8 @@ def show_models(settings: Settings, style: ProgressStyle) -> bool:
 
 def figures_screen(figures: Sequence[Figure]) -> str:
     """The figures, each with its query."""
-    width = max(len(figure.name) for figure in figures)
-    money = max(len(f"{figure.value:,.2f}") for figure in figures)
+    heads = align([(figure.name, f"{figure.value:,.2f}") for figure in figures], right=(1,))
     return "\n".join(
-        f"\n  {figure.name:<{width}}  {figure.value:>{money},.2f}\n"
-        + textwrap.indent(figure.query, "    ")
-        for figure in figures
+        f"\n  {head}\n{textwrap.indent(figure.query, '    ')}"
+        for head, figure in zip(heads, figures, strict=True)
     )

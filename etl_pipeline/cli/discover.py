@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from etl_pipeline.cli.output import align, count_of, say, show
+from etl_pipeline.cli.output import say, show
 from etl_pipeline.cli.shell import DEBUG_OPTION, complete_table, exit_codes, stop_on_signals
+from etl_pipeline.formatting import align, count_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,6 +10,7 @@ import typer
 
 from etl_pipeline.cli.output import say, show
 from etl_pipeline.cli.shell import DEBUG_OPTION, exit_codes, stop_on_signals
+from etl_pipeline.formatting import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +69,7 @@ def summary(findings: Sequence[Finding]) -> str:
         )
         if counts[result]
     ]
-    return f"{len(findings)} checks: {', '.join(parts)}"
+    return f"{count_of(len(findings), 'check')}: {', '.join(parts)}"
 
 
 def _json(findings: Sequence[Finding]) -> str:

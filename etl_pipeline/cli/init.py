@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from etl_pipeline.cli.output import align, show
+from etl_pipeline.cli.output import show
 from etl_pipeline.cli.shell import DEBUG_OPTION, exit_codes
+from etl_pipeline.formatting import align
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

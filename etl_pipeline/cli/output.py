@@ -8,9 +8,7 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Collection, Sequence
 from contextlib import suppress
-from datetime import timedelta
 from typing import TextIO
 
 from etl_pipeline.errors import EtlError
@@ -49,57 +47,6 @@ def say(words: str) -> None:
         sys.stderr.flush()
     except (OSError, ValueError):
         _close(sys.stderr)
-
-
-def count_of(number: int, noun: str) -> str:
-    """``1 table``, ``2,000 tables``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def age_of(span: timedelta) -> str:
-    """*span* in the largest unit that it has one of: ``40 s``, ``12 min``, ``5 h``, ``3 days``."""
-    seconds = max(0, int(span.total_seconds()))
-    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
-        if seconds >= size:
-            count = seconds // size
-            return f"{count} {unit if count > 1 or unit != 'days' else 'day'}"
-    return f"{seconds} s"
-
-
-def align(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
-    """A line a row, its cells in columns; of the columns in *right* the ends stand in line."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.rjust(width) if i in right else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-
-
-def align_within(
-    width: int | None, rows: Sequence[Sequence[str]], right: Collection[int], spare: Sequence[int]
-) -> list[str]:
-    """``align``, without the columns of *spare*, first named first, as far as *width* asks for it.
-
-    Args:
-        width: Columns of the terminal; None for as many as it takes.
-        rows: The head first.
-        right: Columns whose ends stand in line.
-        spare: Columns that the reader can do without.
-    """
-    left_out: set[int] = set()
-    for column in [*spare, None]:
-        kept = [i for i in range(len(rows[0])) if i not in left_out]
-        shown = align(
-            [[row[i] for i in kept] for row in rows],
-            [kept.index(i) for i in right if i in kept],
-        )
-        if column is None or width is None or max(map(len, shown)) <= width:
-            break
-        left_out.add(column)
-    return shown
 
 
 def terminal_width(stream: TextIO | None) -> int | None:

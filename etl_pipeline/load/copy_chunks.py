@@ -13,6 +13,7 @@ import psycopg
 
 from etl_pipeline.core.workers import Worker
 from etl_pipeline.errors import TransferError
+from etl_pipeline.formatting import count_of
 from etl_pipeline.load.digests import hashes_as_we_do, read_digests
 from etl_pipeline.load.job import LoadJob
 from etl_pipeline.load.refused_rows import explain_refused_row, refuse_altered_key
@@ -67,7 +68,7 @@ def copy_chunks(
             copied = _copy(job, destination, sent, options)
         if copied != proof.rows:
             raise TransferError(
-                f"sent {proof.rows} rows, PostgreSQL took {copied}", where=text.name
+                f"sent {count_of(proof.rows, 'row')}, PostgreSQL took {copied}", where=text.name
             )
         job.report(proof.rows, 0)
         digests.append(expected)

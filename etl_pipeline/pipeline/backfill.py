@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from etl_pipeline.config import Settings
 from etl_pipeline.core.encryption import warn_of_open
 from etl_pipeline.errors import ConfigurationError
+from etl_pipeline.formatting import count_of
 from etl_pipeline.pipeline.events import KeepTrace, Listener, TableFinished, TableStarted
 from etl_pipeline.pipeline.origin_check import refuse_other_source
 from etl_pipeline.pipeline.request import BackfillRange, RunRequest
@@ -103,8 +104,8 @@ def _backfill_table(
         outcome.inserted, outcome.updated = done.raw_counts.inserted, done.raw_counts.updated
         outcome.deleted = done.raw_counts.deleted
         outcome.notes.append(
-            f"{text.name}: {wanted.column} {wanted}; {done.replica_rows:,} rows of replication "
-            "were written anew"
+            f"{text.name}: {wanted.column} {wanted}; "
+            f"{count_of(done.replica_rows, 'row')} of replication written anew"
         )
     session.listen(TableFinished(text.name, outcome.rows, outcome.seconds, outcome.error))
     return outcome

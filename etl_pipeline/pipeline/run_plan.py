@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 
 from etl_pipeline.config.models import TableConfig
 from etl_pipeline.errors import ConfigurationError, EtlError, SchemaError
+from etl_pipeline.formatting import count_of
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.source_catalog import SourcePrivileges
 from etl_pipeline.pipeline.strategies import choose_rules, find_warnings
@@ -128,7 +129,8 @@ def expand_names(requested: Iterable[str], known: Collection[str]) -> list[str]:
             raise ConfigurationError(
                 "the pattern matches no table",
                 where=asked,
-                fix=f"choose from the {len(known)} tables of the source; etl status names them",
+                fix=f"choose from the {count_of(len(known), 'table')} of the source; "
+                "etl status names them",
             )
         names |= dict.fromkeys(matching)
     return list(names)
@@ -212,7 +214,7 @@ def _refuse_unknown(
             "no such table",
             where=name,
             fix=_suggest(name, selectable)
-            or f"choose from the {len(selectable)} tables of the source",
+            or f"choose from the {count_of(len(selectable), 'table')} of the source",
         )
 
 

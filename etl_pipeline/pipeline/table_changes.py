@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from etl_pipeline.config.models import Drift, TableConfig
 from etl_pipeline.errors import DriftError, SchemaError
+from etl_pipeline.formatting import count_of
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.source_catalog import SourcePrivileges
 from etl_pipeline.schema.catalog import Table
@@ -214,8 +215,7 @@ def describe_changes(given: SelectionInput, changes: TableChanges) -> Iterator[D
 def _added_event(given: SelectionInput, changes: TableChanges, name: str) -> DriftEvent:
     table, kind = given.catalog[name], ChangeKind.TABLE_ADDED
     is_selectable = name in changes.selectable
-    count = len(table.columns)
-    detail = f"{count} column{'' if count == 1 else 's'}"
+    detail = count_of(len(table.columns), "column")
     if table.flaw:
         return DriftEvent(name, kind, "", f"{detail} seen; {table.flaw.what}", "report")
     if name in changes.refused_new:

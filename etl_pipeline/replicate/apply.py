@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from etl_pipeline.errors import TransferError
+from etl_pipeline.formatting import count_of
 from etl_pipeline.replicate.difference import Difference
 from etl_pipeline.replicate.job import RowChanges
 from etl_pipeline.state.records import Altered
@@ -85,5 +86,6 @@ def batches(text: RenderedTable, keys: Sequence[bytes]) -> Iterator[Sequence[byt
 def _expect(table: str, rows: int, expected: int) -> None:
     if rows != expected:
         raise TransferError(
-            f"the replication server changed {rows} rows where {expected} were meant", where=table
+            f"the replication server changed {count_of(rows, 'row')} where {expected} were meant",
+            where=table,
         )

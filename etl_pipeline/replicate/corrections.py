@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from etl_pipeline.formatting import count_of
 from etl_pipeline.replicate.difference import Difference
 from etl_pipeline.replicate.strategy import Rules
 from etl_pipeline.replicate.watermark import Instant, first_stamp
@@ -127,15 +128,12 @@ def _sentence(place: str, why: str, corrections: Sequence[Correction]) -> str:
     keys = [key for one in corrections for key in one.keys]
     rows = sum(one.rows or 0 for one in corrections)
     more = " and others" if rows > len(keys[:KEYS_NAMED]) else ""
-    named = f": {_rows(rows)}, keys {', '.join(keys[:KEYS_NAMED])}{more}" if keys else ""
+    written = f"{count_of(rows, 'row was', 'rows were')} written anew"
+    named = f": {written}, keys {', '.join(keys[:KEYS_NAMED])}{more}" if keys else ""
     if why == "missed":
         return f"{place} had missed changes of the source{named}; mended"
     chunks = sorted((one.chunk for one in corrections), key=lambda chunk: chunk.ordinal)
     return f"{place} was changed by somebody else in {_ranges(chunks)}{named}; mended"
-
-
-def _rows(count: int) -> str:
-    return "1 row was written anew" if count == 1 else f"{count:,} rows were written anew"
 
 
 def _ranges(chunks: Sequence[Chunk]) -> str:
@@ -144,4 +142,4 @@ def _ranges(chunks: Sequence[Chunk]) -> str:
     upper = "the last" if first.upper is None else f"{first.upper - 1}"
     span = f"the keys from {lower} to {upper}"
     rest = len(chunks) - 1
-    return span + (f" and {rest} more {'range' if rest == 1 else 'ranges'}" if rest else "")
+    return span + (f" and {count_of(rest, 'more range')}" if rest else "")

@@ -8,6 +8,7 @@ from typing import Any
 
 from etl_pipeline.core.cancellation import Cancellation
 from etl_pipeline.errors import SchemaError, TransferError
+from etl_pipeline.formatting import count_of
 from etl_pipeline.replicate.pages import read_pages
 from etl_pipeline.schema.names import quote_mysql
 from etl_pipeline.schema.types import choice_of
@@ -83,8 +84,8 @@ def _refuse_unreadable(text: RenderedTable, source: Any, where: bytes) -> None:
         if count:
             charset = text.table.column(column).charset
             raise TransferError(
-                f"{count} values hold bytes that {charset} has no character for; "
-                "the server sends them as question marks",
+                f"{count_of(count, 'value holds', 'values hold')} bytes that {charset} has no "
+                "character for; the server sends them as question marks",
                 where=f"{text.name}.{column}",
                 fix=f"mend them at the source, or {choice_of(text.name, column, 'exclude: true')}",
             )

@@ -8,6 +8,7 @@ from typing import Any
 
 from etl_pipeline.core.workers import Workers
 from etl_pipeline.errors import TransferError
+from etl_pipeline.formatting import count_of
 from etl_pipeline.replicate.corrections import Correction
 from etl_pipeline.replicate.strategy import Rules
 from etl_pipeline.state.records import Altered, ChunkProof, Identity, Lease
@@ -116,5 +117,6 @@ def write_rows(job: WriteJob, replication: Any, table: str, spool: Spool) -> Non
         taken = insert_rows(replication, table, job.text, spool.lines())
     if taken != spool.rows:
         raise TransferError(
-            f"sent {spool.rows} rows, the replication server took {taken}", where=job.text.name
+            f"sent {count_of(spool.rows, 'row')}, the replication server took {taken}",
+            where=job.text.name,
         )

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from etl_pipeline.config.resolve import is_this_machine
 from etl_pipeline.core.encoding import explain_encoding
 from etl_pipeline.errors import EtlError
+from etl_pipeline.formatting import count_of
 from etl_pipeline.setup.facts import MysqlFacts, PostgresFacts
 from etl_pipeline.setup.finding import Finding, make_finding
 from etl_pipeline.setup.privileges import (
@@ -86,7 +87,7 @@ def judge_tables(refusals: Sequence[EtlError], carried: int) -> Finding:
         carried: Number of tables that would not.
     """
     if not refusals:
-        count = "1 table" if carried == 1 else f"{carried} tables"
+        count = count_of(carried, "table")
         return Finding("tables", "ok", f"{count}, and the user may read all of each")
     shown = "; ".join(f"{refusal.where}: {refusal.what}" for refusal in refusals[:_TABLES_NAMED])
     rest = len(refusals) - _TABLES_NAMED

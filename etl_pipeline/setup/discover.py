@@ -21,6 +21,7 @@ from etl_pipeline.core import ConnectionFactory
 from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.core.source_connection import SourceConnection
 from etl_pipeline.errors import ConfigurationError, EtlError, FaultyConfigurationError
+from etl_pipeline.formatting import count_of
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run_plan import expand_names, plan_run
 from etl_pipeline.pipeline.source_catalog import Source, read_source
@@ -126,8 +127,9 @@ def _find_notes(
     if left_out:
         shown = ", ".join(left_out[:5]) + (", …" if len(left_out) > 5 else "")
         yield (
-            f"{len(left_out)} tables of the source are not named in tables.yml, and so are not "
-            f"copied: {shown}\n  to add some: etl discover {' '.join(left_out[:2])} --write"
+            f"{count_of(len(left_out), 'table of the source is', 'tables of the source are')} "
+            f"not named in tables.yml, and so not copied: {shown}\n"
+            f"  to add some: etl discover {' '.join(left_out[:2])} --write"
         )
 
 

@@ -28,6 +28,7 @@ from etl_pipeline.errors import (
     Fault,
     FaultyConfigurationError,
 )
+from etl_pipeline.formatting import count_of
 from etl_pipeline.pipeline.origin_check import check_origins
 from etl_pipeline.pipeline.selection import decide_selection, read_table_settings
 from etl_pipeline.pipeline.source_catalog import read_fitted_source, read_source_of
@@ -120,7 +121,9 @@ def _check_files(settings: Settings) -> Finding:
                 f"chmod 600 {shlex.quote(str(path))}",
             )
     tables = len(settings.tables())
-    copied = f"{tables} tables are" if tables else "every table of the source is"
+    copied = (
+        count_of(tables, "table is", "tables are") if tables else "every table of the source is"
+    )
     return Finding("files", "ok", f"{place}; {copied} copied")
 
 

@@ -9,6 +9,7 @@ from etl_pipeline.core.grant_statements import (
     grant_source,
 )
 from etl_pipeline.core.grants import parse_write_privileges, privileges_on
+from etl_pipeline.formatting import count_of
 from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.setup.facts import MysqlFacts, PostgresFacts
 from etl_pipeline.setup.finding import Finding, make_finding
@@ -28,7 +29,7 @@ def judge_source_privileges(facts: MysqlFacts) -> Finding:
             f"the user can write: {shown}; the pipeline never does",
             f"use a user with only this privilege: {grant}",
         )
-    return Finding(check, "ok", f"reads {facts.tables} tables, and writes nothing")
+    return Finding(check, "ok", f"reads {count_of(facts.tables, 'table')}, and writes nothing")
 
 
 def judge_replication_privileges(facts: MysqlFacts) -> Finding:

@@ -18,6 +18,7 @@ import psycopg
 import pymysql
 
 from etl_pipeline.core.driver_errors import is_passing
+from etl_pipeline.formatting import count_of
 from etl_pipeline.schema.catalog import INTEGER_TYPES, Table
 from etl_pipeline.schema.names import postgres_name, quote_mysql, quote_postgres
 
@@ -58,9 +59,9 @@ def describe(found: Collection[OldRowMatch]) -> str:
     if not found:
         return "no old rows could be compared"
     if not other:
-        return f"old rows agree in all of {len(found)} tables"
+        return f"old rows agree in all of {count_of(len(found), 'table')}"
     named = ", ".join(other[:3]) + (f" and {len(other) - 3} more" if len(other) > 3 else "")
-    return f"old rows differ in {len(other)} of {len(found)} tables ({named})"
+    return f"old rows differ in {len(other)} of {count_of(len(found), 'table')} ({named})"
 
 
 def compare_replication(

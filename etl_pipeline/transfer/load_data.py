@@ -17,6 +17,7 @@ from typing import Any
 from pymysql.protocol import LoadLocalPacketWrapper, OKPacketWrapper
 
 from etl_pipeline.errors import TransferError
+from etl_pipeline.formatting import count_of
 from etl_pipeline.schema.names import quote_mysql
 from etl_pipeline.transfer import wire
 from etl_pipeline.transfer.select import RenderedTable, mysql_literal
@@ -85,7 +86,10 @@ def load_data(connection: Any, table: str, text: RenderedTable, blocks: Iterable
         raise TransferError("the server did not report what LOAD DATA did", where=table)
     records, _, skipped, warnings = (int(number) for number in counts.groups())
     if skipped or warnings or answer.warning_count:
-        raise _not_taken(table, f"skipped {skipped} of {records} rows and warned {warnings} times")
+        raise _not_taken(
+            table,
+            f"skipped {skipped} of {count_of(records, 'row')}, {count_of(warnings, 'warning')}",
+        )
     return records
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from etl_pipeline.formatting import count_of
 from etl_pipeline.replicate.corrections import Place
 from etl_pipeline.state.runs import is_at_work
 from etl_pipeline.verify.chunk_check import MAX_ROW_CHECKS, ChunkCheck, TableCheck, check_chunks
@@ -112,13 +113,13 @@ def _find_discrepancies(
         for place, is_missed in _GROUPS:
             result.discrepancies += _describe(job, place, wrong, row_check, is_missed=is_missed)
         if row_check.written_meanwhile:
-            chunks = _chunks(row_check.written_meanwhile)
+            chunks = count_of(row_check.written_meanwhile, "chunk")
             result.notes.append(f"a run wrote {chunks} meanwhile, which could not be judged")
     if checked.unchecked_rows:
         cannot_repair = f"more than {MAX_ROW_CHECKS:,} rows differ"
         result.discrepancies.append(_describe_unchecked(job, checked))
     if row_check and row_check.behind and job.scope.compares("raw"):
-        what = f"replication has {_chunks(row_check.behind)} that raw has not got yet"
+        what = f"replication has {count_of(row_check.behind, 'chunk')} that raw has not got yet"
         if _note_behind(job, result, what):
             cannot_repair = cannot_repair or _RAW_IS_BEHIND
     return TableFindings(result, [(check.loaded, rows) for check, rows in wrong], cannot_repair)
@@ -185,14 +186,12 @@ def _describe(
 
 
 def _not_as_loaded(kinds: Counter[DiscrepancyKind]) -> str:
-    count = sum(kinds.values())
-    rows = "1 row is" if count == 1 else f"{count:,} rows are"
+    rows = count_of(sum(kinds.values()), "row is", "rows are")
     return f"{rows} not as loaded: {count_words(kinds)}"
 
 
 def _describe_missed(job: VerifyJob, kinds: Counter[DiscrepancyKind]) -> str:
-    count = sum(kinds.values())
-    rows = "1 row" if count == 1 else f"{count:,} rows"
+    rows = count_of(sum(kinds.values()), "row")
     if job.rules.stamp is None:
         return f"{rows} changed at the source, which append_only does not read again"
     return f"{rows} changed at the source without a new {job.rules.stamp}, unseen by incremental"
@@ -227,7 +226,3 @@ def _check_keyless_again(
         if wrong and not cannot_repair:
             whole = check.loaded, wrong
     return TableFindings(result, cannot_repair=cannot_repair, whole=whole)
-
-
-def _chunks(count: int) -> str:
-    return "1 chunk" if count == 1 else f"{count:,} chunks"

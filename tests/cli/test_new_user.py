@@ -68,14 +68,14 @@ def without_figures(text: str) -> str:
     text = re.sub(r"((source|replication)\.tls +)encrypted, TLSv1\.\d",
                   r"\1not encrypted, and does not leave this machine", text)  # fmt: skip
     text = re.sub(r"[\d,.]+ (MB|kB)\b", r"N \1", text)
-    text = re.sub(r"\d+ rows +N (MB)", r"N rows  N \1", text)
+    text = re.sub(r"\d+ rows? +N (MB)", r"N rows  N \1", text)
     text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?( UTC)?", "TIME", text)
     text = re.sub(r"[\d,.]+ s\b", "N s", text)
     text = re.sub(r"N(\.N)? s ago|\d+ \w+ ago", "N ago", text)
     text = re.sub(r"(oldest proof .*) \(\w+\)", r"\1 (TABLE)", text)
     lines = [re.sub(r"  +", "  ", line.rstrip()) for line in text.splitlines()]
     # Tables end in the order in which the machine gets them done.
-    ended = sorted(line for line in lines if re.fullmatch(r"\w+  [\d,]+ rows.*", line))
+    ended = sorted(line for line in lines if re.fullmatch(r"\w+  [\d,]+ rows? .*", line))
     if ended:
         lines = [*ended, *(line for line in lines if line not in ended)]
     return "\n".join(lines) + "\n"

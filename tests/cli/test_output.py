@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from etl_pipeline.cli.output import align_within, fold
+from etl_pipeline.cli.output import fold
 from etl_pipeline.cli.screens.status import history_screen, run_record_screen, status_screen
 from etl_pipeline.pipeline.status import Status, TableStatus
 from etl_pipeline.state.history import RunRecord, TableRecord
@@ -84,14 +84,6 @@ def test_no_table_is_wider_than_the_terminal(width: int) -> None:
     ]
     for screen in screens:
         assert max(map(len, screen.splitlines())) <= width, screen
-
-
-def test_columns_that_can_be_spared_go_in_the_order_that_is_named() -> None:
-    rows = [("table", "rows", "read"), ("patient", "1", "now")]
-    assert align_within(None, rows, [1], [2, 1])[0] == "table    rows  read"
-    assert align_within(16, rows, [1], [2, 1])[0] == "table    rows"
-    assert align_within(10, rows, [1], [2, 1])[0] == "table"
-    assert align_within(1, rows, [1], [2, 1])[0] == "table", "what is needed stays"
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_the_summary_as_json_and_a_line_a_model(first: State) -> None:
         ("grain_dim_clinic_clinic_id", "test", "pass"),
     }
     assert stderr.startswith("dim_clinic ")
-    assert "succeeded: 1 of 1 models built, 1 of 1 tests passed" in stderr
+    assert "succeeded: 1 of 1 model built, 1 of 1 test passed" in stderr
 
 
 def test_a_model_that_is_not_there_gives_the_nearest_name(first: State) -> None:

@@ -6,9 +6,9 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 
-from etl_pipeline.cli.output import align, count_of
 from etl_pipeline.cli.screens.drift import drift_json, planned_lines
 from etl_pipeline.cli.screens.run import first_lines
+from etl_pipeline.formatting import align, count_of
 from etl_pipeline.pipeline.plan import Preview, TablePreview
 
 _STEPS = {
@@ -33,7 +33,7 @@ def _cells(one: TablePreview) -> tuple[str, ...]:
     return (
         one.table,
         one.strategy or "-",
-        f"{one.rows:,} rows",
+        count_of(one.rows, "row ", "rows"),
         f"{one.data_bytes / 1e6:,.1f} MB",
         f"{one.seconds:,.1f} s" if one.seconds is not None else "-",
         _STEPS[one.what] if one.what and not one.error else "",
@@ -83,7 +83,7 @@ def _sums(preview: Preview) -> list[str]:
     return [
         "",
         f"{count_of(len(preview.tables), 'table')} ({preview.environment}): {', '.join(parts)}",
-        f"  {rows:,} rows, {size:,.1f} MB by the source's estimate; {time}",
+        f"  {count_of(rows, 'row')}, {size:,.1f} MB by the source's estimate; {time}",
         *_ddl_sums(preview),
         *first_lines(planned_lines(preview.came_and_went)),
         *(f"  note   {note}" for note in preview.notes),

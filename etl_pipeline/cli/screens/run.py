@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from etl_pipeline.cli.output import age_of, count_of
 from etl_pipeline.cli.screens.drift import drift_json, drift_lines
 from etl_pipeline.cli.screens.transform import transform_record
 from etl_pipeline.core.source_usage import SourceUsage
 from etl_pipeline.errors import EtlError
+from etl_pipeline.formatting import age_of, count_of
 from etl_pipeline.pipeline.summary import RunSummary, find_oldest
 from etl_pipeline.state.records import TableOutcome
 from etl_pipeline.transfer.kernel_python import NEGATIVE_ZEROS, NUL_CHARACTERS, ZERO_DATES
@@ -160,8 +160,9 @@ def _source_usage(source_usage: SourceUsage) -> Iterable[str]:
         return
     table = f" ({source_usage.longest_of})" if source_usage.longest_of else ""
     yield (
-        f"  source {source_usage.statements:,} statements, {source_usage.seconds:,.1f} s in all, "
-        f"{_size(source_usage.bytes)}; the longest {source_usage.longest_seconds:,.2f} s{table}"
+        f"  source {count_of(source_usage.statements, 'statement')}, "
+        f"{source_usage.seconds:,.1f} s in all, {_size(source_usage.bytes)}; "
+        f"the longest {source_usage.longest_seconds:,.2f} s{table}"
     )
     if source_usage.waited_seconds:
         yield f"  source reading waited {source_usage.waited_seconds:,.1f} s because it was busy"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from etl_pipeline.cli.shell import ProgressStyle
+from etl_pipeline.formatting import count_of
 from etl_pipeline.pipeline.events import (
     ChunkDone,
     Event,
@@ -80,7 +81,7 @@ class Bars:
             self._progress.update(task, total=shown.completed)
 
     def _overall_words(self) -> str:
-        return f"{self._finished} of {self._tables} tables"
+        return f"{self._finished} of {count_of(self._tables, 'table')}"
 
 
 def _is_quick(event: Event) -> bool:
@@ -94,13 +95,19 @@ def log_event(event: Event) -> None:
         if event.problem:
             log.info("%s: %s", event.table, event.problem)
         else:
-            log.info("%-32s %12s rows %8.1f s", event.table, f"{event.rows:,}", event.seconds)
+            log.info(
+                "%-32s %17s %8.1f s",
+                event.table,
+                count_of(event.rows, "row ", "rows"),
+                event.seconds,
+            )
     elif isinstance(event, TableRetried):
         log.warning("%s: %s; trying again in %g s", event.table, event.reason, event.wait_seconds)
     elif isinstance(event, ChunkDone):
-        log.debug("%s: %s: %s rows, %s bytes", event.table, event.hop, event.rows, event.text_bytes)
+        rows = count_of(event.rows, "row")
+        log.debug("%s: %s: %s, %s bytes", event.table, event.hop, rows, event.text_bytes)
     elif isinstance(event, TableStarted):
-        log.debug("%s: begun, about %s rows", event.table, event.rows_estimate)
+        log.debug("%s: begun, about %s", event.table, count_of(event.rows_estimate, "row"))
 
 
 def log_trouble(event: Event) -> None:

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from etl_pipeline.cli.output import age_of, align_within, count_of
 from etl_pipeline.cli.screens.drift import recorded_json, recorded_lines
+from etl_pipeline.formatting import age_of, align_within, count_of
 from etl_pipeline.pipeline.status import Status, TableStatus
 from etl_pipeline.pipeline.summary import find_oldest
 from etl_pipeline.state.history import DriftRecord, RunRecord, TableRecord

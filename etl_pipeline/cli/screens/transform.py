@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from etl_pipeline.cli.output import align, count_of
 from etl_pipeline.core.postgres_errors import POSTGRES
+from etl_pipeline.formatting import align, count_of
 from etl_pipeline.transform.summary import Node, Rows, TransformSummary
 
 LINES_SHOWN = 20
@@ -22,12 +22,15 @@ def transform_screen(summary: TransformSummary) -> str:
     lines = [
         f"Transformation ({summary.environment}) "
         f"{'succeeded' if summary.is_success else 'failed'}: "
-        f"{built} of {len(models)} models built, {passed} of {len(tests)} tests passed, "
+        f"{built} of {count_of(len(models), 'model')} built, "
+        f"{passed} of {count_of(len(tests), 'test')} passed, "
         f"in {summary.seconds:,.1f} s"
     ]
     lines += [f"  note   {note}" for note in summary.notes[:LINES_SHOWN]]
     if len(summary.notes) > LINES_SHOWN:
-        lines.append(f"  … and {len(summary.notes) - LINES_SHOWN} more notes: --json has all")
+        lines.append(
+            f"  … and {count_of(len(summary.notes) - LINES_SHOWN, 'more note')}: --json has all"
+        )
     if summary.not_built:
         lines.append(f"  not built, for what raw lacks: {', '.join(summary.not_built)}")
         lines.append("  what an earlier build left of them stays as it was")

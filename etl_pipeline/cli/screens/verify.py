@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from etl_pipeline.cli.output import align, count_of
 from etl_pipeline.cli.screens.run import as_json, failure_lines, first_lines
+from etl_pipeline.formatting import align, count_of
 from etl_pipeline.pipeline.summary import VerifySummary
 from etl_pipeline.transfer.select import HIDDEN
 from etl_pipeline.verify.job import Scope
@@ -34,7 +34,7 @@ def verify_screen(summary: VerifySummary) -> str:
     ]
     if summary.scope.sample is not None:
         chunks, of = sum(v.chunks for v in results), sum(v.of_chunks for v in results)
-        lines.append(f"  sample {chunks:,} of {of:,} chunks, chosen at random")
+        lines.append(f"  sample {chunks:,} of {count_of(of, 'chunk')}, chosen at random")
     lines += first_lines(f"  moved  {_moved(result)}" for result in moved)
     lines += first_lines(f"  note   {v.table}: {note}" for v in results for note in v.notes)
     for result in summary.different:
