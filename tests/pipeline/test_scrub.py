@@ -98,12 +98,16 @@ EDITS: dict[str, tuple[str, ...]] = {
         "_etl_loaded_at FROM raw.other",
         "DROP TABLE raw.other",
     ),
+    "by a rewrite that is not counted": (
+        "ALTER TABLE raw.visits ALTER room TYPE int USING CASE id WHEN 305 THEN -1 ELSE room END",
+    ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("edit", EDITS)
 def test_an_edit_of_raw_is_found_by_the_next_run(visits: Lab, run: Run, edit: str) -> None:
     assert corrections(run(pipeline=NO_SCRUB)) == []
+    edit_raw(visits, "SELECT pg_stat_reset()")  # one more reset leaves the counters as they are
     assert corrections(run(pipeline=NO_SCRUB)) == []
     edit_raw(visits, *EDITS[edit])
     assert corrections(run(pipeline=NO_SCRUB)) == [IN_RAW]
