@@ -118,6 +118,32 @@ def test_an_older_backup_on_another_server_is_the_same_practice(
     assert run(copied.env, "patient").is_success
 
 
+@pytest.mark.parametrize(("shared", "is_same"), [(30, True), (20, False)])
+def test_the_fifty_oldest_rows_decide(
+    lab: Lab, servers: Servers, shared: int, is_same: bool
+) -> None:
+    """Rows that came later differ: a backup lacks them, and went its own way since."""
+    make_log(lab, 200, shared=200)
+    assert run(lab.env).is_success
+    with open_lab(servers) as other:
+        make_log(other, 120, shared=shared)
+        env = taking(lab, other, SOURCE)
+        if is_same:
+            assert run(env, allow_deletes=["log"]).is_success
+            assert read_postgres(lab.analytics, "log") == read_mysql(other.source, "log")
+        else:
+            assert "old rows differ in 1 of 1 table" in refusal(env)
+
+
+def make_log(lab: Lab, rows: int, *, shared: int) -> None:
+    """A table of *rows*, whose first *shared* are everybody's."""
+    make_table(
+        lab.source,
+        "CREATE TABLE log (k int PRIMARY KEY, words varchar(20))",
+        f"INSERT INTO log SELECT seq, IF(seq <= {shared}, seq, 'x') FROM {numbers(rows)}",
+    )
+
+
 def test_an_empty_source_is_refused(copied: Lab, lab: Lab) -> None:
     make_table(lab.source, "CREATE TABLE unknown (k int PRIMARY KEY)")
     assert "no old rows could be compared" in refusal(taking(copied, lab, SOURCE))
