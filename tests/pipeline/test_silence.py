@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from etl_pipeline.core import liveness
+from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.errors import DatabaseError, EtlError
 from etl_pipeline.pipeline.events import ChunkDone, RunStarted, TableStarted
 from etl_pipeline.pipeline.request import RunRequest
@@ -165,6 +167,27 @@ def test_a_statement_that_takes_long_is_no_silence(lab: Lab, name: str) -> None:
         else:
             connection.exec_driver_sql(sleep)
         assert time.monotonic() - began > 5.5
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.usefixtures("short_waits")
+@pytest.mark.parametrize("name", DATABASES)
+def test_an_answer_that_is_lost_on_its_way_ends_the_wait(lab: Lab, name: str) -> None:
+    """The server is well, and tells whoever asks that it has done its work."""
+    server = getattr(lab.servers, name)
+    with proxy_to(server.host, server.port) as proxy, ExitStack() as stack:
+        lab.env[f"TEST_{FAMILIES[name]}_HOST"] = "127.0.0.1"
+        lab.env[f"TEST_{FAMILIES[name]}_PORT"] = str(proxy.port)
+        engine = _engine(lab, name)
+        stack.callback(engine.dispose)
+        connection = stack.enter_context(engine.connect())
+        is_next = iter([True])
+        proxy.to_client = lambda data: b"" if next(is_next, False) else data
+        began = time.monotonic()
+        with pytest.raises(DBAPIError) as error:
+            connection.exec_driver_sql("SELECT 1")
+        assert time.monotonic() - began < 6
+    assert "silent" in explain(error.value, name).what
 
 
 def _engine(lab: Lab, name: str) -> Any:
