@@ -54,6 +54,7 @@ def backfill_once(
         listen=listen,
         keep_trace=keep_trace,
         outside_window=request.outside_window,
+        is_run=True,
     ) as session:
         plan = select_tables(session, request).plan_without_absent
         ranges = {

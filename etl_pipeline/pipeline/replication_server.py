@@ -22,7 +22,7 @@ from etl_pipeline.state import origin, replicas
 from etl_pipeline.state.records import Lease
 from etl_pipeline.state.replica_tables import open_replicas
 from etl_pipeline.state.run_lease import take_replicas
-from etl_pipeline.state.run_sessions import end_left_sessions, mark_sessions
+from etl_pipeline.state.run_sessions import end_left_sessions
 
 
 def open_replication(session: Session, lease: Lease, origins: Origins) -> Replication:
@@ -34,7 +34,6 @@ def open_replication(session: Session, lease: Lease, origins: Origins) -> Replic
         DatabaseError: Another run has taken over, or the server refused or was lost.
     """
     databases = session.databases
-    mark_sessions(databases.replication, databases.analytics)
     try:
         with lend_mysql(databases.replication, session.stop) as connection:
             end_left_sessions(connection)

@@ -87,6 +87,7 @@ def run_once(
         listen=listen,
         keep_trace=keep_trace,
         outside_window=request.outside_window,
+        is_run=True,
         now=now,
     ) as session:
         selected = select_tables(session, request)

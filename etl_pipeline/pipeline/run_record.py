@@ -21,7 +21,7 @@ from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.state import runs, warehouse
 from etl_pipeline.state.records import Lease, TableOutcome
 from etl_pipeline.state.run_lease import take_replicas
-from etl_pipeline.state.run_sessions import end_left_sessions, mark_sessions
+from etl_pipeline.state.run_sessions import end_left_sessions
 from etl_pipeline.state.runs import Selection
 
 log = logging.getLogger(__name__)
@@ -151,7 +151,6 @@ def record_run(
     run = RecordedRun(records, lease)
     outcome = "stopped"
     try:
-        mark_sessions(session.databases.replication, session.databases.analytics)
         with lend_mysql(session.databases.replication, session.stop) as replication:
             end_left_sessions(replication)
             take_replicas(replication, lease)

@@ -34,6 +34,7 @@ from etl_pipeline.pipeline.events import KeepTrace, Listener, ignore_event
 from etl_pipeline.pipeline.source_catalog import SourcePrivileges, read_fitted_source
 from etl_pipeline.schema.catalog import Table
 from etl_pipeline.schema.names import quote_mysql
+from etl_pipeline.state.run_sessions import mark_sessions
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +83,7 @@ def open_session(
     listen: Listener = ignore_event,
     keep_trace: KeepTrace | None = None,
     outside_window: bool = True,
+    is_run: bool = False,
     now: Callable[[], datetime] = utc_now,
 ) -> Iterator[Session]:
     """Connect to the three databases, check that they fit together, and read the catalog.
@@ -91,6 +93,7 @@ def open_session(
         listen: Told of progress.
         keep_trace: Told of each error, for ``--debug``.
         outside_window: Read the source outside of ``source.window`` too.
+        is_run: Mark the sessions as those of a run; the caller takes the lock of runs.
         now: Returns the time.
 
     Raises:
@@ -114,6 +117,8 @@ def open_session(
     )
     try:
         security = [_try_connection(engine, name) for engine, name in databases.named()]
+        if is_run:
+            mark_sessions(databases.replication, databases.analytics)
         refuse_same_server_database(databases.source, databases.replication)
         refuse_encoding(databases.analytics)
         source = read_fitted_source(databases)

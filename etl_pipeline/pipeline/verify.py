@@ -58,7 +58,9 @@ def verify_once(
     """
     started_at, clock = datetime.now(UTC), time.monotonic()
     with (
-        open_session(settings, listen=listen, keep_trace=keep_trace) as session,
+        open_session(
+            settings, listen=listen, keep_trace=keep_trace, is_run=scope.repair
+        ) as session,
         contextlib.ExitStack() as opened,
     ):
         plan = select_tables(session, RunRequest(tables)).plan_without_absent

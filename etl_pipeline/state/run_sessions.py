@@ -19,6 +19,8 @@ import pymysql
 from pymysql.constants import ER
 from sqlalchemy import Engine, event
 
+from etl_pipeline.core.lock_holders import list_own, note_own
+
 log = logging.getLogger(__name__)
 
 ENDING_SECONDS = 10.0
@@ -33,10 +35,17 @@ _GONE = (ER.NO_SUCH_THREAD, ER.KILL_DENIED_ERROR)
 
 
 def mark_sessions(replication: Engine, analytics: Engine) -> None:
-    """Have each session that the engines lend from now on bear the mark of a run."""
+    """Have each session that the engines lend from now on bear the mark of a run.
+
+    A command that is to hold the lock of runs does so once both servers have let it in: what it
+    reads before it holds the lock is read in transactions, too, which lock tables against DDL.
+    """
     for engine, statement in (
-        (replication, f"SELECT GET_LOCK({_MARK.format('CONNECTION_ID()')}, 0)"),
-        (analytics, f"SELECT pg_try_advisory_lock_shared({_ADVISORY})"),
+        (
+            replication,
+            f"SELECT CONNECTION_ID(), GET_LOCK({_MARK.format('CONNECTION_ID()')}, 0)",
+        ),
+        (analytics, f"SELECT pg_backend_pid(), pg_try_advisory_lock_shared({_ADVISORY})"),
     ):
         event.listen(engine, "checkout", functools.partial(_mark, statement))
 
@@ -46,44 +55,56 @@ def _mark(statement: str, connection: Any, record: Any, _lent: Any) -> None:
         return
     with connection.cursor() as cursor, _where_locks_are_known():
         cursor.execute(statement)
+        # Behind a proxy or a pooler it is another number than the driver was told.
+        note_own(connection, *_place(connection), cursor.fetchone()[0])
     connection.rollback()
     record.info[_IS_MARKED] = True
+
+
+def _place(connection: Any) -> tuple[str, int]:
+    at = connection.info if isinstance(connection, psycopg.Connection) else connection
+    return str(at.host), int(at.port)
 
 
 def end_left_loaders(connection: psycopg.Connection) -> None:
     """End the sessions in the warehouse that bear the mark, as far as the user may.
 
-    None of them is this run's: it marks its own when it has begun.
+    Those of this process stay.
     """
     end_holders(connection, _ADVISORY)
 
 
 def end_holders(connection: psycopg.Connection, lock: int) -> None:
-    """End the sessions that hold the advisory *lock*, but for this one, as far as the user may."""
+    """End the sessions that hold the advisory *lock*, as far as the user may.
+
+    Those of this process stay.
+    """
     connection.execute(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
-        "WHERE pid <> pg_backend_pid() AND pg_has_role(usesysid, 'USAGE') AND pid IN ("
+        "WHERE pid <> pg_backend_pid() AND pid <> ALL(%s) "
+        "AND pg_has_role(usesysid, 'USAGE') AND pid IN ("
         "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
         "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
         "AND ((classid::bigint << 32) | objid::bigint) = %s)",
-        (lock,),
+        (list(list_own(*_place(connection))), lock),
     )
 
 
 def end_left_sessions(connection: Any) -> None:
-    """End the sessions in the database of *connection* that bear the mark, but for its own.
+    """End the sessions in the database of *connection* that bear the mark.
 
-    The run that calls this holds the lock of runs, so whoever they were of has lost it.
+    Those of this process stay. The run that calls this holds the lock of runs, so whoever the
+    others were of has lost it, or does not get it.
 
     Args:
         connection: Of PyMySQL, with nothing under way.
     """
     with connection.cursor() as cursor, _where_locks_are_known():
         cursor.execute("SELECT CONNECTION_ID()")
-        (own,) = cursor.fetchone()
+        own = {*cursor.fetchone(), *list_own(*_place(connection))}
         cursor.execute("SHOW PROCESSLIST")
         there = [int(row[0]) for row in cursor.fetchall()]
-        left = _find_marked(cursor, [session for session in there if session != own])
+        left = _find_marked(cursor, [session for session in there if session not in own])
         for session in left:
             try:
                 cursor.execute(f"KILL {session:d}")

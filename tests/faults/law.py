@@ -98,23 +98,29 @@ def find_lost_views(lab: Lab) -> list[str]:
 
 
 def _find_sessions(lab: Lab) -> list[str]:
+    """Sessions that are at work, in a transaction, or hold a lock.
+
+    A client that vanished while it logged in, or at the source, leaves one that is idle and holds
+    nothing, not even the mark of a run: it harms nobody, and its server ends it in time.
+    """
     left = []
     for role, connection in (("source", lab.source), ("replication", lab.replication)):
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT p.id, p.command, p.time, t.trx_id FROM information_schema.processlist p "
+                "SELECT p.id, p.command, p.time, t.trx_id, IS_USED_LOCK(CONCAT('etl_pipeline:', "
+                "LEFT(SHA1(%s), 24), ':', p.id)) FROM information_schema.processlist p "
                 "LEFT JOIN information_schema.innodb_trx t ON t.trx_mysql_thread_id = p.id "
                 "WHERE p.user = %s",
-                [lab.env[f"{PREFIXES[role]}_USER"]],
+                [lab.env[f"{PREFIXES[role]}_{name}"] for name in ("DB", "USER")],
             )
-            # One that is idle at the source, of a client that vanished, holds nothing there.
             left += [
                 f"{role}: session {row}"
                 for row in cursor.fetchall()
-                if role != "source" or row[1] != "Sleep" or row[3] is not None
+                if row[1] != "Sleep" or row[3] is not None or row[4] is not None
             ]
     rows: list[Any] = lab.analytics.execute(
-        "SELECT pid, state, wait_event FROM pg_stat_activity WHERE usename = %s",
+        "SELECT pid, state, wait_event FROM pg_stat_activity WHERE usename = %s "
+        "AND (state <> 'idle' OR pid IN (SELECT pid FROM pg_locks))",
         [lab.env[f"{PREFIXES['analytics']}_USER"]],
     ).fetchall()
     return left + [f"analytics: session {row}" for row in rows]

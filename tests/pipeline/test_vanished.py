@@ -108,25 +108,74 @@ def vanished_run(
     with proxy_to(server.host, server.port) as proxy:
         vanish = Vanisher(lab, name, proxy, count)
         proxy.to_server = vanish
-        env = {**lab.env, f"{FAMILIES[name]}_HOST": "127.0.0.1"}
-        env[f"{FAMILIES[name]}_PORT"] = str(proxy.port)
-        config = lab.write_config(folder)
-        (config / ".env_test").write_text("".join(f"{k}={v}\n" for k, v in env.items()))
-        code = "from etl_pipeline.cli.main import main; main()"
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, "run"],
-            env={**os.environ, "ETL_ENVIRONMENT": "test", "ETL_CONFIG_DIR": str(config)},
-            stderr=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
-        try:
+        with running(lab, name, proxy, folder):
             assert vanish.has_vanished.wait(60)
-        finally:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
         left = vanish.find_open()
         assert left, "no transaction was open"
         yield left
+
+
+@contextlib.contextmanager
+def running(lab: Lab, name: str, proxy: Proxy, folder: Path) -> Iterator[None]:
+    """A run that reaches the *name* server by *proxy*; it is killed when the block ends."""
+    env = {**lab.env, f"{FAMILIES[name]}_HOST": "127.0.0.1"}
+    env[f"{FAMILIES[name]}_PORT"] = str(proxy.port)
+    config = lab.write_config(folder)
+    (config / ".env_test").write_text("".join(f"{k}={v}\n" for k, v in env.items()))
+    code = "from etl_pipeline.cli.main import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "run"],
+        env={**os.environ, "ETL_ENVIRONMENT": "test", "ETL_CONFIG_DIR": str(config)},
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+BEFORE_THE_LOCK = {"replication": b"FROM _etl_chunk", "analytics": b"FROM etl.table_schema"}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_client_that_vanished_before_its_run_had_a_number_leaves_no_session(
+    table: Lab, name: str, tmp_path: Path
+) -> None:
+    """It reads what is remembered, in a transaction that locks those tables against DDL."""
+    settings = table.settings
+    assert run_once(settings, RunRequest(), listen=ignore).is_success
+    server = getattr(table.servers, name)
+    with proxy_to(server.host, server.port) as proxy:
+        has_vanished = threading.Event()
+
+        def vanish(data: bytes) -> bytes:
+            if BEFORE_THE_LOCK[name] in data:
+                has_vanished.set()
+                proxy.hold()
+            return b"" if has_vanished.is_set() else data
+
+        proxy.to_server = vanish
+        with running(table, name, proxy, tmp_path):
+            assert has_vanished.wait(60)
+        left = find_sessions(table, name)
+        assert left
+        assert run_once(settings, RunRequest(), listen=ignore).is_success
+        assert not set(left) & set(find_sessions(table, name))
+
+
+def find_sessions(lab: Lab, name: str) -> list[int]:
+    """The sessions of the pipeline's user at the *name* server."""
+    user = lab.env[f"{FAMILIES[name]}_USER"]
+    if name == "analytics":
+        found = lab.analytics.execute(
+            "SELECT pid FROM pg_stat_activity WHERE usename = %s", (user,)
+        )
+        return [session for (session,) in found]
+    with lab.replication.cursor() as cursor:
+        cursor.execute("SELECT id FROM information_schema.processlist WHERE user = %s", (user,))
+        return [session for (session,) in cursor.fetchall()]
 
 
 # A run that writes one chunk has four such transactions; the last one writes nothing where the
