@@ -27,12 +27,14 @@ from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run_plan import RefusedTable, RunPlan
 from etl_pipeline.pipeline.selection import select_tables
 from etl_pipeline.pipeline.session import Session, open_session
+from etl_pipeline.replicate.alteration import after_alteration
 from etl_pipeline.replicate.evolve import ReplicaDrift, find_left_out, find_replica_drift
 from etl_pipeline.replicate.identity import design_replica
 from etl_pipeline.replicate.ownership import refuse_foreign
-from etl_pipeline.replicate.strategy import Pass, PassChoice, Rules, choose_pass
+from etl_pipeline.replicate.strategy import Pass, Rules, choose_pass
 from etl_pipeline.replicate.table import Replication
 from etl_pipeline.replicate.unsupported import describe_left_out
+from etl_pipeline.schema.alter_replica import ReplicaSteps
 from etl_pipeline.schema.catalog import Index
 from etl_pipeline.schema.ddl import (
     ReplicaDdl,
@@ -126,6 +128,11 @@ class _Targets:
     models: Mapping[str, Sequence[str]]
     schema: str
 
+    def replica_steps(self, table: str) -> ReplicaSteps | None:
+        """Return how the replica follows the source; None where there is nothing to follow."""
+        drift = self.drift.get(table)
+        return drift.steps if isinstance(drift, ReplicaDrift) else None
+
 
 def preview_run(settings: Settings, request: RunRequest, *, folder: Path) -> Preview:
     """Return what a run of *request* would do, by what the three databases hold now.
@@ -176,12 +183,13 @@ def preview_table(
     """What a run would do with one table: pure."""
     replication = targets.replication
     design = design_replica(text, replication.versions, replication.collations)
-    choice = choose_pass(rules, targets.known.get(text.name), design.identity, _NOBODY, now)
-    if choice.what is Pass.BUILD and not rules.rebuilds and _alters_replica(text, targets):
-        choice = PassChoice(Pass.FULL)
+    known, steps = targets.known.get(text.name), targets.replica_steps(text.name)
+    altered = after_alteration(rules, known, design.identity, steps) if known else None
+    choice = choose_pass(rules, altered or known, design.identity, _NOBODY, now)
     events = _find_events(text, targets)
     refusal = _find_refusal(text, targets, events)
     # What is refused by a choice is shown; what is refused since it is in doubt is no plan.
+    ddl = design.ddl if choice.what is Pass.BUILD else None
     is_plan = refusal is None or isinstance(refusal, DriftError)
     return TablePreview(
         text.name,
@@ -192,18 +200,12 @@ def preview_table(
         text.table.data_bytes,
         targets.warehouse.seconds.get((text.name, rules.strategy)),
         select_chunk(text, _WHOLE),
-        tuple(_list_ddl(text, design.ddl, choice, rules, targets)) if is_plan else (),
+        tuple(_list_ddl(text, ddl, steps if altered else None, rules, targets)) if is_plan else (),
         (*targets.warehouse.views_of(text.name), *targets.models.get(text.name, ())),
         events,
         refusal.what if refusal else None,
         refusal.fix if refusal else None,
     )
-
-
-def _alters_replica(text: RenderedTable, targets: _Targets) -> bool:
-    """Whether the replica follows the source's schema by being altered."""
-    drift = targets.drift.get(text.name)
-    return isinstance(drift, ReplicaDrift) and not drift.steps.is_rebuilt
 
 
 def _find_events(text: RenderedTable, targets: _Targets) -> tuple[DriftEvent, ...]:
@@ -227,17 +229,19 @@ def _find_refusal(
 
 
 def _list_ddl(
-    text: RenderedTable, ddl: ReplicaDdl, choice: PassChoice, rules: Rules, targets: _Targets
+    text: RenderedTable,
+    ddl: ReplicaDdl | None,
+    steps: ReplicaSteps | None,
+    rules: Rules,
+    targets: _Targets,
 ) -> list[tuple[str, str]]:
     statements: list[tuple[str, str]] = []
-    if choice.what is Pass.BUILD:
+    if ddl:
         swap = swap_replica(text.name, exists=text.name in targets.replicas)
         indexes = add_indexes(_find_fitting(text, targets), incoming_name(text.name))
         statements += [("replication", one) for one in (ddl.create, *indexes, swap)]
-    elif _alters_replica(text, targets):
-        drift = targets.drift[text.name]
-        if isinstance(drift, ReplicaDrift):
-            statements += [("replication", one) for one in drift.steps.statements]
+    elif steps:
+        statements += [("replication", statement) for statement in steps.statements]
     raw = targets.raw.get(text.name)
     if isinstance(raw, RawDrift) and rules.marks_deletes and not raw.has_marks:
         statements.append(("analytics", add_marks(quote_postgres(targets.schema, text.name))))

@@ -22,6 +22,7 @@ from typing import Any
 from pymysql import err
 
 from etl_pipeline.core.workers import Worker
+from etl_pipeline.replicate.alteration import forget_proof, is_alterable
 from etl_pipeline.replicate.build import settle_swap
 from etl_pipeline.replicate.identity import define_replica, write_ddl
 from etl_pipeline.replicate.job import WriteJob
@@ -127,7 +128,8 @@ def _evolve(
         return
     drift = find_replica_drift(connection, source, policy, collations)
     stands_as = replicas.read_definition(connection, source.name)
-    if drift is None or drift.steps.is_rebuilt or stands_as != known.stands_as:
+    steps = drift.steps if drift else None
+    if drift is None or not is_alterable(job.rules, known, stands_as, wanted, steps):
         connection.commit()
         return
     try:
@@ -151,8 +153,7 @@ def _evolve(
     write_begun(connection, source.name, made_from, wanted, statements, rehearsed)
     if drift.steps.is_void:
         replicas.void_chunks(connection, source.name, known.chunks)
-        known = replace(known, proven_at=None, watermark=None)
-        # A pass that follows stamps believes in a proof of every value, and there is none now.
+        known = forget_proof(known, drift.steps, known.identity)
         _remember(connection, source.name, known, made_from)
     connection.commit()
     if _run(connection, source.name, statements):

@@ -16,7 +16,7 @@ from etl_pipeline.pipeline.dependents import find_models, read_models
 from etl_pipeline.pipeline.plan import preview_run
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
-from etl_pipeline.replicate.strategy import Pass
+from etl_pipeline.replicate.strategy import GRADES, Pass
 from tests.conftest import servers_folder
 from tests.rows import make_table, run_sql
 
@@ -179,6 +179,42 @@ def test_the_pass_is_the_one_that_a_run_takes(lab: Lab, tmp_path: Path) -> None:
     assert preview(lab, tmp_path, tables=tables)["patient"].what is Pass.BUILD
     run(lab, tables=tables)
     assert preview(lab, tmp_path, tables=tables)["patient"].what is Pass.STAMPED
+
+
+STRATEGIES = {
+    "fingerprint": {},
+    "full_table": {"extraction_strategy": "full_table"},
+    "append_only": {"extraction_strategy": "append_only"},
+    "incremental": {"extraction_strategy": "incremental", "incremental_column": "S"},
+}
+INDEX = "ALTER TABLE patient ADD KEY names (LName)"
+COLUMN = "ALTER TABLE patient ADD COLUMN Flag int NOT NULL DEFAULT 3"
+
+
+@pytest.mark.parametrize("is_altered_by_others", [False, True])
+@pytest.mark.parametrize("change", [INDEX, COLUMN])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_after_a_change_of_the_schema_the_pass_is_the_one_that_a_run_takes(
+    lab: Lab, tmp_path: Path, strategy: str, change: str, is_altered_by_others: bool
+) -> None:
+    fill(lab)
+    tables = {"tables": {"patient": STRATEGIES[strategy]}}
+    run(lab, tables=tables)
+    run_sql(lab.source, change)
+    if is_altered_by_others:
+        run_sql(lab.replication, "ALTER TABLE patient ADD COLUMN mine int")
+    planned = preview(lab, tmp_path, tables=tables)["patient"]
+    settings = lab.settings_with(tables=tables)
+    (outcome,) = run_once(settings, RunRequest(), listen=lambda event: None).outcomes
+    reasons = [note for note in outcome.notes if "every row was read, since" in note]
+    assert planned.what is not None
+    assert (GRADES[planned.what], outcome.error) == (outcome.grade, None)
+    assert [note.partition(", since ")[2] for note in reasons] == (
+        [planned.because] if planned.because else []
+    )
+    assert ("altered by somebody else" in str(reasons)) == (
+        is_altered_by_others and strategy != "full_table"
+    )
 
 
 def test_views_on_views_depend_on_a_table(lab: Lab, tmp_path: Path) -> None:
