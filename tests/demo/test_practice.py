@@ -224,7 +224,8 @@ def check_agreement(connection: MySqlConnection) -> None:
     assert rows_of(connection, untied) == []
     unpaid = (
         "SELECT c.ClaimPaymentNum FROM claimpayment c LEFT JOIN claimproc p"
-        " ON p.ClaimPaymentNum = c.ClaimPaymentNum GROUP BY c.ClaimPaymentNum, c.CheckAmt"
+        " ON p.ClaimPaymentNum = c.ClaimPaymentNum WHERE c.IsPartial = 0"
+        " GROUP BY c.ClaimPaymentNum, c.CheckAmt"
         " HAVING ABS(c.CheckAmt - IFNULL(SUM(p.InsPayAmt), 1e9)) > 0.005"
     )
     assert rows_of(connection, unpaid) == []

@@ -1,15 +1,15 @@
 """A warehouse with its models, in the states that the tests look at, one after the other.
 
 dbt takes seconds to start, so each state is built once, and what the tests want to know of it is
-kept. ``first`` is a first build. ``changed`` comes after a day at the practice and after what goes
-wrong in real books. ``anew`` has the incremental models made from nothing. ``odd`` has a project
-that was changed, and a ``raw`` that lacks tables and columns.
+kept. ``first`` is a first build. ``changed`` comes after ten days at the practice and after what
+goes wrong in real books. ``anew`` has the incremental models made from nothing. ``odd`` has a
+project that was changed, and a ``raw`` that lacks tables and columns.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from etl_pipeline.transform.session import transform_once
 from etl_pipeline.transform.summary import TransformSummary
 from tests.conftest import Lab, open_lab
 from tests.rows import run_sql
+from tests.transform.reckoning import production_income
 from tests.transform.reconcile import Reconciled, age_families, read_receivables, reconcile
 
 PATIENTS = 120
@@ -45,6 +46,18 @@ INCREMENTAL = (
 )
 
 
+# What the reckoning says of raw, and what the marts say.
+JUDGES: tuple[tuple[str, Callable[..., Any], Callable[..., Any]], ...] = (
+    ("production and income", production_income.reckon, production_income.read_marts),
+    (
+        "unfinalized insurance payments",
+        production_income.reckon_unfinalized,
+        production_income.read_unfinalized,
+    ),
+)
+DAYS_OF_CHANGE = 10
+
+
 @dataclass
 class State:
     """What is kept of a state of the warehouse."""
@@ -55,6 +68,7 @@ class State:
     totals: dict[str, Reconciled] = field(default_factory=dict)
     families: tuple[Any, Any] = ({}, {})
     rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
+    judged: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
     @property
     def config_folder(self) -> Path:
@@ -71,6 +85,9 @@ def build(lab: Lab, settings: Settings, **options: Any) -> State:
     state = State(lab, settings, summary)
     state.totals = reconcile(lab.analytics)
     state.families = age_families(lab.analytics), read_receivables(lab.analytics)
+    state.judged = {
+        name: (reckon(lab.analytics), read(lab.analytics)) for name, reckon, read in JUDGES
+    }
     state.rows = {
         name: sorted(
             map(tuple, state.query(f"SELECT row_to_json(t)::text FROM {name} AS t")),
@@ -106,14 +123,15 @@ GRANTED = (
 
 @pytest.fixture(scope="session")
 def changed(first: State) -> State:
-    """After views and grants of others, a day at the practice, and what goes wrong in books."""
+    """After views and grants of others, ten days at the practice, and what goes wrong in books."""
     admin, lab = first.lab.analytics, first.lab
     admin.execute(b"CREATE SCHEMA mine")
     for name, query in VIEWS.items():
         admin.execute(f"CREATE VIEW {name} AS {query}".encode())
     for name in GRANTED:
         admin.execute(f"GRANT SELECT ON {name} TO pg_monitor".encode())
-    change_practice(lab.source)
+    for _ in range(DAYS_OF_CHANGE):
+        change_practice(lab.source)
     run_sql(
         lab.source,
         "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO'",
@@ -162,8 +180,12 @@ def odd(anew: State, tmp_path_factory: pytest.TempPathFactory) -> State:
     models = project / "models"
     carrier = models / "staging" / "stg_carrier.sql"
     carrier.write_text(carrier.read_text().replace("as name", "as carrier_name"))
-    for plan in ("dim_insurance_plan", "claims_by_age_and_carrier"):
-        file = models / "marts" / f"{plan}.sql"
+    for mart in (
+        "dim_insurance_plan",
+        "claims_by_age_and_carrier",
+        "report_unfinalized_insurance_payments",
+    ):
+        file = models / "marts" / f"{mart}.sql"
         file.write_text(
             file.read_text().replace("c.name", "c.carrier_name").replace("k.name", "k.carrier_name")
         )

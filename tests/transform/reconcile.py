@@ -13,9 +13,15 @@ COMPLETE = '"ProcStatus" = 2'
 RECEIVED = '"Status" IN (1, 4, 5, 7)'
 PRODUCED = f'(SELECT sum(round("ProcFee"::numeric, 2)) FROM raw.procedurelog WHERE {COMPLETE})'
 ADJUSTED = '(SELECT sum(round("AdjAmt"::numeric, 2)) FROM raw.adjustment)'
-WRITTEN_OFF = f'(SELECT sum(round("WriteOff"::numeric, 2)) FROM raw.claimproc WHERE {RECEIVED})'
+WRITTEN_OFF = (
+    '(SELECT sum(round("WriteOff"::numeric, 2)) FROM raw.claimproc WHERE "Status" IN (1, 4))'
+)
 SPLIT = '(SELECT sum(round("SplitAmt"::numeric, 2)) FROM raw.paysplit)'
 INSURED = f'(SELECT sum(round("InsPayAmt"::numeric, 2)) FROM raw.claimproc WHERE {RECEIVED})'
+FINALIZED = (
+    '(SELECT sum(round("InsPayAmt"::numeric, 2)) FROM raw.claimproc '
+    'JOIN raw.claimpayment USING ("ClaimPaymentNum"))'
+)
 NET = f"{PRODUCED} + {ADJUSTED} - {WRITTEN_OFF}"
 TREATED = (
     'SELECT p."PatNum", p."ProcDate" FROM raw.procedurelog p LEFT JOIN raw.procedurecode c '
@@ -54,11 +60,11 @@ PAIRS: dict[str, tuple[str, str]] = {
         f"FROM raw.procedurelog WHERE {COMPLETE}",
     ),
     "patients' payments": ("sum(patient_payments) FROM marts.collections_by_day", SPLIT),
-    "carriers' payments": ("sum(insurance_payments) FROM marts.collections_by_day", INSURED),
-    "collections": ("sum(collections) FROM marts.collections_by_day", f"{SPLIT} + {INSURED}"),
+    "carriers' payments": ("sum(insurance_payments) FROM marts.collections_by_day", FINALIZED),
+    "collections": ("sum(collections) FROM marts.collections_by_day", f"{SPLIT} + {FINALIZED}"),
     "collections by month": (
         "sum(collections) FROM marts.collection_ratio_by_month",
-        f"{SPLIT} + {INSURED}",
+        f"{SPLIT} + {FINALIZED}",
     ),
     "net production by month": ("sum(net_production) FROM marts.collection_ratio_by_month", NET),
     "gross production by month": (
@@ -72,7 +78,7 @@ PAIRS: dict[str, tuple[str, str]] = {
     "net production of providers": ("sum(net_production) FROM marts.provider_performance", NET),
     "collections of providers": (
         "sum(collections) FROM marts.provider_performance",
-        f"{SPLIT} + {INSURED}",
+        f"{SPLIT} + {FINALIZED}",
     ),
     "visits kept by providers": (
         "sum(kept) FROM marts.provider_performance",

@@ -46,7 +46,7 @@ def change_practice(connection: MySqlConnection, *, seed: int = DEFAULT_SEED) ->
 
     Patients come, pay and book; carriers answer; the desk edits rows with and without moving their
     stamps, a program writes the same edit to 64 consecutive rows, rows are deleted for good and one
-    changes its key; ``sql/change.sql`` has them in order. The day follows from *seed* and the rows
+    changes its key; ``sql/change*.sql`` has them in order. The day follows from *seed* and the rows
     that are there, and is committed as a whole (if the engine has transactions).
 
     Args:
@@ -61,6 +61,7 @@ def change_practice(connection: MySqlConnection, *, seed: int = DEFAULT_SEED) ->
         with connection.cursor() as cursor:
             cursor.execute("SET @day = DATE %s, @today = DATE %s", (day, day))
         writes = execute_file(connection, "change.sql")
+        writes += execute_file(connection, "change_settlement.sql")
         writes += execute_file(connection, "data", "09_balances.sql")
     return ChangedPractice(day=day, tables=_sum_by_table(writes))
 

@@ -1,6 +1,18 @@
--- What insurance pays for a procedure. Only lines that were received (1, 4, and capitation 5, 7)
--- are paid or written off; only lines that a claim waits for (0) are expected. Estimates for work
--- that is not claimed (6, 8), preauthorizations (2) and adjustments of benefits (3) are no money.
+-- What insurance pays for a procedure. On the patient's account, lines that were received (1, 4,
+-- and capitation 5, 7) are paid or written off, whether their payment is finalised or not; only
+-- lines that a claim waits for (0) are expected. Estimates for work that is not claimed (6, 8),
+-- preauthorizations (2) and adjustments of benefits (3) are no money.
+-- Income is another thing (OpenDental's RpProdInc.cs, InsIncome): what a line paid is income when
+-- its payment (claimpayment) was made, on the day of the cheque. Until then it is not finalised and
+-- counts nowhere (RpUnfinalizedInsPay.cs).
+with line as (
+    select * from {{ ref('stg_claimproc') }}
+),
+
+payment as (
+    select * from {{ ref('stg_claimpayment') }}
+)
+
 select
     c.claim_procedure_id,
     c.claim_id,
@@ -24,5 +36,12 @@ select
     case when c.status_code = '0' then coalesce(c.write_off_estimate, 0) else 0 end::numeric(12, 2)
         as write_off_expected,
     c.insurance_estimate as estimate,
-    array[c._etl_loaded_at]::text as _etl_version
-from {{ ref('stg_claimproc') }} as c
+    k.check_date,
+    case when k.claim_payment_id is not null then c.insurance_paid else 0 end::numeric(12, 2)
+        as insurance_income,
+    case when c.claim_payment_id is null and c.status_code in ('1', '4', '5')
+              and not coalesce(c.is_transfer, false)
+         then c.insurance_paid else 0 end::numeric(12, 2) as insurance_unfinalized,
+    array[c._etl_loaded_at, k._etl_loaded_at]::text as _etl_version
+from line as c
+left join payment as k on k.claim_payment_id = c.claim_payment_id

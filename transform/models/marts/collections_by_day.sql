@@ -1,9 +1,16 @@
 {{ config(unique_key=['collection_date', 'provider_id', 'clinic_id']) }}
+with movement as (
+    select
+        entry_date, provider_id, clinic_id, amount,
+        kind in ('patient income', 'unearned income') as is_of_patient
+    from {{ ref('int_production_income') }}
+    where kind in ('patient income', 'unearned income', 'insurance income', 'other insurance income')
+)
+
 select
-    collection_date, provider_id, clinic_id,
-    sum(patient_payments)::numeric(14, 2) as patient_payments,
-    sum(insurance_payments)::numeric(14, 2) as insurance_payments,
-    sum(collections)::numeric(14, 2) as collections
-from {{ ref('int_collection') }}
-where collection_date is not null
-group by collection_date, provider_id, clinic_id
+    entry_date as collection_date, provider_id, clinic_id,
+    coalesce(sum(amount) filter (where is_of_patient), 0)::numeric(14, 2) as patient_payments,
+    coalesce(sum(amount) filter (where not is_of_patient), 0)::numeric(14, 2) as insurance_payments,
+    sum(amount)::numeric(14, 2) as collections
+from movement
+group by entry_date, provider_id, clinic_id

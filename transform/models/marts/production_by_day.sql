@@ -1,12 +1,16 @@
 {{ config(unique_key=['production_date', 'provider_id', 'clinic_id']) }}
+with movement as (
+    select * from {{ ref('int_production_income') }}
+    where kind in ('production', 'adjustment', 'write-off')
+)
+
 select
-    production_date, provider_id, clinic_id,
-    sum(gross_production)::numeric(14, 2) as gross_production,
-    sum(adjustments)::numeric(14, 2) as adjustments,
-    sum(write_offs)::numeric(14, 2) as write_offs,
-    sum(net_production)::numeric(14, 2) as net_production,
-    count(distinct procedure_id) as procedures,
-    count(distinct patient_id) filter (where procedure_id is not null) as patients
-from {{ ref('int_production') }}
-where production_date is not null
-group by production_date, provider_id, clinic_id
+    entry_date as production_date, provider_id, clinic_id,
+    coalesce(sum(amount) filter (where kind = 'production'), 0)::numeric(14, 2) as gross_production,
+    coalesce(sum(amount) filter (where kind = 'adjustment'), 0)::numeric(14, 2) as adjustments,
+    coalesce(-sum(amount) filter (where kind = 'write-off'), 0)::numeric(14, 2) as write_offs,
+    sum(amount)::numeric(14, 2) as net_production,
+    count(*) filter (where kind = 'production') as procedures,
+    count(distinct patient_id) filter (where kind = 'production') as patients
+from movement
+group by entry_date, provider_id, clinic_id

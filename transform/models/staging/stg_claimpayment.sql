@@ -4,5 +4,7 @@ select
     {{ as_money('claimpayment', 'CheckAmt') }} as check_amount,
     {{ as_text('claimpayment', 'CarrierName') }} as carrier_name,
     {{ as_reference('claimpayment', 'PayType') }} as payment_type_id,
+    {{ as_reference('claimpayment', 'ClinicNum') }} as clinic_id,
+    {{ as_flag('claimpayment', 'IsPartial') }} as is_partial,
     r._etl_loaded_at
 from {{ raw_rows('claimpayment') }}

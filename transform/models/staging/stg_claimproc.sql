@@ -19,6 +19,7 @@ with decoded as (
         {{ as_date('claimproc', 'DateEntry') }} as entry_date,
         {{ as_reference('claimproc', 'ClinicNum') }} as clinic_id,
         {{ as_reference('claimproc', 'InsSubNum') }} as subscription_id,
+        {{ as_flag('claimproc', 'IsTransfer') }} as is_transfer,
         r._etl_loaded_at
     from {{ raw_rows('claimproc') }}
 )
@@ -44,6 +45,7 @@ select
     d.entry_date,
     d.clinic_id,
     d.subscription_id,
+    d.is_transfer,
     d._etl_loaded_at
 from decoded as d
 {{ join_codes('claim_procedure_status', 'd.status_code', 'status_name') }}

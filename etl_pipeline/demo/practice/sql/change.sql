@@ -116,14 +116,15 @@ SELECT @payments + Place, 1003, @day, ROUND(SUM(Amount), 2), '', COUNT(*) > 1, M
        MIN(ClinicNum), @day, 'APPROVED\r\n', 2, ''
   FROM paid GROUP BY Place;
 
--- Three o'clock: the post brings answers to the twelve oldest claims.
+-- Three o'clock: the post brings answers to the twelve oldest claims, which take ten
+-- days at least.
 SET timestamp = UNIX_TIMESTAMP(@day + INTERVAL 900 MINUTE);
 
 CREATE TEMPORARY TABLE answered ENGINE=MyISAM
 SELECT c.ClaimNum, i.CarrierNum,
        @checks + DENSE_RANK() OVER (ORDER BY i.CarrierNum) AS ClaimPaymentNum
   FROM (SELECT ClaimNum, PlanNum FROM claim WHERE ClaimStatus IN ('S', 'W', 'U') AND ClaimType = 'P'
-        AND DateService < @day
+        AND DateService < @day - INTERVAL 10 DAY
          ORDER BY DateService, ClaimNum LIMIT 12) AS c
   JOIN insplan i ON i.PlanNum = c.PlanNum;
 ALTER TABLE answered ADD PRIMARY KEY (ClaimNum);

@@ -1,0 +1,25 @@
+"""Rows of ``raw``, as OpenDental's own reports see them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, NamedTuple
+
+from etl_pipeline.demo.server_databases import PostgresConnection
+
+NO_DATE = dt.date(1900, 1, 1)
+"""What is not later than this stands for no date."""
+
+
+def read_rows(analytics: PostgresConnection, table: str, *columns: str) -> list[Any]:
+    """Rows of a table of ``raw``; each has the columns as attributes."""
+    row_type = NamedTuple(table, [(column, Any) for column in columns])  # type: ignore[misc]
+    names = ", ".join(f'"{column}"' for column in columns)
+    rows = analytics.execute(f"SELECT {names} FROM raw.{table}".encode()).fetchall()
+    return [row_type(*row) for row in rows]
+
+
+def cents(amount: float) -> Decimal:
+    """A double as money: 15 significant digits, halves away from zero."""
+    return Decimal(f"{amount:.15g}").quantize(Decimal("0.01"), ROUND_HALF_UP)
