@@ -424,10 +424,12 @@ class TableConfig(_Model):
         "of a chunk at most", unit="rows", otherwise="50,000, and about 4 MB", example=20000
     )
     estimated_size_mb: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = key(
-        "checked and not used yet", unit="megabytes", example=160.5
+        "a note for readers, which `etl discover` writes; a run asks the source itself",
+        unit="megabytes",
+        example=160.5,
     )
     estimated_rows: Annotated[int, Field(ge=0)] | None = key(
-        "checked and not used yet", unit="rows", example=1000000
+        "a note for readers, likewise", unit="rows", example=1000000
     )
     max_seconds_per_statement: Seconds | None = key(
         "limit of a statement that reads this table",

@@ -156,6 +156,14 @@ def test_links_resolve(page: Path) -> None:
         assert not anchor or anchor in anchors(linked.read_text(encoding="utf-8")), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_of_the_project_that_a_page_names_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for path in re.findall(r"`((?:\w+/)+\w+\.(?:py|sql|c|md|yml))`", text):
+        if path.split("/")[0] not in ("config", "demo"):  # of a user, of a demo
+            assert (ROOT / path).exists() or (ROOT / "etl_pipeline" / path).exists(), path
+
+
 def test_the_readme_leads_to_every_page() -> None:
     readme = read_page("README.md")
     for page in PAGES:
