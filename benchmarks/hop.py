@@ -45,6 +45,7 @@ def _hop(hop: str, table: str, workers: int) -> None:
     from etl_pipeline.config import get_settings
     from etl_pipeline.core.databases import lend_mysql, lend_postgres
     from etl_pipeline.core.workers import Workers
+    from etl_pipeline.load.job import LoadRequest
     from etl_pipeline.load.table import load_table
     from etl_pipeline.pipeline.origin_check import refuse_other_source
     from etl_pipeline.pipeline.replication_server import open_replication
@@ -81,8 +82,10 @@ def _hop(hop: str, table: str, workers: int) -> None:
                 Pass.BUILD, known.proofs, datetime.now(UTC), known.proven_at
             )
             with lend_postgres(databases.analytics, stop) as analytics:
-                load_table(text, databases.schema, replicated, at_work, analytics, Rules(), lease,
-                           report=report)  # fmt: skip
+                request = LoadRequest(
+                    text, databases.schema, replicated, Rules(), lease, at_work, report
+                )
+                load_table(request, analytics)
         runs.finish_run(records.connection, lease.run_id, "succeeded")
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.stage import Stage
 from etl_pipeline.demo.server_databases import connect_mysql
 from etl_pipeline.schema.catalog import Table
-from etl_pipeline.schema.ddl import add_raw_key, create_raw, create_replica
+from etl_pipeline.schema.ddl import create_raw, create_replica
 from etl_pipeline.schema.names import quote_mysql, quote_postgres
 from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.load_data import load_statement
@@ -110,8 +110,8 @@ def analytics_pair(stage: Stage, streams: Sequence[Sequence[Part]]) -> tuple[lis
     """The same for ``raw``."""
     tables = _tables(streams)
     copies = [[_copy(part) for part in parts] for parts in streams]
-    keys = [[key for part in parts if (key := add_raw_key("raw", part.text.table))]
-            for parts in streams]  # fmt: skip
+    ddl = {text.name: create_raw("raw", text.table, text.columns) for text in tables}
+    keys = [[key for part in parts if (key := ddl[part.text.name].key)] for parts in streams]
     if len(tables) == 1:
         keys = [keys[0], []]
     client = "psql -qX -v ON_ERROR_STOP=1"
@@ -126,7 +126,7 @@ def analytics_pair(stage: Stage, streams: Sequence[Sequence[Part]]) -> tuple[lis
         stage.folder,
         {f"{client} -f key{n}.sql": (f"key{n}.sql", one) for n, one in enumerate(keys)},
     )
-    return [create_raw("raw", text.table, text.columns) for text in tables], script
+    return [ddl[text.name].create for text in tables], script
 
 
 def plain_select(stage: Stage, table: Table) -> str:

@@ -13,7 +13,7 @@ from etl_pipeline.core.cancellation import Cancellation
 from etl_pipeline.core.databases import Databases, lend_mysql, lend_postgres
 from etl_pipeline.core.workers import Workers
 from etl_pipeline.load.drift_log import TableDrift
-from etl_pipeline.load.job import LoadResult
+from etl_pipeline.load.job import LoadRequest, LoadResult
 from etl_pipeline.load.table import load_table
 from etl_pipeline.replicate.strategy import Rules
 from etl_pipeline.replicate.table import ReplicateResult, Replication, replicate_table
@@ -95,15 +95,17 @@ class Bench:
     ) -> LoadResult:
         with lend_postgres(self.databases.analytics, self.stop) as analytics:
             return load_table(
-                text,
-                "raw",
-                replicated,
-                self.workers,
+                LoadRequest(
+                    text,
+                    "raw",
+                    replicated,
+                    rules,
+                    self.lease,
+                    self.workers,
+                    lambda rows, size: None,
+                    drift or TableDrift(),
+                ),
                 analytics,
-                rules,
-                self.lease,
-                report=lambda rows, size: None,
-                drift=drift,
             )
 
     def copy(self, table: str, rules: Rules = FINGERPRINT) -> LoadResult:

@@ -1,4 +1,4 @@
-"""Chunks of the replica on their way to PostgreSQL: read and proven ahead, then copied."""
+"""Copies chunks of the replica to PostgreSQL; workers read and prove them ahead."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import psycopg
 from etl_pipeline.core.workers import Worker
 from etl_pipeline.errors import TransferError
 from etl_pipeline.formatting import count_of
-from etl_pipeline.load.digests import hashes_as_we_do, read_digests
+from etl_pipeline.load.digests import hashes_like_kernel, read_digests
 from etl_pipeline.load.job import LoadJob
 from etl_pipeline.load.refused_rows import explain_refused_row, refuse_altered_key
 from etl_pipeline.replicate.chunking import has_wide_rows
@@ -45,24 +45,33 @@ def copy_chunks(
 ) -> list[RawDigest | None]:
     """Copy chunks of the replica, which are read and proven ahead, into *destination*.
 
-    Over a line that anybody may change, a chunk whose digest is not known goes twice: the first
-    time to be digested only.
+    Over a line on which somebody could change it, a chunk whose digest is not known is sent twice,
+    the first time only to be digested.
+
+    Args:
+        job: The table.
+        proofs: The chunks.
+        destination: The table that takes the rows, quoted.
+        relation: Its name, as PostgreSQL's errors say it.
+        options: More options of COPY.
 
     Returns:
-        What the digest of each must be in PostgreSQL, where that is known.
+        For each chunk, its digest in PostgreSQL where that is known, else None.
     """
     text = job.text
-    is_known = hashes_as_we_do(job.analytics)
+    is_known = hashes_like_kernel(job.analytics)
     if not is_known:
         log.info("%s: this server hashes rows in a way of its own", text.name)
     digests: list[RawDigest | None] = []
     is_wide = has_wide_rows(text.table)
-    # Of a row that takes much memory one form is enough.
+    # A wide row is read as text only: two forms of it would take twice the memory.
     read = functools.partial(_read_chunk, text, None if is_wide else Encoder(text))
-    for proof, sent in zip(proofs, job.workers.each(read, proofs, singly=is_wide), strict=True):
+    for proof, sent in zip(
+        proofs, job.request.workers.each(read, proofs, singly=is_wide), strict=True
+    ):
         reread = functools.partial(_reread, job, proof)
         expected = sent.digest if is_known else None
-        with sent.spool, explaining(job, relation, reread, is_binary=sent.is_binary):
+        with sent.spool, explaining_refusals(job, relation, reread, is_binary=sent.is_binary):
             if expected is None and job.is_open:
                 expected = _rehearse(job, sent)
             copied = _copy(job, destination, sent, options)
@@ -70,13 +79,13 @@ def copy_chunks(
             raise TransferError(
                 f"sent {count_of(proof.rows, 'row')}, PostgreSQL took {copied}", where=text.name
             )
-        job.report(proof.rows, 0)
+        job.request.report(proof.rows, 0)
         digests.append(expected)
     return digests
 
 
 def _copy(job: LoadJob, destination: str, sent: _Sent, options: Sequence[str] = ()) -> int:
-    """Send a chunk into *destination*; the rows that PostgreSQL took."""
+    """Send a chunk into *destination*; return the number of rows that PostgreSQL took."""
     blocks = framed(sent.spool.blocks()) if sent.is_binary else sent.spool.blocks()
     form = ["FORMAT binary"] if sent.is_binary else []
     columns = job.text.column_names
@@ -84,7 +93,7 @@ def _copy(job: LoadJob, destination: str, sent: _Sent, options: Sequence[str] = 
 
 
 def _rehearse(job: LoadJob, sent: _Sent) -> RawDigest:
-    """What PostgreSQL's digest of a chunk is when it is sent for that alone."""
+    """Send a chunk to be digested only; return PostgreSQL's digest of it."""
     with job.analytics.transaction(force_rollback=True):
         job.analytics.execute(create_incoming(_REHEARSED, job.text.columns).encode())
         rehearsed = quote_temporary(_REHEARSED)
@@ -94,14 +103,21 @@ def _rehearse(job: LoadJob, sent: _Sent) -> RawDigest:
 
 
 @contextlib.contextmanager
-def explaining(
+def explaining_refusals(
     job: LoadJob,
     relation: str,
     read_lines: Callable[[], Iterable[bytes]],
     *,
     is_binary: bool = False,
 ) -> Iterator[None]:
-    """Name the row by its key, from the lines that were sent, where PostgreSQL refuses one."""
+    """Raise an error that names the row by its key where PostgreSQL refuses one.
+
+    Args:
+        job: The table.
+        relation: The name of the table that takes the rows.
+        read_lines: Reads the lines that were sent once more.
+        is_binary: True if they were sent in PostgreSQL's binary form.
+    """
     try:
         yield
     except psycopg.Error as error:
@@ -112,16 +128,18 @@ def explaining(
 
 
 def _reread(job: LoadJob, proof: ChunkProof) -> Iterator[bytes]:
-    with job.workers.call(lambda worker: _read_proven(job.text, worker, proof, lossless)) as spool:
+    with job.request.workers.call(
+        lambda worker: _read_proven(job.text, worker, proof, lossless)
+    ) as spool:
         yield from spool.lines()
 
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A chunk on its way: tuples of binary COPY, or text.
+    """A chunk to send, as tuples of binary COPY or as text.
 
     Attributes:
-        digest: What PostgreSQL must hold of it afterwards; None where it goes as text.
+        digest: The digest that it must have in PostgreSQL; None where it is sent as text.
     """
 
     spool: Spool
@@ -135,7 +153,7 @@ class _Sent:
 def _read_chunk(
     text: RenderedTable, encoder: Encoder | None, worker: Worker, proof: ChunkProof
 ) -> _Sent:
-    """The replica's rows of a chunk, proven; as text if there is no binary form of them all."""
+    """Read and prove a chunk of the replica; as text if not all rows have a binary form."""
     kinds = encoder.kinds if encoder else None
     if encoder and kinds:
         hashes = 0
@@ -160,9 +178,17 @@ def _read_proven(
     keep: Callable[[Rendered], bytes],
     kinds: bytes | None = None,
 ) -> Spool:
-    """What *keep* makes of the replica's rows of a chunk; raises if they are not the source's.
+    """Read a chunk of the replica and compare its digest with *proof*.
 
-    With *kinds*, which are an ``Encoder``'s, the rows have tuples, and no text for COPY.
+    Args:
+        text: The table.
+        worker: Its replication connection is used, and committed.
+        proof: The chunk, and what the source sent of it.
+        keep: Makes of a block of rows what goes into the spool.
+        kinds: An ``Encoder``'s: rows have tuples then, and no text for COPY.
+
+    Raises:
+        TransferError: The replica does not hold what the source sent.
     """
     spool = Spool(ordered=text.is_ordered)
     statement = select_chunk(text, proof.chunk)

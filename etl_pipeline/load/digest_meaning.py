@@ -1,8 +1,8 @@
-"""What digests say of a table of ``raw``: pure.
+"""The meaning of a table's digests: what must stay the same for them to be valid (no I/O).
 
-A digest of row text says nothing by itself: the same bytes are other values under other names, of
-other types, or in another table. So what is recorded of ``raw`` holds as long as its meaning does,
-and where that is another, or was never recorded, every row is compared by value.
+A digest of row text proves nothing by itself: the same bytes are other values under other names,
+of other types, or in another table. So the recorded digests of ``raw`` are valid as long as their
+meaning is the recorded one; else every row is compared by value.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from etl_pipeline.schema.names import postgres_name
 from etl_pipeline.transfer.select import RenderedTable
 
 MEANING = 1
-"""Version of the way from a text to values of ``raw``; raised when the same text would become
-other values."""
+"""Version of the code that makes values of ``raw`` from row text; raised when the same text would
+become other values."""
 
 _CURRENT_CHARSETS = {"utf8": "utf8mb3"}  # the same under the name that newer servers give it
 
 
 def digest_meaning(text: RenderedTable, actual: ActualTable) -> str:
-    """SHA-256, in hexadecimal digits, of all that makes a row text the values of a row of ``raw``.
+    """Return the SHA-256, as hexadecimal digits, of what gives a row text its values in ``raw``.
 
     Those are the columns' names and their order, their types and character sets, what is asked of
     the source for each, how its text is rendered, its type in ``raw`` and how it is compared

@@ -1,4 +1,4 @@
-"""PostgreSQL's digests of what ``raw`` holds."""
+"""Reads PostgreSQL's digests of what ``raw`` holds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from etl_pipeline.state.records import RawDigest
 from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.select import RenderedTable
 
-NOTHING = RawDigest(0, Decimal(0))
+EMPTY = RawDigest(0, Decimal(0))
 
 _KNOWN_ROW = (
     "SELECT hash_record_extended(ROW('a'::text, 1::smallint, 2::integer, 3::bigint, "
@@ -31,35 +31,35 @@ def read_digests(
     *,
     among: Sequence[Chunk] | None = None,
 ) -> list[RawDigest]:
-    """PostgreSQL's digest of every chunk of *target* that is in *chunks*, in their order.
+    """Return PostgreSQL's digest of each of *chunks* of *target*, in their order.
 
     The settings of ``PINNED_SETTINGS`` must be in force, that is, a transaction is open.
 
     Args:
-        analytics: psycopg connection.
+        analytics: In a transaction.
         target: The table, quoted.
         text: The table and its columns.
-        chunks: What is digested.
+        chunks: The chunks to digest.
         among: All chunks of the table; None where *chunks* are all.
     """
     if not chunks:
         return []
     found = read_sums(analytics, digest_raw(target, text, chunks, among or chunks))
-    return [found.get(chunk.ordinal, NOTHING) for chunk in chunks]
+    return [found.get(chunk.ordinal, EMPTY) for chunk in chunks]
 
 
 def read_sums(analytics: psycopg.Connection, query: str) -> dict[int, RawDigest]:
-    """What *query*, one of ``raw_sql``, says of each chunk that has rows, by its ordinal."""
+    """Return the digests of *query*, of ``load/sql.py``, of chunks with rows, by ordinal."""
     return {
         ordinal: RawDigest(rows, value)
         for ordinal, rows, value in analytics.execute(query.encode())
     }
 
 
-def hashes_as_we_do(analytics: psycopg.Connection) -> bool:
-    """Whether the server makes of a row the hash that the kernel does.
+def hashes_like_kernel(analytics: psycopg.Connection) -> bool:
+    """Return True if the server's hash of a row is the kernel's.
 
-    A server with another order of bytes does not.
+    It is another one where the server's byte order is.
     """
     row = analytics.execute(_KNOWN_ROW.encode()).fetchone()
     return row is not None and row[0] == _KNOWN_HASH

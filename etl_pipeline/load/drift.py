@@ -1,4 +1,4 @@
-"""What a table of ``raw`` has still to follow, and whether what is recorded of it is believed."""
+"""Finds how a table of ``raw`` differs from its source's schema, and if its digests are valid."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from etl_pipeline.transfer.select import RenderedTable
 
 @dataclass(frozen=True, slots=True)
 class RawDrift:
-    """What a table of ``raw`` has still to follow.
+    """The changes of schema that a table of ``raw`` has not followed yet.
 
     Attributes:
-        actual: The table as it stands.
-        meaning: Of what digests of it would be true now (``load/digest_meaning.py``).
-        steps: How it follows; None where it is adopted, or as it is to be.
+        actual: The table as PostgreSQL has it.
+        meaning: What its digests would mean now (``load/digest_meaning.py``).
+        steps: How it follows; None where it is adopted, or has nothing to follow.
         adoption: How it is taken over; None where it is ours.
         before: What it was loaded with; None where that is not known.
-        has_marks: Whether its rows can be marked as deleted.
+        has_marks: True if it has the column that marks rows as deleted.
     """
 
     actual: ActualTable
@@ -43,30 +43,30 @@ class RawDrift:
 
     @property
     def kept(self) -> Mapping[str, str]:
-        """Columns of ``raw`` that the source has not, with their types, after it followed."""
+        """Columns that the source does not have, with their types, after the table followed."""
         found = self.steps or self.adoption
         return found.kept if found else (self.before.kept if self.before else {})
 
     @property
     def is_swap(self) -> bool:
-        """Whether another table takes this one's place."""
+        """True if a new table takes the place of this one."""
         return bool(self.adoption and self.adoption.misfits)
 
     @property
     def takes_views_away(self) -> bool:
-        """Whether views on the table may be dropped for a while."""
+        """True if views on the table may be dropped and created again."""
         return self.adoption is not None or bool(
             self.steps and (self.steps.retypes or self.steps.unkey)
         )
 
     @property
     def digests_are_valid(self) -> bool:
-        """Whether the recorded digests are of this table, and of what its text means now."""
+        """True if the recorded digests are of this table, and of what its text means now."""
         return self.before is not None and self.before.meaning == self.meaning
 
     @property
     def needs_full_compare(self) -> bool:
-        """Whether every row is compared."""
+        """True if every row has to be compared by value."""
         return not self.digests_are_valid or self.adoption is not None
 
 
@@ -78,7 +78,7 @@ def find_raw_drift(
     *,
     marks_deletes: bool,
 ) -> RawDrift | None:
-    """What the table of *text* in *schema* has still to follow; None where there is none yet.
+    """Return what the table of *text* in *schema* has not followed; None if it does not exist.
 
     Raises:
         SchemaError: The relation is no table, or one that we did not make, or that others altered.
@@ -96,8 +96,8 @@ def find_raw_drift(
     meaning = digest_meaning(text, actual)
     loaded = read_loaded(analytics, text.name)
     if loaded:
-        # What is kept is for whoever wants it, who may also drop it.
-        kept = {n: actual.columns[n].type for n in loaded.kept if n in actual.columns}
+        # Somebody may have dropped a column that was kept.
+        kept = {name: actual.columns[name].type for name in loaded.kept if name in actual.columns}
         loaded = replace(loaded, kept=kept)
     before = loaded or loaded_with(text.table, text.columns, {})
     differences = find_differences(

@@ -1,7 +1,7 @@
-"""The record of what changed at the source, in ``etl.drift_event``.
+"""Records changes of schema in ``etl.drift_event``.
 
-An event is written down before anything is done about it, and marked as done in the transaction
-that loads the table: a run that was killed shows what it meant to do.
+An event is recorded before a copy follows it, and marked as done in the transaction that loads the
+table: after a run that was killed it shows what was about to be done.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import psycopg
+from pymysql.connections import Connection
 
 from etl_pipeline.load.drift import RawDrift, find_raw_drift
 from etl_pipeline.load.evolve import EvolvingRaw
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class TableDrift:
-    """What is done about changes of a table, and what was.
+    """The changes of a table's schema, and what is done about them.
 
     Attributes:
         policy: What is to be done.
-        events: What was found, at the latest attempt and at those before.
+        events: Changes found, at the latest attempt and at those before.
     """
 
     policy: DriftPolicy = FOLLOW
@@ -42,7 +43,7 @@ class TableDrift:
     def find(
         self,
         text: RenderedTable,
-        replication: Any,
+        replication: Connection[Any],
         analytics: psycopg.Connection,
         *,
         schema: str,
@@ -50,7 +51,7 @@ class TableDrift:
         run_id: int,
         marks_deletes: bool,
     ) -> None:
-        """Find what changed and write it down, before anything is done about it; commits.
+        """Find the changes that copies have not followed, and record them; commits.
 
         Raises:
             DriftError: Changes are refused.
@@ -70,7 +71,7 @@ class TableDrift:
             raise refuse_frozen(text.name, found)
 
     def note_replicated(self) -> None:
-        """Replication has followed; it is recorded with what comes next."""
+        """Mark the events as followed in replication; the next write records it."""
         self.events = [
             replace(event, is_replicated=True) if event.replication else event
             for event in self.events
@@ -82,13 +83,13 @@ class TableDrift:
             write_events(analytics, run_id, self.events)
 
     def record_done(self, analytics: psycopg.Connection, run_id: int, raw: EvolvingRaw) -> None:
-        """Mark what was found as done, in the transaction that loads the table."""
+        """Mark the events as done, in the transaction that loads the table."""
         if not self.events:
             return
         if raw.refilled_by and raw.drift and raw.drift.steps:
             retypes = raw.drift.steps.retypes
-            meant = retype_columns(quote_postgres(raw.schema, raw.text.name), retypes)
-            self.events = [_reloaded(event, meant, raw.refilled_by) for event in self.events]
+            planned = retype_columns(quote_postgres(raw.schema, raw.text.name), retypes)
+            self.events = [_mark_reloaded(event, planned, raw.refilled_by) for event in self.events]
         write_events(analytics, run_id, self.events)
         mark_done(analytics, run_id, [raw.text.name])
 
@@ -107,7 +108,7 @@ def decide_both(
     policy: DriftPolicy,
     dependents: Sequence[str],
 ) -> tuple[DriftEvent, ...]:
-    """What both copies of *table* have still to follow, as events."""
+    """Return the changes that the copies of *table* have not followed, as events."""
     return decide(table, _pairs(replica), _raw_pairs(raw), policy, dependents)
 
 
@@ -124,16 +125,18 @@ def _raw_pairs(drift: RawDrift | None) -> list[Any]:
     return list(zip(drift.changes, drift.steps.of_change, strict=True)) if drift.steps else []
 
 
-def _reloaded(event: DriftEvent, meant: str, instead: tuple[str, ...]) -> DriftEvent:
-    """*event*, where columns were emptied because old values did not fit."""
-    if meant not in event.raw:
+def _mark_reloaded(event: DriftEvent, planned: str, instead: tuple[str, ...]) -> DriftEvent:
+    """Replace the *planned* statement of *event* by those that ran *instead* of it."""
+    if planned not in event.raw:
         return event
-    done = tuple(one for s in event.raw for one in (instead if s == meant else (s,)))
+    done = tuple(
+        statement for each in event.raw for statement in (instead if each == planned else (each,))
+    )
     return replace(event, raw=done, verdict="reload")
 
 
 def write_events(analytics: psycopg.Connection, run_id: int, events: Iterable[DriftEvent]) -> None:
-    """Write *events* of a run, or write them anew."""
+    """Record *events* of a run, or update them."""
     with analytics.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO etl.drift_event (run_id, table_name, kind, subject, detail, verdict, "

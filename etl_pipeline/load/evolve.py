@@ -1,4 +1,4 @@
-"""Makes a table of ``raw`` follow its source's schema, in the transaction that loads it."""
+"""Evolves the schema of a table of ``raw`` as its source's, in the transaction that loads it."""
 
 from __future__ import annotations
 
@@ -31,22 +31,21 @@ from etl_pipeline.state.raw_schema import write_loaded
 from etl_pipeline.transfer.select import RenderedTable
 
 LOCK_SECONDS = 20
-"""Queries that begin after an ALTER wait behind it, and it behind those at work: no longer."""
+"""How long an ALTER waits for its lock: queries that begin later wait behind it."""
 
-
-_TAKING_VIEWS_AWAY = 4_418_902_276_135_550  # an arbitrary number that is ours: a lock
+_VIEWS_LOCK = 4_418_902_276_135_550  # an advisory lock; the number is arbitrary
 
 
 @dataclass(slots=True)
 class EvolvingRaw:
-    """A table of ``raw`` on its way, in the load's transaction.
+    """A table of ``raw`` that follows changes of schema, in the load's transaction.
 
     Attributes:
-        marks_deletes: Whether rows that are gone are to stay, marked.
-        drift: What it follows; None where the table is new.
-        done: Statements that ran, in their order, without those for views.
-        refilled_by: What ran instead of one ALTER, where old values did not fit a new type; the
-            comparison fills the columns again.
+        marks_deletes: Mark rows that the source no longer has, instead of deleting them.
+        drift: The changes; None where the table does not exist.
+        done: Statements that ran, in order, without those for views.
+        refilled_by: Statements that ran instead of one ALTER, since old values did not fit a new
+            type; the merge fills the emptied columns again.
         marked: Rows that were marked as deleted before that.
     """
 
@@ -66,60 +65,64 @@ class EvolvingRaw:
 
     @property
     def is_new(self) -> bool:
-        """Whether a table is to be made."""
+        """True if a table is to be created."""
         return self.drift is None or self.drift.is_swap
 
     @property
     def needs_full_compare(self) -> bool:
-        """Whether every row is compared."""
+        """True if every row has to be compared by value."""
         return self.drift is not None and self.drift.needs_full_compare
 
     @property
     def is_evolving(self) -> bool:
-        """Whether anything about the table is not as it was loaded."""
+        """True if the table's schema changes in this load."""
         return self.drift is not None and bool(self.drift.changes)
 
     @property
-    def is_unlike_recorded(self) -> bool:
-        """Whether digests are recorded of another table or meaning, and no change says why."""
+    def is_other_than_recorded(self) -> bool:
+        """True if the recorded digests have another meaning that no change of schema explains."""
         before = self.drift.before if self.drift else None
         is_known = before is not None and before.meaning is not None
         return is_known and self.needs_full_compare and not self.is_evolving
 
     @property
     def has_marks(self) -> bool:
-        """Whether rows can be marked as deleted by now."""
+        """True if the table has the column that marks rows as deleted by now."""
         is_there = self.drift is None or self.drift.has_marks or self._is_altered
         return self.marks_deletes and (is_there or self.is_new)
 
     @property
     def rows(self) -> str:
-        """What its rows are read and written as."""
+        """SQL for the table's own rows, to read and to write."""
         is_partitioned = self.drift is not None and self.drift.actual.is_partitioned
         return own_rows(self._target, is_partitioned=is_partitioned and not self.is_new)
 
     @property
     def kept(self) -> tuple[str, ...]:
-        """Columns that the source has not: NULL in each row that is written."""
+        """Columns that the source does not have: NULL in each row that is written."""
         return tuple(self.drift.kept) if self.drift else ()
 
     @property
     def filled(self) -> tuple[str, ...]:
-        """Columns that are new, or of another type: that their values differ tells no more."""
+        """Columns that are new, or of another type: a row may differ in them and be unchanged."""
         if self.drift is None or self.drift.steps is None:
             return ()
-        added = (c.subject for c in self.drift.changes if c.kind is ChangeKind.COLUMN_ADDED)
+        added = (
+            change.subject
+            for change in self.drift.changes
+            if change.kind is ChangeKind.COLUMN_ADDED
+        )
         return (*self.drift.steps.retypes, *(postgres_name(name) for name in added if name))
 
     def alter(self, mark_gone: str | None = None) -> None:
-        """Make the table what the rows that come are to be written into; once.
+        """Alter the table as the new rows need it; a second call does nothing.
 
-        From here to the end of the transaction nobody reads the table, so the rows are better
-        brought near before.
+        From here to the end of the transaction nobody can read the table, so rows are copied
+        beside it before.
 
         Args:
-            mark_gone: Marks the rows as deleted that did not come. It runs before columns are made
-                of another type, for what such rows hold is nowhere else any more.
+            mark_gone: Marks the rows that the source no longer has. It runs before columns get
+                another type, since the values of such rows are nowhere else.
 
         Raises:
             SchemaError: Old values do not fit, or something is in the way.
@@ -129,23 +132,23 @@ class EvolvingRaw:
         self._is_altered = True
         self._mark_gone = mark_gone
         if self.drift.takes_views_away:
-            # Views may stand on several tables that change at a time. Waited for before this
-            # transaction locks anything that whoever holds it might need.
-            self.analytics.execute("SELECT pg_advisory_xact_lock(%s)", (_TAKING_VIEWS_AWAY,))
+            # A view may show several tables that change at a time. The lock is taken before any
+            # other, so that nobody who holds it waits for one of ours.
+            self.analytics.execute("SELECT pg_advisory_xact_lock(%s)", (_VIEWS_LOCK,))
         if self.marks_deletes and not self.drift.has_marks and not self.drift.is_swap:
             self.analytics.execute(add_marks(self._target).encode())
         if not self.drift.changes:
             return
-        with _patience(self.analytics), self._explaining():
+        with _lock_timeout(self.analytics), self._explaining_refusals():
             if self.drift.steps:
                 self._follow(self.drift.steps)
             elif self.drift.adoption:
                 self._adopt(self.drift.adoption)
 
-    def settle(self, run_id: int) -> None:
-        """Fill the views that were put back, and remember what the table was loaded with."""
+    def finish(self, run_id: int) -> None:
+        """Fill the views that were put back, and record what the table was loaded with."""
         if self.drift and self.drift.is_swap:
-            self._take_place()
+            self._replace_old_table()
         if self.needs_full_compare and not self.is_new:
             self.analytics.execute(f"ANALYZE {self._target}".encode())
         if self._dependents:
@@ -157,7 +160,7 @@ class EvolvingRaw:
             write_loaded(self.analytics, loaded, run_id)
 
     def _find_meaning(self) -> str | None:
-        """Of what the digests are true that are recorded now."""
+        """Return the meaning of the digests that this load records."""
         if self.drift and self.drift.digests_are_valid and not self.drift.changes:
             return self.drift.meaning
         actual = read_actual_table(self.analytics, self.schema, self.text.name)
@@ -170,7 +173,7 @@ class EvolvingRaw:
     def _follow(self, steps: RawSteps) -> None:
         self._run(steps.renames)
         if steps.retypes:
-            self._take_away(list(steps.retypes))
+            self._drop_views(list(steps.retypes))
         self._unkey(steps.unkey)
         if steps.retypes:
             self._retype(steps.retypes)
@@ -180,20 +183,20 @@ class EvolvingRaw:
         if self._dependents:
             self._dependents.put_back(self.analytics)
 
-    def _take_away(self, columns: Sequence[str] | None) -> None:
+    def _drop_views(self, columns: Sequence[str] | None) -> None:
         self._dependents = save_dependents(self.analytics, self._target, columns)
         self._dependents.drop(self.analytics)
 
     def _unkey(self, statements: Sequence[str]) -> None:
-        """Take the key away; a view that groups by it knows its other columns by it alone."""
+        """Drop the key, with all views where one needs it: to group by it alone."""
         try:
             with self.analytics.transaction():
                 self._run(statements)
         except psycopg.errors.DependentObjectsStillExist:
-            self.done = [one for one in self.done if one not in statements]
+            self.done = [statement for statement in self.done if statement not in statements]
             if self._dependents:
                 self._dependents.put_back(self.analytics)
-            self._take_away(None)
+            self._drop_views(None)
             self._run(statements)
 
     def _retype(self, retypes: Mapping[str, tuple[str, str]]) -> None:
@@ -220,7 +223,7 @@ class EvolvingRaw:
             self.refilled_by = tuple(retyping.done)
 
     def _rekey(self, statement: str) -> None:
-        """Make the key over the rows that are there, or over none where they do not fit it."""
+        """Create the key, after deleting all rows if they do not fit it."""
         free_key_name(self.analytics, self.schema, self.text.name)
         try:
             with self.analytics.transaction():
@@ -238,14 +241,14 @@ class EvolvingRaw:
 
     def _adopt(self, adoption: Adoption) -> None:
         if adoption.misfits:
-            self._take_away(None)
+            self._drop_views(None)
             self._access = read_access(self.analytics, self._target)
         self._run(adoption.statements)
         if adoption.rekey:
             self._rekey(adoption.rekey)
 
-    def _take_place(self) -> None:
-        """Let the new table be used by those who might use the old one, and views show it."""
+    def _replace_old_table(self) -> None:
+        """Give the new table the grants and the views of the old one."""
         user = self.analytics.execute("SELECT current_user").fetchone()
         columns = {postgres_name(name) for name in self.text.column_names}
         if self._access and user:
@@ -264,8 +267,8 @@ class EvolvingRaw:
             self.analytics.execute(statement.encode())
 
     @contextmanager
-    def _explaining(self) -> Iterator[None]:
-        """Say what keeps the table from being altered."""
+    def _explaining_refusals(self) -> Iterator[None]:
+        """Raise DriftError with what keeps the table from being altered."""
         where = f"{self.schema}.{self.text.name}"
         try:
             with self.analytics.transaction():
@@ -289,11 +292,11 @@ class EvolvingRaw:
             ) from error
         except psycopg.errors.InsufficientPrivilege as error:
             user = self.analytics.execute("SELECT current_user").fetchone()
-            name = quote_postgres(user[0]) if user else "…"
+            role = quote_postgres(user[0]) if user else "…"
             raise DriftError(
                 f"the table, or a view on it, cannot be altered by this user ({error.sqlstate})",
                 where=where,
-                fix=f"ALTER TABLE {self._target} OWNER TO {name}; owners of views need CREATE "
+                fix=f"ALTER TABLE {self._target} OWNER TO {role}; owners of views need CREATE "
                 "on the schemas of their views",
             ) from error
 
@@ -306,7 +309,7 @@ def evolve_raw(
     *,
     marks_deletes: bool,
 ) -> EvolvingRaw:
-    """The table of *text* in *schema*, on its way to follow the source; nothing is changed yet.
+    """Return the table of *text* in *schema* with what it has to follow; nothing is changed yet.
 
     Raises: as ``find_raw_drift``.
     """
@@ -319,7 +322,7 @@ def _schema_of(loaded: LoadedTable) -> tuple[object, ...]:
 
 
 @contextmanager
-def _patience(analytics: psycopg.Connection) -> Iterator[None]:
+def _lock_timeout(analytics: psycopg.Connection) -> Iterator[None]:
     """Wait for a lock no longer than ``LOCK_SECONDS``."""
     row = analytics.execute("SELECT current_setting('lock_timeout')").fetchone()
     analytics.execute("SELECT set_config('lock_timeout', %s, true)", (f"{LOCK_SECONDS}s",))

@@ -1,4 +1,4 @@
-"""A table of ``raw`` as it stands."""
+"""Reads a table of ``raw`` from PostgreSQL's catalog."""
 
 from __future__ import annotations
 
@@ -27,35 +27,36 @@ _OTHER_KINDS = {
 }
 
 
-_STANDING = """
-SELECT c.relkind::text, c.oid::bigint, obj_description(c.oid, 'pg_class'), k.conname, k.conkey,
-       ARRAY(SELECT format('%%I.%%I', cn.nspname, ch.relname)
-             FROM pg_inherits AS i JOIN pg_class AS ch ON ch.oid = i.inhrelid
-             JOIN pg_namespace AS cn ON cn.oid = ch.relnamespace
-             WHERE i.inhparent = c.oid ORDER BY 1),
-       a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull,
-       a.attidentity = 'a' OR a.attgenerated <> '', col_description(c.oid, a.attnum)
-FROM pg_class AS c
-JOIN pg_namespace AS n ON n.oid = c.relnamespace
-LEFT JOIN pg_constraint AS k ON k.conrelid = c.oid AND k.contype = 'p'
-LEFT JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-WHERE n.nspname = %s AND c.relname = %s
-ORDER BY a.attnum"""
+_ACTUAL = """
+SELECT relation.relkind::text, relation.oid::bigint, obj_description(relation.oid, 'pg_class'),
+       key.conname, key.conkey,
+       ARRAY(SELECT format('%%I.%%I', child_namespace.nspname, child.relname)
+             FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
+             JOIN pg_namespace AS child_namespace ON child_namespace.oid = child.relnamespace
+             WHERE inhparent = relation.oid ORDER BY 1),
+       attnum, attname, format_type(atttypid, atttypmod), NOT attnotnull,
+       attidentity = 'a' OR attgenerated <> '', col_description(relation.oid, attnum)
+FROM pg_class AS relation
+JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
+LEFT JOIN pg_constraint AS key ON key.conrelid = relation.oid AND key.contype = 'p'
+LEFT JOIN pg_attribute ON attrelid = relation.oid AND attnum > 0 AND NOT attisdropped
+WHERE namespace.nspname = %s AND relation.relname = %s
+ORDER BY attnum"""
 
 
 _SAME_KEY_NAME = """
-SELECT c.oid::bigint, ic.relname
-FROM pg_class AS c
-JOIN pg_namespace AS n ON n.oid = c.relnamespace
-JOIN pg_index AS i ON i.indexrelid = c.oid
-JOIN pg_class AS ic ON ic.oid = i.indrelid
-WHERE n.nspname = %s AND c.relname = %s AND ic.relname <> %s"""
+SELECT index_relation.oid::bigint, indexed_table.relname
+FROM pg_class AS index_relation
+JOIN pg_namespace AS namespace ON namespace.oid = index_relation.relnamespace
+JOIN pg_index ON indexrelid = index_relation.oid
+JOIN pg_class AS indexed_table ON indexed_table.oid = indrelid
+WHERE namespace.nspname = %s AND index_relation.relname = %s AND indexed_table.relname <> %s"""
 
 
 def free_key_name(analytics: psycopg.Connection, schema: str, table: str) -> None:
-    """Let the key of *table* have its name, where another table bears it: one that was renamed.
+    """Rename an index of another table that has the name of *table*'s key.
 
-    PostgreSQL renames no key along with its table.
+    That is the key of a table that was renamed: PostgreSQL does not rename a key with its table.
 
     Raises:
         SchemaError: The other table belongs to somebody else.
@@ -64,7 +65,7 @@ def free_key_name(analytics: psycopg.Connection, schema: str, table: str) -> Non
     row = analytics.execute(_SAME_KEY_NAME, (schema, name, postgres_name(table))).fetchone()
     if row is None:
         return
-    number, bearer = row
+    number, other_table = row
     rename = (
         f"ALTER INDEX {quote_postgres(schema, name)} "
         f"RENAME TO {quote_postgres(freed_key_name(number))}"
@@ -73,21 +74,21 @@ def free_key_name(analytics: psycopg.Connection, schema: str, table: str) -> Non
         analytics.execute(rename.encode())
     except psycopg.errors.InsufficientPrivilege as error:
         raise SchemaError(
-            f"an index of table {bearer}, which is somebody else's, has the name of this table's "
-            f"primary key ({error.sqlstate}): {name}",
+            f"an index of table {other_table}, which is somebody else's, has the name of this "
+            f"table's primary key ({error.sqlstate}): {name}",
             where=f"{schema}.{table}",
             fix=f"{rename}; then etl run {table}",
         ) from error
 
 
 def read_actual_table(analytics: psycopg.Connection, schema: str, table: str) -> ActualTable | None:
-    """A table of *schema* as it stands; None where there is no such relation.
+    """Return a table of *schema* as PostgreSQL has it; None where there is no such relation.
 
     Raises:
-        SchemaError: The relation is no table. Rows written into a view would land in the table
+        SchemaError: The relation is no table. Rows written into a view would go to the table
             that it shows.
     """
-    rows = analytics.execute(_STANDING, (schema, postgres_name(table))).fetchall()
+    rows = analytics.execute(_ACTUAL, (schema, postgres_name(table))).fetchall()
     if not rows:
         return None
     kind, number, comment, key_name, key, children, *_ = rows[0]

@@ -1,4 +1,4 @@
-"""A table on its way into ``raw``, and what came of it."""
+"""The load of one table: what is asked for, the state of the work, and the result."""
 
 from __future__ import annotations
 
@@ -11,24 +11,63 @@ from etl_pipeline.core.encryption import read_postgres_line
 from etl_pipeline.core.workers import Workers
 from etl_pipeline.errors import TransferError
 from etl_pipeline.load.digests import read_digests
+from etl_pipeline.load.drift_log import TableDrift
 from etl_pipeline.load.evolve import EvolvingRaw
 from etl_pipeline.load.sql import live_rows
 from etl_pipeline.replicate.corrections import Correction
 from etl_pipeline.replicate.job import Report
 from etl_pipeline.replicate.scrub_budget import NO_SCRUB_SCOPE, ScrubScope
 from etl_pipeline.replicate.strategy import Rules
+from etl_pipeline.replicate.table import ReplicateResult
+from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.state.records import ChunkProof, Lease, RawDigest
 from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.select import RenderedTable
 
 
 @dataclass(frozen=True, slots=True)
-class LoadResult:
-    """How many rows of ``raw`` the second hop changed, and what had been wrong there.
+class LoadRequest:
+    """What to load into ``raw``, and with what.
 
     Attributes:
-        notes: Sentences on what took more than was asked for.
-        is_seen_whole: Whether all of the table was written, or digested anew.
+        schema: The schema of the analytics database, ``raw``.
+        replicated: What the first hop did.
+        rules: How the table is kept equal.
+        lease: The run that the proofs are stored under.
+        workers: Where the replica is read, ahead of what is written.
+        report: Called after each chunk.
+        drift: How the table follows a changed schema, and the record of it.
+        scrub: Chunks of ``raw`` to digest again, though no run has written to them.
+    """
+
+    text: RenderedTable
+    schema: str
+    replicated: ReplicateResult
+    rules: Rules
+    lease: Lease
+    workers: Workers
+    report: Report
+    drift: TableDrift = field(default_factory=TableDrift)
+    scrub: ScrubScope = NO_SCRUB_SCOPE
+
+    @property
+    def target(self) -> str:
+        """The table in ``raw``, quoted."""
+        return quote_postgres(self.schema, self.text.name)
+
+    @property
+    def proofs(self) -> Sequence[ChunkProof]:
+        """Those of the replica's chunks, in order."""
+        return self.replicated.proofs
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """Rows of ``raw`` that a load changed, and those that had been wrong there.
+
+    Attributes:
+        notes: Sentences on work beyond what was asked for.
+        is_seen_whole: True if all of the table was written, or digested again.
     """
 
     inserted: int = 0
@@ -40,57 +79,57 @@ class LoadResult:
 
     @property
     def changed(self) -> int:
-        """All of them."""
+        """The sum of the three."""
         return self.inserted + self.updated + self.deleted
 
 
 @dataclass(frozen=True, slots=True)
 class LoadJob:
-    """A table on its way into *target*, quoted; *analytics* is in its transaction.
+    """A load at work: *analytics* is in its transaction, and *raw* the table as it follows."""
 
-    Attributes:
-        look: Chunks that are digested anew, though nothing may have changed in them.
-    """
-
-    text: RenderedTable
-    target: str
-    workers: Workers
+    request: LoadRequest
     analytics: psycopg.Connection
-    rules: Rules
-    lease: Lease
-    report: Report
     raw: EvolvingRaw
-    look: ScrubScope = NO_SCRUB_SCOPE
+
+    @property
+    def text(self) -> RenderedTable:
+        """The table, as its text is read."""
+        return self.request.text
+
+    @property
+    def target(self) -> str:
+        """The table in ``raw``, quoted."""
+        return self.request.target
 
     @property
     def rows(self) -> str:
-        """What the target's rows are read and written as."""
+        """SQL for the table's own rows, to read and to write."""
         return self.raw.rows
 
     @property
     def live(self) -> str:
-        """What those of them are read as that are not marked as deleted."""
+        """SQL for those of them that are not marked as deleted, to read."""
         return live_rows(self.rows, has_marks=self.raw.has_marks)
 
     @property
     def is_open(self) -> bool:
-        """Whether what is sent to PostgreSQL can be changed on the way."""
+        """True if somebody could change what is sent to PostgreSQL on the way."""
         return read_postgres_line(self.analytics, "analytics").is_open
 
     def digests(
         self, target: str, chunks: Sequence[Chunk], proofs: Sequence[ChunkProof]
     ) -> list[RawDigest]:
-        """PostgreSQL's digests of *chunks* of *target*, in their order; *proofs* are of all."""
+        """Return PostgreSQL's digests of *chunks* of *target*; *proofs* are of all its chunks."""
         among = [proof.chunk for proof in proofs]
         return read_digests(self.analytics, target, self.text, chunks, among=among)
 
     def execute(self, statements: Collection[str]) -> list[int]:
-        """The number of rows that each of *statements* changed."""
+        """Execute *statements*, and return the number of rows that each changed."""
         return [self.analytics.execute(statement.encode()).rowcount for statement in statements]
 
 
 def expect_rows(table: str, held: Sequence[RawDigest], proofs: Sequence[ChunkProof]) -> None:
-    """Refuse digests of other numbers of rows than were proven."""
+    """Raise TransferError if *held* counts other rows than *proofs*."""
     if [digest.rows for digest in held] != [proof.rows for proof in proofs]:
         raise TransferError("PostgreSQL holds other rows than were sent", where=table)
 
@@ -101,13 +140,13 @@ def expect_digests(
     sent: Sequence[RawDigest | None],
     held: Sequence[RawDigest],
 ) -> None:
-    """Refuse digests of rows that are not those that were sent.
+    """Raise TransferError if a digest is not the one of the rows that were sent.
 
     Args:
         table: The table.
         proofs: The chunks.
         sent: What the digest of each must be, where that is known.
-        held: What it is.
+        held: What it is in PostgreSQL.
     """
     for proof, known, digest in zip(proofs, sent, held, strict=True):
         if known is not None and known != digest:

@@ -1,4 +1,4 @@
-"""Brings what a table of ``raw`` lacks beside it, and applies the differences."""
+"""Merges stale chunks into a table of ``raw``: copies rows beside it, applies the differences."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from etl_pipeline.errors import TransferError
-from etl_pipeline.load.copy_chunks import copy_chunks, explaining
-from etl_pipeline.load.digests import NOTHING, read_digests, read_sums
+from etl_pipeline.load.copy_chunks import copy_chunks, explaining_refusals
+from etl_pipeline.load.digests import EMPTY, read_digests, read_sums
 from etl_pipeline.load.job import LoadJob, LoadResult, expect_digests, expect_rows
 from etl_pipeline.load.refused_rows import refuse_altered_key
 from etl_pipeline.load.sql import (
@@ -22,128 +22,119 @@ from etl_pipeline.replicate.corrections import Correction
 from etl_pipeline.replicate.delete_guard import guard_deletes
 from etl_pipeline.replicate.job import RowChanges
 from etl_pipeline.replicate.strategy import Pass
-from etl_pipeline.replicate.table import ReplicateResult
 from etl_pipeline.schema.ddl import add_key, create_incoming
 from etl_pipeline.schema.names import quote_temporary
 from etl_pipeline.state import warehouse
 from etl_pipeline.state.records import ChunkProof, RawDigest
+from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.copy import copy_text
 
 FEW_CHANGES, CHANGED_PART = 50, 0.1
-"""With more rows changed, statistics are made anew at once; PostgreSQL's autovacuum holds the same
-to be enough (autovacuum_analyze_threshold and …_scale_factor)."""
+"""With more rows changed than the sum of both, the table is analyzed at once; the figures are those
+of PostgreSQL's autovacuum (autovacuum_analyze_threshold and …_scale_factor)."""
 
 
 @dataclass(frozen=True, slots=True)
 class StaleChunks:
-    """What of a table in ``raw`` is not what the replica holds.
+    """Chunks of a table of ``raw`` that do not hold what the replica holds.
 
     Attributes:
         whole: Chunks that are read again as a whole.
-        changes: By ordinal, of chunks of which it is known which rows changed.
-        held: By ordinal of *changes*, the digest that is recorded of what ``raw`` holds.
+        changes: By ordinal, the changed rows of chunks for which they are known.
+        recorded: By ordinal of *changes*, the recorded digest of what ``raw`` holds.
     """
 
     whole: Sequence[ChunkProof]
     changes: Mapping[int, RowChanges]
-    held: Mapping[int, RawDigest]
+    recorded: Mapping[int, RawDigest]
 
     def __bool__(self) -> bool:
         return bool(self.whole or self.changes)
 
     def with_whole(self, ordinals: Collection[int], proofs: Sequence[ChunkProof]) -> StaleChunks:
-        """The same, but the chunks of *ordinals* are read as a whole."""
+        """Return the same, but read the chunks of *ordinals* as a whole."""
         whole = {*ordinals, *(proof.chunk.ordinal for proof in self.whole)}
-        changes = {k: change for k, change in self.changes.items() if k not in whole}
-        return StaleChunks([p for p in proofs if p.chunk.ordinal in whole], changes, self.held)
+        changes = {
+            ordinal: change for ordinal, change in self.changes.items() if ordinal not in whole
+        }
+        chosen = [proof for proof in proofs if proof.chunk.ordinal in whole]
+        return StaleChunks(chosen, changes, self.recorded)
 
 
 class EditedError(Exception):
-    """Somebody else changed rows of these chunks, so that knowing what changed is not enough."""
+    """Others edited rows of these chunks besides, so that applying known changes is not enough."""
 
     def __init__(self, ordinals: Collection[int]) -> None:
         super().__init__()
         self.ordinals = ordinals
 
 
-def find_stale(job: LoadJob, replicated: ReplicateResult, rows: int) -> StaleChunks:
-    """What of the table is not as it is recorded, or not recorded as it is in the replica.
+def find_stale_chunks(job: LoadJob, rows: int) -> StaleChunks:
+    """Return the chunks whose record in ``raw`` is not that of the replica.
 
-    Where rows are missing or too many, all of it is.
+    All chunks are stale where *rows*, the number that ``raw`` holds, is not the recorded one.
     """
+    replicated = job.request.replicated
     recorded = warehouse.read_chunks(job.analytics, job.text.name)
     if not recorded or rows != sum(digest.rows for _, digest in recorded):
         return StaleChunks(replicated.proofs, {}, {})
-    digests = {proof.chunk: (proof.text_digest, raw) for proof, raw in recorded}
-    other = [
-        proof
-        for proof in replicated.proofs
-        if digests.get(proof.chunk, (b"",))[0] != proof.text_digest
+    texts = {proof.chunk: proof.text_digest for proof, _ in recorded}
+    digests = {proof.chunk: digest for proof, digest in recorded}
+    stale = [
+        proof for proof in replicated.proofs if texts.get(proof.chunk, b"") != proof.text_digest
     ]
-    few = {} if job.raw.is_evolving else replicated.changes
-    held = {
-        proof.chunk.ordinal: digests[proof.chunk][1]
-        for proof in other
-        if (change := few.get(proof.chunk.ordinal))
-        and digests.get(proof.chunk, (b"",))[0] == change.before
+    known = {} if job.raw.is_evolving else replicated.changes
+    by_rows = {
+        proof.chunk.ordinal: digests[proof.chunk]
+        for proof in stale
+        if (change := known.get(proof.chunk.ordinal))
+        and texts.get(proof.chunk, b"") == change.before
     }
     return StaleChunks(
-        [proof for proof in other if proof.chunk.ordinal not in held],
-        {ordinal: replicated.changes[ordinal] for ordinal in held},
-        held,
+        [proof for proof in stale if proof.chunk.ordinal not in by_rows],
+        {ordinal: replicated.changes[ordinal] for ordinal in by_rows},
+        by_rows,
     )
 
 
-def merge_table(
-    job: LoadJob, replicated: ReplicateResult, stale: StaleChunks, rows: int, *, is_whole: bool
-) -> LoadResult:
-    """Load what is stale, after a look at what somebody else did to it.
+def merge_table(job: LoadJob, stale: StaleChunks, rows: int, *, is_whole: bool) -> LoadResult:
+    """Merge *stale* into the table of *rows* rows, after looking for edits by others in it.
 
     A table that is rebuilt, or whose columns are others than those that were digested, is not
-    looked at.
+    searched for edits (*is_whole*).
+
+    Raises:
+        EditedError: In a chunk of known changes, others edited further rows.
     """
-    corrections = () if is_whole or job.raw.is_evolving else _find_foreign(job, stale, rows)
-    loaded = _load(job, replicated.proofs, stale, rows, what=replicated.what)
-    return replace(loaded, corrections=corrections)
+    corrections = () if is_whole or job.raw.is_evolving else _find_edits(job, stale, rows)
+    return replace(_merge(job, stale, rows), corrections=corrections)
 
 
-def _find_foreign(job: LoadJob, stale: StaleChunks, rows: int) -> tuple[Correction, ...]:
-    """The chunks, of those that are about to be compared, that are not as they were loaded."""
+def _find_edits(job: LoadJob, stale: StaleChunks, rows: int) -> tuple[Correction, ...]:
+    """Return the chunks, of those that are about to be compared, that are not as loaded."""
     recorded = warehouse.read_chunks(job.analytics, job.text.name)
     compared = {proof.chunk for proof in stale.whole}
     is_other = rows != sum(digest.rows for _, digest in recorded)
-    looked_at = [(p, digest) for p, digest in recorded if is_other or p.chunk in compared]
+    candidates = [(p, digest) for p, digest in recorded if is_other or p.chunk in compared]
     held = read_digests(
         job.analytics,
         job.live,
         job.text,
-        [proof.chunk for proof, _ in looked_at],
+        [proof.chunk for proof, _ in candidates],
         among=[proof.chunk for proof, _ in recorded],
     )
     return tuple(
         Correction("raw", "foreign", proof.chunk)
-        for (proof, then), now in zip(looked_at, held, strict=True)
+        for (proof, then), now in zip(candidates, held, strict=True)
         if then != now
     )
 
 
-def _load(
-    job: LoadJob, proofs: Sequence[ChunkProof], stale: StaleChunks, rows: int, *, what: Pass
-) -> LoadResult:
-    """Bring what is stale beside the table of *rows*, apply the differences and prove them.
-
-    Raises:
-        EditedError: Where rows changed, others were changed by somebody else.
-    """
-    text, analytics = job.text, job.analytics
-    analytics.execute(create_incoming(INCOMING, text.columns).encode())
-    incoming = quote_temporary(INCOMING)
-    known = copy_chunks(job, stale.whole, incoming, INCOMING)
+def _merge(job: LoadJob, stale: StaleChunks, rows: int) -> LoadResult:
+    text, proofs = job.text, job.request.proofs
     whole = [proof.chunk for proof in stale.whole]
-    brought = job.digests(incoming, whole, proofs)
-    expect_rows(text.name, brought, stale.whole)
-    expect_digests(text.name, stale.whole, known, brought)
-    has_marks = job.rules.marks_deletes
+    incoming = _copy_whole(job, stale)
+    has_marks = job.request.rules.marks_deletes
     statements = apply_differences(
         job.target,
         text,
@@ -154,84 +145,110 @@ def _load(
         filled=job.raw.filled,
     )
     job.raw.alter(mark_gone=statements[1] if has_marks and text.table.primary_key else None)
-    sent = {chunk.ordinal: digest for chunk, digest in zip(whole, brought, strict=True)}
+    expected = {chunk.ordinal: digest for chunk, digest in zip(whole, incoming, strict=True)}
     if text.table.primary_key:
-        sent |= _bring_changes(job, proofs, stale)
-        analytics.execute(add_key(incoming, text.name, text.table.primary_key).encode())
-        analytics.execute(f"ANALYZE {incoming}".encode())
-        gone, missing, updated, inserted = job.execute(statements)
-        loaded = LoadResult(inserted, updated, gone + missing + job.raw.marked)
-    elif job.digests(job.rows, whole, proofs) != brought:
-        deleted, inserted = job.execute(replace_rows(job.target, text, rows=job.rows))
-        loaded = LoadResult(inserted, 0, deleted)
+        expected |= _copy_changes(job, stale)
+        result = _apply(job, statements)
+        gone = result.deleted
     else:
-        loaded = LoadResult()
-    lost = loaded.deleted if text.table.primary_key else loaded.deleted - loaded.inserted
-    guard_deletes(text.name, job.rules, gone=lost, rows=rows, place="raw")
-    touched = [proof for proof in proofs if proof.chunk.ordinal in sent]
-    # Of a pass by stamps only keys are claimed, and what is expected is recorded as it is.
-    rests_on_stamps = what is Pass.STAMPED
-    proven = [p for p in touched if not rests_on_stamps or p.chunk.ordinal not in stale.changes]
-    held = sent | _prove(job, proofs, proven, stale, sent)
-    expect_rows(text.name, [held[proof.chunk.ordinal] for proof in touched], touched)
-    if loaded.changed > FEW_CHANGES + CHANGED_PART * sum(proof.rows for proof in proofs):
-        analytics.execute(f"ANALYZE {job.target}".encode())
-    warehouse.record_chunks(
-        analytics,
-        job.lease.run_id,
-        text.name,
-        touched,
-        [held[p.chunk.ordinal] for p in touched],
-        of=len(proofs),
-        unseen={p.chunk.ordinal for p in touched} - {p.chunk.ordinal for p in proven},
-    )
-    return loaded
+        result = _replace_all(job, whole, incoming)
+        gone = result.deleted - result.inserted
+    guard_deletes(text.name, job.request.rules, gone=gone, rows=rows, place="raw")
+    _prove(job, stale, expected)
+    if result.changed > FEW_CHANGES + CHANGED_PART * sum(proof.rows for proof in proofs):
+        job.analytics.execute(f"ANALYZE {job.target}".encode())
+    return result
 
 
-def _prove(
-    job: LoadJob,
-    proofs: Sequence[ChunkProof],
-    touched: Sequence[ChunkProof],
-    stale: StaleChunks,
-    sent: Mapping[int, RawDigest],
-) -> dict[int, RawDigest]:
-    """PostgreSQL's digests of the chunks that were written, which must be those of *sent*."""
-    held = job.digests(job.live, [proof.chunk for proof in touched], proofs)
-    found = {proof.chunk.ordinal: digest for proof, digest in zip(touched, held, strict=True)}
-    others = {ordinal for ordinal, digest in found.items() if digest != sent[ordinal]}
-    if edited := others & stale.changes.keys():
+def _copy_whole(job: LoadJob, stale: StaleChunks) -> list[RawDigest]:
+    """Copy the chunks of ``stale.whole`` into ``INCOMING``; return PostgreSQL's digests of them."""
+    text = job.text
+    job.analytics.execute(create_incoming(INCOMING, text.columns).encode())
+    incoming = quote_temporary(INCOMING)
+    sent = copy_chunks(job, stale.whole, incoming, INCOMING)
+    whole = [proof.chunk for proof in stale.whole]
+    copied = job.digests(incoming, whole, job.request.proofs)
+    expect_rows(text.name, copied, stale.whole)
+    expect_digests(text.name, stale.whole, sent, copied)
+    return copied
+
+
+def _apply(job: LoadJob, statements: Collection[str]) -> LoadResult:
+    """Apply the differences to a table that has a key."""
+    incoming = quote_temporary(INCOMING)
+    job.analytics.execute(add_key(incoming, job.text.name, job.text.table.primary_key).encode())
+    job.analytics.execute(f"ANALYZE {incoming}".encode())
+    gone, missing, updated, inserted = job.execute(statements)
+    return LoadResult(inserted, updated, gone + missing + job.raw.marked)
+
+
+def _replace_all(
+    job: LoadJob, chunks: Sequence[Chunk], incoming: Sequence[RawDigest]
+) -> LoadResult:
+    """Replace the rows of a table without a key, if they are others than the *incoming* ones."""
+    if job.digests(job.rows, chunks, job.request.proofs) == incoming:
+        return LoadResult()
+    deleted, inserted = job.execute(replace_rows(job.target, job.text, rows=job.rows))
+    return LoadResult(inserted, 0, deleted)
+
+
+def _prove(job: LoadJob, stale: StaleChunks, expected: Mapping[int, RawDigest]) -> None:
+    """Compare the chunks that were written with their *expected* digests, and record them."""
+    proofs = job.request.proofs
+    written = [proof for proof in proofs if proof.chunk.ordinal in expected]
+    # A pass by stamps proves keys only, and the digest that is expected is recorded as it is.
+    by_stamps = job.request.replicated.what is Pass.STAMPED
+    compared = [p for p in written if not by_stamps or p.chunk.ordinal not in stale.changes]
+    compared_ordinals = {proof.chunk.ordinal for proof in compared}
+    held = job.digests(job.live, [proof.chunk for proof in compared], proofs)
+    differing = {
+        proof.chunk.ordinal
+        for proof, digest in zip(compared, held, strict=True)
+        if digest != expected[proof.chunk.ordinal]
+    }
+    if edited := differing & stale.changes.keys():
         raise EditedError(edited)
-    if others:
+    if differing:
         raise TransferError("raw does not hold the rows that were sent", where=job.text.name)
-    return found
+    digests = [expected[proof.chunk.ordinal] for proof in written]
+    expect_rows(job.text.name, digests, written)
+    warehouse.record_chunks(
+        job.analytics,
+        job.request.lease.run_id,
+        job.text.name,
+        written,
+        digests,
+        of=len(proofs),
+        unseen={proof.chunk.ordinal for proof in written} - compared_ordinals,
+    )
 
 
-def _bring_changes(
-    job: LoadJob, proofs: Sequence[ChunkProof], stale: StaleChunks
-) -> dict[int, RawDigest]:
-    """Bring the rows that changed, and the keys of those that went, beside the table.
+def _copy_changes(job: LoadJob, stale: StaleChunks) -> dict[int, RawDigest]:
+    """Copy new rows into ``INCOMING``, and the keys of deleted and changed ones into ``GONE``.
 
-    Over a line that anybody may change they go twice, and PostgreSQL must make the same of both.
+    Over a line on which somebody could change them they are sent twice, and PostgreSQL's digests
+    of both must agree.
 
     Returns:
-        By ordinal, the digest that ``raw`` will have of the chunk: what it has, without the rows
-        that went, and with those that came.
+        By ordinal, the digest that ``raw`` will have of the chunk: the recorded one, less the rows
+        that go, plus those that come.
     """
     text = job.text
-    refuse_altered_key(text, (one for c in stale.changes.values() for one in c.altered))
-    chunks = [proof for proof in proofs if proof.chunk.ordinal in stale.changes]
+    altered = (column for change in stale.changes.values() for column in change.altered)
+    refuse_altered_key(text, altered)
+    chunks = [proof for proof in job.request.proofs if proof.chunk.ordinal in stale.changes]
     job.analytics.execute(create_gone(text).encode())
     rehearsed = None
     if job.is_open:
         with job.analytics.transaction(force_rollback=True):
-            rehearsed = _send_changes(job, proofs, chunks, stale)
-    went, came = _send_changes(job, proofs, chunks, stale)
+            rehearsed = _send_changes(job, chunks, stale)
+    gone_digests, new_digests = _send_changes(job, chunks, stale)
     if rehearsed is not None:
-        expect_digests(text.name, chunks, rehearsed[0], went)
-        expect_digests(text.name, chunks, rehearsed[1], came)
+        expect_digests(text.name, chunks, rehearsed[0], gone_digests)
+        expect_digests(text.name, chunks, rehearsed[1], new_digests)
     expected = {}
-    for proof, gone, new in zip(chunks, went, came, strict=True):
-        old = stale.held[proof.chunk.ordinal]
+    for proof, gone, new in zip(chunks, gone_digests, new_digests, strict=True):
+        old = stale.recorded[proof.chunk.ordinal]
         expected[proof.chunk.ordinal] = RawDigest(
             old.rows - gone.rows + new.rows, old.value - gone.value + new.value
         )
@@ -239,22 +256,22 @@ def _bring_changes(
 
 
 def _send_changes(
-    job: LoadJob, proofs: Sequence[ChunkProof], chunks: Sequence[ChunkProof], stale: StaleChunks
+    job: LoadJob, chunks: Sequence[ChunkProof], stale: StaleChunks
 ) -> tuple[list[RawDigest], list[RawDigest]]:
-    """PostgreSQL's digests, of each of *chunks*, of the rows that went, and of those that came."""
-    text, analytics = job.text, job.analytics
-    lines = [
+    """Send the changes; return PostgreSQL's digests, for each of *chunks*, of old and new rows."""
+    text, analytics, proofs = job.text, job.analytics, job.request.proofs
+    keys = [
         text.copy_key(text.key_of(line))
         for change in stale.changes.values()
         for line in change.gone
     ]
-    copy_text(analytics, quote_temporary(GONE), text.table.primary_key, [b"".join(lines)])
+    copy_text(analytics, quote_temporary(GONE), text.table.primary_key, [b"".join(keys)])
     incoming = quote_temporary(INCOMING)
-    news = b"".join(
+    lines = b"".join(
         line + b"\n" for change in stale.changes.values() for line in change.new.values()
     )
-    with explaining(job, INCOMING, lambda: news.split(b"\n")):
-        copy_text(analytics, incoming, text.column_names, [news])
-    went = read_sums(analytics, digest_gone(job.live, text, [proof.chunk for proof in proofs]))
-    came = job.digests(incoming, [proof.chunk for proof in chunks], proofs)
-    return [went.get(proof.chunk.ordinal, NOTHING) for proof in chunks], came
+    with explaining_refusals(job, INCOMING, lambda: lines.split(b"\n")):
+        copy_text(analytics, incoming, text.column_names, [lines])
+    gone = read_sums(analytics, digest_gone(job.live, text, [proof.chunk for proof in proofs]))
+    new = job.digests(incoming, [proof.chunk for proof in chunks], proofs)
+    return [gone.get(proof.chunk.ordinal, EMPTY) for proof in chunks], new

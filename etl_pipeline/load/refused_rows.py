@@ -1,4 +1,4 @@
-"""Rows that PostgreSQL cannot hold, named by their key."""
+"""Names rows that PostgreSQL cannot hold, by their key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from etl_pipeline.transfer.select import RenderedTable
 
 
 def refuse_altered_key(text: RenderedTable, altered: Iterable[tuple[int, str]]) -> None:
-    """A key that had to be altered is no key: it may be NULL, or another row's."""
+    """Raise TransferError if a column of the key had to be altered: it may be another row's now."""
     for position, kind in altered:
         carried = text.columns[position]
         # A negative zero is the same key as 0, for every server.
@@ -30,7 +30,7 @@ def refuse_altered_key(text: RenderedTable, altered: Iterable[tuple[int, str]]) 
 def explain_refused_row(
     text: RenderedTable, lines: Iterable[bytes], refusal: RefusedRow
 ) -> TransferError:
-    """The error for the row of *lines*, row text that was sent, that PostgreSQL did not take."""
+    """Return the error for the row of *lines*, the row text that was sent, that was refused."""
     line = next(itertools.islice(lines, refusal.line - 1, None), b"")
     key = text.read_key(line)
     row = f"in the row of key {key}" if key else "in a row whose key is not known"

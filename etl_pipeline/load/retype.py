@@ -1,8 +1,8 @@
-"""Makes columns of ``raw`` of another type, also where their old values do not fit it.
+"""Changes the types of columns of ``raw``, also where old values do not fit the new type.
 
 Every row of the source is compared afterwards, in the same transaction. So a column whose values
-do not fit may be emptied, and is filled again by that; but not what rows hold that the source has
-no more.
+do not fit is emptied, and the merge fills it again; but it cannot fill rows that the source no
+longer has.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ _MISFITS = (
 
 @dataclass(slots=True)
 class Retyping:
-    """Columns of a table of ``raw`` on their way, in a transaction of the caller's.
+    """A change of columns' types in a table of ``raw``, in the caller's transaction.
 
     Attributes:
         table: The source's name, for errors.
         target: The table, quoted.
-        rows: What its own rows are deleted from, quoted.
+        rows: SQL for its own rows, to delete them.
         key: Names of the primary key's columns in ``raw``.
         children: Tables of others that inherit from it.
-        has_marks: Whether rows that the source has no more stay, marked as deleted.
-        knows_gone: Whether they are marked already; where the key changes, too, they are not.
-        has_kept: Whether it has columns that the source has no more.
-        accepts: Whether what only ``raw`` has may be lost.
-        done: Statements that ran, in their order.
-        is_refilled: Whether a column was emptied, to be filled by the comparison.
+        has_marks: True if rows that the source no longer has stay, marked as deleted.
+        knows_gone: True if they are marked already; where the key changes, too, they are not.
+        has_kept: True if it has columns that the source no longer has.
+        accepts: True if values that only ``raw`` has may be lost.
+        done: Statements that ran, in order.
+        is_refilled: True if a column was emptied, to be filled by the merge.
     """
 
     analytics: psycopg.Connection
@@ -58,22 +58,21 @@ class Retyping:
     _is_emptied: bool = False
 
     def retype(self, retypes: Mapping[str, tuple[str, str]]) -> None:
-        """Make the columns of *retypes* of their new types, given with the old ones by name.
+        """Change the types of columns; *retypes* has the old and the new type by name.
 
         Raises:
-            DriftError: What only ``raw`` has would be lost, and may not be.
+            DriftError: Values that only ``raw`` has would be lost, and may not be.
         """
         error = self._try(retype_columns(self.target, retypes))
         if error is None:
             return
         for name, (before, after) in retypes.items():
-            one = {name: (before, after)}
-            error = self._try(retype_columns(self.target, one))
+            error = self._try(retype_columns(self.target, {name: (before, after)}))
             if error is not None:
                 self._refill(name, before, after, error)
 
     def _refill(self, name: str, before: str, after: str, error: psycopg.Error) -> None:
-        """Empty the column, but for rows that are marked as deleted, where their values fit."""
+        """Empty the column, but keep values that fit in rows that are marked as deleted."""
         self.is_refilled = True
         what = f"{name} {before} → {after} ({error.sqlstate})"
         if self.children:
@@ -97,7 +96,7 @@ class Retyping:
         self._run(empty_column(self.target, name, after))
 
     def _holds_gone(self, name: str) -> bool:
-        """Whether rows that are marked as deleted have a value in the column."""
+        """Return True if a row that is marked as deleted has a value in the column."""
         marked = f"{quote_postgres(DELETED_AT)} IS NOT NULL AND {quote_postgres(name)} IS NOT NULL"
         query = f"SELECT EXISTS (SELECT FROM {self.rows} WHERE {marked})"
         row = self.analytics.execute(query.encode()).fetchone()
@@ -113,7 +112,7 @@ class Retyping:
         ) from error
 
     def _try(self, statement: str) -> psycopg.Error | None:
-        """Run *statement*; its error where values do not fit, or PostgreSQL has no way for them."""
+        """Run *statement*; return its error where values do not fit, or no cast exists."""
         try:
             with self.analytics.transaction():
                 self._run(statement)

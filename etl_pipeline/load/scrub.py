@@ -1,4 +1,4 @@
-"""Digests chunks of ``raw`` anew that no run wrote to, to see whether somebody else has."""
+"""Digests chunks of ``raw`` again that no run wrote to, to find edits by others."""
 
 from __future__ import annotations
 
@@ -9,45 +9,40 @@ from etl_pipeline.state import warehouse
 from etl_pipeline.state.records import ChunkProof, RawDigest
 
 
-def find_edited(
-    job: LoadJob, proofs: Sequence[ChunkProof], stale: Collection[int]
-) -> frozenset[int]:
-    """The ordinals of the chunks that ``job.look`` takes and that are not as they were loaded.
+def find_edited_chunks(job: LoadJob, whole: Collection[int]) -> frozenset[int]:
+    """Return the ordinals of the chunks of ``scrub`` that are not as they were loaded.
 
     Those that are get the instant of the transaction as ``etl.chunk.compared_at``.
 
     Args:
         job: The table, in the load's transaction, with the columns that were digested.
-        proofs: Of the replica's chunks; one that ``raw`` was not loaded with is stale.
-        stale: Ordinals of those that are compared by value anyway.
+        whole: Ordinals of the chunks that are compared by value anyway.
     """
-    if not (job.look.every or job.look.ordinals):
+    scrub = job.request.scrub
+    if not (scrub.every or scrub.ordinals):
         return frozenset()
     recorded = warehouse.read_chunks(job.analytics, job.text.name)
-    there = {proof.chunk for proof in proofs if proof.chunk.ordinal not in stale}
+    others = {proof.chunk for proof in job.request.proofs if proof.chunk.ordinal not in whole}
     among = [proof for proof, _ in recorded]
-    candidates = [(proof, digest) for proof, digest in recorded if proof.chunk in there]
+    candidates = [(proof, digest) for proof, digest in recorded if proof.chunk in others]
+    if scrub.every:
+        return frozenset(_digest_again(job, candidates, among))
     edited: set[int] = set()
-    if job.look.every:
-        edited |= _look(job, candidates, among)
-    else:
-        for one in candidates:
-            if job.look.takes(one[0].chunk.ordinal):
-                with job.look.spending():
-                    edited |= _look(job, [one], among)
+    for proof, digest in candidates:
+        if scrub.takes(proof.chunk.ordinal):
+            with scrub.spending():
+                edited |= _digest_again(job, [(proof, digest)], among)
     return frozenset(edited)
 
 
-def _look(
+def _digest_again(
     job: LoadJob, chunks: Sequence[tuple[ChunkProof, RawDigest]], among: Sequence[ChunkProof]
 ) -> set[int]:
+    """Return the ordinals of *chunks* whose digest has changed; record the others as compared."""
     held = job.digests(job.live, [proof.chunk for proof, _ in chunks], among)
     same: list[int] = []
-    other: set[int] = set()
-    for (proof, then), now in zip(chunks, held, strict=True):
-        if now == then:
-            same.append(proof.chunk.ordinal)
-        else:
-            other.add(proof.chunk.ordinal)
+    edited: set[int] = set()
+    for (proof, recorded), now in zip(chunks, held, strict=True):
+        (edited.add if now != recorded else same.append)(proof.chunk.ordinal)
     warehouse.note_compared(job.analytics, job.text.name, same)
-    return other
+    return edited

@@ -1,6 +1,6 @@
-"""Views on a table of ``raw``: found, taken away for an alteration, and put back as they were.
+"""Drops the views on a table of ``raw`` before an ALTER, and creates them again as they were.
 
-All of it in the transaction of whoever alters; nothing here commits.
+This happens in the caller's transaction; nothing here commits.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from etl_pipeline.schema.saved_view import (
 
 @functools.cache
 def _queries() -> dict[str, str]:
-    """The queries of ``views.sql`` by name."""
+    """Return the queries of ``views.sql`` by name."""
     script = resources.files(__package__).joinpath("views.sql").read_text(encoding="utf-8")
     parts = (part.partition("\n") for part in script.split("\n-- ")[1:])
     return {head.partition(":")[0]: query for head, _, query in parts if ":" in head}
@@ -36,7 +36,7 @@ def _queries() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Dependents:
-    """Views that were saved, in an order in which they can be made.
+    """Saved views, in an order in which they can be created.
 
     Attributes:
         place: Name of the table, for errors.
@@ -46,27 +46,27 @@ class Dependents:
     views: Sequence[SavedView] = field(default_factory=tuple)
 
     def drop(self, analytics: psycopg.Connection) -> None:
-        """Take the views away.
+        """Drop the views.
 
         Raises:
-            DriftError: Something depends on one of them that cannot be put back.
+            DriftError: Another object that cannot be put back depends on one of them.
         """
         for view in reversed(self.views):
             with _explaining(self.place, view, "something else depends on it"):
                 _execute(analytics, drop_view(view))
 
     def put_back(self, analytics: psycopg.Connection) -> None:
-        """Make the views as they were; materialized ones are empty until ``fill``.
+        """Create the views as they were; materialized ones are empty until ``fill``.
 
         Raises:
-            DriftError: A view cannot be made over the table as it is now.
+            DriftError: A view cannot be created over the table as it is now.
         """
         for view in self.views:
             with _explaining(self.place, view, "it cannot be made over the table as it is now"):
                 _execute(analytics, put_back(view))
 
     def fill(self, analytics: psycopg.Connection) -> None:
-        """Give materialized views the rows of now.
+        """Fill the materialized views.
 
         Raises:
             DriftError: The query of one fails.
@@ -79,17 +79,17 @@ class Dependents:
 def name_dependents(
     analytics: psycopg.Connection, relation: str, columns: Sequence[str] | None = None
 ) -> list[str]:
-    """Views on *relation*, quoted, as ``schema.name``: those that are on *columns*, or all."""
+    """Return the views on *columns* of *relation* (on any for None), as ``schema.name``."""
     return [f"{schema}.{name}" for _, schema, name, _ in _find(analytics, relation, columns)]
 
 
 def save_dependents(
     analytics: psycopg.Connection, relation: str, columns: Sequence[str] | None
 ) -> Dependents:
-    """Save the views on *columns* of *relation* (on any for None), and those on them.
+    """Save the views on *columns* of *relation* (on any for None), and the views on those.
 
     Raises:
-        DriftError: One belongs to a role that this one cannot act for, so it could not be put
+        DriftError: One belongs to a role that the user is no member of, so it could not be put
             back as it was.
     """
     views = []
@@ -102,13 +102,13 @@ def save_dependents(
 def describe_others(
     analytics: psycopg.Connection, relation: str, columns: Sequence[str] | None
 ) -> list[str]:
-    """What else hangs on *columns* of *relation*, in PostgreSQL's words; there are no values."""
+    """Return what else depends on *columns* of *relation*, in PostgreSQL's words."""
     rows = _ask(analytics, "others", _oid(analytics, relation), columns=columns)
     return [words for (words,) in rows if not words.startswith("rule _RETURN on")]
 
 
 def read_access(analytics: psycopg.Connection, relation: str) -> Access:
-    """Owner and grants of *relation*, quoted."""
+    """Return the owner and the grants of *relation*, which is quoted."""
     return _read_access(analytics, _oid(analytics, relation))
 
 
@@ -174,7 +174,7 @@ def _ask(analytics: psycopg.Connection, name: str, oid: int | None, **values: An
 
 @contextmanager
 def _names_in_full(analytics: psycopg.Connection) -> Iterator[None]:
-    """PostgreSQL writes a name without its schema where the search path finds it."""
+    """Make PostgreSQL write names with their schema: it leaves out those of the search path."""
     row = analytics.execute("SELECT current_setting('search_path')").fetchone()
     analytics.execute("SELECT set_config('search_path', '', true)")
     yield
@@ -188,7 +188,7 @@ def _execute(analytics: psycopg.Connection, statements: Sequence[str]) -> None:
 
 @contextmanager
 def _explaining(place: str, view: SavedView, what: str) -> Iterator[None]:
-    """Name the view that PostgreSQL does not let go, or back."""
+    """Raise DriftError with the view that cannot be dropped, created or filled."""
     try:
         yield
     except psycopg.errors.InsufficientPrivilege:

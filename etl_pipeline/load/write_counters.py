@@ -1,9 +1,9 @@
-"""PostgreSQL's own counters of the tables of ``raw``: whether somebody else has written there.
+"""Reads PostgreSQL's counters of rows written to the tables of ``raw``, to find writes of others.
 
-They say that rows were written, not which, nor whether to any effect: a rollback counts as well.
-So they never accuse; where they are not what our own writes explain, the table is digested anew.
-A session hands in what it has counted up to ten seconds late, so what they hide today they show
-to the next run. What they cannot show (``track_counts`` off) is not known.
+They tell that rows were written, not which, and a rollback counts as well. So they prove nothing:
+where our own writes do not explain them, the table is digested again. A session reports what it
+has counted up to ten seconds late, so a write that is missing in one run shows in the next. With
+``track_counts`` off nothing is known.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import psycopg
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What PostgreSQL has counted of a table.
+    """PostgreSQL's counters of a table.
 
     Attributes:
-        relation: Its oid; a table that was dropped and made again has another.
-        filenode: Its file; TRUNCATE and whatever rewrites a table make another.
+        relation: Its oid; another one after the table was dropped and created again.
+        filenode: The number of its file; another one after TRUNCATE or a rewrite.
         inserted: Rows since *counting_since*; so are *updated* and *deleted*.
-        counting_since: When the counters of the database, and of the server, were last reset; a
-            crash resets the latter.
+        counting_since: When the counters of the database and of the server were last reset; a
+            crash resets those of the server.
     """
 
     relation: int
@@ -44,21 +44,22 @@ class OurWrites:
 
 
 _READ = """
-SELECT c.relname, c.oid::bigint, pg_relation_filenode(c.oid)::bigint,
-       pg_stat_get_tuples_inserted(c.oid), pg_stat_get_tuples_updated(c.oid),
-       pg_stat_get_tuples_deleted(c.oid),
-       (SELECT concat_ws(' ', extract(epoch FROM d.stats_reset), extract(epoch FROM b.stats_reset))
-        FROM pg_stat_database d, pg_stat_bgwriter b WHERE d.datname = current_database())
-FROM pg_class c
-JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = %s AND c.relkind = 'r'
+SELECT relation.relname, relation.oid::bigint, pg_relation_filenode(relation.oid)::bigint,
+       pg_stat_get_tuples_inserted(relation.oid), pg_stat_get_tuples_updated(relation.oid),
+       pg_stat_get_tuples_deleted(relation.oid),
+       (SELECT concat_ws(' ', extract(epoch FROM pg_stat_database.stats_reset),
+                         extract(epoch FROM pg_stat_bgwriter.stats_reset))
+        FROM pg_stat_database, pg_stat_bgwriter WHERE datname = current_database())
+FROM pg_class AS relation
+JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
+WHERE namespace.nspname = %s AND relation.relkind = 'r'
       AND current_setting('track_counts')::boolean"""
 
 
 def read_counters(analytics: psycopg.Connection, schema: str) -> dict[str, Counters]:
-    """The counters of each table of *schema*, in one query; not of those that have parts.
+    """Return the counters of each table of *schema* that is not partitioned, in one query.
 
-    *analytics* is in autocommit mode: a transaction would see them as they were at its first look.
+    *analytics* is in autocommit mode: a transaction sees them as they were when it first read them.
     """
     rows = analytics.execute(_READ, (schema,)).fetchall()
     return {name: Counters(*counted) for name, *counted in rows}
@@ -67,9 +68,9 @@ def read_counters(analytics: psycopg.Connection, schema: str) -> dict[str, Count
 def expect_counters(
     before: Counters | None, now: Counters | None, ours: OurWrites
 ) -> Counters | None:
-    """*now*, if it is what *ours* made of *before*; None where it is not, or cannot be known.
+    """Return *now* if *before* and our writes explain it; None if not, or if it cannot be known.
 
-    A table that is another one than *before* was made by the run, and counts from zero.
+    A table that is another one than *before* was created by the run, and counts from zero.
     """
     if now is None:
         return None
@@ -85,7 +86,7 @@ def expect_counters(
 
 
 def read_expected(analytics: psycopg.Connection) -> dict[str, Counters]:
-    """What the last run left of each table, by its name in ``raw``."""
+    """Return the counters that the last run left, by the table's name in ``raw``."""
     rows = analytics.execute(
         "SELECT relation_name, relation, filenode, inserted, updated, deleted, counting_since "
         "FROM etl.raw_counter"
@@ -96,7 +97,7 @@ def read_expected(analytics: psycopg.Connection) -> dict[str, Counters]:
 def write_expected(
     analytics: psycopg.Connection, known: Mapping[str, Counters], unknown: Iterable[str]
 ) -> None:
-    """Replace what is expected of the tables of *known*; of those of *unknown* nothing is."""
+    """Record the counters of *known* tables, and delete those of *unknown* ones."""
     analytics.execute(
         "DELETE FROM etl.raw_counter WHERE relation_name = ANY(%s)", ([*known, *unknown],)
     )
@@ -108,7 +109,7 @@ def write_expected(
         )
 
 
-def hand_in(analytics: psycopg.Connection) -> None:
-    """Have what this session counts handed in when its transaction ends, not seconds later."""
+def flush_counters(analytics: psycopg.Connection) -> None:
+    """Make this session report its counts when its transaction ends, not seconds later."""
     if analytics.info.server_version >= 150_000:
         analytics.execute("SELECT pg_stat_force_next_flush()")

@@ -39,8 +39,6 @@ from etl_pipeline.schema.catalog import Index
 from etl_pipeline.schema.ddl import (
     ReplicaDdl,
     add_indexes,
-    add_raw_key,
-    comment_raw,
     create_raw,
     swap_replica,
 )
@@ -246,13 +244,8 @@ def _list_ddl(
     if isinstance(raw, RawDrift) and rules.marks_deletes and not raw.has_marks:
         statements.append(("analytics", add_marks(quote_postgres(targets.schema, text.name))))
     if raw is None:
-        key = add_raw_key(targets.schema, text.table)
-        made = [
-            create_raw(targets.schema, text.table, text.columns),
-            *([key] if key else []),
-            *comment_raw(targets.schema, text.table, text.columns),
-        ]
-        statements += [("analytics", one) for one in made]
+        made = create_raw(targets.schema, text.table, text.columns)
+        statements += [("analytics", statement) for statement in made.statements]
     elif isinstance(raw, RawDrift) and raw.steps:
         evolving = dict.fromkeys(one for of_one in raw.steps.of_change for one in of_one)
         statements += [("analytics", one) for one in evolving]

@@ -23,7 +23,7 @@ from etl_pipeline.core.throttle import utc_now
 from etl_pipeline.core.workers import Workers
 from etl_pipeline.errors import DriftError, EtlError, StoppedError
 from etl_pipeline.load.drift_log import TableDrift
-from etl_pipeline.load.job import LoadResult
+from etl_pipeline.load.job import LoadRequest, LoadResult
 from etl_pipeline.load.table import load_table
 from etl_pipeline.pipeline.events import (
     ChunkDone,
@@ -291,16 +291,18 @@ def _load(
     databases, rules = context.session.databases, context.plan.rules[text.name]
     with lend_postgres(databases.analytics, context.session.stop) as analytics:
         loaded = load_table(
-            text,
-            databases.schema,
-            replicated,
-            context.workers,
+            LoadRequest(
+                text,
+                databases.schema,
+                replicated,
+                rules,
+                context.started.lease,
+                context.workers,
+                _report_chunks(text, context, "load"),
+                drift,
+                context.scrub.raw.get(text.name, NO_SCRUB_SCOPE),
+            ),
             analytics,
-            rules,
-            context.started.lease,
-            report=_report_chunks(text, context, "load"),
-            drift=drift,
-            look=context.scrub.raw.get(text.name, NO_SCRUB_SCOPE),
         )
     context.scrub.note_loaded(text.name, loaded, marks_deletes=rules.marks_deletes)
     return loaded

@@ -14,7 +14,7 @@ from etl_pipeline.formatting import count_of
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.source_catalog import SourcePrivileges
 from etl_pipeline.schema.catalog import Table
-from etl_pipeline.schema.ddl import add_raw_key, create_raw, create_replica
+from etl_pipeline.schema.ddl import create_raw, create_replica
 from etl_pipeline.schema.drift import ChangeKind, DriftPolicy
 from etl_pipeline.schema.drift_decision import DriftEvent, Verdict
 from etl_pipeline.state.source_tables import KnownTables
@@ -237,9 +237,8 @@ def _create_both(table: Table, schema: str) -> tuple[tuple[str, ...], tuple[str,
         return (), ()
     collations = {column.collation for column in table.columns if column.collation}
     replica = create_replica(table, name=table.name, collations=collations)
-    key = add_raw_key(schema, table)
-    raw = [create_raw(schema, table, columns), *([key] if key else [])]
-    return (replica.create, *replica.indexes), tuple(raw)
+    raw = create_raw(schema, table, columns)
+    return (replica.create, *replica.indexes), (raw.create, *([raw.key] if raw.key else []))
 
 
 def note_missing(given: SelectionInput, changes: TableChanges) -> Iterator[str]:

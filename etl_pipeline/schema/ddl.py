@@ -183,8 +183,26 @@ def _index_part(part: IndexPart, *, whole: bool) -> str:
     return quote_mysql(part.column) + length
 
 
-def create_raw(schema: str, table: Table, columns: Sequence[CarriedColumn]) -> str:
-    """DDL of the table in ``raw``, without its key, which is quicker to build over the rows.
+@dataclass(frozen=True, slots=True)
+class RawDdl:
+    """Makes a table of ``raw``: *create* before the rows come, *key* and *comments* after.
+
+    Attributes:
+        key: Builds the primary key, which is faster over rows that are there; None without one.
+    """
+
+    create: str
+    key: str | None
+    comments: tuple[str, ...]
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """All of them, in order."""
+        return (self.create, *([self.key] if self.key else []), *self.comments)
+
+
+def create_raw(schema: str, table: Table, columns: Sequence[CarriedColumn]) -> RawDdl:
+    """Return the DDL of a table of ``raw`` that carries *columns* of *table*.
 
     Every column is nullable but for the key's, so that a source that loosens a column needs no
     change here.
@@ -196,20 +214,18 @@ def create_raw(schema: str, table: Table, columns: Sequence[CarriedColumn]) -> s
     ]
     lines.append(f"{quote_postgres(LOADED_AT)} timestamp with time zone NOT NULL DEFAULT now()")
     body = ",\n  ".join(lines)
-    return f"CREATE TABLE {quote_postgres(schema, table.name)} (\n  {body}\n)"
+    target = quote_postgres(schema, table.name)
+    return RawDdl(
+        f"CREATE TABLE {target} (\n  {body}\n)",
+        add_key(target, table.name, table.primary_key) if table.primary_key else None,
+        tuple(_comment_raw(schema, table, columns)),
+    )
 
 
 def create_incoming(name: str, columns: Sequence[CarriedColumn]) -> str:
     """DDL of the temporary table of ``raw``'s types; it is gone when the transaction ends."""
     body = ",\n  ".join(f"{quote_postgres(c.name)} {c.postgres_type}" for c in columns)
     return f"CREATE TEMPORARY TABLE {quote_temporary(name)} (\n  {body}\n) ON COMMIT DROP"
-
-
-def add_raw_key(schema: str, table: Table) -> str | None:
-    """The statement that builds the primary key in ``raw``; None for a table without one."""
-    if not table.primary_key:
-        return None
-    return add_key(quote_postgres(schema, table.name), table.name, table.primary_key)
 
 
 def add_key(target: str, table: str, columns: Sequence[str]) -> str:
@@ -227,7 +243,7 @@ def add_key(target: str, table: str, columns: Sequence[str]) -> str:
     return f"ALTER TABLE {target} ADD CONSTRAINT {name} PRIMARY KEY ({key})"
 
 
-def comment_raw(schema: str, table: Table, columns: Sequence[CarriedColumn]) -> list[str]:
+def _comment_raw(schema: str, table: Table, columns: Sequence[CarriedColumn]) -> list[str]:
     """Statements that carry the comments over; a column's names its type at the source as well."""
     target = quote_postgres(schema, table.name)
     statements = []

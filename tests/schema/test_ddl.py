@@ -15,8 +15,6 @@ from etl_pipeline.load.sql import (
 )
 from etl_pipeline.schema.catalog import Column, Index, IndexPart, Table
 from etl_pipeline.schema.ddl import (
-    add_raw_key,
-    comment_raw,
     create_incoming,
     create_raw,
     create_replica,
@@ -103,11 +101,12 @@ def test_statements_of_raw(table: Table, expected: Expected) -> None:
     if table.primary_key:
         apply = apply_differences(target, carried, chunks[1:], rows=rows, has_marks=False)
         changes = (create_gone(carried), *apply)
+    ddl = create_raw("raw", table, carried.columns)
     parts = [
-        create_raw("raw", table, carried.columns),
+        ddl.create,
         copy_statement(target, carried.column_names),
-        add_raw_key("raw", table) or "-- no key",
-        *comment_raw("raw", table, carried.columns),
+        ddl.key or "-- no key",
+        *ddl.comments,
         create_incoming("_etl_incoming", carried.columns),
         *changes,
         digest_raw(rows, carried, chunks[-1:], chunks),
