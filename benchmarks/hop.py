@@ -51,7 +51,7 @@ def _hop(hop: str, table: str, workers: int) -> None:
     from etl_pipeline.pipeline.replication_server import open_replication
     from etl_pipeline.pipeline.run_record import RecordConnection
     from etl_pipeline.pipeline.session import open_session
-    from etl_pipeline.replicate.strategy import Pass, Rules
+    from etl_pipeline.replicate.strategy import FULL_TABLE, Pass, Rules
     from etl_pipeline.replicate.table import ReplicateResult, replicate_table
     from etl_pipeline.state import replicas, runs
     from etl_pipeline.transfer.select import render_table
@@ -71,7 +71,7 @@ def _hop(hop: str, table: str, workers: int) -> None:
         replication = open_replication(session, lease, refuse_other_source(session))
         at_work = Workers(databases, threads, workers, stop)
         if hop == "replicate":
-            rules = Rules("full_table")
+            rules = Rules(FULL_TABLE)
             replicate_table(text, at_work, replication, rules, lease, report=report)
         else:
             with lend_mysql(databases.replication, stop) as connection:

@@ -10,6 +10,7 @@ import typer
 from etl_pipeline.cli.output import say, show
 from etl_pipeline.cli.shell import DEBUG_OPTION, complete_table, exit_codes, stop_on_signals
 from etl_pipeline.formatting import align, count_of
+from etl_pipeline.replicate.strategy import APPEND_ONLY, FINGERPRINT, INCREMENTAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 TABLES = typer.Argument(None, metavar="TABLE", hidden=True, autocompletion=complete_table)
 WRITE = typer.Option(False, "--write", help="Write tables.yml; without it, only show.")
-_STRATEGIES = ("incremental", "append_only", "fingerprint")
+_STRATEGIES = (INCREMENTAL.name, APPEND_ONLY.name, FINGERPRINT.name)
 
 
 def discover(
@@ -68,7 +69,7 @@ def _sums(choices: Sequence[Choice]) -> list[str]:
     counts = Counter(choice.strategy for choice in choices)
     parts = [f"{counts[one]} {one}" for one in _STRATEGIES if counts[one]]
     stamped = [choice for choice in choices if choice.stamps]
-    used = sum(choice.strategy == "incremental" for choice in stamped)
+    used = sum(choice.strategy == INCREMENTAL.name for choice in stamped)
     have = "has" if len(stamped) == 1 else "have"
     return [
         f"{count_of(len(choices), 'table')}: {', '.join(parts)}",

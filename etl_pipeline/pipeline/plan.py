@@ -191,12 +191,12 @@ def preview_table(
     is_plan = refusal is None or isinstance(refusal, DriftError)
     return TablePreview(
         text.name,
-        rules.strategy,
+        rules.strategy.name,
         choice.what,
         choice.because,
         text.table.rows_estimate,
         text.table.data_bytes,
-        targets.warehouse.seconds.get((text.name, rules.strategy)),
+        targets.warehouse.seconds.get((text.name, rules.strategy.name)),
         select_chunk(text, _WHOLE),
         tuple(_list_ddl(text, ddl, steps if altered else None, rules, targets)) if is_plan else (),
         (*targets.warehouse.views_of(text.name), *targets.models.get(text.name, ())),

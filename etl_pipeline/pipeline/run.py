@@ -44,7 +44,6 @@ from etl_pipeline.pipeline.summary import ComparisonAges, RunSummary
 from etl_pipeline.pipeline.table_worker import explain_failure, retrying, work_on_tables
 from etl_pipeline.replicate.corrections import describe_corrections
 from etl_pipeline.replicate.scrub_budget import NO_SCRUB_SCOPE
-from etl_pipeline.replicate.strategy import GRADES
 from etl_pipeline.replicate.table import ReplicateResult, Replication, recall_table, replicate_table
 from etl_pipeline.schema.drift import FOLLOW
 from etl_pipeline.state import origin, runs, warehouse
@@ -226,10 +225,10 @@ def _copy_table(text: RenderedTable, context: RunContext) -> TableOutcome:
     finished = context.started.finished.get(text.name)
     clock = time.monotonic()
     session.listen(TableStarted(text.name, text.table.rows_estimate))
-    if finished and finished.strategy == rules.strategy:
+    if finished and finished.strategy == rules.strategy.name:
         outcome = finished
     else:
-        outcome = TableOutcome(text.name, rules.strategy)
+        outcome = TableOutcome(text.name, rules.strategy.name)
         drift = TableDrift(context.plan.drift.get(text.name, FOLLOW))
         try:
             session.throttle.check_open(text.name, "not begun")
@@ -326,7 +325,7 @@ def _fill_in(
     outcome: TableOutcome, text: RenderedTable, replicated: ReplicateResult, loaded: LoadResult
 ) -> None:
     """Write what both hops did into *outcome*."""
-    outcome.grade = GRADES[replicated.what]
+    outcome.grade = replicated.what.grade
     outcome.rows = sum(proof.rows for proof in replicated.proofs)
     outcome.rows_read = replicated.rows_read
     outcome.text_bytes = replicated.text_bytes

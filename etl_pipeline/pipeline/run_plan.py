@@ -13,8 +13,7 @@ from etl_pipeline.errors import ConfigurationError, EtlError, SchemaError
 from etl_pipeline.formatting import count_of
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.source_catalog import SourcePrivileges
-from etl_pipeline.pipeline.strategies import choose_rules, find_warnings
-from etl_pipeline.replicate.strategy import Rules
+from etl_pipeline.replicate.strategy import Rules, choose_rules, find_warnings
 from etl_pipeline.schema.catalog import Table
 from etl_pipeline.schema.drift import DriftPolicy
 from etl_pipeline.transfer.select import RenderedTable, render_table

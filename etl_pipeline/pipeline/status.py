@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from etl_pipeline.config import Settings
 from etl_pipeline.core.databases import lend_mysql, lend_postgres
@@ -82,7 +82,7 @@ def read_status(settings: Settings, tables: Sequence[str]) -> Status:
     found = [
         TableStatus(
             name,
-            plan.rules[name].strategy if name in plan.rules else "none",
+            plan.rules[name].strategy.name if name in plan.rules else "none",
             estimates.get(name, 0),
             replicas.get(name),
             loaded.get(name),
@@ -103,11 +103,7 @@ def _next_full_pass(
 ) -> datetime | None:
     """When the next run that comes makes a full pass; *now* where the next one does."""
     rules = plan.rules.get(table)
-    if rules is None or rules.strategy in ("fingerprint", "full_table"):
-        return None
-    if good is None or good.proven_at is None:
-        return now
-    return good.proven_at + timedelta(seconds=rules.verify_every.total_seconds())
+    return rules.next_full_pass(good.proven_at if good else None, now) if rules else None
 
 
 def read_history(settings: Settings, limit: int) -> list[RunRecord]:

@@ -1,4 +1,7 @@
-"""Renews a replica that is known: reads chunks of the source, writes what differs."""
+"""Compare chunks of a replica with the source, and write the rows that differ.
+
+What ``fingerprint`` does with every chunk, and ``append_only`` with the last ones.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +9,25 @@ import functools
 import logging
 import threading
 import time
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from pymysql.connections import Connection
+
 from etl_pipeline.core.workers import Worker
-from etl_pipeline.replicate.apply import count_gone, write_few
-from etl_pipeline.replicate.chunking import (
-    ask_integer,
-    grow_chunks,
-    has_wide_rows,
-    is_badly_cut,
-    may_have_grown,
-    plan_chunks,
+from etl_pipeline.replicate.apply import write_few
+from etl_pipeline.replicate.chunking import has_wide_rows
+from etl_pipeline.replicate.compare_chunk import (
+    ChunkDifference,
+    compare_rows,
+    compare_segments,
+    holds_text,
+    servers_hold_the_same,
 )
-from etl_pipeline.replicate.corrections import find_foreign, find_missed
+from etl_pipeline.replicate.corrections import Correction, find_foreign, find_missed
 from etl_pipeline.replicate.delete_guard import DeleteGuard
-from etl_pipeline.replicate.difference import Difference, find_difference
 from etl_pipeline.replicate.extract import (
     ColumnState,
     end_read,
@@ -32,16 +35,21 @@ from etl_pipeline.replicate.extract import (
     read_columns,
     refuse_altered,
 )
-from etl_pipeline.replicate.job import ChunkResult, RowChanges, WriteJob, write_rows
-from etl_pipeline.replicate.server_digest import ask_digest, servers_agree
+from etl_pipeline.replicate.job import (
+    ChunkResult,
+    LargerPassError,
+    RowChanges,
+    WriteJob,
+    write_rows,
+)
+from etl_pipeline.replicate.server_digest import servers_agree
+from etl_pipeline.replicate.strategy import Pass
 from etl_pipeline.state import replicas
 from etl_pipeline.state.compared_at import carry_compared, note_compared
 from etl_pipeline.state.records import ChunkProof, KnownChunk, KnownReplica, Remembered, Watermark
 from etl_pipeline.state.run_lease import check_replicas
-from etl_pipeline.state.segments import Segment, cut_segments, find_other, lines_of, renew_segments
 from etl_pipeline.transfer.chunk import Chunk
-from etl_pipeline.transfer.reader import read_text
-from etl_pipeline.transfer.select import RenderedTable, delete_chunk, select_chunk
+from etl_pipeline.transfer.select import delete_chunk
 from etl_pipeline.transfer.spool import Spool
 
 log = logging.getLogger(__name__)
@@ -51,38 +59,8 @@ FEW_ROWS = 2_000
 
 CHECKPOINT_SECONDS = 1.0
 
-
-class CannotCompareError(Exception):
-    """A chunk differs in a way that only building the replica anew can mend."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Start:
-    """What is compared with what.
-
-    Attributes:
-        chunks: What is to be read.
-        rest: What is remembered of the chunks before them, which are not read.
-        columns: The source's columns before the first chunk; None where there is one chunk only.
-        believed: Digests of what the replica holds, by chunk.
-        finished: Proofs of chunks that need not be read: a run that was cut off has done it.
-        checkpoint: Collects the chunks that are as they were.
-        given: What the replica was given of each chunk, as far as its digests can be compared.
-        committed: The watermark before this pass.
-        last: The last chunk of those that are remembered.
-        hashed: What is remembered of the chunks that the servers may compare by themselves.
-    """
-
-    chunks: Sequence[Chunk]
-    rest: Sequence[KnownChunk]
-    columns: list[ColumnState] | None
-    believed: Mapping[Chunk, bytes]
-    finished: Mapping[Chunk, ChunkProof]
-    checkpoint: _Checkpoint
-    given: Mapping[Chunk, ChunkProof]
-    committed: Watermark | None
-    last: Chunk
-    hashed: Mapping[Chunk, ChunkProof]
+Cut = Callable[[WriteJob, Sequence[KnownChunk], Worker], list[Chunk]]
+"""Returns the chunks of a table that has some by now, and may ask the source for it."""
 
 
 class _Checkpoint:
@@ -111,123 +89,114 @@ class _Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Baseline:
+    """What the replica is taken to hold before a comparison.
+
+    Attributes:
+        given: What it was given of each chunk, as far as digests of then and now mean the same.
+        believed: Chunks of which it holds what it was given, as far as is known.
+        finished: Chunks that need not be read: a run that was cut off has done it.
+        by_servers: True if the servers compare believed chunks by themselves first.
+        committed: The watermark before this pass.
+        last: The last of the recorded chunks.
+    """
+
+    given: Mapping[Chunk, ChunkProof]
+    believed: frozenset[Chunk]
+    finished: frozenset[Chunk]
+    by_servers: bool
+    committed: Watermark | None
+    last: Chunk
+
+    def believed_digest(self, chunk: Chunk) -> bytes | None:
+        """Return the digest of what the replica holds of *chunk*; None where it is not known."""
+        return self.given[chunk].text_digest if chunk in self.believed else None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparePlan:
+    """What is compared with what.
+
+    Attributes:
+        chunks: What is to be read.
+        kept: What is recorded of the chunks before them, which are not read.
+        columns: The source's columns before the first chunk; None where there is one chunk only.
+    """
+
+    chunks: Sequence[Chunk]
+    kept: Sequence[KnownChunk]
+    columns: list[ColumnState] | None
+    baseline: Baseline
+    checkpoint: _Checkpoint = field(default_factory=_Checkpoint)
+
+
+@dataclass(frozen=True, slots=True)
 class _PutOff:
     """A chunk that has rows to delete, which waits for the guard's word."""
 
     chunk: Chunk
 
 
-def compare_replica(
-    job: WriteJob,
-    known: KnownReplica,
-    watermark: Watermark | None,
-    *,
-    tail_only: bool,
-    edited: Collection[Chunk] = (),
-) -> list[ChunkResult]:
-    """Compare chunks with what is remembered, and bring over the rows that differ.
-
-    Each chunk is committed by itself. Where the replica's digests cannot be believed (rows are
-    missing or too many, or other versions of the servers read them otherwise) its rows are
-    compared themselves. Chunks of which rows are to be deleted wait, from the hundredth row on,
-    until every chunk is read, since the guard judges the table as a whole.
-
-    Args:
-        job: The table.
-        known: Its replica.
-        watermark: What is committed when every chunk is; asked before the first.
-        tail_only: Whether only the last chunk is read, with what has grown behind it.
-        edited: Chunks of which the replica was found to hold other rows than it was given.
-
-    Returns:
-        What was done with each chunk.
-
-    Raises:
-        CannotRenewError: The replica differs so that it must be built anew.
-        GuardError: More rows would be deleted than the table's rules allow.
-    """
-    start = job.workers.call(functools.partial(_begin, job, known, edited, tail_only=tail_only))
-    guard = DeleteGuard(job.text.name, job.rules, known.actual.rows)
-    singly = has_wide_rows(job.text.table)
-    renew = functools.partial(_renew_chunk, job, start, guard)
-    done: list[ChunkResult | _PutOff] = list(job.workers.each(renew, start.chunks, singly=singly))
-    guard.judge()
-    again = functools.partial(_renew_chunk, job, start, None)
-    put_off = [one.chunk for one in done if isinstance(one, _PutOff)]
-    later = dict(zip(put_off, job.workers.each(again, put_off, singly=singly), strict=True))
-    settled = [later[one.chunk] if isinstance(one, _PutOff) else one for one in done]
-    # Without a guard nothing is put off.
-    written = [one for one in settled if isinstance(one, ChunkResult)]
-
-    def finish(worker: Worker) -> None:
-        refuse_altered(job.text, worker.source, start.columns)
-        # Of a fingerprint it is never asked when its last full pass was.
-        is_due = job.rules.strategy != "fingerprint" or job.identity != known.remembered.identity
-        if is_due and not tail_only:
-            proven_at = min(one.proof.read_at for one in written)
-            replicas.remember_table(
-                worker.replication,
-                job.text.name,
-                job.identity,
-                proven_at=proven_at,
-                watermark=watermark,
-            )
-            worker.replication.commit()
-
-    job.workers.call(finish)
-    kept = [ChunkResult(one.proof, 0, 0, Counter(), is_kept=True) for one in start.rest]
-    return [*kept, *written]
-
-
-def _begin(
+def plan_comparison(
     job: WriteJob,
     known: KnownReplica,
     edited: Collection[Chunk],
     worker: Worker,
     *,
-    tail_only: bool,
-) -> _Start:
-    """What to compare."""
+    cut: Cut,
+    skip: int = 0,
+) -> ComparePlan:
+    """Cut the table into chunks, and find out what of the replica is believed.
+
+    Where other versions of the servers read its rows otherwise, nothing is, and that is committed.
+
+    Args:
+        job: The table.
+        known: Its replica.
+        edited: Chunks of which the replica was found to hold other rows than it was given.
+        worker: Does it.
+        cut: Returns the chunks.
+        skip: So many of them, from the first on, are not read.
+    """
     text, remembered = job.text, known.remembered
     is_same = job.identity == remembered.identity
     if not is_same:
         remembered = _void(job, remembered, worker)
-    cut = _cut_anew(job, remembered.chunks, worker, tail_only=tail_only)
-    by_chunk = {one.proof.chunk: one for one in remembered.chunks}
-    first = len(remembered.chunks) - 1 if tail_only else 0
-    rest, chunks = [by_chunk[chunk] for chunk in cut[:first]], cut[first:]
+    by_chunk = {recorded.proof.chunk: recorded for recorded in remembered.chunks}
+    chunks = cut(job, remembered.chunks, worker)
+    end_read(worker.source)
+    if chunks != list(by_chunk):
+        replicas.retile(worker.replication, text.name, remembered.chunks, chunks)
+        worker.replication.commit()
+    kept, chunks = [by_chunk[chunk] for chunk in chunks[:skip]], chunks[skip:]
     columns = read_columns(text, worker.source) if len(chunks) > 1 else None
     is_believed = is_same and known.is_complete
-    believed = {
-        chunk: one.proof.text_digest
-        for chunk, one in by_chunk.items()
-        if one.proof.is_text and chunk not in edited
-    }
-    finished = remembered.finished_by(job.lease) if is_believed else {}
-    may_hash = job.rules.by_servers and is_believed
-    hashed: Sequence[ChunkProof] = ()
-    if may_hash and servers_agree(text, worker):
-        hashed = remembered.proofs
-    elif may_hash:
-        log.warning(
-            "%s: the servers do not hash its rows alike, so all of them are read", text.name
-        )
-    return _Start(
-        chunks,
-        rest,
-        columns,
-        believed if is_believed else {},
-        {chunk: proof for chunk, proof in finished.items() if chunk in believed},
-        _Checkpoint(),
-        {c: k.proof for c, k in by_chunk.items()} if is_same else {},
+    believed = frozenset(
+        chunk
+        for chunk, recorded in by_chunk.items()
+        if is_believed and recorded.proof.is_text and chunk not in edited
+    )
+    baseline = Baseline(
+        {chunk: recorded.proof for chunk, recorded in by_chunk.items()} if is_same else {},
+        believed,
+        believed.intersection(remembered.finished_by(job.lease)),
+        job.rules.by_servers and is_believed and _may_hash(job, worker),
         remembered.watermark,
         remembered.chunks[-1].proof.chunk,
-        {proof.chunk: proof for proof in hashed if proof.chunk in believed},
     )
+    return ComparePlan(chunks, kept, columns, baseline)
+
+
+def _may_hash(job: WriteJob, worker: Worker) -> bool:
+    if servers_agree(job.text, worker):
+        return True
+    name = job.text.name
+    log.warning("%s: the servers do not hash its rows alike, so all of them are read", name)
+    return False
 
 
 def _void(job: WriteJob, remembered: Remembered, worker: Worker) -> Remembered:
-    """Believe nothing of a replica whose rows read otherwise now, and say so before any is written.
+    """Believe nothing of a replica whose rows read otherwise now, and record that first.
 
     Digests of both forms side by side could be taken for each other's, if this pass is cut off and
     the source changes back. Commits.
@@ -239,54 +208,67 @@ def _void(job: WriteJob, remembered: Remembered, worker: Worker) -> Remembered:
     return replace(remembered, identity=job.identity, chunks=chunks)
 
 
-def _cut_anew(
-    job: WriteJob, known: Sequence[KnownChunk], worker: Worker, *, tail_only: bool
-) -> list[Chunk]:
-    """The table's chunks: as they are remembered, or as its rows want them cut now."""
-    text, most = job.text, job.rules.batch_rows
-    remembered = [one.proof.chunk for one in known]
-    rows = [one.proof.rows for one in known]
-    chunks = remembered
-    if not tail_only and text.table.integer_key and is_badly_cut(text.table, rows, most):
-        chunks = plan_chunks(text, ask_integer(worker.source), most)
-    elif tail_only or may_have_grown(text.table, rows, most):
-        chunks = grow_chunks(text, remembered, ask_integer(worker.source), most)
-    end_read(worker.source)
-    if chunks != remembered:
-        replicas.retile(worker.replication, text.name, known, chunks)
-        worker.replication.commit()
-    return chunks
+def compare_chunks(job: WriteJob, known: KnownReplica, plan: ComparePlan) -> list[ChunkResult]:
+    """Compare the chunks of *plan* with what the replica holds, and write the rows that differ.
+
+    Each chunk is committed by itself. Where the replica's digests cannot be believed (rows are
+    missing or too many, or other versions of the servers read them otherwise) its rows are
+    compared themselves. Chunks of which rows are to be deleted wait, from the hundredth row on,
+    until every chunk is read, since the guard judges the table as a whole.
+
+    Returns:
+        What was done with each chunk, with those that *plan* keeps.
+
+    Raises:
+        LargerPassError: The replica differs so that it must be built anew.
+        GuardError: More rows would be deleted than the table's rules allow.
+        SchemaError: The source's table was altered meanwhile.
+    """
+    guard = DeleteGuard(job.text.name, job.rules, known.actual.rows)
+    singly = has_wide_rows(job.text.table)
+    compare = functools.partial(_compare_chunk, job, plan, guard)
+    first: list[ChunkResult | _PutOff] = list(job.workers.each(compare, plan.chunks, singly=singly))
+    guard.judge()
+    again = functools.partial(_compare_chunk, job, plan, None)
+    put_off = [result.chunk for result in first if isinstance(result, _PutOff)]
+    later = dict(zip(put_off, job.workers.each(again, put_off, singly=singly), strict=True))
+    settled = [later[done.chunk] if isinstance(done, _PutOff) else done for done in first]
+    # Without a guard nothing is put off.
+    written = [result for result in settled if isinstance(result, ChunkResult)]
+    job.workers.call(lambda worker: refuse_altered(job.text, worker.source, plan.columns))
+    return [*(ChunkResult.kept(recorded.proof) for recorded in plan.kept), *written]
 
 
-def _renew_chunk(
-    job: WriteJob, start: _Start, guard: DeleteGuard | None, worker: Worker, chunk: Chunk
+def _compare_chunk(
+    job: WriteJob, plan: ComparePlan, guard: DeleteGuard | None, worker: Worker, chunk: Chunk
 ) -> ChunkResult | _PutOff:
     """Read a chunk; where it is not what the replica holds, write what differs and commit.
 
     Returns:
-        A Written; or, where *guard* says that its rows may not go yet, a _PutOff.
+        A _PutOff where *guard* says that the chunk's rows may not go yet.
     """
-    if chunk in start.finished:
-        return ChunkResult.finished(start.finished[chunk])
-    if chunk in start.hashed and _is_as_it_was(job.text, chunk, worker):
-        same = replace(start.hashed[chunk], read_at=datetime.now(UTC))
+    text, baseline = job.text, plan.baseline
+    if chunk in baseline.finished:
+        return ChunkResult.finished(baseline.given[chunk])
+    may_hash = baseline.by_servers and chunk in baseline.believed
+    if may_hash and servers_hold_the_same(text, chunk, worker):
+        same = replace(baseline.given[chunk], read_at=datetime.now(UTC))
         job.report(same.rows, 0)
         return ChunkResult(same, 0, 0, same.altered)
-    text = job.text
     with Spool(ordered=text.is_ordered) as sent:
         proof = extract_chunk(text, chunk, worker.source, sent, job.workers.stop)
         change = None
-        differs = start.believed.get(chunk) != proof.text_digest
+        differs = baseline.believed_digest(chunk) != proof.text_digest
         if differs and not text.table.primary_key:
-            if chunk in start.believed or not _is_held(job, chunk, proof, worker.replication):
-                raise CannotCompareError
+            if chunk in baseline.believed or not holds_text(job, proof, worker.replication):
+                raise LargerPassError(Pass.BUILD)
         elif differs:
-            done = _mend_chunk(job, start, chunk, sent, guard, worker.replication)
+            done = _write_difference(job, baseline, chunk, sent, guard, worker.replication)
             if isinstance(done, _PutOff):
                 worker.replication.rollback()
                 return done
             change = done
-        finished = start.checkpoint.finish(proof, at_once=differs)
+        finished = plan.checkpoint.finish(proof, at_once=differs)
         if finished:
             replicas.remember_chunks(worker.replication, text.name, job.lease, finished)
             worker.replication.commit()
@@ -294,114 +276,56 @@ def _renew_chunk(
     return ChunkResult.read(proof, change or None)
 
 
-def _is_held(job: WriteJob, chunk: Chunk, proof: ChunkProof, replication: Any) -> bool:
-    """Whether the replica's rows of *chunk* have the text that the source sent."""
-    text = job.text
-    with Spool(ordered=text.is_ordered) as held:
-        held.fill(
-            read_text(replication, select_chunk(text, chunk), text.modes), job.workers.stop.check
-        )
-        return held.digest() == proof.text_digest
-
-
-def _is_as_it_was(text: RenderedTable, chunk: Chunk, worker: Worker) -> bool:
-    """Whether both servers hold the same rows of *chunk*, by digests of their own."""
-    here = ask_digest(text, chunk, worker.source)
-    return here is not None and here == ask_digest(text, chunk, worker.replication)
-
-
-def _mend_chunk(
+def _write_difference(
     job: WriteJob,
-    start: _Start,
+    baseline: Baseline,
     chunk: Chunk,
     sent: Spool,
     guard: DeleteGuard | None,
-    replication: Any,
+    replication: Connection[Any],
 ) -> RowChanges | _PutOff | None:
-    """Make the replica's rows of *chunk* those of *sent*; what was changed, if it is little."""
+    """Make the replica's rows of *chunk* those of *sent*; return what changed, if it is little."""
     text = job.text
     body = sent.body()
-    in_part = _compare_segments(job, start, chunk, body, replication) if body else None
-    found = in_part or _compare_rows(job, chunk, sent, body, replication)
+    is_believed = body is not None and chunk in baseline.believed
+    in_part = (
+        compare_segments(job, baseline.given[chunk], body, replication)
+        if body and is_believed
+        else None
+    )
+    found = in_part or compare_rows(job, chunk, sent, body, replication)
     if guard and not guard.may_go(found.gone):
         return _PutOff(chunk)
-    difference = found.difference
-    wrong = find_foreign(text, start.given.get(chunk), found.held, difference)
-    if not wrong and chunk in start.given and chunk != start.last:
-        wrong = find_missed(text, job.rules, start.committed, chunk, difference)
-    job.corrections.extend(wrong)
+    job.corrections.extend(_find_corrections(job, baseline, chunk, found))
     replicas.write_segments(replication, text.name, chunk, sent.digest(), found.segments)
     if in_part:
-        carry_compared(replication, text.name, chunk.ordinal, found.held, sent.digest())
+        carry_compared(replication, text.name, chunk.ordinal, found.held_digest, sent.digest())
     else:
         note_compared(replication, text.name, {chunk.ordinal: sent.digest()})
+    difference = found.difference
     if difference is not None and len(difference) <= FEW_ROWS:
-        return write_few(text, difference, found.held, replication)
+        return write_few(text, difference, found.held_digest, replication)
     if text.table.integer_key is None:
-        raise CannotCompareError
+        raise LargerPassError(Pass.BUILD)
     _write_anew(job, chunk, sent, replication)
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Compared:
-    """A chunk of the replica beside the source's.
-
-    Attributes:
-        held: The digest of the text that the replica has.
-        difference: None where it is too much to be held in memory.
-        gone: Rows that the source does not have any more.
-        segments: Of the source's rows.
-    """
-
-    held: bytes
-    difference: Difference | None
-    gone: int
-    segments: Sequence[Segment]
+def _find_corrections(
+    job: WriteJob, baseline: Baseline, chunk: Chunk, found: ChunkDifference
+) -> list[Correction]:
+    """Return what was wrong with the replica's rows of *chunk*, other than that time has passed."""
+    given, text = baseline.given.get(chunk), job.text
+    foreign = find_foreign(text, given, found.held_digest, found.difference)
+    if foreign or given is None or chunk == baseline.last:
+        return foreign
+    blind = job.rules.find_blind_spot(
+        text, baseline.committed, is_last=False, now=datetime.now(UTC)
+    )
+    return find_missed(text, blind, chunk, found.difference)
 
 
-def _compare_segments(
-    job: WriteJob, start: _Start, chunk: Chunk, body: bytes, replication: Any
-) -> _Compared | None:
-    """Read of the replica the strips alone in which rows changed.
-
-    None where they are not known, or too many to be worth it, or where the replica's are not what
-    it was given: then nothing else of the chunk need be, either.
-    """
-    text, believed = job.text, start.believed.get(chunk)
-    if believed is None:
-        return None
-    segments = replicas.read_segments(replication, text.name, chunk, believed)
-    other = find_other(text, segments, body)
-    if not 0 < len(other) <= len(segments) // 2:
-        return None
-    statement = select_chunk(text, *(one.keys for one in other))
-    with Spool(ordered=text.is_ordered) as held:
-        held.fill(read_text(replication, statement, text.modes), job.workers.stop.check)
-        held_body = held.body()
-    if held_body is None or find_other(text, other, held_body):
-        return None
-    difference = find_difference(lines_of(text, other, body), held_body.split(b"\n")[:-1])
-    renewed = renew_segments(text, chunk, segments, other, body)
-    return _Compared(believed, difference, count_gone(text, difference), renewed)
-
-
-def _compare_rows(
-    job: WriteJob, chunk: Chunk, sent: Spool, body: bytes | None, replication: Any
-) -> _Compared:
-    """Read all of the replica's rows; *body* is that of *sent*, None where it is too large."""
-    text = job.text
-    segments = cut_segments(text, chunk, body) if body else []
-    with Spool(ordered=text.is_ordered) as held:
-        blocks = read_text(replication, select_chunk(text, chunk), text.modes)
-        held.fill(blocks, job.workers.stop.check)
-        if not (sent.is_small and held.is_small):
-            return _Compared(held.digest(), None, max(0, held.rows - sent.rows), segments)
-        difference = find_difference(sent.lines(), held.lines())
-        return _Compared(held.digest(), difference, count_gone(text, difference), segments)
-
-
-def _write_anew(job: WriteJob, chunk: Chunk, sent: Spool, replication: Any) -> None:
+def _write_anew(job: WriteJob, chunk: Chunk, sent: Spool, replication: Connection[Any]) -> None:
     """Delete the rows of *chunk* and write those of *sent*; the next hop's read proves them."""
     with replication.cursor() as cursor:
         cursor.execute(delete_chunk(job.text, chunk))

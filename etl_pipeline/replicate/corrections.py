@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Literal
 
 from etl_pipeline.formatting import count_of
 from etl_pipeline.replicate.difference import Difference
-from etl_pipeline.replicate.strategy import Rules
-from etl_pipeline.replicate.watermark import Instant, first_stamp
-from etl_pipeline.state.records import ChunkProof, Watermark
+from etl_pipeline.replicate.strategy import BlindSpot
+from etl_pipeline.state.records import ChunkProof
 from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.select import RenderedTable
 
@@ -61,49 +59,36 @@ def find_foreign(
     """
     if given is None or not given.is_text or given.text_digest == held_digest:
         return []
-    return [_corrections(text, "foreign", given.chunk, difference)]
+    return [_correction(text, "foreign", given.chunk, difference)]
 
 
 def find_missed(
     text: RenderedTable,
-    rules: Rules,
-    watermark: Watermark | None,
+    blind: BlindSpot | None,
     chunk: Chunk,
     difference: Difference | None,
 ) -> list[Correction]:
-    """Whether a full pass brings rows that the table's own passes had not seen change.
+    """Return what a full pass brings that the table's usual passes had not seen change.
 
     Args:
         text: The table.
-        rules: How it is kept equal.
-        watermark: What was committed before this run.
-        chunk: The chunk, which is not the last.
+        blind: What the usual pass misses of the chunk.
+        chunk: The chunk.
         difference: How the replica's rows differ from the source's.
     """
-    if difference is None:
+    if difference is None or blind is None:
         return []
-    if rules.strategy == "append_only":
-        missed = difference
-    elif rules.stamp and watermark and watermark.column == rules.stamp:
-        horizon = first_stamp(watermark, rules.overlap, Instant(datetime.now(UTC), None, None))
-        place = text.column_names.index(rules.stamp)
+    missed = difference
+    if blind.is_unread:
         gone = {text.key_of(line): line for line in difference.gone}
         new = [
-            line
-            for line in difference.new
-            if text.key_of(line) in gone and _is_old(line.split(b"\t")[place], horizon.encode())
+            line for line in difference.new if text.key_of(line) in gone and blind.is_unread(line)
         ]
         missed = Difference(tuple(gone[text.key_of(line)] for line in new), tuple(new))
-    else:
-        return []
-    return [_corrections(text, "missed", chunk, missed)] if len(missed) else []
+    return [_correction(text, "missed", chunk, missed)] if len(missed) else []
 
 
-def _is_old(stamp: bytes, horizon: bytes) -> bool:
-    return stamp < horizon or stamp == b"\\N"
-
-
-def _corrections(
+def _correction(
     text: RenderedTable, why: Why, chunk: Chunk, difference: Difference | None
 ) -> Correction:
     if difference is None:

@@ -23,7 +23,7 @@ from pymysql import err
 
 from etl_pipeline.core.workers import Worker
 from etl_pipeline.replicate.alteration import forget_proof, is_alterable
-from etl_pipeline.replicate.build import settle_swap
+from etl_pipeline.replicate.full_table import settle_swap
 from etl_pipeline.replicate.identity import define_replica, write_ddl
 from etl_pipeline.replicate.job import WriteJob
 from etl_pipeline.replicate.ownership import drop_ours

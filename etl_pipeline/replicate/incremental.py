@@ -24,9 +24,10 @@ from etl_pipeline.replicate.chunking import chunk_rows
 from etl_pipeline.replicate.delete_guard import DeleteGuard
 from etl_pipeline.replicate.difference import Difference, find_difference
 from etl_pipeline.replicate.extract import end_read, extract_rows, read_columns, refuse_altered
-from etl_pipeline.replicate.job import ChunkResult, RowChanges, WriteJob
+from etl_pipeline.replicate.job import ChunkResult, LargerPassError, PassStart, RowChanges, WriteJob
 from etl_pipeline.replicate.pages import read_pages
-from etl_pipeline.replicate.watermark import Instant, first_stamp, next_watermark
+from etl_pipeline.replicate.strategy import Pass
+from etl_pipeline.replicate.watermark import Instant, find_doubt, first_stamp, next_watermark
 from etl_pipeline.state import replicas
 from etl_pipeline.state.compared_at import carry_compared
 from etl_pipeline.state.records import KnownChunk, KnownReplica, Watermark
@@ -48,8 +49,7 @@ MOST_SHARE = 4
 """Where one row in so many is past the watermark, or missing, everything is read instead."""
 
 
-class TooManyError(Exception):
-    """So many rows are new that a full pass costs less."""
+_TOO_MANY = "so many rows are new that it takes less time"
 
 
 @dataclass(slots=True)
@@ -97,28 +97,31 @@ class _Keys:
     gone: Sequence[bytes] = ()
 
 
-def follow_watermark(
-    job: WriteJob, known: KnownReplica, watermark: Watermark, instant: Instant
-) -> list[ChunkResult]:
-    """Bring over the rows past *watermark*, and those whose keys came or went.
+def follow_watermark(job: WriteJob, start: PassStart, known: KnownReplica) -> list[ChunkResult]:
+    """Bring over the rows past the watermark, and those whose keys came or went.
 
     Every transaction writes rows and what is remembered of their chunks; that of the stamped rows
     moves the watermark.
 
     Args:
         job: The table.
-        known: Its replica, complete and of this rendering.
-        watermark: What is committed of it.
-        instant: What the source's clock said; asked before anything is read.
+        start: What the source's clock said.
+        known: Its replica, complete and of this rendering, with a watermark.
 
     Returns:
         What was done with each chunk.
 
     Raises:
-        TooManyError: A full pass is cheaper, or the source does not find the rows within its
-            limit; what was written is right.
+        LargerPassError: A full pass is cheaper, or the source does not find the rows within its
+            limit, or the watermark says nothing of the source as it is.
         GuardError: More rows would be deleted than the table's rules allow.
     """
+    watermark, instant = known.remembered.watermark, start.instant
+    if watermark is None or instant is None:
+        raise LargerPassError(Pass.FULL)
+    doubt = find_doubt(watermark, instant)
+    if doubt:
+        raise LargerPassError(Pass.FULL, doubt)
     progress = _Progress(list(known.remembered.chunks))
     columns = job.workers.call(lambda worker: read_columns(job.text, worker.source))
     try:
@@ -126,7 +129,8 @@ def follow_watermark(
     except pymysql.err.MySQLError as error:
         if is_too_long(error):
             # A full pass reads in statements as short as they must be.
-            raise TooManyError("the source did not find the new rows within its limit") from error
+            because = "the source did not find the new rows within its limit"
+            raise LargerPassError(Pass.FULL, because) from error
         raise
     compare = functools.partial(_compare_keys, job)
     compared = list(job.workers.each(compare, list(progress.chunks), singly=False))
@@ -148,7 +152,7 @@ def follow_watermark(
 def _judge(job: WriteJob, known: KnownReplica, compared: Sequence[_Keys]) -> None:
     rows = known.actual.rows
     if sum(len(one.missing) for one in compared) > max(chunk_rows(job.text.table), rows) // 2:
-        raise TooManyError
+        raise LargerPassError(Pass.FULL, _TOO_MANY)
     guard = DeleteGuard(job.text.name, job.rules, rows)
     for one in compared:
         guard.may_go(len(one.gone))
@@ -205,7 +209,7 @@ def _plan_ranges(
             lower = bound
             if len(ranges) * rows * MOST_SHARE > known.actual.rows:
                 end_read(worker.source)
-                raise TooManyError
+                raise LargerPassError(Pass.FULL, _TOO_MANY)
     end_read(worker.source)
     return [*ranges, StampRange(column, lower)]
 

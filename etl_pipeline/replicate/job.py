@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,8 +11,11 @@ from etl_pipeline.core.workers import Workers
 from etl_pipeline.errors import TransferError
 from etl_pipeline.formatting import count_of
 from etl_pipeline.replicate.corrections import Correction
-from etl_pipeline.replicate.strategy import Rules
-from etl_pipeline.state.records import Altered, ChunkProof, Identity, Lease
+from etl_pipeline.replicate.strategy import Pass, Rules
+from etl_pipeline.replicate.watermark import Instant
+from etl_pipeline.schema.ddl import ReplicaDdl
+from etl_pipeline.state.records import Altered, ChunkProof, Identity, Lease, Watermark
+from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.load_data import insert_rows, load_data
 from etl_pipeline.transfer.select import RenderedTable
 from etl_pipeline.transfer.spool import Spool
@@ -25,11 +29,11 @@ class WriteJob:
     """A table whose replica is written, and with what.
 
     Attributes:
-        by_infile: Whether rows go by LOAD DATA LOCAL; by INSERT otherwise.
+        by_infile: True if rows go by LOAD DATA LOCAL; by INSERT otherwise.
         identity: What the replica is to be remembered as.
         lease: The run that writes.
         rules: How the table is kept equal.
-        mended: Collects what was wrong with the replica, as the lanes find it.
+        corrections: Collects what was wrong with the replica, as the workers find it.
         notes: Collects sentences on what the replica lacks.
     """
 
@@ -42,6 +46,37 @@ class WriteJob:
     report: Report
     corrections: list[Correction] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class PassStart:
+    """What a pass over a table begins with.
+
+    Attributes:
+        ddl: Makes a new replica, under its incoming name.
+        instant: What the source's clock said before anything was read; None without an
+            ``incremental_column``.
+        watermark: What is committed when all that was there at *instant* is; None without one.
+        edited: Chunks of which the replica was found to hold other rows than it was given.
+    """
+
+    ddl: ReplicaDdl
+    instant: Instant | None
+    watermark: Watermark | None
+    edited: Collection[Chunk]
+
+
+class LargerPassError(Exception):
+    """A pass found out that it is not enough, or costs more than *larger*; what it wrote is right.
+
+    Attributes:
+        larger: The pass to make instead.
+        because: Why, for a note; None where nothing is to be said.
+    """
+
+    def __init__(self, larger: Pass, because: str | None = None) -> None:
+        super().__init__(because or larger)
+        self.larger, self.because = larger, because
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +131,11 @@ class ChunkResult:
     def read(cls, proof: ChunkProof, change: RowChanges | None = None) -> ChunkResult:
         """A chunk that was read as a whole."""
         return cls(proof, proof.rows, proof.text_bytes, proof.altered, change)
+
+    @classmethod
+    def kept(cls, proof: ChunkProof) -> ChunkResult:
+        """A chunk that the pass did not look at."""
+        return cls(proof, 0, 0, Counter(), is_kept=True)
 
     @classmethod
     def finished(cls, proof: ChunkProof) -> ChunkResult:

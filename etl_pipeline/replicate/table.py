@@ -8,27 +8,34 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from etl_pipeline.core.workers import Worker, Workers
 from etl_pipeline.errors import SchemaError
-from etl_pipeline.replicate.build import build_replica, settle_swap
-from etl_pipeline.replicate.compare import CannotCompareError, compare_replica
+from etl_pipeline.replicate.append_only import compare_tail
 from etl_pipeline.replicate.corrections import Correction
 from etl_pipeline.replicate.evolve import evolve_replica
 from etl_pipeline.replicate.extract import end_read
+from etl_pipeline.replicate.fingerprint import compare_table
+from etl_pipeline.replicate.full_table import build_replica, settle_swap
 from etl_pipeline.replicate.identity import design_replica
-from etl_pipeline.replicate.incremental import TooManyError, follow_watermark
-from etl_pipeline.replicate.job import ChunkResult, Report, RowChanges, WriteJob
+from etl_pipeline.replicate.incremental import follow_watermark
+from etl_pipeline.replicate.job import (
+    ChunkResult,
+    LargerPassError,
+    PassStart,
+    Report,
+    RowChanges,
+    WriteJob,
+)
 from etl_pipeline.replicate.scrub import find_edited
 from etl_pipeline.replicate.scrub_budget import NO_SCRUB_SCOPE, ScrubScope
 from etl_pipeline.replicate.source_clock import ask_instant
 from etl_pipeline.replicate.strategy import Pass, PassChoice, Rules, choose_pass
 from etl_pipeline.replicate.update_times import read_now
-from etl_pipeline.replicate.watermark import Instant, find_doubt, next_watermark
-from etl_pipeline.schema.ddl import ReplicaDdl
+from etl_pipeline.replicate.watermark import Instant, next_watermark
 from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
 from etl_pipeline.state import replicas
 from etl_pipeline.state.records import UNKNOWN, Altered, ChunkProof, KnownReplica, Lease, Watermark
@@ -42,6 +49,14 @@ _NO_INFILE = (
     "local_infile is off at the replication server, so rows are sent by INSERT, which is slower; "
     "SET GLOBAL local_infile = 1 there changes it"
 )
+
+
+_PASSES: Mapping[Pass, Callable[[WriteJob, PassStart, KnownReplica], list[ChunkResult]]] = {
+    Pass.FULL: compare_table,
+    Pass.STAMPED: follow_watermark,
+    Pass.TAIL: compare_tail,
+}
+"""Passes over a replica that is there; any other is built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,20 +153,20 @@ def replicate_table(
     """
     began_at = datetime.now(UTC)
     design = design_replica(text, replication.versions, replication.collations)
-    ddl, identity = design.ddl, design.identity
-    job = WriteJob(text, workers, replication.takes_infile, identity, lease, rules, report)
+    job = WriteJob(text, workers, replication.takes_infile, design.identity, lease, rules, report)
     evolve_replica(job, drift, replication.collations)
     known = workers.call(functools.partial(_settle, text))
     edited = find_edited(job, known, look) if known else frozenset[Chunk]()
-    choice = choose_pass(rules, known, identity, lease, began_at, is_edited=bool(edited))
+    choice = choose_pass(rules, known, design.identity, lease, began_at, is_edited=bool(edited))
     instant = workers.call(functools.partial(_ask_instant, text, rules))
     watermark = next_watermark(rules.stamp, instant) if instant and rules.stamp else None
-    choice, written = _make_pass(job, ddl, known, choice, instant, watermark, edited)
-    if choice.what in (Pass.BUILD, Pass.FULL):
+    start = PassStart(design.ddl, instant, watermark, edited)
+    choice, written = _make_pass(job, start, known, choice)
+    if choice.what.is_full:
         proven_at: datetime | None = min(one.proof.read_at for one in written)
     else:
         proven_at = known.remembered.proven_at if known else None
-    notes = [*ddl.mapped, *job.notes]
+    notes = [*design.ddl.mapped, *job.notes]
     if choice.because:
         notes.append(f"{text.name}: every row was read, since {choice.because}")
     done = ReplicateResult(
@@ -221,32 +236,16 @@ def _ask_instant(text: RenderedTable, rules: Rules, worker: Worker) -> Instant |
 
 
 def _make_pass(
-    job: WriteJob,
-    ddl: ReplicaDdl,
-    known: KnownReplica | None,
-    choice: PassChoice,
-    instant: Instant | None,
-    watermark: Watermark | None,
-    edited: Collection[Chunk],
+    job: WriteJob, start: PassStart, known: KnownReplica | None, choice: PassChoice
 ) -> tuple[PassChoice, list[ChunkResult]]:
-    """Make the pass, or a larger one where it turns out not to be enough; which one it was."""
-    if known and choice.what is Pass.STAMPED and instant and known.remembered.watermark:
-        committed = known.remembered.watermark
-        doubt = find_doubt(committed, instant)
+    """Make the pass, or a larger one where it turns out not to be enough; return which it was."""
+    while known and choice.what in _PASSES:
         try:
-            if doubt is None:
-                return choice, follow_watermark(job, known, committed, instant)
-        except TooManyError as error:
-            doubt = str(error) or "so many rows are new that it takes less time"
+            return choice, _PASSES[choice.what](job, start, known)
+        except LargerPassError as error:
+            choice = PassChoice(error.larger, error.because or choice.because)
             known = job.workers.call(functools.partial(_read_known, job.text))
-        choice = PassChoice(Pass.FULL, doubt)
-    if known and choice.what in (Pass.FULL, Pass.TAIL):
-        is_tail = choice.what is Pass.TAIL
-        try:
-            return choice, compare_replica(job, known, watermark, tail_only=is_tail, edited=edited)
-        except CannotCompareError:
-            pass
-    return PassChoice(Pass.BUILD, choice.because), build_replica(job, ddl, known, watermark)
+    return PassChoice(Pass.BUILD, choice.because), build_replica(job, start, known)
 
 
 def _ask_written(

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from etl_pipeline.replicate.chunking import CHUNK_BYTES, chunk_rows
+from etl_pipeline.replicate.strategy import APPEND_ONLY, FINGERPRINT, INCREMENTAL
 from etl_pipeline.schema.catalog import Column, Table
 from etl_pipeline.setup.opendental import IMPORTANCE, LOGS
 
@@ -64,10 +65,10 @@ def _choose_strategy(table: Table, stamps: list[Column]) -> tuple[str, str | Non
             reasons.append(f"the server stamps {stamp.name}, but no index begins with it")
         else:
             reason = f"the server stamps {stamp.name}, and index {index} begins with it"
-            return "incremental", stamp.name, reason
+            return INCREMENTAL.name, stamp.name, reason
     if table.name in LOGS and table.integer_key:
-        return "append_only", None, "a log of OpenDental: rows are added and never edited"
-    return "fingerprint", None, "; ".join(reasons) or "no column that the server stamps"
+        return APPEND_ONLY.name, None, "a log of OpenDental: rows are added and never edited"
+    return FINGERPRINT.name, None, "; ".join(reasons) or "no column that the server stamps"
 
 
 def _leading_index(table: Table, column: str) -> str | None:

@@ -191,10 +191,7 @@ def _not_as_loaded(kinds: Counter[DiscrepancyKind]) -> str:
 
 
 def _describe_missed(job: VerifyJob, kinds: Counter[DiscrepancyKind]) -> str:
-    rows = count_of(sum(kinds.values()), "row")
-    if job.rules.stamp is None:
-        return f"{rows} changed at the source, which append_only does not read again"
-    return f"{rows} changed at the source without a new {job.rules.stamp}, unseen by incremental"
+    return f"{count_of(sum(kinds.values()), 'row')} {job.rules.misses}"
 
 
 def _check_keyless_again(

@@ -12,7 +12,8 @@ from etl_pipeline.load import copy_chunks, digests
 from etl_pipeline.load.digests import read_digests
 from etl_pipeline.load.inspect_table import read_actual_table
 from etl_pipeline.load.sql import PINNED_SETTINGS
-from etl_pipeline.replicate import build, chunking
+from etl_pipeline.replicate import chunking, full_table
+from etl_pipeline.replicate.strategy import FULL_TABLE
 from etl_pipeline.state import warehouse
 from etl_pipeline.transfer.binary import Encoder
 from etl_pipeline.transfer.kernel_python import Rendered
@@ -45,12 +46,12 @@ def test_indexes_and_the_key_of_raw_are_built_over_the_rows(
         seen.append(read_key(connection))
         return int(real_copy_text(connection, *arguments))
 
-    hops: Any = (build, copy_chunks)
+    hops: Any = (full_table, copy_chunks)
     real_write_rows, real_copy_text = hops[0].write_rows, hops[1].copy_text
-    monkeypatch.setattr(build, "write_rows", write_rows)
+    monkeypatch.setattr(full_table, "write_rows", write_rows)
     monkeypatch.setattr(copy_chunks, "copy_text", copy_text)
     text = bench.read_text("t")
-    replicated = bench.replicate(text, replace(FINGERPRINT, strategy="full_table"))
+    replicated = bench.replicate(text, replace(FINGERPRINT, strategy=FULL_TABLE))
     assert seen == [{"PRIMARY"}] * 3
     assert read_indexes(lab.replication, "t") == {"PRIMARY", "w", "u"}
     if not is_there:

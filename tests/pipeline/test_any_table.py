@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from etl_pipeline.errors import TransferError
+from etl_pipeline.replicate.strategy import FULL_TABLE
 from etl_pipeline.schema.names import quote_mysql, quote_postgres
 from etl_pipeline.transfer.select import TAKEN_NAMES
 from tests.conftest import Lab
@@ -274,7 +275,7 @@ def test_any_table_is_equal_by_value(
                 bench.change(kinds, change)
             source = bench.source_rows(names, kinds)
             text = bench.read_text("t")
-            rules = replace(FINGERPRINT, strategy="full_table") if rebuild else FINGERPRINT
+            rules = replace(FINGERPRINT, strategy=FULL_TABLE) if rebuild else FINGERPRINT
             replicated = bench.replicate(text, rules)
             keys = (zip(row[:key_size], kinds, strict=False) for row in source)
             if any(_is_altered(value, kind) for key in keys for value, kind in key):

@@ -22,7 +22,7 @@ from etl_pipeline.pipeline.events import ChunkDone, TableFinished, TableRetried
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary
-from etl_pipeline.replicate import build, chunking, pages
+from etl_pipeline.replicate import chunking, full_table, pages
 from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.reader import read_text
 from etl_pipeline.transfer.select import select_chunk
@@ -99,12 +99,12 @@ def before_third(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, deed: 
     monkeypatch.setattr(module, name, call_and_count)
 
 
-@pytest.mark.parametrize("hop", [build, copy_chunks], ids=["replicate", "load"])
+@pytest.mark.parametrize("hop", [full_table, copy_chunks], ids=["replicate", "load"])
 def test_replication_sessions_killed_in_the_middle_are_retried(
     notes: Lab, monkeypatch: pytest.MonkeyPatch, hop: Any
 ) -> None:
     deed = lambda: kill_sessions(notes, notes.replication, "TEST_MYSQL_REPLICATION")  # noqa: E731
-    before_third(monkeypatch, hop, "write_rows" if hop is build else "read_text", deed)
+    before_third(monkeypatch, hop, "write_rows" if hop is full_table else "read_text", deed)
     summary, retried = run_with(notes, "load", lambda: None)
     assert retried
     lost = {f"the connection was lost ({n})" for n in (0, 2006, 2013, 1927)}
@@ -267,7 +267,7 @@ def test_a_slow_sink_keeps_nobody_from_writing_at_a_myisam_source(
 ) -> None:
     # The first chunk is a row, the second all the rest: more than any buffer holds.
     halves = [Chunk(0, None, 1), Chunk(1, 1, None)]
-    monkeypatch.setattr(build, "plan_chunks", lambda text, ask, most: halves)
+    monkeypatch.setattr(full_table, "plan_chunks", lambda text, ask, most: halves)
     locked = connect_mysql(myisam.servers.replication, myisam.env["TEST_MYSQL_REPLICATION_DB"])
     finished: list[Any] = []
     is_locked = threading.Event()

@@ -15,7 +15,7 @@ from etl_pipeline.errors import EtlError
 from etl_pipeline.pipeline import table_worker
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
-from etl_pipeline.replicate import build, chunking, compare
+from etl_pipeline.replicate import chunking, compare, full_table
 from etl_pipeline.state import segments
 from etl_pipeline.transfer.chunk import Chunk
 from tests.conftest import Lab
@@ -72,7 +72,7 @@ def run(settings: Any) -> Any:
 def reading(log: list[tuple[str, Chunk]]) -> Any:
     """Note each chunk that is read at the source."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (build, compare):
+        for module in (full_table, compare):
             extract = module.extract_chunk
 
             def extract_and_note(

@@ -15,7 +15,7 @@ from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.status import read_history
 from etl_pipeline.pipeline.summary import RunSummary
-from etl_pipeline.replicate import build, chunking
+from etl_pipeline.replicate import chunking, full_table
 from tests.conftest import Lab
 from tests.rows import make_table, numbers, read_mysql, read_postgres, run_sql
 
@@ -109,7 +109,7 @@ def test_along_a_chain_of_runs_a_reading_is_as_old_as_it_is(notes: Lab) -> None:
 def reading() -> Iterator[list[int]]:
     """Note the ordinals of note's chunks that are read to build it."""
     log: list[int] = []
-    module: Any = build
+    module: Any = full_table
     extract = module.extract_chunk
 
     def extract_and_note(text: Any, chunk: Any, *rest: Any) -> Any:
@@ -118,7 +118,7 @@ def reading() -> Iterator[list[int]]:
         return extract(text, chunk, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "extract_chunk", extract_and_note)
+        patch.setattr(full_table, "extract_chunk", extract_and_note)
         yield log
 
 
@@ -135,7 +135,7 @@ def test_old_chunks_of_a_replica_that_is_being_built_are_read_again(
 
     if is_complete:
         with monkeypatch.context() as dying:
-            dying.setattr(build, "swap_replica", _stop)
+            dying.setattr(full_table, "swap_replica", _stop)
             cut_off(notes, lambda event: False)
     else:
         cut_off(notes, is_fourth_chunk)

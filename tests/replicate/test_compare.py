@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from etl_pipeline.load.job import LoadResult
-from etl_pipeline.replicate import chunking, compare, table
+from etl_pipeline.replicate import chunking, compare, compare_chunk, table
 from etl_pipeline.state import replicas, segments
 from tests.conftest import Lab
 from tests.hops import Bench
@@ -178,8 +178,8 @@ def test_of_the_replica_only_strips_that_differ_are_read(
     rows = ", ".join(f"({k}, {k}, 'row {k}')" for k in range(KEYS))
     make_table(bench.lab.source, TABLES["plain"], f"INSERT INTO plain VALUES {rows}")
     bench.copy("plain")
-    compare_rows = mock.Mock(side_effect=compare._compare_rows)
-    monkeypatch.setattr(compare, "_compare_rows", compare_rows)
+    compare_rows = mock.Mock(side_effect=compare_chunk.compare_rows)
+    monkeypatch.setattr(compare, "compare_rows", compare_rows)
     for round_ in range(3):  # what is remembered of strips after a change is as good
         run_sql(
             bench.lab.source,

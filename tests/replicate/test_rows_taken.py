@@ -11,6 +11,7 @@ import pytest
 from etl_pipeline.errors import TransferError
 from etl_pipeline.load import copy_chunks
 from etl_pipeline.replicate import job
+from etl_pipeline.replicate.strategy import FULL_TABLE
 from tests.conftest import Lab
 from tests.hops import FINGERPRINT, Bench
 from tests.rows import make_table
@@ -51,7 +52,7 @@ def test_a_row_that_raw_did_not_take_is_missed(
     if is_there:
         bench.copy("t")
     text = bench.read_text("t")
-    anew = replace(FINGERPRINT, strategy="full_table")
+    anew = replace(FINGERPRINT, strategy=FULL_TABLE)
     replicated = bench.replicate(text, anew)
     lose_one(monkeypatch, copy_chunks, "copy_text")
     with pytest.raises(TransferError, match="sent 3 rows, PostgreSQL took 2"):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from etl_pipeline.config.models import TableConfig
+from etl_pipeline.config.models import ExtractionStrategy, TableConfig
 from etl_pipeline.errors import DatabaseError, SchemaError
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.run_record import RecordConnection
-from etl_pipeline.pipeline.strategies import choose_rules, find_warnings
 from etl_pipeline.replicate import chunking
+from etl_pipeline.replicate.strategy import STRATEGIES, choose_rules, find_warnings
 from etl_pipeline.schema.catalog import Column, Index, IndexPart, Table
 from etl_pipeline.state import runs
 from etl_pipeline.state.run_lease import check_replicas, check_warehouse, take_replicas
@@ -239,3 +239,14 @@ def test_a_doubtful_stamp_is_noted() -> None:
     assert "no index begins with c" in notes[1]
     config = TableConfig(extraction_strategy="incremental", incremental_column="DateTStamp")
     assert not list(find_warnings(STAMPED, choose_rules(STAMPED, config)))
+
+
+def test_every_strategy_that_a_file_may_name_has_an_entry() -> None:
+    assert set(get_args(ExtractionStrategy)) == set(STRATEGIES)
+    grades = {name: strategy.usual_pass.grade for name, strategy in STRATEGIES.items()}
+    assert grades == {
+        "full_table": "value",
+        "fingerprint": "value",
+        "incremental": "keys+stamp",
+        "append_only": "append",
+    }

@@ -14,7 +14,7 @@ import pytest
 
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
-from etl_pipeline.replicate import build, chunking
+from etl_pipeline.replicate import chunking, full_table
 from etl_pipeline.replicate.table import replicate_table
 from etl_pipeline.state import replicas
 from tests.conftest import Lab
@@ -85,7 +85,7 @@ def test_a_new_replica_that_was_not_swapped_in_is_not_taken_for_the_old_one(
     assert run_once(lab.settings, RunRequest(), listen=lambda event: None).is_success
     run_sql(lab.source, "UPDATE note SET words = 'new' WHERE k = 2")
     with monkeypatch.context() as dying:
-        dying.setattr(build, "swap_replica", lambda *_, **__: _refuse())
+        dying.setattr(full_table, "swap_replica", lambda *_, **__: _refuse())
         assert not run_once(
             lab.settings, RunRequest(full=True), listen=lambda event: None
         ).is_success

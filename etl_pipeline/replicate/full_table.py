@@ -1,4 +1,6 @@
-"""Builds a replica beside the old one and swaps it in.
+"""The pass of ``full_table``: build a replica beside the old one, and swap it in.
+
+It is the first pass of every table, too.
 
 What is done is remembered under the incoming table's name, so a run that was cut off is gone on
 with: finished chunks are not read again. Every step may be the last one before a kill.
@@ -23,7 +25,7 @@ from etl_pipeline.replicate.extract import (
     read_columns,
     refuse_altered,
 )
-from etl_pipeline.replicate.job import ChunkResult, WriteJob, write_rows
+from etl_pipeline.replicate.job import ChunkResult, PassStart, WriteJob, write_rows
 from etl_pipeline.replicate.ownership import drop_ours, mark_replica, refuse_foreign
 from etl_pipeline.replicate.unsupported import build_indexes, refuse_column, refuse_unsupported
 from etl_pipeline.schema.ddl import ReplicaDdl, replica_comment, swap_replica
@@ -38,7 +40,7 @@ from etl_pipeline.transfer.spool import Spool
 
 
 @dataclass(frozen=True, slots=True)
-class _Start:
+class _BuildPlan:
     """What is to be copied.
 
     Attributes:
@@ -54,9 +56,7 @@ class _Start:
     columns: list[ColumnState] | None
 
 
-def build_replica(
-    job: WriteJob, ddl: ReplicaDdl, known: KnownReplica | None, watermark: Watermark | None
-) -> list[ChunkResult]:
+def build_replica(job: WriteJob, start: PassStart, known: KnownReplica | None) -> list[ChunkResult]:
     """Build the replica from the source, and remember it.
 
     Its readers see the old table until the new one is complete; both change places in one step.
@@ -64,32 +64,33 @@ def build_replica(
 
     Args:
         job: The table.
-        ddl: Makes the replica under the name of ``incoming_name``.
+        start: How the replica is made, and what is committed when it is.
         known: The replica that stands there, whose rows the guard counts; None without one.
-        watermark: What is committed when the replica is; asked before its first chunk.
 
     Raises:
         SchemaError: A table that is not ours bears the replica's name.
         GuardError: The new replica has so many rows less than the table's rules do not allow.
     """
-    start = job.workers.call(functools.partial(_begin, job, ddl, known))
-    copy = functools.partial(_copy_chunk, job, start)
+    plan = job.workers.call(functools.partial(_begin, job, start.ddl, known))
+    copy = functools.partial(_copy_chunk, job, plan)
     singly = has_wide_rows(job.text.table)
-    written = list(job.workers.each(copy, start.chunks, singly=singly))
+    written = list(job.workers.each(copy, plan.chunks, singly=singly))
     before = known.actual.rows if known else 0
-    gone = before - sum(one.proof.rows for one in written)
+    gone = before - sum(chunk.proof.rows for chunk in written)
     guard_deletes(job.text.name, job.rules, gone=gone, rows=before, place="replication")
 
     def finish(worker: Worker) -> None:
-        refuse_altered(job.text, worker.source, start.columns)
-        proofs = [one.proof for one in written]
-        _complete(job, known, watermark, proofs, worker.replication)
+        refuse_altered(job.text, worker.source, plan.columns)
+        proofs = [chunk.proof for chunk in written]
+        _complete(job, known, start.watermark, proofs, worker.replication)
 
     job.workers.call(finish)
     return written
 
 
-def _begin(job: WriteJob, ddl: ReplicaDdl, known: KnownReplica | None, worker: Worker) -> _Start:
+def _begin(
+    job: WriteJob, ddl: ReplicaDdl, known: KnownReplica | None, worker: Worker
+) -> _BuildPlan:
     """Go on with the incoming table of a run that was cut off, or make an empty one."""
     text, incoming = job.text, incoming_name(job.text.name)
     refuse_foreign(worker.replication, text.name, known)
@@ -99,7 +100,7 @@ def _begin(job: WriteJob, ddl: ReplicaDdl, known: KnownReplica | None, worker: W
     if left and finished and left.identity == job.identity:
         end_read(worker.replication)
         held = {chunk: proof for chunk, proof in left.written.items() if chunk not in finished}
-        return _Start([known.proof.chunk for known in left.chunks], finished, held, columns)
+        return _BuildPlan([known.proof.chunk for known in left.chunks], finished, held, columns)
     chunks = plan_chunks(text, ask_integer(worker.source), job.rules.batch_rows)
     end_read(worker.source)
     replicas.forget(worker.replication, incoming)
@@ -113,17 +114,17 @@ def _begin(job: WriteJob, ddl: ReplicaDdl, known: KnownReplica | None, worker: W
         raise
     replicas.remember_empty(worker.replication, incoming, job.identity, chunks)
     worker.replication.commit()
-    return _Start(chunks, {}, {}, columns if len(chunks) > 1 else None)
+    return _BuildPlan(chunks, {}, {}, columns if len(chunks) > 1 else None)
 
 
-def _copy_chunk(job: WriteJob, start: _Start, worker: Worker, chunk: Chunk) -> ChunkResult:
+def _copy_chunk(job: WriteJob, plan: _BuildPlan, worker: Worker, chunk: Chunk) -> ChunkResult:
     """Read a chunk, write it, commit it with its proof."""
-    if chunk in start.finished:
-        return ChunkResult.finished(start.finished[chunk])
+    if chunk in plan.finished:
+        return ChunkResult.finished(plan.finished[chunk])
     incoming = incoming_name(job.text.name)
     with Spool(ordered=job.text.is_ordered) as spool:
         proof = extract_chunk(job.text, chunk, worker.source, spool, job.workers.stop)
-        held = start.held.get(chunk)
+        held = plan.held.get(chunk)
         if held and held.text_digest != proof.text_digest:
             _run(worker.replication, [delete_chunk(job.text, chunk, incoming)])
         if held is None or held.text_digest != proof.text_digest:
