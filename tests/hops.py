@@ -26,12 +26,12 @@ from etl_pipeline.state.runs import Selection
 from etl_pipeline.transfer.select import RenderedTable, render_table
 from tests.conftest import Lab
 
-LANES = 2
+WORKERS = 2
 FINGERPRINT = Rules(allows_deletes=True)
 
 
 class Bench:
-    """Open engines and lanes; `close` gives them back."""
+    """Open engines and workers; `close` gives them back."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
@@ -42,8 +42,8 @@ class Bench:
             "raw",
         )
         self.stop = Cancellation()
-        self._threads = ThreadPoolExecutor(LANES)
-        self.workers = Workers(self.databases, self._threads, LANES, self.stop)
+        self._threads = ThreadPoolExecutor(WORKERS)
+        self.workers = Workers(self.databases, self._threads, WORKERS, self.stop)
         with lend_postgres(self.databases.analytics, self.stop) as connection:
             connection.autocommit = True
             warehouse.open_state(connection)

@@ -273,7 +273,7 @@ def _read_targets(session: Session, plan: RunPlan, folder: Path) -> _Targets:
         left_out = {
             name: find_left_out(connection, name)
             for name, one in known.items()
-            if one.remembered.stands_as == one.actual.definition
+            if one.remembered.show_create_digest == one.actual.show_create_digest
         }
         connection.rollback()
     with lend_postgres(databases.analytics, session.stop) as connection:

@@ -20,6 +20,7 @@ from etl_pipeline.pipeline.table_worker import explain_failure
 from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.state import runs, warehouse
 from etl_pipeline.state.records import Lease, TableOutcome
+from etl_pipeline.state.replica_tables import open_replicas
 from etl_pipeline.state.run_lease import take_replicas
 from etl_pipeline.state.run_sessions import end_left_sessions
 from etl_pipeline.state.runs import Selection
@@ -153,6 +154,7 @@ def record_run(
     try:
         with lend_mysql(session.databases.replication, session.stop) as replication:
             end_left_sessions(replication)
+            open_replicas(replication)
             take_replicas(replication, lease)
         with runs.beating(lambda: records.connection, lease.run_id):
             yield run

@@ -12,7 +12,7 @@ from etl_pipeline.state.records import Identity, KnownReplica, Remembered
 def is_alterable(
     rules: Rules,
     remembered: Remembered,
-    stands_as: bytes | None,
+    show_create_digest: bytes | None,
     wanted: bytes,
     steps: ReplicaSteps | None,
 ) -> bool:
@@ -20,15 +20,15 @@ def is_alterable(
 
     Args:
         rules: How the table is kept equal.
-        remembered: What is remembered of the replica.
-        stands_as: Digest of the definition that the replica has now; None where there is none.
-        wanted: Digest of the definition that the replica has to have.
+        remembered: The replica as it is recorded.
+        show_create_digest: Of the replica as it is now; None where there is none.
+        wanted: Digest of the statements that would make it.
         steps: How it follows the source; None where nothing is known of its schema.
     """
     return (
         not rules.rebuilds
-        and remembered.identity.definition != wanted
-        and remembered.stands_as == stands_as
+        and remembered.identity.ddl_digest != wanted
+        and remembered.show_create_digest == show_create_digest
         and steps is not None
         and not steps.is_rebuilt
     )
@@ -38,10 +38,12 @@ def after_alteration(
     rules: Rules, known: KnownReplica, wanted: Identity, steps: ReplicaSteps | None
 ) -> KnownReplica | None:
     """Return what will be known of the replica once a run has altered it; None if none does."""
-    remembered, stands_as = known.remembered, known.actual.definition
-    if steps is None or not is_alterable(rules, remembered, stands_as, wanted.definition, steps):
+    remembered, show_create_digest = known.remembered, known.actual.show_create_digest
+    if steps is None or not is_alterable(
+        rules, remembered, show_create_digest, wanted.ddl_digest, steps
+    ):
         return None
-    identity = Identity(wanted.definition, remembered.identity.rendering)
+    identity = Identity(wanted.ddl_digest, remembered.identity.rendering_digest)
     return replace(known, remembered=forget_proof(remembered, steps, identity))
 
 

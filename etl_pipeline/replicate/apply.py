@@ -1,4 +1,4 @@
-"""Brings single rows of a replica in line with the source's."""
+"""Delete and insert single rows of a replica, so that they are the source's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ may have left is a megabyte."""
 
 
 def count_gone(text: RenderedTable, difference: Difference) -> int:
-    """Rows that go for good: their keys do not come again."""
+    """Return how many rows go for good: their keys do not come again."""
     new = {text.key_of(line) for line in difference.new}
     return sum(text.key_of(line) not in new for line in difference.gone)
 
@@ -68,7 +68,7 @@ def write_few(
 
 
 def batches(text: RenderedTable, keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    """*keys* of *text* in parts, each for one statement."""
+    """Yield *keys* of *text* in batches, each for one statement."""
     most = _EQUATIONS_PER_STATEMENT // len(text.table.primary_key)
     most = max(1, min(most, _ROWS_PER_STATEMENT))
     batch: list[bytes] = []

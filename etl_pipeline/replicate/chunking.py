@@ -25,7 +25,7 @@ DENSE_KEYS = 1.5
 
 
 def chunk_rows(table: Table, most: int | None = None) -> int:
-    """Rows of a chunk so that it comes to about ``CHUNK_BYTES`` by the server's estimate.
+    """Return the rows of a chunk of about ``CHUNK_BYTES``, by the server's estimate.
 
     Args:
         table: As the source's catalog has it.
@@ -39,12 +39,12 @@ def chunk_rows(table: Table, most: int | None = None) -> int:
 
 
 def has_wide_rows(table: Table) -> bool:
-    """Whether a row is so large that few make a chunk, and two at a time are felt in memory."""
+    """Return True if few rows make a chunk, and two at a time are felt in memory."""
     return chunk_rows(table) < FEW_ROWS
 
 
 def plan_chunks(text: RenderedTable, ask: Ask, most: int | None = None) -> list[Chunk]:
-    """Chunks of the table as it is now, none with more than ``chunk_rows`` rows.
+    """Cut the table as it is now into chunks of at most ``chunk_rows`` rows.
 
     Where nearly every key is there, so many keys make a chunk. Else probes find the bounds, which
     walk along the key and count rows, so holes make neither empty nor giant chunks. Rows that
@@ -59,7 +59,7 @@ def plan_chunks(text: RenderedTable, ask: Ask, most: int | None = None) -> list[
 
 
 def _cut_dense(text: RenderedTable, ask: Ask, most: int | None) -> list[Chunk]:
-    """Chunks of equally many keys; none where there are too many holes in between."""
+    """Return chunks of equally many keys; none where there are too many holes in between."""
     table = text.table
     if table.integer_key is None or len(table.primary_key) > 1 or not table.rows_estimate:
         return []
@@ -73,7 +73,7 @@ def _cut_dense(text: RenderedTable, ask: Ask, most: int | None) -> list[Chunk]:
 def grow_chunks(
     text: RenderedTable, chunks: Sequence[Chunk], ask: Ask, most: int | None = None
 ) -> list[Chunk]:
-    """*chunks*, the last of them cut into as many as its rows make now; the rest is as above."""
+    """Return *chunks*, the last of them cut as ``plan_chunks`` would cut its rows now."""
     if text.table.integer_key is None:
         return list(chunks)
     last = chunks[-1]
@@ -85,7 +85,7 @@ def grow_chunks(
 
 
 def may_have_grown(table: Table, rows: Sequence[int], most: int | None = None) -> bool:
-    """Whether probes for the table's end are worth a statement.
+    """Return True if probes for the table's end are worth a statement.
 
     Args:
         table: The table as the source's catalog has it now.
@@ -97,13 +97,13 @@ def may_have_grown(table: Table, rows: Sequence[int], most: int | None = None) -
 
 
 def is_badly_cut(table: Table, rows: Sequence[int], most: int | None = None) -> bool:
-    """Whether chunks that held *rows* have become so large, or so small, that a new cut pays."""
+    """Return True if chunks of *rows* have become so large, or so small, that a new cut pays."""
     size = chunk_rows(table, most)
     return max(rows) > 4 * size or (len(rows) > 8 and sum(rows) < len(rows) * size // 8)
 
 
 def _find_bounds(text: RenderedTable, lower: int | None, ask: Ask, rows: int) -> list[int]:
-    """Where chunks of *rows* begin above *lower*, rising."""
+    """Return where chunks of *rows* begin above *lower*, rising."""
     bounds: list[int] = []
     # Only rows of a composite key can share its first column with the very first row.
     if lower is None and len(text.table.primary_key) > 1:
@@ -119,7 +119,7 @@ def _find_bounds(text: RenderedTable, lower: int | None, ask: Ask, rows: int) ->
 
 
 def ask_integer(connection: Any) -> Ask:
-    """A function that asks *connection*, a connection of PyMySQL."""
+    """Return a function that asks *connection*."""
 
     def ask(statement: str) -> int | None:
         with connection.cursor() as cursor:

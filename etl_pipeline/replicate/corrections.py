@@ -1,4 +1,4 @@
-"""Rows of our copies that a run found wrong, and mended on its way: pure.
+"""Rows of our copies that a run found wrong, and corrected: pure.
 
 A run compares the source with what it left. Where a copy is not what was left, somebody else wrote
 there; where a full pass brings a row that the passes before should have brought, they missed it.
@@ -49,11 +49,11 @@ def find_foreign(
     held_digest: bytes,
     difference: Difference | None,
 ) -> list[Correction]:
-    """Whether a chunk of the replica, which is about to be written, is not what it was given.
+    """Return what somebody else has written to a chunk of the replica that is about to be written.
 
     Args:
         text: The table.
-        given: What is remembered of the chunk; None where nothing is.
+        given: What is recorded of the chunk; None where nothing is.
         held_digest: Of the text that the replica has.
         difference: How that differs from the source's; None where it was not found out.
     """
@@ -99,7 +99,7 @@ def _correction(
 
 
 def describe_corrections(corrections: Sequence[Correction]) -> list[str]:
-    """A sentence for each place and reason."""
+    """Return a sentence for each place and reason."""
     sentences = []
     for place in ("replication", "raw"):
         for why in ("foreign", "missed"):

@@ -46,7 +46,7 @@ class DeleteGuard:
         self._lock = threading.Lock()
 
     def may_go(self, rows: int) -> bool:
-        """Count *rows* that would go; whether they may at once."""
+        """Count *rows* that would go; return True if they may at once."""
         with self._lock:
             self._gone += rows
             return not rows or self._rules.allows_deletes or self._gone <= FREE_ROWS

@@ -1,4 +1,4 @@
-"""What differs between two texts of the same rows: pure.
+"""Compare two row texts and return the lines that differ: pure.
 
 A line is a row's whole value, so two lines of one key that differ are a row that was changed.
 """
@@ -26,7 +26,7 @@ class Difference:
 
 
 def find_difference(original: Iterable[bytes], copy: Iterable[bytes]) -> Difference:
-    """How *copy* differs from *original*; the lines of either are distinct, as keyed rows are."""
+    """Return how *copy* differs from *original*; no line occurs twice in either, as keys do not."""
     ours = dict.fromkeys(original)
     gone = []
     for line in copy:

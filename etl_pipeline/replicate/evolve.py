@@ -39,13 +39,13 @@ from etl_pipeline.schema.catalog import Column, Index, Table
 from etl_pipeline.schema.drift import ChangeKind, DriftPolicy, SchemaChange, find_changes
 from etl_pipeline.schema.names import quote_mysql, rehearsed_name
 from etl_pipeline.state import replicas
-from etl_pipeline.state.records import Identity, Remembered
+from etl_pipeline.state.records import Identity, PendingAlteration, Remembered
 from etl_pipeline.state.replica_schema import (
     forget_begun,
     forget_other_schemas,
     note_schema,
     read_begun,
-    read_definition,
+    read_ddl_digest,
     read_schema,
     write_begun,
 )
@@ -76,11 +76,11 @@ def find_replica_drift(
     Raises:
         SchemaError: ``renamed_from`` names what it cannot mean.
     """
-    definition = read_definition(connection, source.name)
+    definition = read_ddl_digest(connection, source.name)
     if definition is None:
         return None
     begun = read_begun(connection, source.name, definition)
-    definition = begun.definition if begun else definition
+    definition = begun.ddl_digest if begun else definition
     if definition == define_replica(source, collations):
         return None
     loaded = read_schema(connection, source.name, definition)
@@ -93,7 +93,7 @@ def find_replica_drift(
 
 def find_left_out(connection: Any, table: str) -> tuple[Index, ...]:
     """Indexes that the replica of *table*, which stands as it was left, was to have and has not."""
-    definition = read_definition(connection, table)
+    definition = read_ddl_digest(connection, table)
     loaded = read_schema(connection, table, definition) if definition else None
     if loaded is None or not loaded.indexes:
         return ()
@@ -115,7 +115,7 @@ def evolve_replica(job: WriteJob, policy: DriftPolicy, collations: Collection[st
 def _evolve(
     job: WriteJob, policy: DriftPolicy, collations: Collection[str], worker: Worker
 ) -> None:
-    connection, source, wanted = worker.replication, job.text.table, job.identity.definition
+    connection, source, wanted = worker.replication, job.text.table, job.identity.ddl_digest
     known = None
     if not job.rules.rebuilds and not _is_as_wanted(connection, source.name, wanted):
         settle_swap(connection, source.name)
@@ -123,13 +123,13 @@ def _evolve(
     if known is not None:
         known = _finish_begun(job, connection, known)
     note_schema(connection, source, wanted)
-    if known is None or known.identity.definition == wanted:
+    if known is None or known.identity.ddl_digest == wanted:
         connection.commit()
         return
     drift = find_replica_drift(connection, source, policy, collations)
-    stands_as = replicas.read_definition(connection, source.name)
+    show_create_digest = replicas.read_show_create_digest(connection, source.name)
     steps = drift.steps if drift else None
-    if drift is None or not is_alterable(job.rules, known, stands_as, wanted, steps):
+    if drift is None or not is_alterable(job.rules, known, show_create_digest, wanted, steps):
         connection.commit()
         return
     try:
@@ -149,12 +149,13 @@ def _evolve(
     statements = steps_at(source.name).statements
     job.notes.extend(describe_left_out(source.name, *each) for each in refused.items())
     check_replicas(connection, job.lease)
-    made_from = known.identity.definition
-    write_begun(connection, source.name, made_from, wanted, statements, rehearsed)
+    ddl_digest_before = known.identity.ddl_digest
+    begun = PendingAlteration(wanted, statements, tuple(rehearsed))
+    write_begun(connection, source.name, ddl_digest_before, begun)
     if drift.steps.is_void:
         replicas.void_chunks(connection, source.name, known.chunks)
         known = forget_proof(known, drift.steps, known.identity)
-        _remember(connection, source.name, known, made_from)
+        _remember(connection, source.name, known, ddl_digest_before)
     connection.commit()
     if _run(connection, source.name, statements):
         _finish(job, connection, known, wanted)
@@ -162,18 +163,18 @@ def _evolve(
 
 def _is_as_wanted(connection: Any, table: str, wanted: bytes) -> bool:
     """Whether there is nothing to do; most runs of most tables learn no more."""
-    is_wanted = read_definition(connection, table) == wanted
+    is_wanted = read_ddl_digest(connection, table) == wanted
     return is_wanted and read_begun(connection, table, wanted) is None
 
 
 def _finish_begun(job: WriteJob, connection: Any, known: Remembered) -> Remembered | None:
     """Do what is left of an alteration that was begun; what is remembered then, if anything is."""
     table = job.text.name
-    begun = read_begun(connection, table, known.identity.definition)
+    begun = read_begun(connection, table, known.identity.ddl_digest)
     if begun is None:
         return known
-    now = replicas.read_definition(connection, table)
-    stages = [known.stands_as, *begun.stands_as]
+    now = replicas.read_show_create_digest(connection, table)
+    stages = [known.show_create_digest, *begun.show_create_digests]
     if now not in stages:
         forget_begun(connection, table)
         connection.commit()
@@ -182,7 +183,7 @@ def _finish_begun(job: WriteJob, connection: Any, known: Remembered) -> Remember
     done = len(stages) - 1 - stages[::-1].index(now)
     if not _run(connection, table, begun.statements[done:]):
         return None
-    return _finish(job, connection, known, begun.definition)
+    return _finish(job, connection, known, begun.ddl_digest)
 
 
 def _steps_at(
@@ -256,8 +257,8 @@ def _rehearse(
     with _rehearsal(connection, source) as name, connection.cursor() as cursor:
         for statement in steps_at(name).statements:
             cursor.execute(statement)
-            stands_as = replicas.read_definition(connection, name)
-            seen.append(stands_as or b"")
+            show_create_digest = replicas.read_show_create_digest(connection, name)
+            seen.append(show_create_digest or b"")
     return seen
 
 
@@ -304,7 +305,7 @@ def _finish(job: WriteJob, connection: Any, known: Remembered, definition: bytes
     forget_begun(connection, table)
     forget_other_schemas(connection, table, [definition])
     connection.commit()
-    return replace(known, identity=Identity(definition, known.identity.rendering))
+    return replace(known, identity=Identity(definition, known.identity.rendering_digest))
 
 
 def _remember(connection: Any, table: str, known: Remembered, definition: bytes) -> None:
@@ -312,7 +313,7 @@ def _remember(connection: Any, table: str, known: Remembered, definition: bytes)
     replicas.remember_table(
         connection,
         table,
-        Identity(definition, known.identity.rendering),
+        Identity(definition, known.identity.rendering_digest),
         proven_at=known.proven_at,
         watermark=known.watermark,
     )

@@ -175,7 +175,7 @@ def settle_swap(replication: Any, table: str) -> None:
         replication.rollback()
         return
     actual = replicas.read_actual(replication, table)
-    if actual and actual.definition == left.stands_as and actual.rows == left.rows:
+    if actual and actual.show_create_digest == left.show_create_digest and actual.rows == left.rows:
         replicas.move(replication, incoming, to=table)
     else:
         replicas.forget(replication, incoming)

@@ -17,18 +17,18 @@ from etl_pipeline.state.records import KnownReplica
 def refuse_foreign(connection: Any, table: str, known: KnownReplica | None) -> None:
     """Raise SchemaError if a table or view that is not ours bears the name of *table*'s replica.
 
-    A replica is ours if it stands as it is remembered. Where nothing is remembered, the mark in
+    A replica is ours if it is defined as it is recorded. Where nothing is recorded, the mark in
     its comment tells: the state may have been lost, and the replica is built anew all the same.
 
     Args:
         connection: Of PyMySQL, to the replication database.
         table: Its name.
-        known: The replica as it is remembered; None where nothing is.
+        known: The replica as it is recorded; None where nothing is.
     """
-    shown = replicas.show_definition(connection, table)
+    shown = replicas.show_create(connection, table)
     if shown is None or is_marked(shown):
         return
-    if known and known.remembered.stands_as == replicas.digest_definition(shown):
+    if known and known.remembered.show_create_digest == replicas.digest_show_create(shown):
         return
     raise SchemaError(
         "the replication database has a table or view of this name that etl_pipeline did not make",
@@ -44,7 +44,7 @@ def drop_ours(connection: Any, *names: str) -> None:
         SchemaError: One of them is a table or view without our mark.
     """
     for name in names:
-        shown = replicas.show_definition(connection, name)
+        shown = replicas.show_create(connection, name)
         if shown is None:
             continue
         if not is_marked(shown):
@@ -62,13 +62,13 @@ def mark_replica(connection: Any, table: str, comment: str) -> None:
 
     Put aside without it, it would be taken for somebody else's.
     """
-    shown = replicas.show_definition(connection, table)
+    shown = replicas.show_create(connection, table)
     if shown is not None and not is_marked(shown):
         with connection.cursor() as cursor:
             cursor.execute(f"ALTER TABLE {quote_mysql(table)} COMMENT={quote_mysql_text(comment)}")
 
 
 def is_marked(shown: str) -> bool:
-    """Whether a table's definition, as the server shows it, has our mark in the table's comment."""
+    """Return True if a table's definition, as ``show_create`` returns it, has our mark."""
     # The options of the table follow its columns, in whose comments anything may stand.
     return f"{REPLICA_MARK}'" in shown.rpartition("\n) ")[2]

@@ -1,4 +1,4 @@
-"""Reads chunks of a replica again that no run wrote to, to see whether somebody else has."""
+"""Read chunks of a replica again, to find those that somebody else has written to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from etl_pipeline.transfer.spool import Spool
 
 
 def find_edited(job: WriteJob, known: KnownReplica, look: ScrubScope) -> frozenset[Chunk]:
-    """The chunks that *look* takes and whose text is not what is remembered of them.
+    """Return the chunks that *look* takes and whose text is not what is recorded of them.
 
     Of those whose text is, the instant is noted, and committed.
     """

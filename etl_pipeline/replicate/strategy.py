@@ -349,9 +349,9 @@ def choose_pass(
     is_finished = len(remembered.finished_by(lease)) == len(remembered.chunks)
     if rules.rebuilds and not is_finished:
         return PassChoice(Pass.BUILD)
-    if known.actual.definition != remembered.stands_as:
+    if known.actual.show_create_digest != remembered.show_create_digest:
         return PassChoice(Pass.BUILD, "its copy was altered by somebody else")
-    if wanted.definition != remembered.identity.definition:
+    if wanted.ddl_digest != remembered.identity.ddl_digest:
         return PassChoice(Pass.BUILD)
     due_at = rules.next_full_pass(remembered.proven_at, now)
     if due_at is None:

@@ -1,7 +1,6 @@
 """The first hop, source → replication: a table's replica becomes equal to the source.
 
-What is known of a replica and the table's rules choose the pass: a replica that is known is renewed
-or followed, and only rows that differ are written; any other is built.
+The table's rules and what is recorded of its replica choose the pass (``replicate/strategy.py``).
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ _PASSES: Mapping[Pass, Callable[[WriteJob, PassStart, KnownReplica], list[ChunkR
 
 @dataclass(frozen=True, slots=True)
 class Replication:
-    """What a run knows of the replication database.
+    """The replication server, as far as a run has to know it.
 
     Attributes:
         versions: Of the source server and of the replication server.
@@ -81,7 +80,7 @@ class Replication:
 
 @dataclass(frozen=True, slots=True)
 class ReplicateResult:
-    """What the first hop did.
+    """The outcome of the first hop.
 
     Attributes:
         what: The pass that was made.
@@ -96,7 +95,7 @@ class ReplicateResult:
         altered: Values that PostgreSQL cannot hold, of the rows that were compared.
         notes: Sentences on what was replaced, is slow, or took more than was asked for.
         changes: By ordinal, for chunks in which few rows differed.
-        mended: What was wrong with the replica, in the order of the chunks.
+        corrections: What was wrong with the replica, in the order of the chunks.
         is_seen_whole: Whether all of the replica was read, or written.
         written_until: The replication server's clock after the last transaction that wrote to the
             replica; None where none did.
@@ -132,7 +131,7 @@ def replicate_table(
     """Make the replica of a table equal to the source.
 
     Each chunk is read completely before anything of it is written, so a slow target never holds
-    a lock at the source. What is remembered of the replica is written with its rows.
+    a lock at the source. What is recorded of the replica is written with its rows.
 
     Args:
         text: The table.
@@ -197,7 +196,7 @@ def recall_table(
     if known is None:
         raise _refuse(text, "no run has brought the table to replication yet")
     remembered = known.remembered
-    if known.actual.definition != remembered.stands_as:
+    if known.actual.show_create_digest != remembered.show_create_digest:
         raise _refuse(text, "its copy in replication was altered by somebody else")
     if design.identity != remembered.identity:
         raise _refuse(text, "its copy in replication is of another form than the source's table")
@@ -251,7 +250,7 @@ def _make_pass(
 def _ask_written(
     workers: Workers, known: KnownReplica | None, choice: PassChoice, written: Sequence[ChunkResult]
 ) -> datetime | None:
-    """The server's clock, where rows of the replica were written."""
+    """Return the server's clock if rows of the replica were written; else None."""
     before = {(one.chunk, one.text_digest) for one in known.remembered.proofs} if known else set()
     if choice.what is not Pass.BUILD:
         now = {(one.proof.chunk, one.proof.text_digest) for one in written}
@@ -263,7 +262,7 @@ def _ask_written(
 def _read_between(
     what: Pass, began_at: datetime, written: Iterable[ChunkResult]
 ) -> tuple[datetime, datetime]:
-    """The oldest and the youngest instant of the source that a pass shows."""
+    """Return the oldest and the youngest instant of the source that a pass shows."""
     if what is Pass.STAMPED:  # its chunks are of many instants; what it claims is of its own
         return began_at, began_at
     instants = [one.proof.read_at for one in written if not one.is_kept]

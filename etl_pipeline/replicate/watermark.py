@@ -12,7 +12,7 @@ _STAMP_FORM = "%Y-%m-%d %H:%M:%S"
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """What the source's clock said before anything was read.
+    """The source's clock and stamps before anything was read.
 
     Attributes:
         now: In the session's time zone, UTC.
@@ -27,7 +27,7 @@ class Instant:
 
 
 def next_watermark(column: str, instant: Instant) -> Watermark | None:
-    """The watermark once all that is there at *instant* is committed.
+    """Return the watermark once all that is there at *instant* is committed.
 
     A stamp of the future would hide every row that is stamped until then, so the server's clock
     is the highest that a watermark gets.
@@ -45,7 +45,7 @@ def next_watermark(column: str, instant: Instant) -> Watermark | None:
 
 
 def first_stamp(watermark: Watermark, overlap: timedelta, instant: Instant) -> str:
-    """The lowest stamp that an extract reads: so far behind the watermark as rows can be late.
+    """Return the lowest stamp that an extract reads: as far behind the watermark as rows are late.
 
     A row gets its stamp when it is written, and is seen when its transaction commits.
     """
@@ -57,7 +57,7 @@ def first_stamp(watermark: Watermark, overlap: timedelta, instant: Instant) -> s
 
 
 def find_doubt(watermark: Watermark, instant: Instant) -> str | None:
-    """Why the watermark says nothing of the source as it is at *instant*; None where it does."""
+    """Return why *watermark* says nothing of the source at *instant*; None where it does."""
     if instant.now < datetime.fromisoformat(watermark.value):
         return "the source's clock went back behind the watermark"
     if instant.highest is None or instant.highest < watermark.value:

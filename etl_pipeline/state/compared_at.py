@@ -1,4 +1,4 @@
-"""When each chunk of a replica was last compared, and which is due: nothing here commits.
+"""The instants at which chunks of a replica were last compared; nothing here commits.
 
 An instant belongs to a digest: where a chunk has another one by now, it is void.
 """
@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 _OLDEST_FIRST = (
-    "FROM _etl_chunk AS c LEFT JOIN _etl_compared AS p ON p.table_name = c.table_name "
-    "AND p.ordinal = c.ordinal AND p.text_digest = c.text_digest"
+    "FROM _etl_chunk AS chunk LEFT JOIN _etl_compared AS compared "
+    "ON compared.table_name = chunk.table_name AND compared.ordinal = chunk.ordinal "
+    "AND compared.text_digest = chunk.text_digest"
 )
 
 
 def note_compared(connection: Any, table: str, digests: Mapping[int, bytes]) -> None:
-    """Note that chunks of the replica, by ordinal, were just now written, or read, as digested."""
+    """Record that chunks of the replica were just written, or read, with *digests*, by ordinal."""
     now = datetime.now(UTC).replace(tzinfo=None)
     with connection.cursor() as cursor:
         cursor.executemany(
@@ -27,7 +28,7 @@ def note_compared(connection: Any, table: str, digests: Mapping[int, bytes]) -> 
 
 
 def carry_compared(connection: Any, table: str, ordinal: int, before: bytes, now: bytes) -> None:
-    """Keep the instant of a chunk whose digest was *before*, since only some rows were written."""
+    """Keep the instant of a chunk of which only some rows were written, under its new digest."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE _etl_compared SET text_digest = %s "
@@ -37,7 +38,7 @@ def carry_compared(connection: Any, table: str, ordinal: int, before: bytes, now
 
 
 def read_due(connection: Any, tables: Sequence[str], most: int) -> list[tuple[str, int]]:
-    """The *most* chunks of *tables* that were compared longest ago: table and ordinal.
+    """Return the *most* chunks of *tables* that were compared longest ago: table and ordinal.
 
     A chunk whose text has no digest, since single rows were written, cannot be compared.
     """
@@ -46,16 +47,16 @@ def read_due(connection: Any, tables: Sequence[str], most: int) -> list[tuple[st
     places = ", ".join(["%s"] * len(tables))
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT c.table_name, c.ordinal {_OLDEST_FIRST} "
-            f"WHERE c.is_text_digest <> 0 AND c.table_name IN ({places}) "
-            "ORDER BY p.compared_at, c.table_name, c.ordinal LIMIT %s",
+            f"SELECT chunk.table_name, chunk.ordinal {_OLDEST_FIRST} "
+            f"WHERE chunk.is_text_digest <> 0 AND chunk.table_name IN ({places}) "
+            "ORDER BY compared.compared_at, chunk.table_name, chunk.ordinal LIMIT %s",
             (*tables, most),
         )
         return [(name, int(ordinal)) for name, ordinal in cursor.fetchall()]
 
 
 def read_oldest(connection: Any) -> dict[str, datetime | None]:
-    """By table, when the chunk was compared that was so longest ago; None where one never was.
+    """Return by table the oldest instant of its chunks; None where one was never compared.
 
     Empty where the state is of an older version, or there is none. A chunk in which single rows
     were written ages until a full pass reads all of it: it has no digest to be compared with.
@@ -65,8 +66,9 @@ def read_oldest(connection: Any) -> dict[str, datetime | None]:
         if cursor.fetchone() is None:
             return {}
         cursor.execute(
-            "SELECT c.table_name, MIN(p.compared_at), COUNT(p.compared_at) = COUNT(*) "
-            f"{_OLDEST_FIRST} GROUP BY c.table_name"
+            "SELECT chunk.table_name, MIN(compared.compared_at), "
+            "COUNT(compared.compared_at) = COUNT(*) "
+            f"{_OLDEST_FIRST} GROUP BY chunk.table_name"
         )
         return {
             name: oldest.replace(tzinfo=UTC) if is_known else None

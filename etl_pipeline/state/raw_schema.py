@@ -14,10 +14,12 @@ def read_loaded(analytics: psycopg.Connection, table: str) -> LoadedTable | None
     state = analytics.execute("SELECT to_regclass('etl.table_schema')").fetchone()
     if state is None or state[0] is None:
         return None
-    # By way of JSON, since the state of an older version has no such column.
+    # By way of JSON, since the state of an older version has other columns.
     row = analytics.execute(
-        "SELECT source, types, kept, to_jsonb(s) ->> 'meaning' FROM etl.table_schema AS s "
-        "WHERE table_name = %s",
+        "SELECT source, COALESCE(columns -> 'column_types', columns -> 'types'), "
+        "COALESCE(columns -> 'kept_columns', columns -> 'kept'), "
+        "COALESCE(columns ->> 'meaning_digest', columns ->> 'meaning') "
+        "FROM etl.table_schema AS recorded, to_jsonb(recorded) AS columns WHERE table_name = %s",
         (table,),
     ).fetchone()
     return LoadedTable(read_table_json(row[0]), *row[1:]) if row else None
@@ -26,10 +28,12 @@ def read_loaded(analytics: psycopg.Connection, table: str) -> LoadedTable | None
 def write_loaded(analytics: psycopg.Connection, loaded: LoadedTable, run_id: int) -> None:
     """Remember what a table was loaded with, in the transaction that loads it."""
     analytics.execute(
-        "INSERT INTO etl.table_schema (table_name, source, types, kept, meaning, run_id) "
+        "INSERT INTO etl.table_schema (table_name, source, column_types, kept_columns, "
+        "meaning_digest, run_id) "
         "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (table_name) DO UPDATE SET "
-        "source = excluded.source, types = excluded.types, kept = excluded.kept, "
-        "meaning = excluded.meaning, run_id = excluded.run_id, loaded_at = clock_timestamp()",
+        "source = excluded.source, column_types = excluded.column_types, "
+        "kept_columns = excluded.kept_columns, meaning_digest = excluded.meaning_digest, "
+        "run_id = excluded.run_id, loaded_at = clock_timestamp()",
         (
             loaded.table.name,
             table_json(loaded.table),

@@ -63,7 +63,7 @@ class TableOutcome:
         watermark: Highest ``incremental_column`` whose rows are committed; None without one.
         altered: Values that ``raw`` cannot hold, by column and kind.
         notes: Sentences for the summary, on what was mapped or degraded.
-        mended: Sentences on rows of our copies that were wrong, and are not any more.
+        corrections: Sentences on rows of our copies that were wrong, and are not any more.
         finished_in: The run that did all this before it was cut off; None for this one.
         drift: Changes of the source's schema, and what was done about them.
     """
@@ -101,15 +101,15 @@ NO_RUN = bytes(16)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Of what a replica's rows and their digests are true.
+    """What a replica is, so that its rows and their digests can be believed.
 
     Attributes:
-        definition: Digest of the statements that make the replica.
-        rendering: Digest of what decides how its rows read as text.
+        ddl_digest: Of the statements that make the replica.
+        rendering_digest: Of what decides how its rows read as text.
     """
 
-    definition: bytes
-    rendering: bytes
+    ddl_digest: bytes
+    rendering_digest: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Watermark:
 
 @dataclass(frozen=True, slots=True)
 class KnownChunk:
-    """A chunk as it is remembered.
+    """A chunk of a replica as it is recorded.
 
     Attributes:
         key_digest: Digest of the text of its keys; None where it is not known.
@@ -136,33 +136,33 @@ class KnownChunk:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What is remembered of a replica.
+    """A replica as it is recorded.
 
     Attributes:
-        stands_as: Digest of its definition by ``SHOW CREATE TABLE`` when it was remembered.
+        show_create_digest: Of what ``SHOW CREATE TABLE`` said when it was recorded.
         chunks: In order; they tile the table.
         proven_at: The oldest instant at which the last full pass read the source, UTC; None
             where there was none.
     """
 
     identity: Identity
-    stands_as: bytes
+    show_create_digest: bytes
     chunks: tuple[KnownChunk, ...]
     proven_at: datetime | None
     watermark: Watermark | None
 
     @property
     def rows(self) -> int:
-        """Rows that the replica held when it was last written."""
+        """The rows that the replica held when it was last written."""
         return sum(known.proof.rows for known in self.chunks)
 
     @property
     def proofs(self) -> tuple[ChunkProof, ...]:
-        """Of its chunks, in order."""
+        """The proofs of its chunks, in order."""
         return tuple(known.proof for known in self.chunks)
 
     def finished_by(self, lease: Lease) -> dict[Chunk, ChunkProof]:
-        """Proofs of the chunks that *lease*'s run has finished, or just now one before it."""
+        """Return the proofs of the chunks that *lease*'s run has finished, or takes over."""
         return {
             k.proof.chunk: k.proof
             for k in self.chunks
@@ -171,19 +171,19 @@ class Remembered:
 
     @property
     def written(self) -> dict[Chunk, ChunkProof]:
-        """Proofs of the chunks that some run has finished, at whatever time."""
+        """The proofs of the chunks that some run has finished, at whatever time."""
         return {k.proof.chunk: k.proof for k in self.chunks if k.run_token != NO_RUN}
 
 
 @dataclass(frozen=True, slots=True)
 class ActualReplica:
-    """What a replica is now.
+    """A replica as the server has it now.
 
     Attributes:
-        definition: Digest of what ``SHOW CREATE TABLE`` says.
+        show_create_digest: Of what ``SHOW CREATE TABLE`` says.
     """
 
-    definition: bytes
+    show_create_digest: bytes
     rows: int
 
 
@@ -193,7 +193,7 @@ RESUME_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """What names a run in both targets.
+    """A run's right to write to both targets, and the name by which they know it.
 
     Attributes:
         run_id: Its number in ``etl.run``.
@@ -209,11 +209,11 @@ class Lease:
     began_at: datetime | None = None
 
     def covers(self, token: bytes, read_at: datetime) -> bool:
-        """Whether what the run of *token* finished, and read at *read_at*, counts as this run's."""
+        """Return True if this run takes over what the run of *token* read at *read_at*."""
         return token == self.token or (token in self.continued and self.is_fresh(read_at))
 
     def is_fresh(self, read_at: datetime) -> bool:
-        """Whether what was read at *read_at*, UTC, is young enough to be taken over.
+        """Return True if what was read at *read_at*, UTC, is young enough to be taken over.
 
         The age is that of the reading, however many runs have taken it over since. An instant
         after the run's beginning is from another clock, and tells nothing.
@@ -225,27 +225,27 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class PendingAlteration:
-    """An alteration that was begun.
+    """An alteration of a replica that was begun.
 
     Attributes:
-        definition: Digest of the definition that the replica has when all is done.
+        ddl_digest: Of the replica's statements, when all is done.
         statements: In their order.
-        stands_as: Digest of what ``SHOW CREATE TABLE`` says after each of them.
+        show_create_digests: Of what ``SHOW CREATE TABLE`` says after each of them.
     """
 
-    definition: bytes
+    ddl_digest: bytes
     statements: tuple[str, ...]
-    stands_as: tuple[bytes, ...]
+    show_create_digests: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class KnownReplica:
-    """A replica: what is remembered of it, and what stands there."""
+    """A replica as it is recorded, and as the server has it now."""
 
     remembered: Remembered
     actual: ActualReplica
 
     @property
     def is_complete(self) -> bool:
-        """Whether the replica has as many rows as it was given."""
+        """True if the replica has as many rows as it was given."""
         return self.actual.rows == self.remembered.rows

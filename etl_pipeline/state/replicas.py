@@ -1,4 +1,4 @@
-"""What is remembered of the replicas, in the replication database itself.
+"""What is recorded of the replicas, in the replication database itself.
 
 ``replicas.sql`` documents the tables. What says which rows a replica holds is written in the
 transactions that write the rows, so it is true after a kill, too. Nothing here commits.
@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pymysql import err
+from pymysql.connections import Connection
 from pymysql.constants import ER
+from pymysql.cursors import Cursor
 
 from etl_pipeline.schema.names import quote_mysql
 from etl_pipeline.state.records import (
@@ -29,30 +31,26 @@ from etl_pipeline.state.records import (
     Remembered,
     Watermark,
 )
+from etl_pipeline.state.replica_tables import read_state
 from etl_pipeline.state.run_lease import check_replicas
 from etl_pipeline.state.segments import Segment, pack, unpack
 from etl_pipeline.transfer.chunk import Chunk, is_tiling
 
 
-def read_known(connection: Any, table: str) -> KnownReplica | None:
-    """The replica of *table*, as it is remembered and as it is; None where either is not."""
+def read_known(connection: Connection[Any], table: str) -> KnownReplica | None:
+    """Return the replica of *table*, as it is recorded and as it is; None where either is not."""
     remembered = read_replica(connection, table)
     actual = read_actual(connection, table) if remembered else None
     return KnownReplica(remembered, actual) if remembered and actual else None
 
 
-def read_replica(connection: Any, table: str) -> Remembered | None:
-    """What is remembered of the replica of *table*; None where nothing is."""
+def read_replica(connection: Connection[Any], table: str) -> Remembered | None:
+    """Return what is recorded of the replica of *table*; None where nothing is."""
+    found = read_state(connection, "_etl_table", table)
+    if not found:
+        return None
+    (row,) = found
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT definition, rendering, stands_as, proven_at, watermark_column, watermark "
-            "FROM _etl_table WHERE table_name = %s",
-            (table,),
-        )
-        row = cursor.fetchone()
-        if row is None:
-            return None
-        definition, rendering, stands_as, proven_at, column, watermark = row
         cursor.execute(
             "SELECT ordinal, lower_bound, upper_bound, row_count, text_digest, read_at, "
             "is_text_digest, text_bytes, altered, key_digest, run_token "
@@ -62,9 +60,10 @@ def read_replica(connection: Any, table: str) -> Remembered | None:
         chunks = tuple(_known_chunk(row) for row in cursor.fetchall())
     if not is_tiling([known.proof.chunk for known in chunks]):
         return None
+    column, watermark, proven_at = row["watermark_column"], row["watermark"], row["proven_at"]
     return Remembered(
-        Identity(definition, rendering),
-        stands_as,
+        Identity(row["ddl_digest"], row["rendering_digest"]),
+        row["show_create_digest"],
         chunks,
         proven_at and proven_at.replace(tzinfo=UTC),
         None if column is None or watermark is None else Watermark(column, watermark),
@@ -80,24 +79,24 @@ def _known_chunk(row: Sequence[Any]) -> KnownChunk:
     return KnownChunk(proof, keys, token)
 
 
-def read_actual(connection: Any, table: str) -> ActualReplica | None:
-    """What the replica of *table* is now; None where there is none."""
-    definition = read_definition(connection, table)
-    if definition is None:
+def read_actual(connection: Connection[Any], table: str) -> ActualReplica | None:
+    """Return the replica of *table* as it is now; None where there is none."""
+    digest = read_show_create_digest(connection, table)
+    if digest is None:
         return None
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT COUNT(*) FROM {quote_mysql(table)}")
-        return ActualReplica(definition, int(cursor.fetchone()[0]))
+        return ActualReplica(digest, int(cursor.fetchone()[0]))
 
 
-def read_definition(connection: Any, table: str) -> bytes | None:
-    """Digest of the definition of *table*, its name apart; None where there is none."""
-    shown = show_definition(connection, table)
-    return None if shown is None else digest_definition(shown)
+def read_show_create_digest(connection: Connection[Any], table: str) -> bytes | None:
+    """Return the digest of what ``show_create`` returns; None where there is no such table."""
+    shown = show_create(connection, table)
+    return None if shown is None else digest_show_create(shown)
 
 
-def show_definition(connection: Any, table: str) -> str | None:
-    """The definition of *table*, its name apart; None where there is none."""
+def show_create(connection: Connection[Any], table: str) -> str | None:
+    """Return what ``SHOW CREATE TABLE`` says of *table*, without its name; None without a table."""
     with connection.cursor() as cursor:
         try:
             return _show(cursor, table)
@@ -107,24 +106,28 @@ def show_definition(connection: Any, table: str) -> str | None:
             return None
 
 
-def _show(cursor: Any, table: str) -> str:
-    """A table's definition without its name: it is renamed when it is complete."""
+def _show(cursor: Cursor, table: str) -> str:
+    """Return a table's definition without its name: it is renamed when it is complete."""
     cursor.execute(f"SHOW CREATE TABLE {quote_mysql(table)}")
-    return str(cursor.fetchone()[1]).replace(quote_mysql(table), "", 1)
+    (shown,) = cursor.fetchall()
+    return str(shown[1]).replace(quote_mysql(table), "", 1)
 
 
-def digest_definition(shown: str) -> bytes:
-    """The digest of what ``show_definition`` gives."""
+def digest_show_create(shown: str) -> bytes:
+    """Return the digest of what ``show_create`` returns."""
     return hashlib.sha256(shown.encode()).digest()
 
 
 def retile(
-    connection: Any, table: str, chunks_known: Sequence[KnownChunk], chunks: Sequence[Chunk]
+    connection: Connection[Any],
+    table: str,
+    chunks_known: Sequence[KnownChunk],
+    chunks: Sequence[Chunk],
 ) -> None:
-    """Remember *chunks* in place of *chunks_known*, before any of them is worked on.
+    """Record *chunks* in place of *chunks_known*, before any of them is worked on.
 
-    So what is remembered holds every key at any instant. Of a chunk that is new, it is not known
-    what the replica holds; the rows of those that are no more are counted with the first of them.
+    So what is recorded holds every key at any instant. What the replica holds of a new chunk is
+    not known; the rows of chunks that are no more are counted with the first new one.
     """
     wanted = set(chunks)
     kept = {known.proof.chunk: known for known in chunks_known if known.proof.chunk in wanted}
@@ -145,54 +148,55 @@ def _unread(chunk: Chunk, rows: int = 0) -> KnownChunk:
 
 
 def void_chunks(
-    connection: Any, table: str, chunks: Iterable[KnownChunk]
+    connection: Connection[Any], table: str, chunks: Iterable[KnownChunk]
 ) -> tuple[KnownChunk, ...]:
-    """Remember of *chunks* no more than how many rows they have: their values may be others."""
+    """Record of *chunks* only how many rows they have: their values may be others."""
     voided = tuple(_unread(known.proof.chunk, known.proof.rows) for known in chunks)
     _write_chunks(connection, table, voided)
     return voided
 
 
-def forget(connection: Any, table: str) -> None:
-    """Remember nothing of *table* any more."""
+def forget(connection: Connection[Any], table: str) -> None:
+    """Delete everything that is recorded of *table*."""
     _forget_chunks(connection, table)
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM _etl_table WHERE table_name = %s", (table,))
 
 
-def _forget_chunks(connection: Any, table: str) -> None:
+def _forget_chunks(connection: Connection[Any], table: str) -> None:
     with connection.cursor() as cursor:
-        for state in ("_etl_chunk", "_etl_strip", "_etl_compared"):
+        for state in ("_etl_chunk", "_etl_segment", "_etl_compared"):
             cursor.execute(f"DELETE FROM {state} WHERE table_name = %s", (table,))
 
 
 def remember_empty(
-    connection: Any, table: str, identity: Identity, chunks: Iterable[Chunk]
+    connection: Connection[Any], table: str, identity: Identity, chunks: Iterable[Chunk]
 ) -> None:
-    """Remember a replica that was made just now, of which nothing is remembered: it is empty."""
+    """Record a replica that was made just now and is empty; nothing is recorded of it yet."""
     _write_chunks(connection, table, [_unread(chunk) for chunk in chunks])
     remember_table(connection, table, identity)
 
 
 def remember_table(
-    connection: Any,
+    connection: Connection[Any],
     table: str,
     identity: Identity,
     *,
     proven_at: datetime | None = None,
     watermark: Watermark | None = None,
 ) -> None:
-    """Replace what is remembered of *table* as a whole, which stands as it is now."""
+    """Replace what is recorded of the replica of *table* as a whole, as it is defined now."""
     with connection.cursor() as cursor:
-        stands_as = digest_definition(_show(cursor, table))
+        show_create_digest = digest_show_create(_show(cursor, table))
         cursor.execute(
-            "REPLACE INTO _etl_table (table_name, definition, stands_as, rendering, proven_at, "
-            "watermark_column, watermark) VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            "REPLACE INTO _etl_table (table_name, ddl_digest, show_create_digest, "
+            "rendering_digest, proven_at, watermark_column, watermark) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s)",
             (
                 table,
-                identity.definition,
-                stands_as,
-                identity.rendering,
+                identity.ddl_digest,
+                show_create_digest,
+                identity.rendering_digest,
                 proven_at and _naive(proven_at),
                 watermark and watermark.column,
                 watermark and watermark.value,
@@ -200,22 +204,23 @@ def remember_table(
         )
 
 
-def move_watermark(connection: Any, table: str, watermark: Watermark | None) -> None:
-    """Replace the watermark of *table*; None takes it away, and the next pass is a full one."""
+def move_watermark(connection: Connection[Any], table: str, watermark: Watermark | None) -> None:
+    """Replace the watermark of *table*; None deletes it, and the next pass is a full one."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "REPLACE INTO _etl_table (table_name, definition, stands_as, rendering, proven_at, "
-            "watermark_column, watermark) SELECT table_name, definition, stands_as, rendering, "
-            "proven_at, %s, %s FROM _etl_table WHERE table_name = %s",
+            "REPLACE INTO _etl_table (table_name, ddl_digest, show_create_digest, "
+            "rendering_digest, proven_at, watermark_column, watermark) SELECT table_name, "
+            "ddl_digest, show_create_digest, rendering_digest, proven_at, %s, %s "
+            "FROM _etl_table WHERE table_name = %s",
             (watermark and watermark.column, watermark and watermark.value, table),
         )
 
 
-def move(connection: Any, table: str, to: str) -> None:
-    """Let what is remembered of *table* be remembered of *to*, in place of what was."""
+def move(connection: Connection[Any], table: str, to: str) -> None:
+    """Record of *to* what is recorded of *table*, and delete what was recorded of either."""
     forget(connection, to)
     with connection.cursor() as cursor:
-        for state in ("_etl_table", "_etl_chunk", "_etl_strip", "_etl_compared"):
+        for state in ("_etl_table", "_etl_chunk", "_etl_segment", "_etl_compared"):
             cursor.execute(f"SHOW COLUMNS FROM {state}")
             names = [quote_mysql(name) for name, *_ in cursor.fetchall()]
             rest = ", ".join(name for name in names if name != "`table_name`")
@@ -228,13 +233,13 @@ def move(connection: Any, table: str, to: str) -> None:
 
 
 def remember_chunks(
-    connection: Any,
+    connection: Connection[Any],
     table: str,
     lease: Lease,
     proofs: Iterable[ChunkProof],
     key_digests: Mapping[int, bytes | None] | None = None,
 ) -> None:
-    """Replace what is remembered of the chunks of *proofs*, which *lease*'s run has finished.
+    """Replace what is recorded of the chunks of *proofs*, which *lease*'s run has finished.
 
     Args:
         connection: PyMySQL connection; the caller commits.
@@ -252,7 +257,7 @@ def remember_chunks(
     _write_chunks(connection, table, known)
 
 
-def _write_chunks(connection: Any, table: str, chunks: Iterable[KnownChunk]) -> None:
+def _write_chunks(connection: Connection[Any], table: str, chunks: Iterable[KnownChunk]) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(
             "REPLACE INTO _etl_chunk (table_name, ordinal, lower_bound, upper_bound, row_count, "
@@ -279,27 +284,33 @@ def _write_chunks(connection: Any, table: str, chunks: Iterable[KnownChunk]) -> 
 
 
 def write_segments(
-    connection: Any, table: str, chunk: Chunk, text_digest: bytes, segments: Sequence[Segment]
+    connection: Connection[Any],
+    table: str,
+    chunk: Chunk,
+    text_digest: bytes,
+    segments: Sequence[Segment],
 ) -> None:
-    """Replace what is remembered of the strips of *chunk*, if it has any.
+    """Replace what is recorded of the segments of *chunk*, if it has any.
 
-    They hold as long as the chunk is remembered with *text_digest*.
+    They hold as long as the chunk is recorded with *text_digest*.
     """
     if not segments:
         return
     with connection.cursor() as cursor:
         cursor.execute(
-            "REPLACE INTO _etl_strip (table_name, ordinal, text_digest, strips) "
+            "REPLACE INTO _etl_segment (table_name, ordinal, text_digest, segments) "
             "VALUES (%s, %s, %s, %s)",
             (table, chunk.ordinal, text_digest, pack(segments)),
         )
 
 
-def read_segments(connection: Any, table: str, chunk: Chunk, text_digest: bytes) -> list[Segment]:
-    """The strips of *chunk*, whose rows have *text_digest*; empty where they are not known."""
+def read_segments(
+    connection: Connection[Any], table: str, chunk: Chunk, text_digest: bytes
+) -> list[Segment]:
+    """Return the segments of *chunk*, whose rows have *text_digest*; empty where not known."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT strips FROM _etl_strip "
+            "SELECT segments FROM _etl_segment "
             "WHERE table_name = %s AND ordinal = %s AND text_digest = %s",
             (table, chunk.ordinal, text_digest),
         )

@@ -2,7 +2,7 @@
 -- Every statement may run again and again. A table is told from somebody else's of the same name by
 -- its comment, which therefore never changes.
 
-CREATE TABLE IF NOT EXISTS _etl_owner (
+CREATE TABLE IF NOT EXISTS _etl_lease (
     singleton  tinyint NOT NULL PRIMARY KEY COMMENT 'always 1',
     run_token  binary(16) NOT NULL COMMENT 'the run that may write; etl.run.token'
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT 'One row: whose these replicas are at the moment.';
@@ -15,13 +15,13 @@ CREATE TABLE IF NOT EXISTS _etl_origin (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT 'One row: the database that these replicas are a copy of.';
 
 CREATE TABLE IF NOT EXISTS _etl_table (
-    table_name        varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY,
-    definition        binary(32) NOT NULL COMMENT 'SHA-256 of the statements that made the replica',
-    stands_as         binary(32) NOT NULL COMMENT 'SHA-256 of what SHOW CREATE TABLE said of it then',
-    rendering         binary(32) NOT NULL COMMENT 'SHA-256 of all that decides how its rows read as text',
-    proven_at         datetime(6) NULL COMMENT 'UTC; since when the oldest part of the last full pass stands',
-    watermark_column  varchar(64) NULL COMMENT 'incremental_column of the watermark',
-    watermark         varchar(64) NULL COMMENT 'highest value of it whose rows are committed here'
+    table_name          varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY,
+    ddl_digest          binary(32) NOT NULL COMMENT 'SHA-256 of the statements that made the replica',
+    show_create_digest  binary(32) NOT NULL COMMENT 'SHA-256 of what SHOW CREATE TABLE said of it then',
+    rendering_digest    binary(32) NOT NULL COMMENT 'SHA-256 of all that decides how its rows read as text',
+    proven_at           datetime(6) NULL COMMENT 'UTC; oldest instant of the last full pass',
+    watermark_column    varchar(64) NULL COMMENT 'incremental_column of the watermark',
+    watermark           varchar(64) NULL COMMENT 'highest value of it whose rows are committed here'
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT 'One row a replica.';
 
 CREATE TABLE IF NOT EXISTS _etl_chunk (
@@ -40,11 +40,11 @@ CREATE TABLE IF NOT EXISTS _etl_chunk (
     PRIMARY KEY (table_name, ordinal)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT 'The key ranges of each replica.';
 
-CREATE TABLE IF NOT EXISTS _etl_strip (
+CREATE TABLE IF NOT EXISTS _etl_segment (
     table_name   varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     ordinal      int NOT NULL COMMENT 'of the chunk',
-    text_digest  binary(32) NOT NULL COMMENT 'of the chunk whose strips they are; they are void where it has another',
-    strips       blob NOT NULL COMMENT 'for each strip: 9 bytes of its smallest key, 16 of the SHA-256 of its row text',
+    text_digest  binary(32) NOT NULL COMMENT 'of the chunk whose segments they are; they are void where it has another',
+    segments     blob NOT NULL COMMENT 'for each segment: 9 bytes of its smallest key, 16 of the SHA-256 of its row text',
     PRIMARY KEY (table_name, ordinal)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT 'Digests of parts of chunks: they tell where in a chunk rows changed.';
 
@@ -65,17 +65,17 @@ CREATE TABLE IF NOT EXISTS _etl_update_time (
 
 CREATE TABLE IF NOT EXISTS _etl_schema (
     table_name   varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-    definition   binary(32) NOT NULL COMMENT 'as in _etl_table',
+    ddl_digest   binary(32) NOT NULL COMMENT 'as in _etl_table',
     source       longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'JSON; the table of the source that it was made for',
-    PRIMARY KEY (table_name, definition)
+    PRIMARY KEY (table_name, ddl_digest)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT 'What each definition stands for.';
 
 CREATE TABLE IF NOT EXISTS _etl_alter (
-    table_name   varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-    ordinal      int NOT NULL,
-    made_from    binary(32) NOT NULL COMMENT 'definition that the replica had before',
-    definition   binary(32) NOT NULL COMMENT 'definition that it has when all is done',
-    statement    longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-    stands_as    binary(32) NOT NULL COMMENT 'as in _etl_table, after the statement',
+    table_name          varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    ordinal             int NOT NULL,
+    ddl_digest_before   binary(32) NOT NULL COMMENT 'as in _etl_table, before the first statement',
+    ddl_digest          binary(32) NOT NULL COMMENT 'as in _etl_table, after the last statement',
+    statement           longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    show_create_digest  binary(32) NOT NULL COMMENT 'as in _etl_table, after the statement',
     PRIMARY KEY (table_name, ordinal)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT 'Alterations of replicas that are under way.';

@@ -1,4 +1,4 @@
-"""A run's right to write in both targets, and what it goes on with.
+"""The lease: a run's right to write to both targets, taken and checked.
 
 The lock of a run (``state/warehouse.py``) keeps two runs apart as long as its connection lives. A
 run whose connection is gone may still be at work, so each transaction that writes checks that the
@@ -17,7 +17,7 @@ from etl_pipeline.state.records import Lease
 
 
 def take_replicas(connection: Any, lease: Lease) -> None:
-    """Make the replication database *lease*'s own; waits for what another run has under way.
+    """Take the replication database for *lease*; waits for what another run has under way.
 
     Args:
         connection: Of PyMySQL; committed here.
@@ -25,7 +25,7 @@ def take_replicas(connection: Any, lease: Lease) -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "REPLACE INTO _etl_owner (singleton, run_token) VALUES (1, %s)", (lease.token,)
+            "REPLACE INTO _etl_lease (singleton, run_token) VALUES (1, %s)", (lease.token,)
         )
     connection.commit()
 
@@ -33,7 +33,7 @@ def take_replicas(connection: Any, lease: Lease) -> None:
 def check_replicas(connection: Any, lease: Lease) -> None:
     """Raise DatabaseError if the replication database is another run's, until the next commit."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT run_token FROM _etl_owner WHERE singleton = 1 LOCK IN SHARE MODE")
+        cursor.execute("SELECT run_token FROM _etl_lease WHERE singleton = 1 LOCK IN SHARE MODE")
         row = cursor.fetchone()
     if row is None or row[0] != lease.token:
         raise _lost(lease)

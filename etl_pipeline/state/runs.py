@@ -1,4 +1,4 @@
-"""Runs in schema ``etl``: the lock, the claim, what goes on with what, and the history.
+"""Runs in schema ``etl``: the lock, the lease, the run that is continued, and the history.
 
 Every statement here is a transaction of its own, on the run's own connection in autocommit mode.
 """
@@ -74,7 +74,7 @@ def lock_runs(connection: psycopg.Connection) -> None:
 
     A run that holds it and gave no sign of life for ``SILENT_SECONDS`` is ended at the server: a
     connection whose other end is gone can hold a lock for hours. Should it be alive after all, its
-    claim is gone, and it cannot write.
+    lease is gone, and it cannot write.
 
     Raises:
         DatabaseError: Another run holds it.

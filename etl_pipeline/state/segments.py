@@ -1,10 +1,10 @@
-"""Where in a chunk rows changed, told by digests of strips of it: pure.
+"""Segments of a chunk: digests that tell where in the chunk rows changed: pure.
 
-A strip is a range of keys within a chunk, with the digest of its rows' text. Where a chunk is not
-what it was, only the strips that differ are read from the copy; a few rows that changed are
+A segment is a range of keys within a chunk, with the digest of its rows' text. Where a chunk is not
+what it was, only the segments that differ are read from the copy; a few rows that changed are
 spread over few of them.
 
-A *body* is the row text of a whole chunk or of several strips: complete lines in the key's order.
+A *body* is the row text of a whole chunk or of several segments: complete lines in the key's order.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from dataclasses import dataclass, replace
 from etl_pipeline.transfer.chunk import Chunk, tile
 from etl_pipeline.transfer.select import RenderedTable
 
-MOST_STRIPS = 128
+MOST_SEGMENTS = 128
 LEAST_BYTES = 8 << 10
-"""Text of a strip at least."""
+"""Text of a segment at least."""
 GROWN = 4
-"""A strip that has become so many times as large as it would be cut now is cut anew."""
+"""A segment that has become so many times as large as it would be cut now is cut anew."""
 
 _KEY_BYTES, _DIGEST_BYTES = 9, 16
-_STRIP_BYTES = _KEY_BYTES + _DIGEST_BYTES
+_SEGMENT_BYTES = _KEY_BYTES + _DIGEST_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Segment:
     """A part of a chunk.
 
     Attributes:
-        keys: The range; its ordinal is the strip's within the chunk.
+        keys: The range; its ordinal is the segment's within the chunk.
         digest: 16 bytes, of the lossless text of its rows.
     """
 
@@ -40,10 +40,10 @@ class Segment:
 
 
 def cut_segments(text: RenderedTable, chunk: Chunk, body: bytes) -> list[Segment]:
-    """The strips of *chunk*, equally large as far as its rows' keys let them be.
+    """Cut *chunk* into segments, equally large as far as its rows' keys let them be.
 
-    Rows that share the first column of a composite key stay in one strip. Empty where there would
-    be one strip only, or the lines are not in one order everywhere.
+    Rows that share the first column of a composite key stay in one segment. Empty where there would
+    be one segment only, or the lines are not in one order everywhere.
     """
     size = _size(body)
     if not text.is_ordered or len(body) < 2 * size:
@@ -57,7 +57,7 @@ def cut_segments(text: RenderedTable, chunk: Chunk, body: bytes) -> list[Segment
 
 
 def find_other(text: RenderedTable, segments: Sequence[Segment], body: bytes) -> list[Segment]:
-    """Those of *segments*, which are in order, that the rows of *body* are not equal to."""
+    """Return those of *segments*, which are in order, whose rows differ from those of *body*."""
     ranges = [one.keys for one in segments]
     parts = zip(segments, _parts(text, ranges, body), strict=True)
     return [one for one, (_, part) in parts if _digest(part) != one.digest]
@@ -70,7 +70,7 @@ def renew_segments(
     other: Sequence[Segment],
     body: bytes,
 ) -> list[Segment]:
-    """*segments* as they are of *body*, the rows of *chunk*, which differ from those of *other*."""
+    """Return *segments* as they are of *body*, the chunk's rows; only those of *other* differ."""
     parts = list(_parts(text, [one.keys for one in other], body))
     if any(len(part) > GROWN * _size(body) for _, part in parts):
         return cut_segments(text, chunk, body)
@@ -79,13 +79,13 @@ def renew_segments(
 
 
 def lines_of(text: RenderedTable, segments: Sequence[Segment], body: bytes) -> Iterator[bytes]:
-    """The lines of *body* that belong to *segments*, which are in order."""
+    """Yield the lines of *body* that belong to *segments*, which are in order."""
     for _, part in _parts(text, [one.keys for one in segments], body):
         yield from bytes(part).split(b"\n")[:-1]
 
 
 def pack(segments: Sequence[Segment]) -> bytes:
-    """*segments* as bytes: of each its lower bound (of the first none, so 0) and its digest."""
+    """Return *segments* as bytes: of each its lower bound (0 for the first) and its digest."""
     return b"".join(
         (one.keys.lower or 0 if one.keys.ordinal else 0).to_bytes(_KEY_BYTES, "big", signed=True)
         + one.digest
@@ -94,21 +94,21 @@ def pack(segments: Sequence[Segment]) -> bytes:
 
 
 def unpack(packed: bytes, chunk: Chunk) -> list[Segment]:
-    """The strips of *chunk* that were packed."""
-    parts = [packed[at : at + _STRIP_BYTES] for at in range(0, len(packed), _STRIP_BYTES)]
+    """Return the segments of *chunk* from the bytes that ``pack`` made."""
+    parts = [packed[at : at + _SEGMENT_BYTES] for at in range(0, len(packed), _SEGMENT_BYTES)]
     bounds = [int.from_bytes(part[:_KEY_BYTES], "big", signed=True) for part in parts[1:]]
     ranges = tile(bounds, chunk)
     return [Segment(keys, part[_KEY_BYTES:]) for keys, part in zip(ranges, parts, strict=True)]
 
 
 def _size(body: bytes) -> int:
-    return max(LEAST_BYTES, -(-len(body) // MOST_STRIPS))
+    return max(LEAST_BYTES, -(-len(body) // MOST_SEGMENTS))
 
 
 def _parts(
     text: RenderedTable, ranges: Sequence[Chunk], body: bytes
 ) -> Iterator[tuple[Chunk, memoryview]]:
-    """Each of *ranges*, which are in order, with its rows."""
+    """Yield each of *ranges*, which are in order, with its rows."""
     place, view, end = _key_place(text), memoryview(body), 0
     for keys in ranges:
         start = 0 if keys.lower is None else _find(body, end, keys.lower, place)
@@ -117,7 +117,7 @@ def _parts(
 
 
 def _find(body: bytes, low: int, key: int, place: int) -> int:
-    """Where the first line begins, from the one at *low* on, whose key is not below *key*."""
+    """Return where the first line begins, from *low* on, whose key is not below *key*."""
     high = len(body)
     while low < high:
         start = max(low, body.rfind(b"\n", low, (low + high) // 2) + 1)
@@ -129,7 +129,7 @@ def _find(body: bytes, low: int, key: int, place: int) -> int:
 
 
 def _key(body: bytes, start: int, place: int) -> int:
-    """The key of the line that begins at *start*: its field of number *place*."""
+    """Return the key of the line that begins at *start*: its field of number *place*."""
     line = body[start : body.index(b"\n", start)]
     return int(line.split(b"\t", place + 1)[place])
 

@@ -39,7 +39,12 @@ def read_known_tables(analytics: psycopg.Connection) -> KnownTables:
     rows = analytics.execute(
         "SELECT table_name, first_run_id, gone_run_id FROM etl.source_table"
     ).fetchall()
-    loaded = analytics.execute("SELECT table_name, types, kept FROM etl.table_schema").fetchall()
+    loaded = analytics.execute(
+        # By way of JSON, since the state of an older version has other columns.
+        "SELECT table_name, COALESCE(columns -> 'column_types', columns -> 'types'), "
+        "COALESCE(columns -> 'kept_columns', columns -> 'kept') "
+        "FROM etl.table_schema AS recorded, to_jsonb(recorded) AS columns"
+    ).fetchall()
     return KnownTables(
         {name: first for name, first, _ in rows},
         frozenset(name for name, _, gone in rows if gone is not None),

@@ -20,10 +20,16 @@ from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.state.records import ChunkProof, RawDigest, TableOutcome
 from etl_pipeline.transfer.chunk import Chunk
 
-VERSION = 5
+VERSION = 6
 # What brings the state of each older version to the next one, besides what warehouse.sql does.
 # Digests that are gone are made again by the next run.
-_MIGRATIONS = {1: "DELETE FROM etl.chunk", 2: "SELECT", 3: "SELECT", 4: "SELECT"}
+_MIGRATIONS = {1: "DELETE FROM etl.chunk", 2: "SELECT", 3: "SELECT", 4: "SELECT", 5: "SELECT"}
+# Columns that had another name in an older version: table, name then, name now.
+_RENAMED = (
+    ("table_schema", "types", "column_types"),
+    ("table_schema", "kept", "kept_columns"),
+    ("table_schema", "meaning", "meaning_digest"),
+)
 _MAKING = 7_305_438_871_402_198  # ours, and neither that of runs nor the mark of sessions
 
 
@@ -48,11 +54,25 @@ def open_state(connection: psycopg.Connection) -> None:
                 f"the state in schema etl is of version {found}, this program knows {VERSION}",
                 fix="install the newer etl_pipeline that wrote it",
             )
+        _rename_columns(connection)
         connection.execute(script)
         for older in range(found, VERSION):
             connection.execute(_MIGRATIONS[older].encode())
         connection.execute("DELETE FROM etl.version WHERE version <> %s", (VERSION,))
         connection.execute("INSERT INTO etl.version VALUES (%s) ON CONFLICT DO NOTHING", (VERSION,))
+
+
+def _rename_columns(connection: psycopg.Connection) -> None:
+    """Give columns of an older version the names that they have now."""
+    for table, before, now in _RENAMED:
+        found = connection.execute(
+            "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = %s "
+            "AND NOT attisdropped",
+            (f"etl.{table}", before),
+        ).fetchone()
+        if found:
+            statement = f"ALTER TABLE etl.{table} RENAME COLUMN {before} TO {now}"  # names of ours
+            connection.execute(statement.encode())
 
 
 def _refuse_foreign(connection: psycopg.Connection, script: str) -> None:

@@ -93,18 +93,18 @@ COMMENT ON COLUMN etl.chunk.is_text_digest IS 'False where rows were written sin
 COMMENT ON COLUMN etl.chunk.raw_digest IS 'Sum of hash_record_extended over the rows of raw.';
 
 CREATE TABLE IF NOT EXISTS etl.table_schema (
-    table_name   text PRIMARY KEY,
-    source       jsonb NOT NULL,
-    types        jsonb NOT NULL,
-    kept         jsonb NOT NULL DEFAULT '{}',
-    run_id       bigint NOT NULL,
-    loaded_at    timestamptz NOT NULL DEFAULT clock_timestamp()
+    table_name    text PRIMARY KEY,
+    source        jsonb NOT NULL,
+    column_types  jsonb NOT NULL,
+    kept_columns  jsonb NOT NULL DEFAULT '{}',
+    run_id        bigint NOT NULL,
+    loaded_at     timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-ALTER TABLE etl.table_schema ADD COLUMN IF NOT EXISTS meaning text;
+ALTER TABLE etl.table_schema ADD COLUMN IF NOT EXISTS meaning_digest text;
 COMMENT ON TABLE etl.table_schema IS 'The schema that each table of raw was last loaded with.';
-COMMENT ON COLUMN etl.table_schema.types IS 'Type in raw of each column, by name.';
-COMMENT ON COLUMN etl.table_schema.meaning IS 'SHA-256 of all that makes row text these values; NULL where etl.chunk is not to be believed.';
-COMMENT ON COLUMN etl.table_schema.kept IS 'Columns of raw that the source has no more, with their types.';
+COMMENT ON COLUMN etl.table_schema.column_types IS 'Type in raw of each column, by name.';
+COMMENT ON COLUMN etl.table_schema.meaning_digest IS 'SHA-256 of all that makes row text these values; NULL where etl.chunk is not to be believed.';
+COMMENT ON COLUMN etl.table_schema.kept_columns IS 'Columns of raw that the source has no more, with their types.';
 
 CREATE TABLE IF NOT EXISTS etl.raw_counter (
     relation_name   text PRIMARY KEY,

@@ -24,7 +24,7 @@ STATE_FILES = (PACKAGE / "state/warehouse.sql", PACKAGE / "state/replicas.sql")
 
 PLAIN = {
     "words that join others": """
-        after any as at by every first from in is made new of only per since to when
+        after any as at before by every first from in is made new of only per since to when
     """,
     "counts, sizes and times": """
         bytes count days done estimate estimated fraction id limit max mb ms oldest pid
@@ -59,6 +59,8 @@ RETIRED = {
     "peace": "throttle",
     "shipment": "copy",
     "stride": "page size",
+    "strip": "segment",
+    "stands as": "show create digest",
     "twin": "kernel in Python",
     "manner": "session setting",
     "first look": "chunk check",

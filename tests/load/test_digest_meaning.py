@@ -351,7 +351,7 @@ def forge(lab: Lab, table: str) -> None:
         f"UPDATE raw.{table} SET (a, b) = (b, a)",
         "UPDATE etl.chunk SET raw_digest = (SELECT sum(hash_record_extended("
         f"ROW(k, m, a, b, c), 0)) FROM raw.{table}) WHERE table_name = '{table}'",
-        "UPDATE etl.table_schema SET meaning = NULL",
+        "UPDATE etl.table_schema SET meaning_digest = NULL",
     ):
         lab.analytics.execute(statement.encode())
 
@@ -369,7 +369,7 @@ def test_what_an_older_version_left_wrong_is_found_and_mended(
     expected = {(1, 9, 10, 20, "x"): 1, (2, 8, 11, 21, "y"): 1}
     run()
     with counting_writes(lab, "t") as untouched:
-        lab.analytics.execute("UPDATE etl.table_schema SET meaning = NULL")
+        lab.analytics.execute("UPDATE etl.table_schema SET meaning_digest = NULL")
         assert run().is_success  # compared by value, and not made anew
         assert verify().is_success
     assert untouched == [0]

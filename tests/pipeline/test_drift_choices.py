@@ -37,7 +37,7 @@ def picture(lab: Lab) -> Any:
         cursor.execute("SHOW FULL TABLES")
         for name, kind in cursor.fetchall():
             shown.append((name, kind))
-            if name == "_etl_owner":
+            if name == "_etl_lease":
                 continue  # the run that is at work
             cursor.execute(f"SHOW CREATE TABLE `{name}`")
             shown += cursor.fetchall()

@@ -16,7 +16,7 @@ from etl_pipeline.pipeline.dependents import find_models, read_models
 from etl_pipeline.pipeline.plan import preview_run
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
-from etl_pipeline.replicate.strategy import GRADES, Pass
+from etl_pipeline.replicate.strategy import Pass
 from tests.conftest import servers_folder
 from tests.rows import make_table, run_sql
 
@@ -208,7 +208,7 @@ def test_after_a_change_of_the_schema_the_pass_is_the_one_that_a_run_takes(
     (outcome,) = run_once(settings, RunRequest(), listen=lambda event: None).outcomes
     reasons = [note for note in outcome.notes if "every row was read, since" in note]
     assert planned.what is not None
-    assert (GRADES[planned.what], outcome.error) == (outcome.grade, None)
+    assert (planned.what.grade, outcome.error) == (outcome.grade, None)
     assert [note.partition(", since ")[2] for note in reasons] == (
         [planned.because] if planned.because else []
     )

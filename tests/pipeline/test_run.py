@@ -270,7 +270,7 @@ def test_what_a_killed_run_left_is_cleaned_up(lab: Lab, run: Run) -> None:
 def test_state_of_before_there_were_strips_is_gone_on_with(lab: Lab, run: Run) -> None:
     fill(lab)
     assert run().is_success
-    run_sql(lab.replication, "DROP TABLE _etl_strip")
+    run_sql(lab.replication, "DROP TABLE _etl_segment")
     assert run().is_success
     assert all(outcome.inserted == 0 for outcome in run().outcomes)
 

@@ -307,7 +307,7 @@ def hold_owner(connection: Any) -> int:
     """Lock what each run takes first; the session's number."""
     with connection.cursor() as cursor:
         cursor.execute("START TRANSACTION")
-        cursor.execute("SELECT * FROM _etl_owner FOR UPDATE")
+        cursor.execute("SELECT * FROM _etl_lease FOR UPDATE")
     time.sleep(1.2)
     return int(connection.thread_id())
 

@@ -53,7 +53,7 @@ SWAP = (
 
 @pytest.fixture
 def bench(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Chunks of seven rows in strips of one or two, three lines that may differ in a chunk."""
+    """Chunks of seven rows in segments of one or two, three lines that may differ in a chunk."""
     monkeypatch.setattr(chunking, "CHUNK_ROWS", 7)
     monkeypatch.setattr(segments, "LEAST_BYTES", 16)
     monkeypatch.setattr(compare, "FEW_ROWS", 3)
@@ -164,7 +164,7 @@ def test_only_rows_that_differ_are_written(bench: Bench, monkeypatch: pytest.Mon
     )
     assert bench.copy("plain") == LoadResult(inserted=1, updated=2, deleted=1)
     # Two rows changed, one went, one came: by delete and insert in the replica. Three chunks are
-    # remembered anew with their strips, and whose the replicas are.
+    # remembered anew with their segments, and whose the replicas are.
     state = 3 + 3 + 1 if is_mariadb(bench.lab.replication) else 0
     assert _written(bench) - before == Counter(deleted=3, written=3 + state)
     before = _written(bench)
@@ -172,7 +172,7 @@ def test_only_rows_that_differ_are_written(bench: Bench, monkeypatch: pytest.Mon
     assert _written(bench) - before == Counter(written=1 if state else 0)
 
 
-def test_of_the_replica_only_strips_that_differ_are_read(
+def test_of_the_replica_only_segments_that_differ_are_read(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = ", ".join(f"({k}, {k}, 'row {k}')" for k in range(KEYS))
@@ -180,7 +180,7 @@ def test_of_the_replica_only_strips_that_differ_are_read(
     bench.copy("plain")
     compare_rows = mock.Mock(side_effect=compare_chunk.compare_rows)
     monkeypatch.setattr(compare, "compare_rows", compare_rows)
-    for round_ in range(3):  # what is remembered of strips after a change is as good
+    for round_ in range(3):  # what is remembered of segments after a change is as good
         run_sql(
             bench.lab.source,
             f"UPDATE plain SET w = 'new {round_}' WHERE k IN (2, 30)",
@@ -189,8 +189,8 @@ def test_of_the_replica_only_strips_that_differ_are_read(
         assert bench.copy("plain") == LoadResult(updated=2, deleted=1)
         assert_equal(bench, "plain")
     compare_rows.assert_not_called()
-    # Somebody writes into a strip that is read, so all of the chunk is; and what stands in the
-    # same strip as a row that changed is set right.
+    # Somebody writes into a segment that is read, so all of the chunk is; and what stands in the
+    # same segment as a row that changed is set right.
     run_sql(bench.lab.replication, "UPDATE plain SET w = 'forged' WHERE k IN (2, 5)")
     run_sql(bench.lab.source, "UPDATE plain SET w = 'newer' WHERE k = 2")
     bench.copy("plain")

@@ -99,7 +99,7 @@ def test_a_replica_of_which_nothing_is_remembered_is_made_anew(
     run_sql(
         words.replication,
         "UPDATE words SET word = 'forged'",
-        "DROP TABLE _etl_table, _etl_chunk, _etl_strip, _etl_owner, _etl_schema, _etl_alter",
+        "DROP TABLE _etl_table, _etl_chunk, _etl_segment, _etl_lease, _etl_schema, _etl_alter",
     )
     run_sql(words.source, "ALTER TABLE words ADD later int")
     assert run().is_success
@@ -150,7 +150,7 @@ def test_one_that_is_in_nobodys_way_is_left_alone(words: Lab, run: Run) -> None:
     assert set(read_mysql(words.replication, "_etl_incoming_else")) == {(7,)}
 
 
-@pytest.mark.parametrize("name", ["_etl_chunk", "_etl_strip", "_etl_owner"])
+@pytest.mark.parametrize("name", ["_etl_chunk", "_etl_segment", "_etl_lease"])
 def test_a_table_that_bears_the_name_of_our_state_is_left_alone(
     words: Lab, run: Run, name: str
 ) -> None:

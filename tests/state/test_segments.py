@@ -1,4 +1,4 @@
-"""Strips find every row that changed, wherever in a chunk it is."""
+"""Segments find every row that changed, wherever in a chunk it is."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ def lines_in(body: bytes) -> list[bytes]:
     least=st.sampled_from([1, 20, 100]),
     most=st.integers(1, 50),
 )
-def test_what_differs_is_within_the_strips_that_differ(
+def test_what_differs_is_within_the_segments_that_differ(
     before: Rows, after: Rows, kept: float, least: int, most: int
 ) -> None:
     common = sorted(before)[: int(len(before) * kept)]
     after = {**after, **{key: before[key] for key in common}}
     chunk = Chunk(3, min((k for k, _ in {**before, **after}), default=None), None)
-    with mock.patch.multiple(segments, LEAST_BYTES=least, MOST_STRIPS=most):
+    with mock.patch.multiple(segments, LEAST_BYTES=least, MOST_SEGMENTS=most):
         one, other = body_of(before), body_of(after)
         cut = cut_segments(TEXT, chunk, one)
         if not cut:
@@ -81,17 +81,17 @@ def test_what_differs_is_within_the_strips_that_differ(
         theirs = list(lines_of(TEXT, found, one))
         ours = list(lines_of(TEXT, found, other))
         assert find_difference(ours, theirs) == find_difference(lines_in(other), lines_in(one))
-        # What is read of the strips alone is as good as what is read of the chunk.
+        # What is read of the segments alone is as good as what is read of the chunk.
         read = b"".join(line + b"\n" for line in theirs)
         assert find_other(TEXT, found, read) == []
         renewed = renew_segments(TEXT, chunk, cut, found, other)
         assert find_other(TEXT, renewed, other) == []
 
 
-def test_a_row_that_changed_is_in_one_strip_of_many() -> None:
+def test_a_row_that_changed_is_in_one_segment_of_many() -> None:
     rows = {(k, 0): "x" * 150 for k in range(20_000)}
     cut = cut_segments(TEXT, Chunk(0), body_of(rows))
-    assert 100 < len(cut) <= segments.MOST_STRIPS
+    assert 100 < len(cut) <= segments.MOST_SEGMENTS
     changed = body_of({**rows, (777, 0): "y"})
     (found,) = find_other(TEXT, cut, changed)
     assert found.keys.lower is not None
@@ -99,7 +99,7 @@ def test_a_row_that_changed_is_in_one_strip_of_many() -> None:
     assert found.keys.lower <= 777 < found.keys.upper
 
 
-def test_a_strip_that_grew_is_cut_anew() -> None:
+def test_a_segment_that_grew_is_cut_anew() -> None:
     rows = {(k, 0): "x" * 150 for k in range(1_000)}
     cut = cut_segments(TEXT, Chunk(0), body_of(rows))
     grown = body_of({**rows, **{(k, 0): "x" * 150 for k in range(1_000, 2_000)}})
@@ -107,6 +107,6 @@ def test_a_strip_that_grew_is_cut_anew() -> None:
     assert renewed == cut_segments(TEXT, Chunk(0), grown)
 
 
-def test_lines_that_servers_order_in_their_own_ways_have_no_strips() -> None:
+def test_lines_that_servers_order_in_their_own_ways_have_no_segments() -> None:
     text = text_of(charset="utf8mb4")
     assert cut_segments(text, Chunk(0), body_of({(k, 0): "x" * 150 for k in range(9_000)})) == []
