@@ -1,4 +1,4 @@
-"""The kernel that is at hand: compiled where a compiler was found, else its twin in Python."""
+"""The kernel that is at hand: compiled where a compiler was found, else in Python."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import importlib
 from collections import Counter
 from typing import Any
 
-from etl_pipeline.errors import TransferError
 from etl_pipeline.transfer import kernel_python
 from etl_pipeline.transfer.kernel_python import (
     NEGATIVE_ZEROS,
@@ -16,6 +15,7 @@ from etl_pipeline.transfer.kernel_python import (
     ServerErrorPacket,
 )
 from etl_pipeline.transfer.layout import Layout
+from etl_pipeline.transfer.row_values import malformed_row
 
 try:
     _compiled: Any = importlib.import_module("etl_pipeline.transfer._kernel")
@@ -30,7 +30,9 @@ _SERVER_ERROR, _MALFORMED = 2, 3
 def render(
     block: bytes | bytearray, layout: Layout, *, with_copy: bool, kinds: bytes | None = None
 ) -> Rendered:
-    """The lines of the complete rows at the start of *block*; raises as ``twin.render`` does.
+    """Return the lines of the complete rows at the start of *block*.
+
+    Errors are raised as by ``kernel_python.render``.
 
     Args:
         block: What the server sent.
@@ -47,7 +49,7 @@ def render(
     if status == _SERVER_ERROR:
         raise ServerErrorPacket(error)
     if status == _MALFORMED:
-        raise TransferError("the server's bytes are no row of the columns that were asked for")
+        raise malformed_row()
     counts = Counter({(column, _KINDS[kind]): count for column, kind, count in altered})
     same = text if copy_text is None else copy_text
     hashes = (high << 32) + low
