@@ -36,7 +36,7 @@ from etl_pipeline.core.throttle import Throttle, read_throttle_limits
 from etl_pipeline.errors import FaultyConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy import Engine
     from sqlalchemy.engine import ExceptionContext
@@ -56,12 +56,12 @@ __all__ = [
 ]
 
 FIRST_TO_LIMIT_TRANSACTIONS = 170000
-"""The version of PostgreSQL."""
+"""The version of PostgreSQL that has ``transaction_timeout`` first."""
 _WATCH = "etl_liveness"
 """The execution option of an engine that holds its ``Liveness``."""
 
 LOCK_SECONDS = 50
-"""How long a statement waits for somebody's lock in replication."""
+"""The longest wait of a statement for a lock of others in replication."""
 REPLICATION_SESSION = (
     # Key 0 stays 0 and zero dates stay as they are; everything else that does not fit is an error.
     "SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO,STRICT_ALL_TABLES,ALLOW_INVALID_DATES',"
@@ -89,13 +89,13 @@ class ConnectionFactory:
         *,
         connect_seconds: int | None = None,
     ) -> Engine:
-        """An engine for the source, read-only by construction.
+        """Return an engine for the source, read-only by construction.
 
         Every connection of it is a :class:`SourceConnection`, whoever asks the pool for it.
 
         Args:
-            settings: Where the source is, and how it is to be treated.
-            throttle: What all its connections ask before they read; None for one of their own.
+            settings: The source's address, and the limits that it is read within.
+            throttle: Shared by all its connections; None makes one for this engine.
             stop: When it was requested, no connection waits for the server any more.
             connect_seconds: Upper bound of the configured ``connect_timeout``.
         """
@@ -110,7 +110,7 @@ class ConnectionFactory:
 
     @staticmethod
     def open_source(settings: Settings) -> SourceConnection:
-        """One connection to the source, which the caller closes.
+        """Open one connection to the source, which the caller closes.
 
         It is as guarded as those of an engine, which asks the server several questions of its own.
 
@@ -128,7 +128,7 @@ class ConnectionFactory:
     def get_replication_connection(
         settings: Settings, stop: Cancellation | None = None, *, connect_seconds: int | None = None
     ) -> Engine:
-        """An engine for replication: strict, but with zero dates and without foreign keys.
+        """Return an engine for replication: strict, but with zero dates and without foreign keys.
 
         When *stop* was requested, no connection waits for the server any more.
         """
@@ -137,14 +137,14 @@ class ConnectionFactory:
         _watch_mysql(engine, MysqlConnection, stop)
 
         @event.listens_for(engine, "connect")
-        def prepare_session(connection: Any, _record: ConnectionPoolEntry) -> None:
+        def prepare_session(connection: MysqlConnection, _record: ConnectionPoolEntry) -> None:
             cursor = connection.cursor()
             cursor.execute(REPLICATION_SESSION)
             # Chunks are written side by side; under the default level a DELETE would lock the gaps
             # around its rows, and two of them each other out.
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE")
-            # A limit of time that the server has for everybody is not ours: a large table's index
-            # takes as long as it takes.
+            # The server's own time limit for all statements is lifted: building the index of a
+            # large table may take long.
             cursor.execute(f"SET SESSION {time_limit(connection.server_version)}=0")
             cursor.close()
 
@@ -158,7 +158,7 @@ class ConnectionFactory:
         *,
         connect_seconds: int | None = None,
     ) -> Engine:
-        """An engine for analytics that finds names in *schema*; None is the configured one.
+        """Return an engine for analytics that finds names in *schema*; None is the configured one.
 
         When *stop* was requested, no connection waits for the server any more.
         """
@@ -170,7 +170,7 @@ class ConnectionFactory:
         _watch_postgres(engine, stop)
 
         @event.listens_for(engine, "connect")
-        def prepare_session(connection: Any, _record: ConnectionPoolEntry) -> None:
+        def prepare_session(connection: PostgresConnection, _record: ConnectionPoolEntry) -> None:
             # libpq sends PGTZ and PGDATESTYLE of the process last, so that they would hold; the
             # server tells by itself what does.
             if connection.info.server_version >= FIRST_TO_LIMIT_TRANSACTIONS:
@@ -185,22 +185,22 @@ class ConnectionFactory:
 
     @staticmethod
     def get_analytics_raw_connection(settings: Settings) -> Engine:
-        """An engine for analytics, schema ``raw``."""
+        """Return an engine for analytics, schema ``raw``."""
         return ConnectionFactory.get_analytics_connection(settings, PostgresSchema.RAW)
 
     @staticmethod
     def get_analytics_staging_connection(settings: Settings) -> Engine:
-        """An engine for analytics, schema ``staging``."""
+        """Return an engine for analytics, schema ``staging``."""
         return ConnectionFactory.get_analytics_connection(settings, PostgresSchema.STAGING)
 
     @staticmethod
     def get_analytics_intermediate_connection(settings: Settings) -> Engine:
-        """An engine for analytics, schema ``intermediate``."""
+        """Return an engine for analytics, schema ``intermediate``."""
         return ConnectionFactory.get_analytics_connection(settings, PostgresSchema.INTERMEDIATE)
 
     @staticmethod
     def get_analytics_marts_connection(settings: Settings) -> Engine:
-        """An engine for analytics, schema ``marts``."""
+        """Return an engine for analytics, schema ``marts``."""
         return ConnectionFactory.get_analytics_connection(settings, PostgresSchema.MARTS)
 
 
@@ -221,56 +221,71 @@ def _get_config(
 
 
 def liveness_of(engine: Engine) -> Liveness:
-    """What is known of the server of an engine that was made here being alive."""
+    """Return the watch on the server of an engine that was made here."""
     watch: Liveness = engine.get_execution_options()[_WATCH]
     return watch
 
 
-def _watch_mysql(engine: Engine, kind: type[MysqlConnection], stop: Cancellation | None) -> None:
-    """Have every connection of *engine* made as a *kind* that notices when the server is silent."""
-    known: dict[str, Any] = {}
+def _watch_mysql(
+    engine: Engine, connection_class: type[MysqlConnection], stop: Cancellation | None
+) -> None:
+    """Make each connection of *engine* a *connection_class* that notices a silent server."""
 
-    def ask() -> Report | None:
-        seconds = liveness.PROBE_SECONDS
-        short = {"connect_timeout": seconds, "read_timeout": seconds, "write_timeout": seconds}
-        return ask_mysql(lambda: kind(**known | short)) if known else Report()
+    def probe(parameters: dict[str, Any]) -> Report | None:
+        limits = dict.fromkeys(("read_timeout", "write_timeout"), liveness.PROBE_SECONDS)
+        return ask_mysql(lambda: connection_class(**parameters | limits))
 
-    watch = Liveness(ask, stop)
-    engine.update_execution_options(**{_WATCH: watch})
+    def connect(watch: Liveness, parameters: dict[str, Any]) -> MysqlConnection:
+        return connection_class(watch=watch, **parameters)
 
-    @event.listens_for(engine, "do_connect")
-    def connect(
-        _dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]
-    ) -> MysqlConnection:
-        known.update(parameters)
-        return kind(watch=watch, **parameters)
+    _watch_connections(engine, connect, probe, stop)
 
 
 def _watch_postgres(engine: Engine, stop: Cancellation | None) -> None:
-    """Like ``_watch_mysql``."""
-    known: dict[str, Any] = {}
+    """Make each connection of *engine* one that notices a silent server."""
 
-    def ask() -> Report | None:
-        short = {"connect_timeout": liveness.PROBE_SECONDS}
-        return (
-            ask_postgres(lambda: connect_postgres(Liveness(), **known | short))
-            if known
-            else Report()
-        )
+    def probe(parameters: dict[str, Any]) -> Report | None:
+        return ask_postgres(lambda: connect_postgres(Liveness(), **parameters))
 
-    watch = Liveness(ask, stop)
-    engine.update_execution_options(**{_WATCH: watch})
-
-    @event.listens_for(engine, "do_connect")
-    def connect(
-        _dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]
-    ) -> PostgresConnection:
-        known.update(parameters)
+    def connect(watch: Liveness, parameters: dict[str, Any]) -> PostgresConnection:
         try:
             return connect_postgres(watch, **parameters)
         except psycopg.OperationalError as error:
             note_finding(error, examine_refusal(error, parameters))
             raise
+
+    _watch_connections(engine, connect, probe, stop)
+
+
+def _watch_connections(
+    engine: Engine,
+    connect: Callable[[Liveness, dict[str, Any]], MysqlConnection | PostgresConnection],
+    probe: Callable[[dict[str, Any]], Report | None],
+    stop: Cancellation | None,
+) -> None:
+    """Let one ``Liveness`` watch all connections of *engine*.
+
+    Args:
+        engine: Makes a connection with *connect*, given the watch and the driver's parameters.
+        connect: Logs in.
+        probe: Asks the server whether it is alive, given parameters with a short time limit.
+        stop: When it was requested, no connection waits for the server any more.
+    """
+    known: dict[str, Any] = {}
+
+    def ask() -> Report | None:
+        limit = {"connect_timeout": liveness.PROBE_SECONDS}
+        return probe(known | limit) if known else Report()
+
+    watch = Liveness(ask, stop)
+    engine.update_execution_options(**{_WATCH: watch})
+
+    @event.listens_for(engine, "do_connect")
+    def connect_watched(
+        _dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]
+    ) -> MysqlConnection | PostgresConnection:
+        known.update(parameters)
+        return connect(watch, parameters)
 
 
 def _make_engine(db_type: DatabaseType, config: Mapping[str, Any], args: dict[str, Any]) -> Engine:
