@@ -96,14 +96,14 @@ def make_mysql_args(config: Mapping[str, Any], name: str = "source") -> dict[str
 
 
 def make_source_args(config: Mapping[str, Any], throttle_limits: ThrottleLimits) -> dict[str, Any]:
-    """Arguments of :class:`~etl_pipeline.core.source_connection.SourceConnection`."""
+    """Return the arguments of :class:`~etl_pipeline.core.source_connection.SourceConnection`."""
     args = make_mysql_args(config, "source")
     # The server ends a statement at its limit, so a longer silence is a dead connection.
     longest = max(
         throttle_limits.seconds_per_statement, *throttle_limits.seconds_of_tables.values(), 0
     )
     args.setdefault("read_timeout", longest + READ_GRACE_SECONDS)
-    return args | {"max_seconds_per_statement": throttle_limits.seconds_per_statement}
+    return args
 
 
 def make_replication_args(config: Mapping[str, Any]) -> dict[str, Any]:

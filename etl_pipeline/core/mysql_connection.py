@@ -66,6 +66,7 @@ class MysqlConnection(Connection):
 
     # What PyMySQL has and its type stubs leave out; a test fails if a release takes it away.
     connect_timeout: float
+    server_version: str
     _sock: Any
     _rfile: Any
     _read_timeout: float | None

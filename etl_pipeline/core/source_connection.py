@@ -1,4 +1,4 @@
-"""The driver's connection to the source, which cannot write and minds the source's peace.
+"""The driver's connection to the source, which cannot write and keeps to the throttle's limits.
 
 The check sits where PyMySQL hands a command to the socket, so cursors, the pool, SQLAlchemy and
 PyMySQL's own methods all pass it. There, too, every statement is timed and counted, and a read
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NO_LIMIT = 2**64 - 1
 """For ``sql_select_limit``, whose word DEFAULT means the server's own value."""
 IDLE_SECONDS = 2700
-"""How long a session of ours may wait for us; a client that vanished leaves no lock for longer.
+"""The longest that a session of ours may be idle; a client that is gone keeps no lock for longer.
 
 Longer than ``pool_recycle`` by default, so that a connection is renewed before the server ends it.
 """
@@ -38,9 +38,9 @@ UNBENT = (
     " sql_auto_is_null=0,"
     f" sql_quote_show_create=1, wait_timeout={IDLE_SECONDS}"
 )
-"""What a server may tell every session otherwise, and our statements rely on; for SET SESSION."""
+"""Settings that our statements rely on and a server may set otherwise; for SET SESSION."""
 FIRST_TO_KEEP_SIZES = 8
-"""The version of MySQL."""
+"""The major version of MySQL."""
 
 _HARMLESS_COMMANDS = frozenset(
     {
@@ -57,25 +57,17 @@ class SourceConnection(MysqlConnection):
     """A connection whose session is ``READ ONLY`` and whose statements are bounded and checked.
 
     Args:
-        max_seconds_per_statement: The server ends a longer statement.
-        throttle: What the source is spared; shared by the connections of a run.
+        throttle: Limits each statement and read; shared by the connections of a run.
         parameters: As for ``pymysql.connect``; files are never sent, and the character set is
             utf8mb4, for which the check was made.
     """
 
     # What PyMySQL has and its type stubs leave out; a test fails if a release takes it away.
-    server_version: str
     _result: Any
 
-    def __init__(
-        self,
-        *,
-        max_seconds_per_statement: float,
-        throttle: Throttle | None = None,
-        **parameters: Any,
-    ) -> None:
+    def __init__(self, *, throttle: Throttle | None = None, **parameters: Any) -> None:
         self.throttle = Throttle() if throttle is None else throttle
-        self._max_seconds_per_statement = self._limit_seconds = max_seconds_per_statement
+        self._limit_seconds = self._session_seconds = self.throttle.limits.seconds_per_statement
         self._table = ""
         self._sent_at: float | None = None
         self._read_at: float | None = None
@@ -89,9 +81,7 @@ class SourceConnection(MysqlConnection):
         """Log in and prepare the session, before anybody else can use it."""
         super().connect(sock)
         try:
-            for statement in list_session_statements(
-                self.server_version, self._max_seconds_per_statement
-            ):
+            for statement in list_session_statements(self.server_version, self._session_seconds):
                 self._set(statement)
         except BaseException:
             self._force_close()
@@ -101,7 +91,7 @@ class SourceConnection(MysqlConnection):
     def reading(self, table: str) -> Iterator[None]:
         """For the block, statements read *table*: its limit is theirs, and they are counted so."""
         self._table = table
-        self._limit_statements(self.throttle.throttle_limits.seconds_of_tables.get(table))
+        self._limit_statements(self.throttle.limits.seconds_of_tables.get(table))
         yield
         # After an error the connection is closed: see lend_mysql.
         self._limit_statements(None)
@@ -129,7 +119,7 @@ class SourceConnection(MysqlConnection):
 
     def _limit_statements(self, seconds: float | None) -> None:
         """Let the server end statements after *seconds*; None is the limit of the session."""
-        seconds = self._max_seconds_per_statement if seconds is None else seconds
+        seconds = self._session_seconds if seconds is None else seconds
         if seconds != self._limit_seconds:
             self._set(f"SET SESSION {_limit_words(self.server_version, seconds)}")
             self._limit_seconds = seconds

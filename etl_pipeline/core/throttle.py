@@ -57,7 +57,7 @@ class ThrottleLimits:
     seconds_per_statement: float = 2.0
     seconds_of_tables: Mapping[str, float] = field(default_factory=dict)
     pause_seconds: float = 0.0
-    limits: server_load.LoadLimits = field(default_factory=server_load.LoadLimits)
+    load: server_load.LoadLimits = field(default_factory=server_load.LoadLimits)
     window: Window | None = None
 
 
@@ -82,7 +82,7 @@ class Throttle:
     """Keeps the manners of all connections of a run together.
 
     Args:
-        throttle_limits: How the source is treated.
+        limits: Bounds on statements, rests and the server's load.
         clock: Monotonic seconds.
         wait: Waits for so many seconds; may raise to end the run.
         now: The instant, aware.
@@ -92,7 +92,7 @@ class Throttle:
 
     def __init__(
         self,
-        throttle_limits: ThrottleLimits | None = None,
+        limits: ThrottleLimits | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], None] = time.sleep,
@@ -100,7 +100,7 @@ class Throttle:
         watches_load: bool = True,
     ) -> None:
         self._watches_load = watches_load
-        self.throttle_limits = throttle_limits or ThrottleLimits()
+        self.limits = limits or ThrottleLimits()
         self.ledger = UsageMeter()
         self.clock, self.wait, self._now = clock, wait, now
         self._lock, self._turn = threading.Lock(), threading.Lock()
@@ -111,9 +111,7 @@ class Throttle:
 
     def limit_of(self, table: str) -> float:
         """Seconds that a statement may take that reads *table*."""
-        return self.throttle_limits.seconds_of_tables.get(
-            table, self.throttle_limits.seconds_per_statement
-        )
+        return self.limits.seconds_of_tables.get(table, self.limits.seconds_per_statement)
 
     def rows_of(self, what: Hashable, first: int) -> int:
         """How many rows a statement may ask for that reads *what*: a table, or columns of it.
@@ -135,7 +133,7 @@ class Throttle:
             table: The table that would be read.
             consequence: What becomes of it then, for the message: ``not begun``.
         """
-        window = self.throttle_limits.window
+        window = self.limits.window
         with self._lock:
             if self._closed is None and window and not window.is_open(self._now()):
                 self._closed = SourceClosedError(
@@ -149,7 +147,7 @@ class Throttle:
 
     def check_begin(self) -> None:
         """Raise SourceClosedError if the window is not open; nothing was asked of the source."""
-        window = self.throttle_limits.window
+        window = self.limits.window
         if window and not window.is_open(self._now()):
             raise SourceClosedError(
                 f"outside of the source's window ({window}) nothing is read of it",
@@ -173,8 +171,8 @@ class Throttle:
         Raises:
             SourceClosedError: The server was busy for too long.
         """
-        if self.throttle_limits.pause_seconds and read_at is not None:
-            rest = read_at + self.throttle_limits.pause_seconds - self.clock()
+        if self.limits.pause_seconds and read_at is not None:
+            rest = read_at + self.limits.pause_seconds - self.clock()
             if rest > 0:
                 self.wait(rest)
         if not self._watches_load:
@@ -216,7 +214,7 @@ class Throttle:
     def _find_load(self, look: Look, server_version: str) -> str | None:
         threads = server_load.read_threads(look(server_load.THREADS_RUNNING))
         lag = self._find_lag(look, server_version) if self._watches_lag else None
-        return server_load.judge_load(threads, lag, self.throttle_limits.limits)
+        return server_load.judge_load(threads, lag, self.limits.load)
 
     def _find_lag(self, look: Look, server_version: str) -> float | None:
         """Seconds that the server is behind as a replica; None where it is none, or not shown."""

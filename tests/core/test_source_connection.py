@@ -20,6 +20,7 @@ from etl_pipeline.core import ConnectionFactory
 from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.core.source_connection import SourceConnection, list_session_statements
 from etl_pipeline.core.source_keywords import FUNCTIONS
+from etl_pipeline.core.throttle import Throttle, ThrottleLimits
 from etl_pipeline.demo.server_databases import connect_mysql
 from etl_pipeline.errors import DatabaseError, StatementRefusedError
 
@@ -112,7 +113,7 @@ def test_the_session_itself_is_read_only(lab: Lab) -> None:
         cursor.execute("CREATE TABLE patient (PatNum BIGINT PRIMARY KEY)")
     admin = lab.servers.source
     driver: Any = SourceConnection(
-        max_seconds_per_statement=5,
+        throttle=Throttle(ThrottleLimits(5)),
         host=admin.host,
         port=admin.port,
         user=admin.user,
@@ -178,7 +179,7 @@ def test_files_are_not_offered(engine: Engine) -> None:
 def test_flags_and_character_set_cannot_be_given(lab: Lab) -> None:
     config = lab.settings.get_source_connection_config()
     connection: Any = SourceConnection(
-        max_seconds_per_statement=5,
+        throttle=Throttle(ThrottleLimits(5)),
         host=config["host"],
         port=config["port"],
         user=config["user"],
@@ -221,7 +222,7 @@ def test_a_server_that_asks_for_a_file_gets_none() -> None:
         thread = threading.Thread(target=serve_file_request, args=(server, received))
         thread.start()
         connection = SourceConnection(
-            max_seconds_per_statement=5,
+            throttle=Throttle(ThrottleLimits(5)),
             host="127.0.0.1",
             port=server.getsockname()[1],
             user="u",
