@@ -101,7 +101,7 @@ def _suggest_near(kind: str, expected: str, value: object) -> str | None:
 
 
 def _show_example(model: type[BaseModel], path: tuple[Any, ...]) -> str:
-    """What may stand at *path*: the key with a value, or the keys that belong under it."""
+    """Return what is allowed at *path*: the key with a value, or the keys under it."""
     field = _find_fields(model, path[:-1]).get(str(path[-1])) if path else None
     if field is not None and field.examples:
         return f"for example {path[-1]}: {field.examples[0]}"
@@ -117,7 +117,7 @@ def _describe_unknown(model: type[BaseModel], path: tuple[Any, ...], place: str)
 
 
 def _find_fields(model: type[BaseModel], path: tuple[Any, ...]) -> dict[str, FieldInfo]:
-    """What may stand under *path*, by name; nothing where any name may."""
+    """Return what is allowed under *path*, by name; nothing where any name is."""
     annotation: Any = model
     for part in path:
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):

@@ -1,4 +1,4 @@
-"""What holds in the end, and where each value came from."""
+"""Effective values of the configuration, each with its origin."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MISSING = "missing"
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """A value that holds.
+    """An effective value.
 
     Attributes:
         key: Dotted, as in the files: ``general.parallel_tables``.
@@ -46,15 +46,15 @@ def list_effective(settings: Settings) -> list[Effective]:
         FaultyConfigurationError: A value is malformed.
     """
     found = [
-        one
+        value
         for db_type in DatabaseType
-        for one in _of_database(settings, db_type, settings.provider.get_config("env"))
+        for value in _of_database(settings, db_type, settings.provider.get_config("env"))
     ]
     found += [
-        one
+        value
         for section in PipelineConfig.model_fields
         if section != "connections"
-        for one in _of_section(settings, section, getattr(settings.pipeline, section))
+        for value in _of_section(settings, section, getattr(settings.pipeline, section))
     ]
     return found + list(_of_tables(settings))
 
@@ -69,7 +69,7 @@ def _of_database(
     said = section.get(db_type.value) or {}
     for key, value in settings.get_database_config(db_type).items():
         candidates = [names.get(key), bare.get(key) if may_be_bare else None]
-        name = next((one for one in candidates if one and variables.get(one)), None)
+        name = next((each for each in candidates if each and variables.get(each)), None)
         if name:
             origin = _place(settings.provider, "env", name)
         elif said.get(key) is not None:
@@ -96,7 +96,7 @@ def _of_section(settings: Settings, section: str, model: BaseModel) -> Iterator[
 
 
 def _of_tables(settings: Settings) -> Iterator[Effective]:
-    """What ``tables.yml`` says; what it does not say is the default for every table."""
+    """Return the values of ``tables.yml``; all others are the default for every table."""
     new_tables = "include" if settings.includes_new_tables else "report"
     is_said = settings.tables_config.get("new_tables") is not None
     origin = _place(settings.provider, "tables", "new_tables") if is_said else DEFAULT

@@ -29,7 +29,7 @@ logger = logging.getLogger("etl_pipeline.config")
 
 
 def read_env_file(path: Path, environment: str) -> dict[str, str]:
-    """The values of *path*, as python-dotenv reads them, without interpolation.
+    """Return the values of *path*, as python-dotenv reads them, without interpolation.
 
     A ``$`` in a password means itself. Reading changes nothing in ``os.environ``. A file that
     others may read draws a warning.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def describe_unreadable(path: Path, error: OSError | UnicodeDecodeError) -> Fault:
-    """What is wrong with *path*, whose reading raised *error*."""
+    """Explain why reading *path* raised *error*."""
     quoted = shlex.quote(str(path))
     if isinstance(error, UnicodeDecodeError):
         fix = f"iconv -f latin1 -t utf-8 {quoted} -o {quoted}"

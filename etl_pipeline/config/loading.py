@@ -1,4 +1,4 @@
-"""Which schema of the warehouse may be loaded."""
+"""Check of the warehouse's schema that is loaded."""
 
 from __future__ import annotations
 

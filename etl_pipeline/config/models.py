@@ -1,4 +1,4 @@
-"""What ``pipeline.yml`` and ``tables.yml`` may hold. A key that is not here is a fault.
+"""Models of ``pipeline.yml`` and ``tables.yml``. A key that is not here is a fault.
 
 Each key is described here and nowhere else: the reference in ``docs/configuration.md`` and the
 JSON Schemas are made from these models (``reference.py``). A test refuses a key without its words.

@@ -31,7 +31,7 @@ class ConfigProvider(ABC):
     """A source of configuration; ``Settings`` asks it once for each kind of configuration."""
 
     serves_bare_names_to_test: ClassVar[bool] = False
-    """Whether the environment ``test`` may use a name without ``TEST_`` when none has it."""
+    """True if the environment ``test`` may use a name without ``TEST_`` when none has it."""
 
     def select_environment(self, environment: str) -> None:  # noqa: B027  (may be ignored)
         """Hear, before the first :meth:`get_config`, for which environment it will be."""
@@ -45,7 +45,7 @@ class ConfigProvider(ABC):
         """
 
     def locate(self, config_type: str, path: tuple[str | int, ...] = ()) -> str:  # noqa: ARG002
-        """Where the key at *path* stands, for messages: a file and line, if there is one."""
+        """Return the place of the key at *path*, for messages: a file and line, if there is one."""
         return f"{type(self).__name__} {config_type!r}"
 
 
@@ -68,7 +68,7 @@ class DictConfigProvider(ConfigProvider):
         }
 
     def get_config(self, config_type: str) -> dict[str, Any]:
-        """A copy of what was given for *config_type*."""
+        """Return a copy of what was given for *config_type*."""
         return deepcopy(self._configs[_known(config_type)])
 
     def __repr__(self) -> str:

@@ -92,7 +92,9 @@ def render_keys(keys: Iterable[Key]) -> str:
 
 
 def _describe(name: str, property_: Mapping[str, Any]) -> Key:
-    options = [one for one in property_.get("anyOf", [property_]) if one.get("type") != "null"]
+    options = [
+        option for option in property_.get("anyOf", [property_]) if option.get("type") != "null"
+    ]
     examples = property_.get("examples", [])
     return Key(
         name,

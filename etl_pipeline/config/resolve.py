@@ -31,7 +31,7 @@ _LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "0.0.0.0"})  
 
 @dataclass(frozen=True)
 class Resolved:
-    """A connection's configuration as far as it goes, and what is wrong with it."""
+    """Return a connection's configuration as far as it goes, and its faults."""
 
     config: dict[str, Any]
     missing: tuple[Fault, ...]
@@ -141,7 +141,7 @@ def _check_tls(
 
 
 def is_this_machine(host: str) -> bool:
-    """Whether what is sent to *host* never leaves this machine, as far as its spelling tells.
+    """True if data sent to *host* stays on this machine, as far as its spelling tells.
 
     True for a loopback address, a name that stands for one everywhere, and the folder of a socket.
     """
@@ -181,7 +181,7 @@ def _place(config: Mapping[str, Any]) -> tuple[str, int, str]:
 def make_reader(
     values: Mapping[str, Any], names: Mapping[str, str], bare_names: Mapping[str, str] | None
 ) -> Callable[[str], str | None]:
-    """A function that gives the value of a key: by its name, else by its bare name if allowed."""
+    """Return a function that looks up a key by its name, else by its bare name if allowed."""
 
     def read(key: str) -> str | None:
         found = values.get(names[key])

@@ -23,7 +23,7 @@ class Secret(str):
 
 
 def hide_passwords(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of *values* in which the text of every name that ends in PASSWORD is a secret."""
+    """Return a copy of *values* in which each value whose name ends in PASSWORD is a secret."""
     return {
         name: Secret(value) if name.endswith("PASSWORD") and isinstance(value, str) else value
         for name, value in values.items()

@@ -1,4 +1,4 @@
-"""What the pipeline is told: one environment's databases, the pipeline and its tables.
+"""Settings of one environment: databases, pipeline and tables.
 
 Reading this module reads no configuration; making a ``Settings`` does.
 """
@@ -104,11 +104,11 @@ class Settings:
 
     @property
     def includes_new_tables(self) -> bool:
-        """Whether tables that come to the source later are copied without being named."""
+        """True if tables that come to the source later are copied without being named."""
         return self._tables.new_tables == "include"
 
     def get_table_config(self, name: str) -> TableConfig:
-        """What ``tables.yml`` says about table *name*; defaults where it says nothing."""
+        """Return the configuration of table *name*; defaults where ``tables.yml`` says nothing."""
         from etl_pipeline.config.models import TableConfig
 
         return self._tables.tables.get(name) or TableConfig()
@@ -166,16 +166,16 @@ class Settings:
         return self.get_analytics_connection_config(PostgresSchema.MARTS)
 
     def find_faults(self, db_type: DatabaseType | None = None) -> tuple[Fault, ...]:
-        """What is missing or malformed for *db_type*, or for all databases if None."""
+        """Return what is missing or malformed for *db_type*, or for all databases if None."""
         kinds = list(DatabaseType) if db_type is None else [db_type]
         resolved = [self._resolved[kind] for kind in kinds]
-        faults = [fault for one in resolved for fault in (*one.missing, *one.malformed)]
+        faults = [fault for each in resolved for fault in (*each.missing, *each.malformed)]
         if db_type is not DatabaseType.ANALYTICS:
             faults += self._find_shared_database()
         return tuple(faults)
 
     def validate_configs(self) -> bool:
-        """Whether all databases are fully described; every fault is logged as an ERROR."""
+        """True if all databases are fully described; every fault is logged as an ERROR."""
         faults = self.find_faults()
         for fault in faults:
             logger.error("%s", fault)

@@ -29,7 +29,7 @@ class Window:
     zone_name: str = ""
 
     def is_open(self, now: datetime) -> bool:
-        """Whether the source may be read at *now*, an aware instant."""
+        """True if the source may be read at *now*, an aware instant."""
         shown = now.astimezone(self.zone).time()
         if self.opens < self.closes:
             return self.opens <= shown < self.closes
@@ -41,7 +41,7 @@ class Window:
 
 
 def parse_window(text: str) -> Window:
-    """The window that *text* names: ``21:00-06:00``, or ``21:00-06:00 America/Chicago``.
+    """Parse a window: ``21:00-06:00``, or ``21:00-06:00 America/Chicago``.
 
     Raises:
         ValueError: It is none, or both times are the same.

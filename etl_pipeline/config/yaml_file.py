@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from ruamel.yaml.nodes import Node
 
 MOST_VALUES = 100_000
-"""What a file may say: five hundred tables with all their columns are a tenth of it."""
+"""Limit of values in a file: five hundred tables with all columns are a tenth of it."""
 
 Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
 class YamlText:
-    """What a YAML text says: plain values, the line of every key, and what is wrong with it."""
+    """A parsed YAML text: plain values, the line of every key, and the faults."""
 
     data: dict[str, Any] = field(default_factory=dict)
     lines: dict[Path, int] = field(default_factory=dict)
@@ -65,7 +65,7 @@ def parse_yaml(text: str, *, where: str) -> YamlText:
 
 
 def _is_bomb(root: Node) -> bool:
-    """Whether *root* stands for more than ``MOST_VALUES`` values, aliases written out.
+    """True if *root* stands for more than ``MOST_VALUES`` values, aliases written out.
 
     Each node is looked at once, however many aliases name it; one that holds itself has no end.
     """

@@ -12,11 +12,11 @@ _READERS = ("pymysql", "psycopg", "etl_pipeline.transfer.wire")
 """Modules that take apart what servers send."""
 _CONFUSIONS = (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError,
                struct.error)  # fmt: skip
-"""What they raise where that is no sentence of the protocol."""
+"""Errors that the drivers raise where the bytes are no message of the protocol."""
 
 
 def _is_raised_by_driver(error: BaseException) -> bool:
-    """Whether *error* was met where a driver reads what a server sent: that is damaged then."""
+    """True if *error* was raised where a driver reads a server's bytes: they are damaged then."""
     trace = error.__traceback__
     if trace is None or not isinstance(error, _CONFUSIONS):
         return False

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from etl_pipeline.errors import StoppedError
 
 GRACE_SECONDS = 2.0
-"""How long servers have to end what they were doing; then nobody waits for them any more."""
+"""Time that servers have to cancel their statements; then no one waits for them."""
 
 _stops: weakref.WeakSet[Cancellation] = weakref.WeakSet()
 _signalled_at: list[float] = []
 
 
 def note_signal() -> None:
-    """Somebody asked the process to stop: no server is waited for after ``GRACE_SECONDS``.
+    """Note that the process was asked to stop: waits end after ``GRACE_SECONDS``.
 
     Takes no lock, so that a handler of signals may call it.
     """
@@ -40,12 +40,12 @@ class Cancellation:
 
     @property
     def is_requested(self) -> bool:
-        """Whether a stop was requested."""
+        """True if a stop was requested."""
         return self._event.is_set()
 
     @property
     def is_overdue(self) -> bool:
-        """Whether a stop was requested, and what was to end has had its time."""
+        """True if a stop was requested more than ``GRACE_SECONDS`` ago."""
         at = self._requested_at or next(iter(_signalled_at), None)
         return at is not None and time.monotonic() - at > GRACE_SECONDS
 
@@ -65,7 +65,7 @@ class Cancellation:
             self._requested_at = self._requested_at or time.monotonic()
             self._event.set()
             cancels = list(self._cancels)
-        threads = [threading.Thread(target=_try, args=(one,), daemon=True) for one in cancels]
+        threads = [threading.Thread(target=_try, args=(cancel,), daemon=True) for cancel in cancels]
         for thread in threads:
             thread.start()
         deadline = time.monotonic() + GRACE_SECONDS
@@ -88,12 +88,12 @@ class Cancellation:
                 del self._cancels[cancel]
 
     def list_busy(self) -> list[str]:
-        """The sessions whose statements have not ended yet."""
+        """Return the sessions whose statements have not ended yet."""
         return [what for what in list(self._cancels.values()) if what]
 
 
 def list_busy_sessions() -> list[str]:
-    """The sessions of this process whose statements have not ended, whoever began them."""
+    """Return the sessions of this process whose statements have not ended."""
     return sorted({what for stop in list(_stops) for what in stop.list_busy()})
 
 

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 APPLICATION_NAME = "etl_pipeline"
 READ_GRACE_SECONDS = 30.0
-"""How much longer than the server's own limit a client waits for a statement at the source."""
+"""Seconds beyond the server's own limit that a client waits for a statement at the source."""
 WRITE_SECONDS = 90.0
-"""How long replication may take none of the rows that are sent to it."""
+"""Time limit for replication to take some of the rows that are sent."""
 NO_CLEARTEXT = "!password"
 """For libpq's ``require_auth``: every way to log in but that of a password in clear."""
 _ANY_LOGIN = "!sspi"
@@ -33,7 +33,7 @@ _ANY_LOGIN = "!sspi"
 _IN_URL = frozenset({b"user", b"password", b"host", b"port", b"dbname"})
 _SERVICE = b"service"
 _MEANT = {b"min_protocol_version": b"3.0", b"max_protocol_version": b"3.0"}
-"""What libpq takes where nothing is said, of parameters that it lets nobody give as empty."""
+"""Defaults of libpq for parameters that cannot be given as empty."""
 
 NOTICE_DARK_LINES: Mapping[str, int] = {
     "keepalives": 1,
@@ -69,7 +69,7 @@ SESSION_OPTIONS = " ".join(
         "row_security=off",
     )
 )
-"""What a role or database may tell its sessions otherwise, and our statements rely on."""
+"""Settings that our statements rely on and a role or database may set otherwise."""
 
 
 def make_mysql_args(config: Mapping[str, Any], name: str = "source") -> dict[str, Any]:
@@ -144,7 +144,7 @@ def make_postgres_args(config: Mapping[str, Any]) -> dict[str, Any]:
 
 @functools.cache
 def _libpq_defaults() -> dict[str, str]:
-    """What libpq takes for each parameter that a variable of the process could set otherwise.
+    """Return libpq's default of each parameter that an environment variable could set.
 
     An empty value is one that was given: libpq asks for no variable then.
     """
@@ -169,7 +169,7 @@ def refuse_service() -> None:
 
 
 def keeps_password(config: Mapping[str, Any]) -> bool:
-    """Whether the server may not have the password itself: nothing proves who it is."""
+    """True if the server must not get the password itself: nothing proves who it is."""
     is_verified = str(config["ssl_mode"]).startswith("verify")
     is_here = is_this_machine(str(config["host"] or ""))
     return not (is_verified or is_here or config.get("allow_cleartext_password"))

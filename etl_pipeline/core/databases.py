@@ -68,7 +68,7 @@ class Databases:
 
 
 def place_of(engine: Engine, name: str) -> str:
-    """Where the database called *name* is, for a message."""
+    """Return the address of the database called *name*, for a message."""
     url = engine.url
     return f"{name} {url.host}:{url.port}/{url.database}"
 
@@ -105,7 +105,7 @@ def note_circumstances(error: BaseException, engine: Engine) -> None:
 
 @contextlib.contextmanager
 def lend_mysql(engine: Engine, stop: Cancellation) -> Iterator[Any]:
-    """A connection of PyMySQL from the pool; a stop kills the statement it is busy with.
+    """Lend a connection of PyMySQL from the pool; a stop kills its statement.
 
     After an error the connection is closed: what is unread or uncommitted on it is nobody's. When
     it was lost, its statement is ended at the server before the error goes on, so that a retry
@@ -139,7 +139,7 @@ def lend_mysql(engine: Engine, stop: Cancellation) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def lend_postgres(engine: Engine, stop: Cancellation) -> Iterator[Any]:
-    """A connection of psycopg from the pool; a stop cancels the statement it is busy with."""
+    """Lend a connection of psycopg from the pool; a stop cancels its statement."""
     with _noting_place(engine):
         lent = engine.raw_connection()
     connection: Any = lent.driver_connection

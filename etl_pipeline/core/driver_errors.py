@@ -1,4 +1,4 @@
-"""What a driver's error means: by its number or SQLSTATE, never by the server's text.
+"""Explanation of drivers' errors by number or SQLSTATE, never by the server's text.
 
 That text often quotes values, so it is never read and never repeated; it stays in the chain of
 causes that a traceback shows. What the number does not tell is noted on the error where it is
@@ -50,7 +50,7 @@ _DATABASES = ("source", "replication", "analytics")
 
 @dataclass(frozen=True)
 class ErrorPlace:
-    """Where an error came from.
+    """The connection that an error came from.
 
     Attributes:
         name: ``source``, ``replication`` or ``analytics``.
@@ -71,7 +71,7 @@ class ErrorPlace:
 
 @dataclass(frozen=True)
 class LoginFinding:
-    """What was found out about a connection that could not be made.
+    """The cause of a failed login, as far as it was found out.
 
     Attributes:
         answer: What answers there; None where it was not asked.
@@ -91,7 +91,7 @@ PLACE_OPTION: Final = "etl_place"
 
 
 def find_place(engine: Engine) -> ErrorPlace:
-    """Where *engine* connects to, and which database it is where ``ConnectionFactory`` made it."""
+    """Return where *engine* connects to, and which database that is if we made it."""
     known: ErrorPlace | None = engine.get_execution_options().get(PLACE_OPTION)
     url = engine.url
     return known or ErrorPlace(
@@ -158,22 +158,22 @@ def explain(error: BaseException, where: str) -> DatabaseError:
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether the fault may be gone in a moment; False where unsure."""
+    """True if a retry may succeed; False if unsure."""
     return read_meaning(error)[0].is_passing
 
 
 def is_too_long(error: BaseException) -> bool:
-    """Whether a MySQL server ended the statement at the time limit of the session."""
+    """True if a MySQL server ended the statement at the session's time limit."""
     return read_meaning(error)[0] is OVER_LIMIT
 
 
 def is_privilege(error: BaseException) -> bool:
-    """Whether the user lacks a privilege, which is to be named."""
+    """True if the user lacks a privilege, which the message names."""
     return read_meaning(error)[0] is PRIVILEGE
 
 
 def read_meaning(error: BaseException) -> tuple[ErrorMeaning, str]:
-    """What *error* means, and the number or SQLSTATE that says so, if there is one."""
+    """Return the meaning of *error*, with its number or SQLSTATE if there is one."""
     driver_error = _unwrap(error)
     finding = getattr(driver_error, "etl_finding", None) or LoginFinding()
     if _is_silence(driver_error):
@@ -207,7 +207,7 @@ def _fill_in(text: str, place: ErrorPlace | None, where: str) -> str:
 
 
 def _grant(place: ErrorPlace, table: str | None) -> str:
-    """The statement that gives the user of *place* what a run needs there."""
+    """Return the GRANT that gives the user of *place* what a run needs there."""
     if place.name == "source":
         return grant_source(place.database, place.account, table)
     if place.name == "replication":
@@ -224,8 +224,10 @@ def _unwrap(error: BaseException) -> BaseException:
 
 
 def _is_silence(error: BaseException) -> bool:
-    """Whether a driver's error says that a wait for the server has ended without it."""
-    return any(isinstance(one, SilentError) for one in (error, error.__cause__, error.__context__))
+    """True if a driver's error says that a wait ended without the server's answer."""
+    return any(
+        isinstance(cause, SilentError) for cause in (error, error.__cause__, error.__context__)
+    )
 
 
 def _read_mysql(error: pymysql.err.Error, finding: LoginFinding) -> tuple[ErrorMeaning, str]:

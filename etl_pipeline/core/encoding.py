@@ -18,7 +18,7 @@ MAKE_UNICODE = (
 
 
 def explain_encoding(encoding: str, database: str) -> DatabaseError | None:
-    """What speaks against a warehouse of *encoding*; None where nothing does (pure)."""
+    """Return why a warehouse of *encoding* cannot be used; None if it can (pure)."""
     if encoding == UNICODE:
         return None
     what = f"the character set of the database is {encoding}, where a text of the source "

@@ -19,7 +19,7 @@ _VERIFYING = ("verify-ca", "verify-full")
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSecurity:
-    """A connection's line.
+    """Encryption of one connection.
 
     Attributes:
         name: ``source``, ``replication`` or ``analytics``.
@@ -35,7 +35,7 @@ class ConnectionSecurity:
 
     @property
     def is_open(self) -> bool:
-        """Whether what is sent can be read and changed on the way."""
+        """True if data can be read and changed on its way."""
         return not self.tls and not self.is_local
 
     def as_json(self) -> dict[str, object]:
@@ -44,7 +44,7 @@ class ConnectionSecurity:
 
 
 def warn_of_open(lines: Iterable[ConnectionSecurity]) -> list[str]:
-    """A sentence on the lines that leave this machine in clear; empty where none does."""
+    """Return a warning for connections that leave this machine unencrypted; empty if none does."""
     names = [line.name for line in lines if line.is_open]
     if not names:
         return []
@@ -55,7 +55,7 @@ def warn_of_open(lines: Iterable[ConnectionSecurity]) -> list[str]:
 
 
 def read_line(engine: Engine, name: str) -> ConnectionSecurity:
-    """The line of a connection of *engine*; asks the server nothing.
+    """Return the security of a connection of *engine*; asks the server nothing.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: There is no connection to be had.
@@ -68,7 +68,7 @@ def read_line(engine: Engine, name: str) -> ConnectionSecurity:
 
 
 def read_postgres_line(connection: psycopg.Connection, name: str) -> ConnectionSecurity:
-    """The line of a connection of psycopg; asks the server nothing."""
+    """Return the security of a connection of psycopg; asks the server nothing."""
     options = {option.keyword: option.val for option in connection.pgconn.info}
     mode = (options.get(b"sslmode") or b"").decode()
     info, is_encrypted = connection.info, bool(connection.pgconn.ssl_in_use)
@@ -82,7 +82,7 @@ def read_postgres_line(connection: psycopg.Connection, name: str) -> ConnectionS
 
 
 def read_mysql_line(connection: Any, name: str) -> ConnectionSecurity:
-    """The line of a connection of PyMySQL, as soon as it has a socket."""
+    """Return the security of a connection of PyMySQL that has a socket."""
     sock = connection._sock  # noqa: SLF001 - PyMySQL has no public word for it
     is_encrypted = isinstance(sock, ssl.SSLSocket)
     peer = sock.getpeername()

@@ -1,4 +1,4 @@
-"""What an error of a server means to a user; the tables by number are filled with these."""
+"""Meanings of servers' errors for a user; the tables by number hold them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ErrorMeaning:
-    """What an error means to a user, and what it leaves behind.
+    """Meaning of an error for a user: cause, fix, and what it leaves behind.
 
     Texts may hold the names of ``faults.ErrorPlace`` in braces: ``{table}``, ``{grant}``.
 

@@ -8,19 +8,19 @@ REPLICATION_PRIVILEGES = ("SELECT", "INSERT", "DELETE", "CREATE", "DROP", "ALTER
 
 
 def grant_source(database: str, user: str, table: str | None = None) -> str:
-    """What the source's user needs, and no more; with *table*, for that table alone."""
+    """Return the least GRANT for the source's user; with *table*, for that table alone."""
     what = quote_mysql(database, table) if table else f"{_pattern(database)}.*"
     return f"GRANT SELECT ON {what} TO {mysql_account(user)}"
 
 
 def grant_replication(database: str, user: str) -> str:
-    """What the replication's user needs, and no more."""
+    """Return the least GRANT for the user of replication."""
     privileges = ", ".join(REPLICATION_PRIVILEGES)
     return f"GRANT {privileges} ON {_pattern(database)}.* TO {mysql_account(user)}"
 
 
 def grant_analytics(database: str, user: str) -> str:
-    """What the warehouse's user needs, and no more."""
+    """Return the least GRANT for the user of the warehouse."""
     return (
         f"GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {quote_postgres(database)} "
         f"TO {quote_postgres(user)}"
@@ -28,7 +28,7 @@ def grant_analytics(database: str, user: str) -> str:
 
 
 def grant_on_schema(schema: str, user: str, table: str | None = None) -> str:
-    """What lets the warehouse's user work in *schema*; with *table*, on a table of others."""
+    """Return the statement that lets the user work in *schema*, or change *table* of others."""
     role = quote_postgres(user)
     if table:
         return f"ALTER TABLE {quote_postgres(schema, table)} OWNER TO {role}"

@@ -1,4 +1,4 @@
-"""What a MySQL user may do, from the lines of ``SHOW GRANTS``: pure.
+"""Privileges of a MySQL user, parsed from the lines of ``SHOW GRANTS``: pure.
 
 Active roles are in them: MariaDB lists their lines, and those of PUBLIC, behind the user's; MySQL
 adds their privileges to the user's own lines.
@@ -69,13 +69,13 @@ class Grant:
 
     @property
     def reads(self) -> bool:
-        """Whether SELECT is among the privileges."""
+        """True if SELECT is among the privileges."""
         return not _READING.isdisjoint(self.privileges)
 
 
 @dataclass(frozen=True, slots=True)
 class GrantRules:
-    """How a server reads the names in grants.
+    """The way a server reads names in grants.
 
     Attributes:
         ignores_case: Whether names of databases and tables have no case there.
@@ -88,7 +88,7 @@ class GrantRules:
 
 
 def parse_grants(lines: Iterable[str]) -> tuple[Grant, ...]:
-    """The lines of ``SHOW GRANTS``; one that grants a role is left out."""
+    """Parse the lines of ``SHOW GRANTS``; a line that grants a role is left out."""
     return tuple(
         _parse(match, may_grant=line.rstrip().endswith("WITH GRANT OPTION"))
         for line in lines

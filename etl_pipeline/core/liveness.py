@@ -17,11 +17,11 @@ from etl_pipeline.core.cancellation import Cancellation
 SILENCE_SECONDS = 30.0
 """Nothing has come for so long: the server is asked whether it is at work."""
 PROBE_SECONDS = 10.0
-"""How long it may take to answer that."""
+"""Time limit for an answer to a probe."""
 TICK_SECONDS = 1.0
-"""How often somebody who waits looks up."""
+"""Interval at which a wait is checked."""
 CONFIRM_SECONDS = 5.0
-"""What was sent before the server was asked is here by then."""
+"""Time in which an answer that was sent before the probe arrives."""
 KEEPALIVE_IDLE_SECONDS = 15
 KEEPALIVE_INTERVAL_SECONDS = 5
 KEEPALIVE_COUNT = 3
@@ -34,7 +34,7 @@ class SilentError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a server said of its sessions.
+    """A server's answer about its user's sessions.
 
     Attributes:
         working: Numbers of the user's sessions that are at work, and wait for no client.
@@ -46,7 +46,7 @@ class Report:
     knows_itself: bool = False
 
     def has_lost(self, session: int | None) -> bool:
-        """Whether *session* is not at work, so that what we wait for is lost on its way."""
+        """True if *session* executes nothing, so that the answer we wait for was lost."""
         return self.knows_itself and session is not None and session not in self.working
 
 
@@ -61,7 +61,7 @@ class _Verdict:
 
 
 class Liveness:
-    """Whether one server is alive; shared by all connections to it, from any thread.
+    """Watch on one server; shared by all connections to it, from any thread.
 
     Args:
         probe: Asks the server; None where nobody shall.
@@ -83,7 +83,7 @@ class Liveness:
 
     @property
     def is_silent(self) -> bool:
-        """Whether the server did not answer when it was last asked, just now."""
+        """True if the server did not answer when it was last asked, just now."""
         verdict = self._verdict
         return (
             verdict is not None
@@ -100,7 +100,7 @@ class Liveness:
         self._verdict = _Verdict(self.clock(), Report())
 
     def is_alive(self) -> bool:
-        """Whether the server answers; one that was silent is asked again, but for a moment."""
+        """True if the server answers; a silent one is asked every ``PROBE_SECONDS``."""
         if self._probe is None:
             return True
         with self._turn:
@@ -113,7 +113,7 @@ class Liveness:
         return verdict.answer is not None
 
     def ask(self, since: float) -> _Verdict | None:
-        """What the server said when it was asked at *since* or later; None while that is open."""
+        """Return the server's answer to a probe at *since* or later; None while there is none."""
         if self._probe is None:
             return None
         with self._lock:

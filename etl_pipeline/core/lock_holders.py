@@ -1,4 +1,4 @@
-"""Who may hold a lock that did not go, as far as the user may see it.
+"""Sessions that may hold a lock we waited for in vain, as far as the user may see them.
 
 When a wait for a lock has ended, no server tells any more whom it was for. What was open for all of
 that time, and is not ours, is named: its session, its user and host, and how it is ended.
@@ -83,18 +83,18 @@ def note_own(connection: object, host: str, port: int, session: int) -> None:
 
 
 def list_own(host: str, port: int) -> frozenset[int]:
-    """The sessions that this process has at the server there."""
+    """Return the ids of this process's sessions at the server."""
     with _own_lock:
         return frozenset(session for *server, session in _own.values() if server == [host, port])
 
 
 def waited_in_vain(error: BaseException) -> bool:
-    """Whether *error* says that somebody's lock did not go for as long as we wait."""
+    """True if *error* says that a lock of others was held for longer than we wait."""
     return read_meaning(error)[1] in _WAITED_IN_VAIN
 
 
 def find_held(connection: Connection, place: ErrorPlace) -> HeldLock:
-    """Who may hold a lock in the database at *place*.
+    """Return the sessions that may hold a lock in the database at *place*.
 
     *connection* is another session there, with the settings of the one that waited.
     """
@@ -146,7 +146,7 @@ def _find_mysql(connection: Connection, own: Collection[int]) -> list[LockHolder
 
 
 def _longest_first(holders: Iterable[LockHolder]) -> list[LockHolder]:
-    return sorted(holders, key=lambda one: -(one.seconds or 0))
+    return sorted(holders, key=lambda holder: -(holder.seconds or 0))
 
 
 def _describe(holders: Sequence[LockHolder], end: str, look: str) -> HeldLock:
@@ -158,7 +158,7 @@ def _describe(holders: Sequence[LockHolder], end: str, look: str) -> HeldLock:
         )
     shown = holders[:SHOWN]
     more = f"; and {len(holders) - SHOWN} more" if len(holders) > SHOWN else ""
-    ends = "; ".join(end.format(one.session) for one in shown)
+    ends = "; ".join(end.format(holder.session) for holder in shown)
     return HeldLock(
         f"{'; '.join(map(str, shown))}{more}",
         f"let who that is commit, or end it there: {ends}; then run again",

@@ -35,7 +35,7 @@ logger = logging.getLogger("etl_pipeline.core")
 
 @dataclass(frozen=True)
 class Pace:
-    """How gently a manager treats its server.
+    """Rests and retries of a manager.
 
     Attributes:
         spacing_seconds: Least time between the starts of two statements; 0 turns it off.
@@ -247,7 +247,7 @@ def create_connection_manager(
     first_wait_seconds: float = Pace.first_wait_seconds,
     jitter_seconds: float = Pace.jitter_seconds,
 ) -> ConnectionManager:
-    """A manager for a batch of statements; the arguments are those of :class:`Pace`."""
+    """Return a manager for a batch of statements; the arguments are those of :class:`Pace`."""
     return ConnectionManager(
         engine, Pace(spacing_seconds, attempts, first_wait_seconds, jitter_seconds)
     )

@@ -32,7 +32,7 @@ from etl_pipeline.core.reachability import Answer, find_answer
 from etl_pipeline.errors import DatabaseError
 
 LOOK_SECONDS = 2.0
-"""How long each look at a server that does not greet as MySQL's do may take."""
+"""Time limit of each probe of a server that does not greet as MySQL does."""
 CLIENT_NUMBERS = range(2000, 3000)
 """Numbers that PyMySQL gives; others are the server's."""
 _REVEALING = frozenset(
@@ -48,7 +48,7 @@ _WAITING_STATES = frozenset(
 
 
 class MysqlConnection(Connection):
-    """A connection that is encrypted where the server offers it, unless it is told otherwise.
+    """A connection that is encrypted if the server offers it, unless TLS is switched off.
 
     That is PyMySQL's own way, which reads the system's authorities anew for every connection, 60 ms
     of processor each (measured with OpenSSL 3 and 140 of them), and then asks none of them.
@@ -233,7 +233,7 @@ class _Reading(io.RawIOBase):
 
 
 def ask_mysql(connect: Callable[[], Any]) -> Report | None:
-    """What a server says of its user's sessions; None where it does not answer.
+    """Ask a server for its user's sessions; None if it does not answer.
 
     Args:
         connect: Makes a connection that does not wait long.
@@ -262,9 +262,9 @@ def ask_mysql(connect: Callable[[], Any]) -> Report | None:
 
 
 def _find_timeout(error: BaseException) -> BaseException | None:
-    """What says that *error* of PyMySQL is about an answer that did not come in time."""
+    """Return the cause of *error* that tells of an answer that came too late."""
     causes = getattr(error, "original_exception", None), error.__cause__, error.__context__
-    return next((one for one in causes if isinstance(one, TimeoutError | SilentError)), None)
+    return next((cause for cause in causes if isinstance(cause, TimeoutError | SilentError)), None)
 
 
 def _notice_dark_lines(sock: socket.socket) -> None:

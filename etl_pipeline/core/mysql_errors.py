@@ -1,4 +1,4 @@
-"""What the error numbers of MySQL and MariaDB, and of a client of theirs, mean."""
+"""Error numbers of MySQL and MariaDB, servers and clients, with their meaning."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def _is_running_mysql(connection: Connection, server_id: int) -> bool:
 
 
 def is_at_work(row: Mapping[Any, Any]) -> bool:
-    """Whether the session of this row of ``SHOW PROCESSLIST`` executes a statement.
+    """True if the session of this row of ``SHOW PROCESSLIST`` executes a statement.
 
     MariaDB shows one that was killed as ``Killed`` until it has noticed, with its statement, and
     then as ``Query`` while it rolls back.

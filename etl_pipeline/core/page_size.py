@@ -1,4 +1,4 @@
-"""How many rows the next statement of a table may ask for: pure."""
+"""Page size: the rows that the next statement of a table asks for: pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MOST_ROWS = 1_000_000
 
 
 def next_rows(asked: int, got: int, seconds: float, limit_seconds: float) -> int:
-    """How many rows to ask for after a statement that asked for *asked* and was answered.
+    """Return the rows to ask for after a statement that asked for *asked* and was answered.
 
     Small steps up, and down at once to what fits. An answer that was cut short by the end of the
     rows says nothing about how many would fit, so it changes nothing unless it was slow.
@@ -24,7 +24,7 @@ def next_rows(asked: int, got: int, seconds: float, limit_seconds: float) -> int
 
 
 def fewer_rows(asked: int, got: int) -> int:
-    """How many rows to ask for after a statement that the server ended at its limit.
+    """Return the rows to ask for after a statement that the server ended at its limit.
 
     Args:
         asked: What it asked for.

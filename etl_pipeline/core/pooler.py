@@ -64,7 +64,7 @@ def refuse_pooler(engine: Engine, where: str) -> None:
 
 
 def judge(first: set[int], second: set[int], dropped: Sequence[str]) -> str | None:
-    """What is wrong with a pooler, in words; None for one that hands out whole sessions.
+    """Return what is wrong with a pooler; None for one that hands out whole sessions.
 
     Args:
         first: Sessions of the server that transactions of one connection were done in.

@@ -16,7 +16,7 @@ from etl_pipeline.core.lock_holders import note_own
 Result = TypeVar("Result")
 
 CANCEL_SECONDS = 1.0
-"""How long Ctrl-C waits for the server to take the request to cancel."""
+"""Time limit for the server to take a request to cancel, after Ctrl-C."""
 _SESSIONS = (
     "SELECT pid, wait_event IS NULL OR wait_event NOT IN ('ClientRead', 'ClientWrite') "
     "FROM pg_stat_activity WHERE usename = current_user"
@@ -24,7 +24,7 @@ _SESSIONS = (
 
 
 class PostgresConnection(psycopg.Connection[Any]):
-    """A connection that looks up while it waits.
+    """A connection of psycopg that checks for a silent server and a stop while it waits.
 
     Attributes:
         watch: Tells whether the server is alive; shared by the connections to it.
@@ -60,7 +60,7 @@ class PostgresConnection(psycopg.Connection[Any]):
 
 
 def connect_postgres(watch: Liveness, **parameters: Any) -> PostgresConnection:
-    """A connection whose waits *watch* looks after; *parameters* as for ``psycopg.connect``."""
+    """Connect with *watch* over each wait; *parameters* as for ``psycopg.connect``."""
     try:
         connection = PostgresConnection.connect(**parameters)
     except psycopg.errors.ConnectionTimeout:
@@ -74,7 +74,7 @@ def connect_postgres(watch: Liveness, **parameters: Any) -> PostgresConnection:
 
 
 def ask_postgres(connect: Callable[[], PostgresConnection]) -> Report | None:
-    """What a server says of its user's sessions; None where it does not answer.
+    """Ask a server for its user's sessions; None if it does not answer.
 
     Args:
         connect: Makes a connection that does not wait long.

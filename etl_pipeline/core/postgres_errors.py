@@ -1,4 +1,4 @@
-"""What PostgreSQL's SQLSTATEs mean."""
+"""SQLSTATEs of PostgreSQL with their meaning."""
 
 from __future__ import annotations
 

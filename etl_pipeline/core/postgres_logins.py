@@ -1,4 +1,4 @@
-"""Why libpq could not connect: it gives no SQLSTATE while it logs in, and words of its language."""
+"""Causes of libpq's failed logins, for which it gives no SQLSTATE but localized words."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LOOK_SECONDS: Final = 2.0
-"""How long each look at a server that let nobody in may take."""
+"""Time limit of each probe of a server that refused a login."""
 _REFUSAL = re.compile(rb'\tErrorResponse\t S "[^"]*"(?: V "[^"]*")? C "(\w{5})"')
 _DEMANDING_SSL_MODES = ("require", "verify-ca", "verify-full")
 
 
 def examine_refusal(error: psycopg.OperationalError, parameters: Mapping[str, Any]) -> LoginFinding:
-    """What was the matter with an attempt to connect by *parameters* that ended in *error*.
+    """Find out why an attempt to connect by *parameters* ended in *error*.
 
     Args:
         error: From psycopg.
@@ -53,7 +53,7 @@ def examine_refusal(error: psycopg.OperationalError, parameters: Mapping[str, An
 
 
 def _kept_password(error: psycopg.OperationalError) -> bool:
-    """Whether libpq refused to send the password in clear, as it was told to.
+    """True if libpq refused to send the password in clear, as configured.
 
     It has no number for that. Its text, in whatever language, quotes the parameter that we gave.
     """
@@ -62,7 +62,7 @@ def _kept_password(error: psycopg.OperationalError) -> bool:
 
 
 def _make_context(parameters: Mapping[str, Any]) -> ssl.SSLContext:
-    """What libpq checks of the server's certificate; ours is not shown."""
+    """Return a TLS context with libpq's checks of the server's certificate; ours is not sent."""
     authorities = parameters.get("sslrootcert")
     context = ssl.create_default_context(cafile=authorities)
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT

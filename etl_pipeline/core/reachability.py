@@ -1,4 +1,4 @@
-"""What answers at a host and port: asked by hand where a driver could not log in."""
+"""Probe of a host and port where a driver could not log in."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 GREETING_SECONDS = 1.0
-"""How long a server may take to speak first, as MySQL's do."""
+"""Time limit for a server that speaks first, as MySQL does."""
 _SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
 _GREETINGS = (b"\x0a", b"\x09", b"\xff")
 """First bytes of MySQL's first packet: versions of the protocol, or an error."""
 
 
 class Answer(Enum):
-    """What was met at a host and port."""
+    """The result of a probe of a host and port."""
 
     NO_NAME = "no name"
     REFUSED = "refused"
@@ -78,13 +78,13 @@ MEANINGS: Final[Mapping[Answer, ErrorMeaning]] = {
 
 
 def meaning_of(answer: Answer, *, wanted: Answer) -> ErrorMeaning:
-    """What *answer* means where a server of *wanted*, MYSQL or POSTGRES, is looked for."""
+    """Explain *answer* where a server of *wanted*, MYSQL or POSTGRES, is expected."""
     found = Answer.POSTGRES if answer is Answer.POSTGRES_TLS else answer
     return DOWN if found is wanted else MEANINGS[found]
 
 
 def read_answer(error: OSError) -> Answer:
-    """What an attempt to connect met that ended in *error*."""
+    """Return the result of an attempt to connect that ended in *error*."""
     if isinstance(error, socket.gaierror):
         return Answer.NO_NAME
     if isinstance(error, ConnectionRefusedError):
@@ -110,7 +110,7 @@ def find_answer(host: str, port: int, *, timeout_seconds: float) -> Answer:
 def find_tls_fault(
     host: str, port: int, context: ssl.SSLContext, *, timeout_seconds: float
 ) -> str | None:
-    """Why TLS with the PostgreSQL server at *host* fails under *context*; None where it does not.
+    """Return why TLS with the PostgreSQL server at *host* fails under *context*; None if it works.
 
     libpq tells it in words of the process's language alone.
     """
@@ -126,7 +126,7 @@ def find_tls_fault(
 
 
 def read_tls_fault(error: ssl.SSLError) -> str:
-    """Why TLS failed, in OpenSSL's words: ``certificate has expired``."""
+    """Return why TLS failed, in OpenSSL's words: ``certificate has expired``."""
     verdict = getattr(error, "verify_message", None)
     if verdict:
         return str(verdict).rstrip(".")

@@ -1,4 +1,4 @@
-"""Whether a server has too much to do for us to ask for more, from what it answers."""
+"""Load of a server, from its answers, and the limits above which reading waits."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _LAG = ("Seconds_Behind_Source", "Seconds_Behind_Master")
 
 @dataclass(frozen=True, slots=True)
 class LoadLimits:
-    """What a server may have to do before we hold back."""
+    """Load of a server above which reading waits."""
 
     threads_running: int = 25
     replica_lag_seconds: float = 60.0
 
 
 def replica_status(server_version: str) -> str:
-    """The statement by which a server tells how far behind it is as a replica."""
+    """Return the statement that shows how far a replica is behind."""
     if _is_mariadb(server_version):
         return "SHOW ALL SLAVES STATUS"
     numbers = re.match(r"(\d+)\.(\d+)\.(\d+)", server_version)
@@ -33,12 +33,12 @@ def replica_status(server_version: str) -> str:
 
 
 def replica_privilege(server_version: str) -> str:
-    """The privilege that ``replica_status`` needs; MariaDB had the other word before 10.5."""
+    """Return the privilege that ``replica_status`` needs; MariaDB before 10.5 names it as MySQL."""
     return "REPLICA MONITOR" if _is_mariadb(server_version) else "REPLICATION CLIENT"
 
 
 def seems_replica(look: Callable[[str], Rows], server_version: str) -> bool:
-    """Whether a server looks like a replica to somebody who may not see its replication.
+    """True if a server looks like a replica to a user who may not see its replication.
 
     MariaDB counts for everybody the replications that run; MySQL does not, but a replica of it is
     as a rule told to be read-only.
@@ -55,12 +55,12 @@ def _is_mariadb(server_version: str) -> bool:
 
 
 def read_threads(rows: Rows) -> int:
-    """The number in the answer to ``THREADS_RUNNING``."""
+    """Return the number in the answer to ``THREADS_RUNNING``."""
     return int(rows[0]["Value"]) if rows else 0
 
 
 def read_lag(rows: Rows) -> float | None:
-    """Seconds that the server is behind, from the answer to ``replica_status``.
+    """Return the seconds that the server is behind, from the answer to ``replica_status``.
 
     The largest of its channels', without the delay that somebody chose; None where it is no
     replica, or where its replication stands still and it does not know.
@@ -74,7 +74,7 @@ def read_lag(rows: Rows) -> float | None:
 
 
 def judge_load(threads: int, lag: float | None, limits: LoadLimits) -> str | None:
-    """Why nothing may be begun now, in words; None where something may."""
+    """Return why reading must wait, in words; None if it may begin."""
     if threads > limits.threads_running:
         return f"Threads_running is {threads}, the limit {limits.threads_running}"
     if lag is not None and lag > limits.replica_lag_seconds:

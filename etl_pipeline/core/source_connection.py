@@ -108,7 +108,7 @@ class SourceConnection(MysqlConnection):
             return
         now = self.throttle.clock()
         size = self._received_bytes + received_bytes
-        self.throttle.ledger.add(now - self._sent_at, rows=rows, size=size, table=self._table)
+        self.throttle.usage_meter.add(now - self._sent_at, rows=rows, size=size, table=self._table)
         self._sent_at = None
         self._read_at = now
 
@@ -131,7 +131,7 @@ class SourceConnection(MysqlConnection):
         self._read_ok_packet()
 
     def _look(self, statement: str) -> list[dict[str, Any]]:
-        """The rows of a SHOW by name."""
+        """Return the rows of a SHOW, each by column name."""
         self._begin_statement()
         super()._execute_command(COMMAND.COM_QUERY, statement)  # type: ignore[misc]
         self._read_query_result()
@@ -195,7 +195,7 @@ class SourceConnection(MysqlConnection):
 
 
 def list_session_statements(server_version: str, max_seconds: float) -> tuple[str, ...]:
-    """What a new session at the source is told; *server_version* as in the server's greeting.
+    """Return the statements that prepare a session at the source; *server_version* as greeted.
 
     The SQL mode is emptied: others change what a quotation mark or a ``CHAR`` column means. A
     limit of rows that the server gives every session would end a SELECT without a word. MySQL
@@ -214,13 +214,13 @@ def list_session_statements(server_version: str, max_seconds: float) -> tuple[st
 
 
 def time_limit(server_version: str) -> str:
-    """The variable that bounds a statement: in seconds in MariaDB, in milliseconds in MySQL."""
+    """Return the variable that bounds a statement: seconds in MariaDB, milliseconds in MySQL."""
     is_mariadb = "mariadb" in server_version.lower()
     return "max_statement_time" if is_mariadb else "max_execution_time"
 
 
 def _limit_words(server_version: str, seconds: float) -> str:
-    """What bounds a statement, as assignments of SET SESSION.
+    """Return the assignments of SET SESSION that bound a statement.
 
     A server that waits for a client to take its rows does not look at the time that a statement
     has; measured on MariaDB 10.11: a MyISAM table stayed locked for a minute. So it is told, too,

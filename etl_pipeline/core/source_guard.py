@@ -1,4 +1,4 @@
-"""Which statements may go to the source: pure.
+"""The guard of the source, which lets reading statements through: pure.
 
 ``READ ONLY`` sessions are not enough: measured on MariaDB 10.11, they still let through
 ``SELECT … FOR UPDATE``, ``INTO OUTFILE``, ``GET_LOCK`` and ``SET GLOBAL``, and ``ANALYZE DELETE``
@@ -71,7 +71,7 @@ def check_statement(statement: str | bytes) -> None:
 
 
 def is_reading(statement: str) -> bool:
-    """Whether *statement* certainly leaves nothing behind in its session or transaction.
+    """True if *statement* certainly leaves nothing behind in its session or transaction.
 
     False for SET and for the start of a transaction: a fresh connection would lack them.
     """
@@ -131,7 +131,7 @@ def _check_words(tokens: Sequence[Token], refused: frozenset[str]) -> None:
 
 
 def _is_qualified(tokens: Sequence[Token], index: int) -> bool:
-    """Whether the word is a name because a qualifier and a dot stand right before it."""
+    """True if the word is a name because a qualifier and a dot stand right before it."""
     if index < 2:
         return False
     qualifier, dot, word = tokens[index - 2 : index + 1]
@@ -163,11 +163,11 @@ def _check_calls(tokens: Sequence[Token]) -> None:
 
 
 def _names_expression(tokens: Sequence[Token], opening: int) -> bool:
-    """Whether the parenthesis holds the columns of a common table expression: ``) AS (``."""
+    """True if the parenthesis holds the columns of a common table expression: ``) AS (``."""
     for index in range(opening + 1, len(tokens) - 2):
         token = tokens[index]
         if token.text == ")":
-            return [one.text for one in tokens[index + 1 : index + 3]] == ["AS", "("]
+            return [token.text for token in tokens[index + 1 : index + 3]] == ["AS", "("]
         if token.kind not in (TokenKind.WORD, TokenKind.QUOTED) and token.text != ",":
             return False
     return False

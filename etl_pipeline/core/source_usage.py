@@ -1,4 +1,4 @@
-"""What the source had to bear: counted where every statement to it passes."""
+"""Load that a run put on the source, counted where every statement passes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class SourceUsage:
-    """What a server was asked for, by all connections of a run together.
+    """Statements, seconds, rows and bytes that all connections of a run asked of a server.
 
     Attributes:
         statements: Sent, those that begin and end a session or a transaction included.
@@ -30,7 +30,7 @@ class SourceUsage:
 
 
 class UsageMeter:
-    """Adds up a burden, from any thread."""
+    """Counts the usage of the source, from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -58,6 +58,6 @@ class UsageMeter:
             self._source_usage = replace(self._source_usage, waited_seconds=waited)
 
     def read(self) -> SourceUsage:
-        """What was counted so far."""
+        """Return the usage so far."""
         with self._lock:
             return self._source_usage

@@ -13,7 +13,7 @@ from enum import Enum
 
 
 class TokenKind(Enum):
-    """What a token is."""
+    """Kinds of tokens."""
 
     WORD = "word"
     QUOTED = "quoted"

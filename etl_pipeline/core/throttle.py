@@ -1,4 +1,4 @@
-"""What the source is spared. Every connection to it asks here before it reads rows.
+"""The throttle: every connection to the source asks it before it reads rows.
 
 One ``Throttle`` serves all connections of a run, from any thread. It knows the limits, how many
 rows of which table fit into them, whether the server has other work, and until when it may be read.
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
-"""How long a server that had no other work is taken to have none."""
+"""Time for which a server that was not busy is taken to be not busy."""
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 30.0
 PATIENCE_SECONDS = 600.0
-"""How long a busy server is waited for; then the run reads no more of it."""
+"""Longest wait for a busy server; after it the run reads nothing more from it."""
 _NOT_ALLOWED = (1227, 1142, 1044)
 
 Look = Callable[[str], server_load.Rows]
@@ -39,13 +39,13 @@ Look = Callable[[str], server_load.Rows]
 
 
 def utc_now() -> datetime:
-    """The instant."""
+    """Return the present time, aware."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class ThrottleLimits:
-    """How the source is treated.
+    """Limits within which the source is read.
 
     Attributes:
         seconds_per_statement: The server ends a longer statement.
@@ -62,7 +62,7 @@ class ThrottleLimits:
 
 
 def read_throttle_limits(settings: Settings, *, outside_window: bool = True) -> ThrottleLimits:
-    """What pipeline.yml and tables.yml say; without the window, unless that is asked for."""
+    """Return the limits of the two YAML files; the window only if *outside_window* is False."""
     source = settings.pipeline.source
     tables = {name: settings.get_table_config(name) for name in settings.tables()}
     return ThrottleLimits(
@@ -79,7 +79,7 @@ def read_throttle_limits(settings: Settings, *, outside_window: bool = True) -> 
 
 
 class Throttle:
-    """Keeps the manners of all connections of a run together.
+    """Keeps all connections of a run within the limits.
 
     Args:
         limits: Bounds on statements, rests and the server's load.
@@ -101,7 +101,7 @@ class Throttle:
     ) -> None:
         self._watches_load = watches_load
         self.limits = limits or ThrottleLimits()
-        self.ledger = UsageMeter()
+        self.usage_meter = UsageMeter()
         self.clock, self.wait, self._now = clock, wait, now
         self._lock, self._turn = threading.Lock(), threading.Lock()
         self._rows: dict[Hashable, int] = {}
@@ -110,11 +110,11 @@ class Throttle:
         self._closed: SourceClosedError | None = None
 
     def limit_of(self, table: str) -> float:
-        """Seconds that a statement may take that reads *table*."""
+        """Return the seconds that a statement that reads *table* may take."""
         return self.limits.seconds_of_tables.get(table, self.limits.seconds_per_statement)
 
     def rows_of(self, what: Hashable, first: int) -> int:
-        """How many rows a statement may ask for that reads *what*: a table, or columns of it.
+        """Return how many rows a statement may ask of *what*: a table, or columns of it.
 
         *first* while nothing is known of it.
         """
@@ -157,7 +157,7 @@ class Throttle:
 
     @property
     def is_closed(self) -> bool:
-        """Whether something was not read because the source may not be read any more."""
+        """True if something was left unread because the source may not be read any more."""
         return self._closed is not None
 
     def admit(self, look: Look, server_version: str, read_at: float | None) -> None:
@@ -198,7 +198,7 @@ class Throttle:
         finally:
             if first is not None:
                 waited = self.clock() - began
-                self.ledger.add_wait(waited)
+                self.usage_meter.add_wait(waited)
                 log.info("source: reading has waited for %.1f s", waited)
 
     def _close_busy(self, why: str) -> SourceClosedError:

@@ -1,7 +1,7 @@
 """The threads that read and write chunks, shared by all tables of a run.
 
-A table has a thread of its own that decides and waits; what talks to the MySQL servers is done in
-a lane, so their number bounds what the source has to bear, however many tables are at work.
+A table has a thread of its own that decides and waits; what talks to the MySQL servers is
+done by workers, so their number bounds the load on the source, however many tables are at work.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class Workers:
     """Does pieces of work side by side.
 
     Args:
-        databases: Where connections are lent from; each lane takes one of either MySQL database.
-        executor: Its threads are the lanes. Work handed in must not hand in work itself.
-        count: How many lanes there are.
+        databases: Where connections are lent from; each worker takes one of either MySQL database.
+        executor: Its threads are the workers. Work handed in must not hand in work itself.
+        count: The number of workers.
         stop: Cancels the statements at work.
     """
 
@@ -57,13 +57,13 @@ class Workers:
         self.stop = stop
 
     def call(self, do: Callable[[Worker], Result]) -> Result:
-        """What *do* returns, done in a lane; an error closes the connections that it had."""
+        """Run *do* in a worker thread and return its result; an error closes its connections."""
         return self._executor.submit(self._work, do).result()
 
     def each(
         self, do: Callable[[Worker, Item], Result], items: Iterable[Item], *, singly: bool
     ) -> Iterator[Result]:
-        """What *do* returns for each of *items*, in their order.
+        """Run *do* for each of *items* and yield the results in the order of *items*.
 
         When *do* raises, or the caller goes away, what is under way is waited for and the rest is
         not begun.
@@ -72,8 +72,8 @@ class Workers:
             do: Does one piece of work.
             items: What is to be done.
             singly: Whether each is begun when the one before has been taken, since it needs much
-                memory. Else as many are under way, or done and not yet taken, as there are lanes
-                and one to follow.
+                memory. Else as many are under way, or done and not yet taken, as there are
+                workers, and one to follow.
         """
         most = 1 if singly else self._count + 1
         ahead: deque[Future[Result]] = deque()

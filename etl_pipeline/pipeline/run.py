@@ -117,7 +117,7 @@ def run_once(
         result.outcomes,
         notes,
         request.only,
-        session.throttle.ledger.read(),
+        session.throttle.usage_meter.read(),
         came_and_went=selected.events,
         continues=started.continues,
         compared=result.compared,
@@ -192,7 +192,7 @@ def _copy_and_record(
         outcome = "failed"
         raise explain(error, f"run {run_id}") from error
     finally:
-        usage = session.throttle.ledger.read()
+        usage = session.throttle.usage_meter.read()
         warehouse.record_source_usage(records.ensure_connected(), run_id, usage)
         runs.finish_run(records.ensure_connected(), run_id, outcome)
     compared = compared.of({table.table for table in outcomes if not table.error})

@@ -1,4 +1,4 @@
-"""A table of ``raw`` as it stands, and whether it is the one that is expected: pure."""
+"""Comparison of a table of ``raw`` as it is with the expected one: pure."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ActualTable:
 def find_differences(
     actual: ActualTable, expected: Mapping[str, str], key: Sequence[str]
 ) -> list[str]:
-    """What makes *actual* another table than one of the columns *expected* and of *key*.
+    """Return how *actual* differs from a table of the columns *expected* and of *key*.
 
     Args:
         actual: The table.

@@ -16,7 +16,7 @@ REPLACED_SUFFIX = "_replaced"
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """How a table is taken over.
+    """The statements by which a table is adopted.
 
     Attributes:
         misfits: Why it cannot be used as it is; then it is renamed, and a new one made.
@@ -34,7 +34,7 @@ class Adoption:
 def adopt_table(
     source: Table, columns: Sequence[CarriedColumn], actual: ActualTable, *, schema: str
 ) -> Adoption:
-    """How *actual* becomes the table that carries *columns* of *source*."""
+    """Return the steps that make *actual* the table that carries *columns* of *source*."""
     misfits = tuple(sorted(_find_misfits(columns, actual)))
     target = quote_postgres(schema, source.name)
     if misfits:

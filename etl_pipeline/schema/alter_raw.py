@@ -24,7 +24,7 @@ from etl_pipeline.schema.types import CarriedColumn, Mode
 
 @dataclass(frozen=True, slots=True)
 class RawSteps:
-    """How a table of ``raw`` follows, in one transaction.
+    """The statements by which a table of ``raw`` follows its source, in one transaction.
 
     Attributes:
         renames: Statements that views follow by themselves.
@@ -115,7 +115,7 @@ def alter_raw(changes: Sequence[SchemaChange], target: RawTarget, policy: DriftP
             return (*unkey, *([rekey] if rekey else []))
         is_retyped = change.kind in (ChangeKind.COLUMN_RETYPED, ChangeKind.COLUMN_ADDED)
         return (
-            *(one[name] for one in (renames, drops) if name in one),
+            *(steps[name] for steps in (renames, drops) if name in steps),
             *adds.get(name, ()),
             *(retyping if name and is_retyped and postgres_name(name) in retypes else ()),
             *([comments[name]] if name in comments else ()),
@@ -198,7 +198,7 @@ def _old_rows_get(carried: CarriedColumn) -> str | None:
 
 
 def _is_dropped(change: SchemaChange, policy: DriftPolicy) -> bool:
-    """Whether ``raw`` loses the column: what ``tables.yml`` excludes is not to be kept there."""
+    """True if ``raw`` loses the column: what ``tables.yml`` excludes must not stay there."""
     is_dropped = change.kind is ChangeKind.COLUMN_DROPPED and policy.drops
     return is_dropped or change.kind is ChangeKind.COLUMN_EXCLUDED
 
@@ -219,7 +219,7 @@ def _drop_columns(
 def _find_kept(
     changes: Sequence[SchemaChange], target: RawTarget, drops: Mapping[str | None, str]
 ) -> dict[str, str]:
-    """What ``raw`` keeps afterwards: what it kept before and what goes now, less what returns."""
+    """Return what ``raw`` keeps: columns kept before and those that go, less those that return."""
     kept = dict(target.loaded.kept)
     for change in changes:
         name = change.subject or ""
@@ -301,7 +301,7 @@ def _comment_column(target: RawTarget, before: object, after: Column) -> str | N
 def _change_key(
     changes: Sequence[SchemaChange], target: RawTarget
 ) -> tuple[tuple[str, ...], str | None]:
-    """What takes the key away and what makes the new one, where it is to be another."""
+    """Return the statements that drop the key and make the new one, if it changes."""
     news = {postgres_name(old): postgres_name(new) for new, old in _old_names(changes).items()}
     wanted = tuple(postgres_name(name) for name in target.source.primary_key)
     actual = tuple(news.get(name, name) for name in target.actual.key)

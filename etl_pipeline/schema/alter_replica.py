@@ -19,7 +19,7 @@ from etl_pipeline.schema.names import incoming_name, quote_mysql, quote_mysql_te
 
 @dataclass(frozen=True, slots=True)
 class ReplicaSteps:
-    """How a replica follows.
+    """The statements by which a replica follows its source.
 
     Attributes:
         is_rebuilt: Whether it is built beside the old one and swapped in, rather than altered.
@@ -71,7 +71,7 @@ def alter_replica(
         return ReplicaSteps(True, built, (built,) * len(every), is_void=True)
     clauses = [(0, f"DROP KEY {quote_mysql(index)}") for index in sorted(unfit)]
     clauses += [one for change in changes if (one := _clause(change, collations))]
-    distinct = sorted(dict.fromkeys(clauses), key=lambda one: one[0])
+    distinct = sorted(dict.fromkeys(clauses), key=lambda clause: clause[0])
     if any(c.kind is ChangeKind.COMMENT_CHANGED and c.subject is None for c in changes):
         distinct.append((4, f"COMMENT={quote_mysql_text(replica_comment(source))}"))
     target = quote_mysql(name)
@@ -109,7 +109,7 @@ def _is_rebuilt(changes: Sequence[SchemaChange], source: Table) -> bool:
 
 def _are_integers(change: SchemaChange) -> bool:
     both = (change.before, change.after)
-    return all(isinstance(one, Column) and one.data_type in INTEGER_TYPES for one in both)
+    return all(isinstance(each, Column) and each.data_type in INTEGER_TYPES for each in both)
 
 
 def _rebuild(source: Table, name: str, collations: Collection[str]) -> tuple[str, ...]:
@@ -139,7 +139,7 @@ def _clause(change: SchemaChange, collations: Collection[str]) -> tuple[int, str
 
 
 def old_rows_get(column: Column) -> str:
-    """What rows that are there already are given in a new *column*: a literal, or nothing.
+    """Return the value of a new *column* in existing rows: a literal, or nothing.
 
     It is what most of them have at the source, where the same default filled them; so they need
     not be written again. It is no claim: all of them are compared.
@@ -167,8 +167,8 @@ def _of_change(
         return ()
     if change.kind is ChangeKind.COLUMN_ADDED:
         name = quote_mysql(change.subject or "")
-        return (altering, *(one for one in plain if f"ALTER COLUMN {name} " in one))
+        return (altering, *(step for step in plain if f"ALTER COLUMN {name} " in step))
     if change.kind is not ChangeKind.INDEX_ADDED:
         return (altering,)
     kept = quote_mysql(change.subject or "")
-    return tuple(one for one in indexing if f"KEY {kept} (" in one)
+    return tuple(step for step in indexing if f"KEY {kept} (" in step)

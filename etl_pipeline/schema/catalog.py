@@ -1,4 +1,4 @@
-"""What a MySQL database holds: its tables, columns and indexes as frozen records.
+"""Catalog of a MySQL database: its tables, columns and indexes as frozen records.
 
 A handful of statements reads the whole catalog, however many tables there are.
 """
@@ -64,7 +64,7 @@ class Column:
 
     @property
     def is_unsigned(self) -> bool:
-        """Whether the column holds no negative numbers."""
+        """True if the column is unsigned."""
         return "unsigned" in self.column_type
 
 
@@ -88,7 +88,7 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """Why the catalog shows less of a table than there is: what it shows is no schema to follow.
+    """The reason why the catalog shows only part of a table, which is no schema to follow.
 
     Attributes:
         what: In one line.
@@ -233,7 +233,7 @@ def read_catalog(execute: Execute, database: str) -> dict[str, Table]:
 
 
 def read_others(execute: Execute, database: str) -> dict[str, str]:
-    """What else has a name in *database*, and what it is: ``{"patients": "view"}``."""
+    """Return the other names in *database* with their kinds: ``{"patients": "view"}``."""
     return {
         row.table_name: row.table_type.lower() for row in execute(_OTHERS, {"database": database})
     }

@@ -24,7 +24,7 @@ REPLICA_MARK = "[made by etl_pipeline]"
 """Ends the comment of every replica: a table without it was made by somebody else."""
 
 _COMMENT_CHARACTERS = 2048
-"""What MySQL takes as the comment of a table."""
+"""The longest comment of a table in MySQL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def replica_collation(column: Column, collations: Collection[str]) -> str | None
 
 
 def _current_name(collation: str | None) -> str | None:
-    """What newer servers call *collation*: ``utf8`` of old is ``utf8mb3``."""
+    """Return the newer name of *collation*: ``utf8`` became ``utf8mb3``."""
     if collation and collation.startswith("utf8_"):
         return collation.replace("utf8_", "utf8mb3_", 1)
     return collation
@@ -257,6 +257,6 @@ def _comment_raw(schema: str, table: Table, columns: Sequence[CarriedColumn]) ->
 
 
 def raw_comment(column: Column) -> str:
-    """What a column's comment in ``raw`` says: the source's comment, and its type in brackets."""
+    """Return a column's comment in ``raw``: the source's comment, and its type in brackets."""
     head = f"{column.comment} " if column.comment else ""
     return f"{head}[{column.column_type}]"

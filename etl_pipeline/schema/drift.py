@@ -1,4 +1,4 @@
-"""What changed between the schema that was last loaded and the one that the source has: pure.
+"""Changes between the schema that was last loaded and the source's: pure.
 
 Columns and indexes are compared by name. That columns of the same names stand in another order is
 a change of its own: two that have exchanged their names look so, too.
@@ -17,7 +17,7 @@ from etl_pipeline.schema.catalog import INTEGER_TYPES, Column, Index, IndexPart,
 
 
 class ChangeKind(StrEnum):
-    """What kind of change it is, as it is recorded."""
+    """Kinds of schema changes, as they are recorded."""
 
     COLUMN_ADDED = "column_added"
     COLUMN_DROPPED = "column_dropped"
@@ -51,7 +51,7 @@ VOIDING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class DriftPolicy:
-    """What is done with changes of one table's schema.
+    """Policy for changes of one table's schema.
 
     Attributes:
         is_frozen: Whether every change is refused.
@@ -71,7 +71,7 @@ class DriftPolicy:
 
     @property
     def refuses(self) -> bool:
-        """Whether a change is refused."""
+        """True if changes are refused."""
         return self.is_frozen and not self.accepts
 
 
@@ -97,7 +97,7 @@ class SchemaChange:
 
 
 def find_changes(loaded: Table, source: Table, policy: DriftPolicy = FOLLOW) -> list[SchemaChange]:
-    """The changes that lead from *loaded* to *source*.
+    """Return the changes that lead from *loaded* to *source*.
 
     Raises:
         SchemaError: ``renamed_from`` in ``tables.yml`` names a column that was never loaded, or
@@ -192,7 +192,7 @@ def _compare_columns(before: Column, after: Column) -> Iterator[SchemaChange]:
 
 
 def _type(column: Column) -> tuple[str, bool, str]:
-    """What makes the type, at the source and in the replica.
+    """Return what defines the type, at the source and in the replica.
 
     The display width of an integer, which MySQL 8 has no more, does not; with ZEROFILL it does:
     the server pads what it sends.
@@ -216,7 +216,7 @@ _NAMED = 8  # columns that are listed at most
 
 
 def _is_longer_text(before: Column, after: Column) -> bool:
-    """Whether every value of *before* is one of *after*, which only has more room."""
+    """True if every value of *before* is one of *after*, which only has more room."""
     if before.is_json or after.is_json:
         return False
     for family in _FAMILIES:
@@ -243,7 +243,7 @@ def _key(table: Table, new_names: Mapping[str, str]) -> list[IndexPart]:
 def _compare_order(
     loaded: Table, source: Table, new_names: Mapping[str, str]
 ) -> Iterator[SchemaChange]:
-    """Whether the columns that both have stand in another order."""
+    """True if the columns that both have stand in another order."""
     before = [new_names.get(column.name, column.name) for column in loaded.columns]
     before = [name for name in before if name in _names(source)]
     after = [column.name for column in source.columns if column.name in before]

@@ -1,4 +1,4 @@
-"""What a run does about a change of the source's schema, as it is shown and recorded: pure."""
+"""Decisions about changes of the source's schema, as shown and recorded: pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Verdict = Literal["follow", "refuse", "reload", "report"]
 
 @dataclass(frozen=True, slots=True)
 class DriftEvent:
-    """A change and what is done about it.
+    """A schema change and the decision about it.
 
     Attributes:
         kind: A ``ChangeKind`` of ``schema/drift.py``.

@@ -43,7 +43,7 @@ def loaded_with(
     kept: Mapping[str, str],
     meaning: str | None = None,
 ) -> LoadedTable:
-    """What is kept of *table*, of which *columns* were loaded."""
+    """Return the JSON that is kept of *table*, of which *columns* were loaded."""
     return LoadedTable(table, {c.name: c.postgres_type for c in columns}, dict(kept), meaning)
 
 

@@ -40,7 +40,7 @@ def quote_temporary(table: str) -> str:
 
 
 def postgres_name(name: str) -> str:
-    """What *name* is called in PostgreSQL: the same, or shortened to 63 bytes with a hash.
+    """Return *name* for PostgreSQL: the same, or shortened to 63 bytes with a hash.
 
     PostgreSQL cuts a longer name without a word, and two names may become one.
     """
@@ -96,12 +96,12 @@ def rehearsed_name(table: str) -> str:
 
 
 def is_ours(table: str) -> bool:
-    """Whether a table of the replication database is one of our temporary ones."""
+    """True if a table of the replication database is one of our temporary ones."""
     return table.startswith((INCOMING_PREFIX, REPLACED_PREFIX, REHEARSED_PREFIX))
 
 
 def is_reserved(table: str) -> bool:
-    """Whether no table of the source may be called so: a server may take a name in any case."""
+    """True if no table of the source may be called so: a server may take a name in any case."""
     return table.lower().startswith(PREFIX)
 
 

@@ -23,7 +23,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may do what with a relation.
+    """Owner and privileges of a relation.
 
     Attributes:
         is_default: Whether nobody ever granted or revoked anything on it.
@@ -80,7 +80,7 @@ class SavedView:
 
 
 def become(role: str) -> str:
-    """What makes all that follows the doing of *role*, to the end of the transaction at most."""
+    """Return the statement that acts as *role* until the end of the transaction."""
     return f"SET LOCAL ROLE {quote_postgres(role)}"
 
 

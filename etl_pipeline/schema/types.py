@@ -18,7 +18,7 @@ from etl_pipeline.schema.names import quote_mysql
 
 
 class Mode(IntEnum):
-    """What the kernel does with a column's bytes; the numbers are the compiled kernel's."""
+    """The kernel's treatment of a column's bytes; the numbers are the compiled kernel's."""
 
     PLAIN = 0
     """Digits and signs: nothing in it needs an escape."""
@@ -36,7 +36,7 @@ class Mode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class TypeRule:
-    """How one MySQL type is carried.
+    """A MySQL type and its carriage to the replica and to ``raw``.
 
     Attributes:
         postgres: Type in ``raw``, as PostgreSQL itself writes it (``format_type``), so that it can
@@ -142,7 +142,7 @@ _ASCII = "CHARACTER SET ascii COLLATE ascii_bin"
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """What the replica declares for a type whose values its server has not, or not all of them.
+    """A declaration in the replica for a type that its server lacks, in whole or in part.
 
     It holds the very text of each value, or its bytes, so it is read as the type would be.
 
@@ -159,7 +159,7 @@ class StandIn:
     why: str = "whose server has no such type"
 
     def matches(self, column: Column) -> bool:
-        """Whether *column* is of one of the types."""
+        """True if *column* is of one of the types."""
         return re.fullmatch(self.types, column.column_type, re.DOTALL) is not None
 
 
@@ -229,7 +229,7 @@ def fit_replica(table: Table, *, source_is_mariadb: bool, replica_is_mariadb: bo
     def fit(column: Column) -> Column:
         has_all_characters = column.charset in ("utf8mb4", "utf16", "utf16le", "utf32", "gb18030")
         stand_ins = (*of_server, *(UNTOLD_MEMBERS if has_all_characters else ()))
-        found = (one.declared for one in stand_ins if one.matches(column))
+        found = (stand_in.declared for stand_in in stand_ins if stand_in.matches(column))
         is_real = column.data_type in ("float", "double") and not column.is_unsigned
         loses_zero = replica_is_mariadb and not is_same and is_real
         return replace(column, stand_in=next(found, ""), loses_negative_zero=loses_zero)
@@ -237,7 +237,7 @@ def fit_replica(table: Table, *, source_is_mariadb: bool, replica_is_mariadb: bo
     fitted = replace(table, columns=tuple(map(fit, table.columns)))
 
     def is_asked(index: Index) -> bool:
-        """Whether the server wants to know; MariaDB shortens a single text by itself."""
+        """True if the server needs the length; MariaDB shortens a single text by itself."""
         if is_same:
             return index.kind == "HASH" and len(index.parts) > 1
         return index.kind not in ("FULLTEXT", "SPATIAL")
@@ -271,11 +271,11 @@ def stand_for_unlisted(column: Column, override: str | None) -> Column:
 
 
 def describe_stand_in(column: Column) -> str:
-    """What stands for *column*'s type in the replica and why; empty where that is no news."""
-    for one in (*UNTOLD_MEMBERS, *STAND_INS["MySQL"], *STAND_INS["MariaDB"]):
-        if column.stand_in and one.why and one.matches(column):
-            shown = column.data_type if one in UNTOLD_MEMBERS else column.column_type
-            return f"{shown} is held as {column.stand_in.split()[0]} in replication, {one.why}"
+    """Return what stands for *column*'s type in the replica and why; empty if nothing does."""
+    for stand_in in (*UNTOLD_MEMBERS, *STAND_INS["MySQL"], *STAND_INS["MariaDB"]):
+        if column.stand_in and stand_in.why and stand_in.matches(column):
+            shown = column.data_type if stand_in in UNTOLD_MEMBERS else column.column_type
+            return f"{shown} is held as {column.stand_in.split()[0]} in replication, {stand_in.why}"
     return ""
 
 
@@ -302,7 +302,7 @@ def choice_of(table: str, column: str, choice: str) -> str:
 
 
 def carry(table: str, column: Column, override: str | None = None) -> CarriedColumn:
-    """How *column* of *table* is carried.
+    """Return the carried form of *column* of *table*.
 
     Args:
         table: For the error's text.

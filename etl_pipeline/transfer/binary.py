@@ -20,7 +20,7 @@ _TRAILER = b"\xff\xff"
 
 
 class FieldKind(IntEnum):
-    """How a value of a PostgreSQL type is written; the numbers are the compiled kernel's."""
+    """Binary forms of PostgreSQL's types; the numbers are the compiled kernel's."""
 
     TEXT = 0
     SMALLINT = 1
@@ -56,7 +56,7 @@ _KINDS = {
 
 
 class Encoder:
-    """Has tuples made of a table's rows, as long as all values have a form known here.
+    """Asks for binary tuples of a table's rows while all values have a known form.
 
     Several threads may use it at a time.
     """
@@ -68,11 +68,11 @@ class Encoder:
 
     @property
     def kinds(self) -> bytes | None:
-        """What the reader is to be asked for; None once a row had no form known here."""
+        """The kinds to ask the reader for; None once a row had a value of unknown form."""
         return self._kinds
 
     def take(self, block: Rendered) -> tuple[bytes, int]:
-        """A block's tuples and their hashes; where it has none, there are none from then on."""
+        """Take a block's tuples and hashes; after a block without them, none are made."""
         if block.tuples is None:
             self._kinds = None
             return b"", 0

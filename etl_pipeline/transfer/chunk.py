@@ -36,10 +36,10 @@ def tile(bounds: Sequence[int], within: Chunk | None = None) -> list[Chunk]:
 
 
 def is_tiling(chunks: Sequence[Chunk]) -> bool:
-    """Whether *chunks* are in order and together hold every key there is, each once."""
+    """True if *chunks* are in order and together hold every possible key, each once."""
     if not chunks or chunks[0].lower is not None or chunks[-1].upper is not None:
         return False
     return [chunk.ordinal for chunk in chunks] == list(range(len(chunks))) and all(
-        one.upper is not None and one.upper == other.lower
-        for one, other in itertools.pairwise(chunks)
+        chunk.upper is not None and chunk.upper == following.lower
+        for chunk, following in itertools.pairwise(chunks)
     )

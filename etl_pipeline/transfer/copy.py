@@ -53,7 +53,7 @@ def copy_text(
 
 @dataclass(frozen=True, slots=True)
 class RefusedRow:
-    """Where PostgreSQL refused a value of a COPY.
+    """The place of a value that PostgreSQL refused in a COPY.
 
     Attributes:
         line: The line of the COPY, from 1.
@@ -65,7 +65,7 @@ class RefusedRow:
 
 
 _OF_JSON = ("22P02", "22P05")
-"""What PostgreSQL says of a text that is no JSON, and of JSON that it has no character for."""
+"""SQLSTATEs for a text that is no JSON, and for JSON with a character that PostgreSQL lacks."""
 
 # What stands around the column in the context of PostgreSQL's message: a comma and one word before
 # it in most languages (", column c: "), a space before the colon in French, a word after the name
@@ -78,7 +78,7 @@ _BINARY_COLUMN = r"(?:[,、] ?\S+ {name}|(?:번째 줄|행), {name} 열)\Z"
 def locate_refusal(
     error: psycopg.Error, text: RenderedTable, relation: str, *, is_binary: bool = False
 ) -> RefusedRow | None:
-    """Where a row of *text* was refused; None where *error* is not about a value.
+    """Return where a row of *text* was refused; None if *error* is not about a value.
 
     PostgreSQL says the place only in the context of its message, ``COPY t, line 2, column c: …``,
     in the language of the server. So the number and the column are looked for, not the words, and

@@ -34,7 +34,7 @@ NEGATIVE_ZEROS = "negative zeros"
 
 @dataclass(slots=True)
 class Rendered:
-    """What a block of packets became.
+    """The lines of a block of packets.
 
     Attributes:
         text: Lossless lines.
@@ -70,7 +70,7 @@ class ServerErrorPacket(Exception):  # noqa: N818 - a message of the protocol, n
 
 
 def render(block: bytes | bytearray, layout: Layout, *, with_copy: bool) -> Rendered:
-    """The lines of the complete rows at the start of *block*.
+    """Return the lines of the complete rows at the start of *block*.
 
     Args:
         block: What the server sent, from the start of a packet, cut anywhere.
@@ -158,7 +158,7 @@ def render(block: bytes | bytearray, layout: Layout, *, with_copy: bool) -> Rend
 
 
 def _join_packets(block: bytes | bytearray, position: int) -> tuple[bytes, int] | None:
-    """A payload sent in several packets, and where it ends; None while some of it is missing."""
+    """Return a payload of several packets and where it ends; None while part of it is missing."""
     parts = []
     while True:
         if len(block) - position < 4:
@@ -174,7 +174,7 @@ def _join_packets(block: bytes | bytearray, position: int) -> tuple[bytes, int] 
 
 
 def missing_bytes(rest: bytes) -> int:
-    """How many bytes the packet lacks in which *rest* ends, by its own length; 0 if unknown."""
+    """Return how many bytes the packet lacks in which *rest* ends; 0 if unknown."""
     position = 0
     while len(rest) - position >= 4:
         position += 4 + int.from_bytes(rest[position : position + 3], "little")
@@ -191,7 +191,7 @@ def _alter(
     altered: Counter[tuple[int, str]],
     line: bytes,
 ) -> bytes:
-    """The line for COPY; *line* itself where it turns out that nothing is altered."""
+    """Return the line for COPY; *line* itself if nothing is altered."""
     changed = False
     kept = list(fields)
     for i, (value, mode) in enumerate(zip(fields, modes, strict=True)):

@@ -1,4 +1,4 @@
-"""How a server's rows lie in its packets: the form of each column's bytes, and its mode: pure.
+"""Layout of a server's rows in packets: the form and the mode of each column: pure.
 
 Rows are asked for in the protocol's binary form, in which numbers and dates are sent as the server
 holds them: it spends a third less on a row than where it prints them as text, and that third is
@@ -73,7 +73,7 @@ class Form:
 
 
 def read_form(type_code: int, flags: int, length: int, decimals: int) -> Form:
-    """The form that a column's definition announces; its parts are as the protocol has them."""
+    """Return the form that a column's definition announces, given its parts from the protocol."""
     if type_code in _INTEGERS:
         wire = _INTEGERS[type_code]
         is_padded = type_code == FIELD_TYPE.YEAR or bool(flags & FLAG.ZEROFILL)
@@ -105,5 +105,5 @@ class Layout:
 
 
 def layout_of_bytes(modes: Sequence[Mode]) -> Layout:
-    """The layout of columns whose values are all sent with their length before them."""
+    """Return the layout of columns whose values are all sent with their length before them."""
     return Layout(tuple(modes), (Form(),) * len(modes))

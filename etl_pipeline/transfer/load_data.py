@@ -151,7 +151,7 @@ def _too_large(
 ) -> TransferError:
     """The error for the row of *line*, which is a statement by itself; names its largest value."""
     fields = line.split(b"\t")
-    position = max(range(len(fields)), key=lambda one: len(fields[one]))
+    position = max(range(len(fields)), key=lambda index: len(fields[index]))
     key = text.read_key(line)
     row = f"in the row of key {key}" if key else "in a table without a key"
     megabytes = len(fields[position]) / (1 << 20)

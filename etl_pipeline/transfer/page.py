@@ -45,7 +45,7 @@ class Page:
 
 
 def has_pages(text: RenderedTable) -> bool:
-    """Whether the rows can be read in pages: by a key that sorts as its text compares."""
+    """True if the rows can be read in pages: by a key that sorts as its text compares."""
     table = text.table
     if not table.primary_key or any(table.key_prefixes):
         return False
@@ -59,7 +59,7 @@ def has_pages(text: RenderedTable) -> bool:
 
 
 def select_page(text: RenderedTable, page: Page, rows: int) -> bytes:
-    """The SELECT of the first *rows* rows of *page*, in the order of the primary key.
+    """Return the SELECT of the first *rows* rows of *page*, in the order of the primary key.
 
     Safe to put together from parts: names are quoted, and values are literals as
     ``mysql_literal`` makes them.
@@ -73,7 +73,7 @@ def select_page(text: RenderedTable, page: Page, rows: int) -> bytes:
 
 
 def where_page(text: RenderedTable, page: Page) -> bytes:
-    """The condition that a row belongs to *page*."""
+    """Return the condition that a row belongs to *page*."""
     # What is after a key of the chunk is past its lower end.
     chunk = page.chunk if page.after is None else replace(page.chunk, lower=None)
     conditions = [where_chunk(text, chunk)]
@@ -81,11 +81,11 @@ def where_page(text: RenderedTable, page: Page) -> bytes:
         conditions.append(_beyond(text, page.after))
     if page.upto is not None:
         conditions.append(b"NOT " + _beyond(text, page.upto))
-    return b" AND ".join(one for one in conditions if one != b"TRUE") or b"TRUE"
+    return b" AND ".join(condition for condition in conditions if condition != b"TRUE") or b"TRUE"
 
 
 def _beyond(text: RenderedTable, key: Key) -> bytes:
-    """The condition that a row comes after *key*.
+    """Return the condition that a row comes after *key*.
 
     Equations and one inequality, joined by OR: measured on MariaDB 10.11, this makes
     ranges of the index, and comparing rows of values does not.
@@ -95,7 +95,7 @@ def _beyond(text: RenderedTable, key: Key) -> bytes:
     values = [_literal(text, name, field) for name, field in zip(key_names, key, strict=True)]
     alternatives = []
     for place, (name, value) in enumerate(zip(names, values, strict=True)):
-        equations = [b"%s = %s" % one for one in zip(names[:place], values[:place], strict=True)]
+        equations = [b"%s = %s" % pair for pair in zip(names[:place], values[:place], strict=True)]
         alternatives.append(b"(" + b" AND ".join([*equations, b"%s > %s" % (name, value)]) + b")")
     return b"(" + b" OR ".join(alternatives) + b")"
 
@@ -107,7 +107,7 @@ def _literal(text: RenderedTable, name: str, field: bytes) -> bytes:
 
 
 def last_key(text: RenderedTable, lines: bytes) -> Key:
-    """The key of the last of *lines*, complete lines of lossless text."""
+    """Return the key of the last of *lines*, complete lines of lossless text."""
     start = lines.rfind(b"\n", 0, len(lines) - 1) + 1
     places = {text.column_names.index(name): name for name in text.table.primary_key}
     found: dict[str, bytes] = {}

@@ -101,7 +101,7 @@ class RenderedTable:
     def copy_key(self, key: bytes) -> bytes:
         """A line of the text of ``keys`` as a line for COPY of the key's columns."""
         prefixes = (b"\\\\x" if c.mode is Mode.BINARY else b"" for c in self.keys.columns)
-        values = (one + field for one, field in zip(prefixes, key.split(b"\t"), strict=True))
+        values = (prefix + field for prefix, field in zip(prefixes, key.split(b"\t"), strict=True))
         return b"\t".join(values) + b"\n"
 
     @property
@@ -186,7 +186,7 @@ def select_chunk(text: RenderedTable, *chunks: Chunk) -> str:
     # Without the hint MyISAM prefers to read the table through and sort it.
     statement = f"SELECT {names} FROM {source} FORCE INDEX (PRIMARY)"
     ranges = [" AND ".join(_range_conditions(quote_mysql(key), chunk)) for chunk in chunks]
-    where = ranges[0] if len(ranges) == 1 else " OR ".join(f"({one})" for one in ranges)
+    where = ranges[0] if len(ranges) == 1 else " OR ".join(f"({range_})" for range_ in ranges)
     if where:
         statement += f" WHERE {where}"
     order = ", ".join(quote_mysql(name) for name in text.table.primary_key)
@@ -229,7 +229,7 @@ def where_keys(text: RenderedTable, keys: Sequence[bytes]) -> bytes:
     for key in keys:
         values = map(mysql_literal, columns, key.split(b"\t"))
         equations = [name + b" = " + value for name, value in zip(names, values, strict=True)]
-        equations[_INDEXED:] = [b"(" + one + b") IS TRUE" for one in equations[_INDEXED:]]
+        equations[_INDEXED:] = [b"(" + equation + b") IS TRUE" for equation in equations[_INDEXED:]]
         conditions.append(b"(" + b" AND ".join(equations) + b")")
     return b" OR ".join(conditions)
 

@@ -20,7 +20,7 @@ BLOCK_BYTES = 1 << 18
 
 
 class UnorderedDigest:
-    """A digest of lines in any order: the sum of the lines' SHA-256, modulo 2**256.
+    """Digest of lines in any order: the sum of the lines' SHA-256, modulo 2**256.
 
     A sum, unlike an exclusive or, tells one copy of a line from three.
     """
@@ -39,7 +39,7 @@ class UnorderedDigest:
 
 
 class Digest:
-    """The digest of a chunk's lossless text.
+    """Digest of a chunk's lossless text.
 
     Args:
         ordered: Whether the lines come in one order everywhere, so that one hash runs over all of
@@ -143,7 +143,7 @@ class Spool(AbstractContextManager["Spool"]):
 
     @property
     def is_small(self) -> bool:
-        """Whether all of it is in memory."""
+        """True if all of the text is in memory."""
         return self._file is None
 
     def body(self) -> bytes | None:
@@ -170,7 +170,7 @@ class Spool(AbstractContextManager["Spool"]):
             yield line[:-1]
 
     def digest(self) -> bytes:
-        """The digest of the text, 32 bytes."""
+        """Return the digest of the text, 32 bytes."""
         return self._digest.value()
 
     def close(self) -> None:

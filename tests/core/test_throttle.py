@@ -112,7 +112,7 @@ def test_a_busy_server_is_waited_for_longer_and_longer(
     throttle, server = make(time), Server(*[26] * 7, 25)
     throttle.admit(server.look, MARIADB, None)
     assert time.waits == [1, 2, 4, 8, 16, 30, 30]
-    assert throttle.ledger.read() == SourceUsage(waited_seconds=91)
+    assert throttle.usage_meter.read() == SourceUsage(waited_seconds=91)
     assert [(r.levelname, r.getMessage()) for r in caplog.records] == [
         ("WARNING", "source: busy (Threads_running is 26, the limit 25); reading waits"),
         ("INFO", "source: reading has waited for 91.0 s"),
