@@ -1,4 +1,4 @@
-"""A range of rows, by the key or by a date column, that somebody asks for: pure."""
+"""Reads the range of keys or dates of a backfill, and builds its SELECT (no I/O)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RowRange:
     upper: int | datetime | None
 
     def __str__(self) -> str:
-        """``from 5 to below 9``, for people."""
+        """Return the range in words: ``from 5 to below 9``."""
         lower = "" if self.lower is None else f"from {self.lower}"
         upper = "" if self.upper is None else f"to below {self.upper}"
         return f"{lower} {upper}".strip()
@@ -37,7 +37,7 @@ class RowRange:
 def find_range(
     text: RenderedTable, stamp: str | None, start: str | None, end: str | None, by: str | None
 ) -> RowRange:
-    """The range of rows that *start* to *end*, which is in it, means in a table.
+    """Return the range of rows from *start* to *end*, both included.
 
     Args:
         text: The table.
@@ -107,7 +107,7 @@ def _find_date_column(text: RenderedTable, stamp: str | None, by: str | None) ->
 
 
 def _read_date(text: RenderedTable, value: str) -> tuple[datetime, bool]:
-    """The instant that *value* means, and whether it means a day."""
+    """Return *value* as an instant, and True if it is a day."""
     try:
         instant = datetime.fromisoformat(value)
     except ValueError:
@@ -128,7 +128,7 @@ def _empty(text: RenderedTable) -> ConfigurationError:
 
 
 def clip_chunks(chunks: Sequence[Chunk], rows: RowRange, key: str | None) -> list[Chunk]:
-    """Those of *chunks* that can hold rows of a range."""
+    """Return those of *chunks* that can hold rows of a range."""
     if rows.column != key:
         return list(chunks)
     lower, upper = rows.lower, rows.upper
@@ -143,7 +143,7 @@ def clip_chunks(chunks: Sequence[Chunk], rows: RowRange, key: str | None) -> lis
 
 
 def where_range(text: RenderedTable, chunk: Chunk, rows: RowRange) -> bytes:
-    """The condition that a row belongs to *chunk* and to a range.
+    """Return the condition that a row is in *chunk* and in a range.
 
     Safe to put together from parts: the name is quoted, the bounds are numbers and dates.
     """
@@ -158,7 +158,7 @@ def where_range(text: RenderedTable, chunk: Chunk, rows: RowRange) -> bytes:
 
 
 def select_range(text: RenderedTable, chunk: Chunk, rows: RowRange) -> bytes:
-    """The SELECT of the rows of *chunk* that are in a range, in the order of the key."""
+    """Return the SELECT of the rows of *chunk* that are in a range, in the order of the key."""
     names = ", ".join(c.select for c in text.columns)
     hint = " FORCE INDEX (PRIMARY)" if text.table.integer_key else ""
     order = ", ".join(quote_mysql(name) for name in text.table.primary_key)

@@ -1,4 +1,4 @@
-"""What others put on a table of raw, and what stops a load by it, is named with its way out."""
+"""An object of others on a table of raw that blocks a load is named, with its way out."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_a_key_and_a_row_that_postgresql_cannot_hold_are_told_apart(lab: Lab, ru
         f"CREATE TABLE broad (id int PRIMARY KEY, {columns})",
         "INSERT INTO broad VALUES (1" + ", '10:00:00'" * 1000 + ")",
     )
-    failed = {one.table: one for one in run().failed}
+    failed = {outcome.table: outcome for outcome in run().failed}
     assert "primary key is longer than PostgreSQL can index" in (failed["longkey"].error or "")
     assert failed["broad"].fix == "exclude columns of broad in tables.yml"
     assert "a row is larger than PostgreSQL takes" in (failed["broad"].error or "")

@@ -1,4 +1,4 @@
-"""What a first load leaves for later because it is quicker over rows that are there."""
+"""A first load builds indexes and keys after the rows, which is faster, and digests as it goes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.rows import make_table, read_mysql, read_postgres
 def test_indexes_and_the_key_of_raw_are_built_over_the_rows(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, is_there: bool
 ) -> None:
-    """At every chunk of either hop; a replica that is built anew is no other."""
+    """At every chunk of either hop, also where a replica is built again."""
     monkeypatch.setattr(chunking, "CHUNK_ROWS", 2)
     make_table(
         lab.source,
@@ -72,7 +72,7 @@ VALUES = "(k int PRIMARY KEY, w varchar(9), n decimal(9,2), f double, d datetime
 def test_the_digests_of_a_first_load_are_those_of_postgresql(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, hashes_alike: bool
 ) -> None:
-    """Made while the rows are encoded, or asked of a server that hashes otherwise."""
+    """Computed while the rows are encoded, or by a server whose hashes are others."""
     monkeypatch.setattr(chunking, "CHUNK_ROWS", 20)
     caplog.set_level(logging.INFO, logger="etl_pipeline.load.copy_chunks")
     rows = ", ".join(f"({k}, 'w{k}', {k}.5, {k}e-3, '2026-01-01')" for k in range(1, 70))

@@ -64,7 +64,7 @@ def exchange(one: str, other: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Way:
-    """What happens to a table, and to what is said of it.
+    """A change of a table, and of what is configured for it.
 
     Attributes:
         source: Statements there.
@@ -336,7 +336,7 @@ def test_a_frozen_table_does_not_follow_columns_that_change_places(lab: Lab) -> 
 
 @contextlib.contextmanager
 def counting_writes(lab: Lab, table: str) -> Iterator[list[int]]:
-    """The rows of ``raw`` that are written in the block: their version is another then."""
+    """Collect the rows of ``raw`` that are written in the block, by their version."""
     query = f"SELECT array_agg(xmin::text ORDER BY k) FROM raw.{table}".encode()
     count: list[int] = []
     before = lab.analytics.execute(query).fetchone()

@@ -1,4 +1,4 @@
-"""Which of the three rows of a key is wrong."""
+"""Of the three rows of a key, the wrong copies are found."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_where_all_differ_the_digests_decide(
     )
 
 
-def test_a_row_is_not_accused_without_a_witness() -> None:
+def test_without_raw_only_a_changed_digest_proves_a_row_wrong() -> None:
     assert find_wrong_copies(RowVersions(False), DigestEvidence(None, raw=True)) == MOVED
     assert find_wrong_copies(RowVersions(False), DigestEvidence(True, raw=True)) == MOVED
     assert find_wrong_copies(RowVersions(False), DigestEvidence(False, raw=True)) == REPLICATION

@@ -1,4 +1,4 @@
-"""``etl verify --repair`` mends exactly the rows that are wrong; the servers count the others."""
+"""``etl verify --repair`` repairs exactly the wrong rows; the servers count the others."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FILL = (
 
 @dataclass(frozen=True)
 class Damage:
-    """What somebody does to the ledger, in SQL that both servers understand.
+    """An edit of the ledger behind our back, in SQL that both servers understand.
 
     Attributes:
         wrong: Rows that are wrong then, by kind.
@@ -154,7 +154,7 @@ def refuse_other_findings(summary: VerifySummary, place: str, name: str) -> None
 
 @contextmanager
 def counting_replica(lab: Lab) -> Iterator[list[int]]:
-    """How many rows of the replica the server changed in the block, as the one item of a list."""
+    """Count the rows of the replica that the server changes in the block, in a list of one item."""
     before, changed = _rows_changed(lab), [0]
     yield changed
     changed[0] = _rows_changed(lab) - before
@@ -180,7 +180,7 @@ def _rows_changed(lab: Lab) -> int:
 
 @contextmanager
 def counting_raw(lab: Lab) -> Iterator[Counter[str]]:
-    """How many rows of ``raw.ledger`` were inserted, updated and deleted in the block."""
+    """Count the rows of ``raw.ledger`` that are inserted, updated and deleted in the block."""
     before, changed = _raw_counters(lab), Counter[str]()
     yield changed
     changed.update(_raw_counters(lab))
@@ -190,7 +190,7 @@ def counting_raw(lab: Lab) -> Iterator[Counter[str]]:
 
 
 def _raw_counters(lab: Lab) -> Counter[str]:
-    """What PostgreSQL counts, once every session that worked has handed its counts in."""
+    """Return PostgreSQL's counters, once every session that worked has reported its counts."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         (others,) = _row(
@@ -247,7 +247,7 @@ def test_a_table_without_a_key_is_mended_as_a_whole(
     if place == "both":
         lab.analytics.execute("UPDATE raw.heap SET word = 'somebody' WHERE word = 'd'")
     (found,) = verify().different
-    assert {one.fix for one in found.discrepancies} == {"etl verify heap --repair"}
+    assert {discrepancy.fix for discrepancy in found.discrepancies} == {"etl verify heap --repair"}
     (result,) = verify(repair=True).results
     assert result.is_repaired
     assert_the_heap_is_the_source(lab, verify)

@@ -35,7 +35,7 @@ WRITABLE = {name for name in BEARABLE if name.startswith(("index", "comments"))}
 
 def errors(summary: VerifySummary | RunSummary) -> dict[str, tuple[str | None, str | None]]:
     found: Any = summary.results if isinstance(summary, VerifySummary) else summary.outcomes
-    return {one.table: (one.error, one.fix) for one in found if one.error}
+    return {table.table: (table.error, table.fix) for table in found if table.error}
 
 
 def backfill(lab: Lab, *names: str, **settings: Any) -> RunSummary:
@@ -147,7 +147,7 @@ def test_replication_may_have_followed_alone(lab: Lab, run: Run, verify: Verify)
     assert verify(deep=True).is_success
     _, _, (recorded,) = read_run(lab.settings, half.run_id)
     assert (recorded.event.is_replicated, recorded.done_at) == (True, None)
-    assert [one.drift_events for one in read_history(lab.settings, 9)] == [1, 1, 0]
+    assert [run.drift_events for run in read_history(lab.settings, 9)] == [1, 1, 0]
 
 
 def test_a_history_of_an_older_version_asks_for_a_run(lab: Lab, run: Run) -> None:

@@ -35,7 +35,7 @@ class Writer:
     """Edits, deletes and adds rows at the source, ``ROWS_PER_SECOND``."""
 
     lab: Lab
-    replica_record: int = 0
+    written: int = 0
     seconds: float = 0.0
     done: threading.Event = field(default_factory=threading.Event)
 
@@ -45,7 +45,7 @@ class Writer:
         with closing(connect_mysql(self.lab.servers.source, name)) as connection:
             while not self.done.wait(0.02):
                 self.seconds = time.monotonic() - started
-                due = int(self.seconds * ROWS_PER_SECOND) - self.replica_record
+                due = int(self.seconds * ROWS_PER_SECOND) - self.written
                 if due < 20:
                     continue
                 first, edits = chance.randrange(1, ROWS), due - 4
@@ -58,7 +58,7 @@ class Writer:
                     f"({next_id + 2}, 2, NULL)",
                 )
                 next_id += 2
-                self.replica_record += due
+                self.written += due
 
 
 @contextmanager
@@ -120,7 +120,7 @@ def test_a_source_at_work_raises_no_alarm_and_hides_none(
             assert found.keys == (statement.rsplit(" ", 1)[1],)
             assert result.is_repaired
         assert verify(**tables).is_success
-    assert writer.replica_record > 0.9 * ROWS_PER_SECOND * writer.seconds
+    assert writer.written > 0.9 * ROWS_PER_SECOND * writer.seconds
     run(**tables)
     summary = verify(deep=True, **tables)
     assert summary.is_success
