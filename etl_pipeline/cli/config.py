@@ -80,5 +80,5 @@ def screen(values: Sequence[Effective]) -> str:
 
 
 def _json(environment: str, folder: str, values: Sequence[Effective]) -> str:
-    listed = [{"key": one.key, "value": one.value, "origin": one.origin} for one in values]
+    listed = [{"key": item.key, "value": item.value, "origin": item.origin} for item in values]
     return json.dumps({"environment": environment, "folder": folder, "values": listed}, indent=2)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class StorageEngine(StrEnum):
-    """How the practice's database stores its tables; both are met in practices."""
+    """The storage engine of the practice's database; practices use either."""
 
     INNODB = "InnoDB"
     MYISAM = "MyISAM"
@@ -151,7 +151,7 @@ def _described(practice: Practice) -> str:
 
 
 def next_steps(folder: Path, analytics: Mapping[str, object], *, has_dbt: bool) -> str:
-    """What to try after the demo; of the models only where dbt is there to have built them."""
+    """Return what to try after the demo; the models only where dbt is installed."""
     etl = shlex.quote(_program())
     place = "" if folder == Path("demo") else f" --folder {shlex.quote(str(folder))}"
     models = [
@@ -185,7 +185,7 @@ And a look into the warehouse:
 
 
 def _program() -> str:
-    """How this very program is called from here."""
+    """Return the command that starts this program from here."""
     program = sys.argv[0]
     if shutil.which("etl") == program:
         return "etl"

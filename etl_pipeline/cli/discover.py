@@ -48,7 +48,7 @@ def discover(
 
 
 def screen(found: Discovery) -> str:
-    """What would change, or for a new file a line a table; then the sums and the notes."""
+    """Return what would change (for a new file, a line a table), the sums and the notes."""
     from etl_pipeline.setup.tables_file import show_difference
 
     choices = list(found.choices.values())
@@ -62,12 +62,12 @@ def screen(found: Discovery) -> str:
 
 
 def _table_lines(choices: Sequence[Choice]) -> list[str]:
-    return align([(one.table, one.strategy, one.because) for one in choices])
+    return align([(choice.table, choice.strategy, choice.because) for choice in choices])
 
 
 def _sums(choices: Sequence[Choice]) -> list[str]:
     counts = Counter(choice.strategy for choice in choices)
-    parts = [f"{counts[one]} {one}" for one in _STRATEGIES if counts[one]]
+    parts = [f"{counts[strategy]} {strategy}" for strategy in _STRATEGIES if counts[strategy]]
     stamped = [choice for choice in choices if choice.stamps]
     used = sum(choice.strategy == INCREMENTAL.name for choice in stamped)
     have = "has" if len(stamped) == 1 else "have"

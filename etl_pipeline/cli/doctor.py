@@ -49,7 +49,7 @@ def doctor(as_json: bool = AS_JSON, debug: bool = DEBUG_OPTION) -> None:
 
 
 def line(finding: Finding) -> str:
-    """A finding as a line, and its fix as another."""
+    """Return a finding as a line, and its fix as another."""
     head = f"{_MARKS[finding.result]:<4}  {finding.check:<{_WIDTH}}  {finding.what}"
     if finding.fix and finding.result != "ok":
         return f"{head}\n      fix: {finding.fix}"
@@ -74,8 +74,8 @@ def summary(findings: Sequence[Finding]) -> str:
 
 def _json(findings: Sequence[Finding]) -> str:
     listed = [
-        {"check": one.check, "result": one.result, "what": one.what, "fix": one.fix}
-        for one in findings
+        {"check": finding.check, "result": finding.result, "what": finding.what, "fix": finding.fix}
+        for finding in findings
     ]
-    healthy = all(one.result != "failed" for one in findings)
+    healthy = all(finding.result != "failed" for finding in findings)
     return json.dumps({"healthy": healthy, "checks": listed}, indent=2)

@@ -79,7 +79,7 @@ def _find_program() -> str:
 
 
 def screen(folder: Path, files: Sequence[NewFile], environment: str) -> str:
-    """What was written, and what to do next."""
+    """Return the files that were written, and what to do next."""
     steps = [
         (f'${{EDITOR:-vi}} "$ETL_CONFIG_DIR"/.env_{environment}', "where the databases are"),
         ("etl doctor", "checks all that a run needs"),
@@ -91,7 +91,7 @@ def screen(folder: Path, files: Sequence[NewFile], environment: str) -> str:
     place = shlex.quote(str(folder.absolute()))
     return "\n".join(
         [
-            *align([(str(one.path), one.remark) for one in files]),
+            *align([(str(file.path), file.remark) for file in files]),
             "",
             "Next:",
             f"  export ETL_ENVIRONMENT={environment} ETL_CONFIG_DIR={place}",

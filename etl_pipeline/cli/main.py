@@ -127,7 +127,7 @@ def _begin_in_utf8() -> None:
 
 
 def _refuse(error: Any) -> int:
-    """Say what is wrong with the command line, and return the exit code."""
+    """Print what is wrong with the command line, and return the exit code."""
     context = error.ctx
     command = context.command_path if context else PROGRAM
     # The library's words for a value that a check of ours refused are left out.

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def notifying_of_end(settings: Settings) -> Iterator[Callable[[RunSummary, Models], None]]:
-    """Give the block a function that tells of its summary, and of the models that were built after.
+    """Give the block a function that notifies of its summary and of the models built after it.
 
-    Of an error it tells by itself.
+    Where an error ends the block, notify of that error.
     """
     from etl_pipeline.cli.screens.run import is_success, run_json
     from etl_pipeline.core.any_error import explained

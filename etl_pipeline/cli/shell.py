@@ -33,7 +33,7 @@ SHOW_CURSOR = "\x1b[?25h"
 
 
 class ProgressStyle(StrEnum):
-    """How a command shows what it is doing, on stderr."""
+    """The form in which a command shows its progress, on stderr."""
 
     BARS = "bars"
     LINES = "lines"
@@ -91,7 +91,7 @@ def exit_codes(
     Args:
         debug: Show the traceback of an error too.
         quiet: Keep the log back, and show it only where the block fails.
-        stopped: What somebody who presses Ctrl-C wants to know.
+        stopped: Told to a user who pressed Ctrl-C.
     """
     log = log_to_stderr(debug=debug, holds=quiet)
     try:
@@ -117,7 +117,7 @@ def exit_codes(
 
 
 def is_stop(error: BaseException) -> bool:
-    """Whether somebody pressed Ctrl-C.
+    """True if the user pressed Ctrl-C.
 
     An error met while that was being obeyed, on a connection cut short, is part of it.
     """
@@ -172,7 +172,7 @@ def stop_on_signals(*, only_reads: bool = False) -> None:
     the process ends, as if it had been killed, and says which sessions it leaves behind.
 
     Args:
-        only_reads: Whether the command changes nothing, so that nothing is to be ended later.
+        only_reads: True if the command changes nothing, so that nothing has to be ended later.
     """
     # What talks to servers is not imported before it is needed: --help needs none of it.
     from etl_pipeline.core.cancellation import list_busy_sessions, note_signal

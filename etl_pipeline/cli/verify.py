@@ -21,14 +21,14 @@ from etl_pipeline.cli.shell import (
 
 
 class OnlyPlace(StrEnum):
-    """What ``--only`` takes."""
+    """The value of ``--only``."""
 
     REPLICATION = "replication"
     RAW = "raw"
 
 
 def _read_part(value: str | None) -> str | None:
-    """*value* if it is a part of a whole as people write it: ``5%``."""
+    """Return *value* if it is a percentage, as in ``5%``."""
     if value is not None:
         _part(value)
     return value

@@ -9,7 +9,7 @@ LIBRARIES = ("PyMySQL", "psycopg", "SQLAlchemy", "pydantic", "dbt-core", "dbt-po
 
 
 def describe_versions() -> str:
-    """A line each: what somebody who helps from afar asks for first."""
+    """Return the versions that a bug report needs, a line each."""
     import psycopg
 
     from etl_pipeline import __version__

@@ -48,23 +48,23 @@ SELECT EXISTS (
 
 @dataclass(frozen=True, slots=True)
 class Warehouse:
-    """What is there, by the table's name in PostgreSQL.
+    """What depends on the tables of the warehouse, by their names in PostgreSQL.
 
     Attributes:
         views: Views that need the table, directly or by way of others, with their schema.
-        seconds: Of the last run that succeeded, by table at the source and strategy.
+        seconds: Duration of the last run that succeeded, by table of the source and strategy.
     """
 
     views: Mapping[str, Sequence[str]] = field(default_factory=dict)
     seconds: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     def views_of(self, table: str) -> Sequence[str]:
-        """Views that need the table of the source."""
+        """Return the views that need *table* of the source."""
         return self.views.get(postgres_name(table), ())
 
 
 def read_warehouse(connection: psycopg.Connection, schema: str) -> Warehouse:
-    """What *schema* has; nothing is written, and no transaction is ended."""
+    """Read what depends on the tables of *schema*; ends no transaction."""
     views: dict[str, list[str]] = defaultdict(list)
     values = {"schema": schema}
     for table, view in connection.execute(_DEPENDENTS, values):
@@ -76,7 +76,7 @@ def read_warehouse(connection: psycopg.Connection, schema: str) -> Warehouse:
 
 
 def find_models(manifest: Mapping[str, Any], schema: str) -> dict[str, list[str]]:
-    """Models of dbt that need each table of *schema*, directly or by way of others.
+    """Return the dbt models that need each table of *schema*, directly or through others.
 
     Args:
         manifest: What dbt wrote as ``manifest.json``.
@@ -89,18 +89,18 @@ def find_models(manifest: Mapping[str, Any], schema: str) -> dict[str, list[str]
             continue
         todo, seen = list(children.get(identity, ())), set()
         while todo:
-            one = todo.pop()
-            if one not in seen:
-                seen.add(one)
-                todo += children.get(one, ())
-        models = sorted(one.rpartition(".")[2] for one in seen if one.startswith("model."))
+            node = todo.pop()
+            if node not in seen:
+                seen.add(node)
+                todo += children.get(node, ())
+        models = sorted(node.rpartition(".")[2] for node in seen if node.startswith("model."))
         if models:
             found[source.get("identifier") or source["name"]] = models
     return found
 
 
 def read_models(folder: Path, schema: str) -> dict[str, list[str]]:
-    """Models of dbt by the table that they need; none where dbt was never at work in *folder*.
+    """Return the dbt models by the table that they need; none where dbt never ran in *folder*.
 
     Raises:
         EtlError: What dbt wrote there cannot be read.

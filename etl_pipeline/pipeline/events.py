@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """The plan is made. *rows_estimate* is the source's own estimate of all rows."""
+    """The run is planned. *rows_estimate* is the source's own estimate of all rows."""
 
     tables: int
     rows_estimate: int
@@ -16,7 +16,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class TableStarted:
-    """A table is begun."""
+    """Work on a table has begun."""
 
     table: str
     rows_estimate: int
@@ -43,7 +43,7 @@ class TableRetried:
 
 @dataclass(frozen=True, slots=True)
 class TableFinished:
-    """A table ended; *problem* says what is wrong with it, None where nothing is."""
+    """Work on a table has ended; *problem* says what is wrong with it, None where nothing is."""
 
     table: str
     rows: int

@@ -5,13 +5,16 @@ The databases are only read. The functions that decide are those of a run.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pymysql
+from pymysql.connections import Connection
 from pymysql.constants import ER
 
 from etl_pipeline.config import Settings
@@ -50,8 +53,8 @@ from etl_pipeline.state.records import KnownReplica, Lease
 from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.select import RenderedTable, select_chunk
 
-_NOBODY = Lease(0, b"")
-_WHOLE = Chunk(0, None, None)
+_NO_LEASE = Lease(0, b"")
+_ALL_ROWS = Chunk(0, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class TablePreview:
     """What a run would do with a table.
 
     Attributes:
-        what: The pass of the first hop; None for a table that cannot be carried.
+        what: The pass of the first hop; None for a table that cannot be copied.
         because: Why it is more than the strategy asks for; None where it is not.
         rows: The server's own estimate of the table's rows.
         data_bytes: Size of the table on the source's disk.
@@ -88,10 +91,10 @@ class TablePreview:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a run would do, a table each, in the order in which they would be begun.
+    """What a run would do with each table, in the order in which they would be begun.
 
     Attributes:
-        came_and_went: Tables that the source has since the last run, and has no more.
+        came_and_went: Tables that the source has gained and lost since the last run.
     """
 
     environment: str
@@ -102,18 +105,18 @@ class Preview:
     @property
     def failing(self) -> list[TablePreview]:
         """Tables that would fail."""
-        return [one for one in self.tables if one.error]
+        return [table for table in self.tables if table.error]
 
     @property
     def drift(self) -> list[DriftEvent]:
         """Changes of the source's schema, by table, as a run would record them."""
-        of_tables = (event for one in self.tables for event in one.drift)
+        of_tables = (event for table in self.tables for event in table.drift)
         return sorted([*self.came_and_went, *of_tables], key=lambda event: event.table)
 
 
 @dataclass(frozen=True, slots=True)
 class _Targets:
-    """What is known of the two targets."""
+    """What is known of the two targets, by table."""
 
     replication: Replication
     replicas: frozenset[str]
@@ -149,14 +152,14 @@ def preview_run(settings: Settings, request: RunRequest, *, folder: Path) -> Pre
         targets = _read_targets(session, plan, folder)
     now = datetime.now(UTC)
     listed = [preview_table(text, plan.rules[text.name], targets, now) for text in plan.tables]
-    left_out = [(name, one) for name, found in targets.left_out.items() for one in found]
-    notes = (*plan.notes, *(describe_left_out(name, one.name) for name, one in left_out))
+    left_out = [(name, index) for name, found in targets.left_out.items() for index in found]
+    notes = (*plan.notes, *(describe_left_out(name, index.name) for name, index in left_out))
     listed += [_preview_refused(refusal, selected.events) for refusal in plan.refused]
     return Preview(settings.environment, tuple(listed), notes, selected.events)
 
 
 def _preview_refused(refusal: RefusedTable, events: Sequence[DriftEvent]) -> TablePreview:
-    """A table that is not carried, with what would make it if it were."""
+    """Return the preview of a table that is not copied, with the statements that would make it."""
     meant = [event for event in events if event.table == refusal.table]
     ddl = [
         (place, statement)
@@ -178,12 +181,12 @@ def _preview_refused(refusal: RefusedTable, events: Sequence[DriftEvent]) -> Tab
 def preview_table(
     text: RenderedTable, rules: Rules, targets: _Targets, now: datetime
 ) -> TablePreview:
-    """What a run would do with one table: pure."""
+    """Return what a run would do with a table (no I/O)."""
     replication = targets.replication
     design = design_replica(text, replication.versions, replication.collations)
     known, steps = targets.known.get(text.name), targets.replica_steps(text.name)
     altered = after_alteration(rules, known, design.identity, steps) if known else None
-    choice = choose_pass(rules, altered or known, design.identity, _NOBODY, now)
+    choice = choose_pass(rules, altered or known, design.identity, _NO_LEASE, now)
     events = _find_events(text, targets)
     refusal = _find_refusal(text, targets, events)
     # What is refused by a choice is shown; what is refused since it is in doubt is no plan.
@@ -197,7 +200,7 @@ def preview_table(
         text.table.rows_estimate,
         text.table.data_bytes,
         targets.warehouse.seconds.get((text.name, rules.strategy.name)),
-        select_chunk(text, _WHOLE),
+        select_chunk(text, _ALL_ROWS),
         tuple(_list_ddl(text, ddl, steps if altered else None, rules, targets)) if is_plan else (),
         (*targets.warehouse.views_of(text.name), *targets.models.get(text.name, ())),
         events,
@@ -207,7 +210,7 @@ def preview_table(
 
 
 def _find_events(text: RenderedTable, targets: _Targets) -> tuple[DriftEvent, ...]:
-    """How the table's schema differs from the one that was loaded."""
+    """Return how the table's schema differs from the one that was loaded."""
     raw, drift = targets.raw.get(text.name), targets.drift.get(text.name)
     if isinstance(raw, SchemaError) or isinstance(drift, SchemaError):
         return ()
@@ -218,7 +221,7 @@ def _find_events(text: RenderedTable, targets: _Targets) -> tuple[DriftEvent, ..
 def _find_refusal(
     text: RenderedTable, targets: _Targets, events: Sequence[DriftEvent]
 ) -> SchemaError | None:
-    """Why the table would not be brought; None where it would."""
+    """Return why the table would not be copied; None where it would."""
     for found in (targets.raw.get(text.name), targets.drift.get(text.name)):
         if isinstance(found, SchemaError):
             return found
@@ -237,7 +240,7 @@ def _list_ddl(
     if ddl:
         swap = swap_replica(text.name, exists=text.name in targets.replicas)
         indexes = add_indexes(_find_fitting(text, targets), incoming_name(text.name))
-        statements += [("replication", one) for one in (ddl.create, *indexes, swap)]
+        statements += [("replication", statement) for statement in (ddl.create, *indexes, swap)]
     elif steps:
         statements += [("replication", statement) for statement in steps.statements]
     raw = targets.raw.get(text.name)
@@ -247,19 +250,19 @@ def _list_ddl(
         made = create_raw(targets.schema, text.table, text.columns)
         statements += [("analytics", statement) for statement in made.statements]
     elif isinstance(raw, RawDrift) and raw.steps:
-        evolving = dict.fromkeys(one for of_one in raw.steps.of_change for one in of_one)
-        statements += [("analytics", one) for one in evolving]
+        evolving = dict.fromkeys(itertools.chain.from_iterable(raw.steps.of_change))
+        statements += [("analytics", statement) for statement in evolving]
     return statements
 
 
 def _find_fitting(text: RenderedTable, targets: _Targets) -> list[Index]:
-    """The table's indexes without those that were left out already."""
+    """Return the table's indexes without those that the replica is known to lack."""
     left_out = targets.left_out.get(text.name, ())
     return [index for index in text.table.indexes if index not in left_out]
 
 
 def _read_targets(session: Session, plan: RunPlan, folder: Path) -> _Targets:
-    """Look at both targets, in transactions that could not write."""
+    """Read the state of both targets, in read-only transactions."""
     databases = session.databases
     replication = read_replication(session)
     with lend_mysql(databases.replication, session.stop) as connection:
@@ -272,8 +275,8 @@ def _read_targets(session: Session, plan: RunPlan, folder: Path) -> _Targets:
         drift |= _find_foreign(connection, plan, replicas, known)
         left_out = {
             name: find_left_out(connection, name)
-            for name, one in known.items()
-            if one.remembered.show_create_digest == one.actual.show_create_digest
+            for name, replica in known.items()
+            if replica.remembered.show_create_digest == replica.actual.show_create_digest
         }
         connection.rollback()
     with lend_postgres(databases.analytics, session.stop) as connection:
@@ -302,9 +305,12 @@ def _read_targets(session: Session, plan: RunPlan, folder: Path) -> _Targets:
 
 
 def _find_replicas(
-    connection: Any, plan: RunPlan, replicas: frozenset[str], collations: Collection[str]
+    connection: Connection[Any],
+    plan: RunPlan,
+    replicas: frozenset[str],
+    collations: Collection[str],
 ) -> dict[str, ReplicaDrift | SchemaError]:
-    """What each replica has still to follow."""
+    """Return the changes of the source that each replica has still to follow."""
     found: dict[str, ReplicaDrift | SchemaError] = {}
     if not {"_etl_table", "_etl_schema", "_etl_alter"} <= replicas:
         return found
@@ -321,9 +327,12 @@ def _find_replicas(
 
 
 def _find_foreign(
-    connection: Any, plan: RunPlan, replicas: frozenset[str], known: Mapping[str, KnownReplica]
+    connection: Connection[Any],
+    plan: RunPlan,
+    replicas: frozenset[str],
+    known: Mapping[str, KnownReplica],
 ) -> dict[str, SchemaError]:
-    """Why replicas cannot be made whose names others use."""
+    """Return an error for each replica whose name a table of somebody else has."""
     found = {}
     for name in replicas.intersection(text.name for text in plan.tables):
         try:
@@ -334,7 +343,7 @@ def _find_foreign(
 
 
 def _read_raw(
-    connection: Any, schema: str, text: RenderedTable, plan: RunPlan
+    connection: psycopg.Connection, schema: str, text: RenderedTable, plan: RunPlan
 ) -> RawDrift | SchemaError | None:
     policy, rules = plan.drift.get(text.name, FOLLOW), plan.rules[text.name]
     try:
@@ -343,8 +352,8 @@ def _read_raw(
         return error
 
 
-def _read_known(connection: Any, plan: RunPlan) -> dict[str, KnownReplica]:
-    """The replicas of which something is remembered."""
+def _read_known(connection: Connection[Any], plan: RunPlan) -> dict[str, KnownReplica]:
+    """Read the replicas of which something is remembered."""
     known: dict[str, KnownReplica] = {}
     for text in plan.tables:
         try:

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class RecordConnection:
-    """A connection to the warehouse, in autocommit mode, that is made again when it was lost.
+    """A connection to the warehouse, in autocommit mode, that is replaced when it was lost.
 
     It writes the records of a run and holds the lock of runs. Use it in a ``with`` block. The
     connection is closed at its end, not given back to the pool: the lock of a run must not outlive

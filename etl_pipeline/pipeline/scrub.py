@@ -18,6 +18,7 @@ from typing import Any
 
 import psycopg
 import pymysql
+from pymysql.connections import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from etl_pipeline.core.databases import lend_mysql
@@ -40,7 +41,7 @@ log = logging.getLogger(__name__)
 RUN_PART = 0.1
 """Part of a run's time for scrubbing, where nothing else is configured."""
 
-NONE = OurWrites()
+NO_WRITES = OurWrites()
 LATE_SECONDS, LATE_ATTEMPTS = 0.2, 5
 """How long to wait until PostgreSQL has counted what was written just now."""
 
@@ -105,7 +106,7 @@ class ScrubPlan:
         for attempt in range(LATE_ATTEMPTS):
             now = write_counters.read_counters(analytics, self.schema)
             known, unknown = self._find_expected(now)
-            late = [table for table in unknown if self._written.get(table, NONE) != NONE]
+            late = [table for table in unknown if self._written.get(table, NO_WRITES) != NO_WRITES]
             if not late:
                 break
             if attempt < LATE_ATTEMPTS - 1:
@@ -121,7 +122,7 @@ class ScrubPlan:
         for table in self._settled:
             name = postgres_name(table)
             expected = write_counters.expect_counters(
-                self._counters.get(name), now.get(name), self._written.get(table, NONE)
+                self._counters.get(name), now.get(name), self._written.get(table, NO_WRITES)
             )
             is_seen = table in self._raw_seen or not self.raw[table].every
             if expected and is_seen and table not in self._failed:
@@ -130,7 +131,7 @@ class ScrubPlan:
                 unknown.append(table)
         return known, unknown
 
-    def settle_replicas(self, replication: Any) -> None:
+    def settle_replicas(self, replication: Connection[Any]) -> None:
         """Record when each replica was last written to, where nobody but us has; commits."""
         clock = update_times.read_now(replication)
         now = update_times.read_update_times(replication)
@@ -151,7 +152,9 @@ class ScrubPlan:
         replication.commit()
 
 
-def read_comparison_ages(analytics: psycopg.Connection, replication: Any) -> ComparisonAges:
+def read_comparison_ages(
+    analytics: psycopg.Connection, replication: Connection[Any]
+) -> ComparisonAges:
     """Return how old the proofs of the copies are; ends *replication*'s transaction."""
     ages = ComparisonAges(warehouse.read_oldest(analytics), compared_at.read_oldest(replication))
     replication.rollback()

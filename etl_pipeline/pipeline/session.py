@@ -44,7 +44,7 @@ MOST_AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Parallelism:
-    """How many *tables* are worked on at once, and how many *workers* read and write chunks."""
+    """The number of tables worked on at once, and of workers that read and write chunks."""
 
     tables: int
     workers: int

@@ -109,14 +109,14 @@ class Source:
 
 
 def read_source_of(engine: Engine) -> Source:
-    """As ``read_source``, on a connection of *engine*."""
+    """Read the source by a connection of *engine*; as ``read_source``."""
     # A handful of statements, each once: nothing to space out.
     with create_connection_manager(engine, spacing_seconds=0) as manager:
         return read_source(manager.execute_with_retry, engine.url.database or "")
 
 
 def read_source(ask: Ask, database: str) -> Source:
-    """What the source has, in a handful of statements.
+    """Read the source's tables and privileges, in a handful of statements.
 
     Args:
         ask: Sends a statement, with its named values or as it is, and returns rows that have
@@ -155,13 +155,13 @@ def _read_privileges(ask: Ask, database: str) -> SourcePrivileges:
 
 
 def _find_account(grants: tuple[Grant, ...]) -> str:
-    """The user's own lines have a host, and come first; in MariaDB a role's have none."""
+    """Return the account: its own lines have a host and come first; those of a role have none."""
     names = (re.findall(r"[`'\"]([^`'\"]*)[`'\"]", grant.grantee) for grant in grants)
     return next(("@".join(parts) for parts in names if len(parts) > 1), "")
 
 
 def _read_patiently(read: Callable[[], Result]) -> Result:
-    """What *read* returns, also where it takes a few attempts within the source's limit.
+    """Return what *read* returns, after a few attempts where the source's limit ends one.
 
     A server opens every table for its catalog; those that it has open at the next attempt are
     answered at once.
@@ -177,7 +177,7 @@ def _read_patiently(read: Callable[[], Result]) -> Result:
 
 
 def _find_flaw(table: Table, privileges: SourcePrivileges, ask: Ask) -> Flaw | None:
-    """What keeps the catalog from showing all of *table*; asks the server where that is unsure."""
+    """Return why the catalog does not show all of *table*; asks the server where that is unsure."""
     is_described = bool(table.engine and not table.is_torn)
     if is_described and privileges.reads_whole(table.name):
         return None
@@ -185,7 +185,7 @@ def _find_flaw(table: Table, privileges: SourcePrivileges, ask: Ask) -> Flaw | N
         ask(f"SELECT * FROM {quote_mysql(table.name)} LIMIT 0", None)
     except DatabaseError as error:
         if is_privilege(error):
-            return _hiding(table, privileges)
+            return _describe_hidden(table, privileges)
         if is_passing(error):
             raise
         failure = explain(error.__cause__ or error, table.name)
@@ -199,8 +199,8 @@ _HALF_DESCRIBED = Flaw(
 )
 
 
-def _hiding(table: Table, privileges: SourcePrivileges) -> Flaw:
-    """The flaw of a table of which the user may not read every column."""
+def _describe_hidden(table: Table, privileges: SourcePrivileges) -> Flaw:
+    """Return the flaw of a table of which the user may not read every column."""
     grant = privileges.grant(table.name)
     if not table.columns:
         return Flaw("the user may not read any column of the table", grant)
@@ -216,7 +216,7 @@ def _hiding(table: Table, privileges: SourcePrivileges) -> Flaw:
 
 
 def read_fitted_source(databases: Databases) -> Source:
-    """What the source has, with the types that the replication server has for it."""
+    """Read the source, with the types that the replication server has for its columns."""
     found = read_source_of(databases.source)
     source, replication = _is_mariadb(databases.source), _is_mariadb(databases.replication)
     fitted = {
@@ -227,6 +227,6 @@ def read_fitted_source(databases: Databases) -> Source:
 
 
 def _is_mariadb(engine: Engine) -> bool:
-    """Whether the server is MariaDB; Oracle's MySQL else. The engine was connected before."""
+    """True for MariaDB, False for MySQL. The engine was connected before."""
     dialect: Any = engine.dialect
     return bool(dialect.is_mariadb)

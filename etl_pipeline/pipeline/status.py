@@ -21,7 +21,7 @@ from etl_pipeline.state.history import DriftRecord, RunRecord, TableRecord
 
 @dataclass(frozen=True, slots=True)
 class TableStatus:
-    """How a table stands.
+    """The state of a table.
 
     Attributes:
         source_rows: The source's own estimate; exact for MyISAM only.
@@ -29,10 +29,10 @@ class TableStatus:
         raw_rows: What was last loaded; None where it was never loaded.
         last: What was last done to it; None for nothing.
         good: What last succeeded; None for nothing.
-        next_full_pass: When the next run makes one; None where each run does.
-        problem: Why the table cannot be carried; None where it can.
-        raw_compared_at: When the oldest part of ``raw`` was last given its rows, or compared with
-            what it was given; None where that is not known.
+        next_full_pass: When a full pass is due; None where each run makes one.
+        problem: Why the table cannot be copied; None where it can.
+        raw_compared_at: When the oldest part of ``raw`` was last written or compared; None where
+            that is not known.
         replica_compared_at: Likewise of the replica.
     """
 
@@ -51,7 +51,7 @@ class TableStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How the tables stand at *now*, UTC."""
+    """The state of the tables at *now*, UTC."""
 
     environment: str
     now: datetime
@@ -60,7 +60,7 @@ class Status:
 
 
 def read_status(settings: Settings, tables: Sequence[str]) -> Status:
-    """How *tables* (all that are configured, if empty) stand.
+    """Read the state of *tables*; of all that are configured, if empty.
 
     Raises: as ``run_once``; EtlError where nothing was run yet.
     """
@@ -101,13 +101,13 @@ def read_status(settings: Settings, tables: Sequence[str]) -> Status:
 def _next_full_pass(
     plan: RunPlan, table: str, good: TableRecord | None, now: datetime
 ) -> datetime | None:
-    """When the next run that comes makes a full pass; *now* where the next one does."""
+    """Return when a run makes a full pass next; *now* where the next run does."""
     rules = plan.rules.get(table)
     return rules.next_full_pass(good.proven_at if good else None, now) if rules else None
 
 
 def read_history(settings: Settings, limit: int) -> list[RunRecord]:
-    """The last *limit* runs, the newest first; raises EtlError where nothing was run yet."""
+    """Read the last *limit* runs, the newest first; raises EtlError where nothing was run yet."""
     with open_warehouse(settings) as connection:
         return history.read_runs(connection, limit)
 
@@ -115,7 +115,7 @@ def read_history(settings: Settings, limit: int) -> list[RunRecord]:
 def read_run(
     settings: Settings, run_id: int
 ) -> tuple[RunRecord, list[TableRecord], list[DriftRecord]]:
-    """A run, its tables, and the changes of schemas that it met.
+    """Read a run, its tables, and the changes of schemas that it met.
 
     Raises:
         EtlError: There is no such run.

@@ -69,6 +69,8 @@ RETIRED = {
     "obstacle": "blocking object",
     "suspect": "row to check",
     "vouched": "evidence",
+    "sight": "privilege",
+    "wishes": "request",
     "witness": "evidence",
 }
 """Words that names had before, with the word now."""

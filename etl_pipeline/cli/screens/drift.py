@@ -14,7 +14,7 @@ _ENDS = {"refuse": "; refused", "reload": "; loaded anew"}
 
 
 def drift_lines(events: Sequence[DriftEvent]) -> Iterator[str]:
-    """What a run met, by table; under what was refused, what would follow it."""
+    """Return the changes that a run met, by table; under a refused one, what would follow it."""
     for _, of_table in itertools.groupby(events, key=lambda event: event.table):
         plan: dict[str, None] = {}
         for event in of_table:
@@ -25,26 +25,29 @@ def drift_lines(events: Sequence[DriftEvent]) -> Iterator[str]:
                 for place, statements in (("replication", replication), ("raw", event.raw)):
                     plan |= {f"{place}: {_in_a_line(s)}": None for s in statements}
         yield from (
-            f"    plan {one}" for one in sorted(plan, key=lambda one: one.startswith("raw"))
+            f"    plan {line}" for line in sorted(plan, key=lambda line: line.startswith("raw"))
         )
 
 
 def planned_lines(events: Sequence[DriftEvent]) -> Iterator[str]:
-    """What a run would meet; the statements are shown with the others of the plan."""
+    """Return the changes that a run would meet; their statements are shown with the plan's."""
     for event in events:
         end = "; would be refused" if event.verdict == "refuse" else ""
         yield f"  drift  {event.where}: {shorten_members(event.words)}{end}"
 
 
 def recorded_lines(records: Sequence[DriftRecord]) -> Iterator[str]:
-    """What a run met, by table, with the statements that ran or were to, and who uses the table."""
-    for _, of_table in itertools.groupby(records, key=lambda one: one.event.table):
+    """Return the changes of a recorded run, with their statements and the table's dependents."""
+    for _, of_table in itertools.groupby(records, key=lambda record: record.event.table):
         group = list(of_table)
-        for one in group:
-            yield f"  drift  {one.event.where}: {shorten_members(one.event.words)}{_ending(one)}"
-        said = dict.fromkeys(statement for one in group for statement in _statements(one))
-        yield from (f"    {words}" for _, words in sorted(said, key=lambda one: one[0]))
-        if dependents := dict.fromkeys(name for one in group for name in one.event.dependents):
+        for record in group:
+            event = record.event
+            yield f"  drift  {event.where}: {shorten_members(event.words)}{_ending(record)}"
+        said = dict.fromkeys(line for record in group for line in _statements(record))
+        yield from (f"    {words}" for _, words in sorted(said, key=lambda line: line[0]))
+        if dependents := dict.fromkeys(
+            name for record in group for name in record.event.dependents
+        ):
             yield f"    used by {', '.join(dependents)}"
 
 
@@ -65,7 +68,7 @@ def _statements(record: DriftRecord) -> Iterator[tuple[int, str]]:
         )
     ):
         plan = "" if has_run else "plan "
-        yield from ((rank, f"{plan}{place}: {_in_a_line(one)}") for one in statements)
+        yield from ((rank, f"{plan}{place}: {_in_a_line(statement)}") for statement in statements)
 
 
 def _in_a_line(statement: str) -> str:
@@ -116,8 +119,8 @@ def drift_json(events: Sequence[DriftEvent]) -> list[dict[str, Any]]:
 
 
 def recorded_json(records: Sequence[DriftRecord]) -> list[dict[str, Any]]:
-    """The same of a record, with the instants at which the copies followed."""
+    """Return the recorded changes as JSON, with the instants at which the copies followed."""
     return [
-        {**event, "replicated_at": one.replicated_at, "done_at": one.done_at}
-        for one, event in zip(records, drift_json([one.event for one in records]), strict=True)
+        {**event, "replicated_at": record.replicated_at, "done_at": record.done_at}
+        for record, event in zip(records, drift_json([r.event for r in records]), strict=True)
     ]

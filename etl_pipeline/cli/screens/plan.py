@@ -21,54 +21,54 @@ _NAMES_SHOWN = 3
 
 
 def plan_screen(preview: Preview, *, with_sql: bool) -> str:
-    """What ``etl plan`` prints: a table a line, with what is special about it, and the sums."""
-    heads = align([_cells(one) for one in preview.tables], right=(2, 3, 4))
+    """Return the text of ``etl plan``: a table a line, with what is special about it, and sums."""
+    heads = align([_cells(table) for table in preview.tables], right=(2, 3, 4))
     lines: list[str] = []
-    for head, one in zip(heads, preview.tables, strict=True):
-        lines += [head, *_remarks(one, with_sql=with_sql)]
+    for head, table in zip(heads, preview.tables, strict=True):
+        lines += [head, *_remarks(table, with_sql=with_sql)]
     return "\n".join([*lines, *_sums(preview)])
 
 
-def _cells(one: TablePreview) -> tuple[str, ...]:
+def _cells(table: TablePreview) -> tuple[str, ...]:
     return (
-        one.table,
-        one.strategy or "-",
-        count_of(one.rows, "row ", "rows"),
-        f"{one.data_bytes / 1e6:,.1f} MB",
-        f"{one.seconds:,.1f} s" if one.seconds is not None else "-",
-        _STEPS[one.what] if one.what and not one.error else "",
+        table.table,
+        table.strategy or "-",
+        count_of(table.rows, "row ", "rows"),
+        f"{table.data_bytes / 1e6:,.1f} MB",
+        f"{table.seconds:,.1f} s" if table.seconds is not None else "-",
+        _STEPS[table.what] if table.what and not table.error else "",
     )
 
 
-def _remarks(one: TablePreview, *, with_sql: bool) -> Iterator[str]:
-    if one.because:
-        yield f"  since {one.because}"
-    yield from first_lines(planned_lines(one.drift))
-    if one.error:
-        yield f"  would fail: {one.error}"
-        if one.fix:
-            yield f"  fix: {one.fix}"
-    if one.dependents:
-        shown = list(one.dependents[:_NAMES_SHOWN])
-        rest = len(one.dependents) - len(shown)
+def _remarks(table: TablePreview, *, with_sql: bool) -> Iterator[str]:
+    if table.because:
+        yield f"  since {table.because}"
+    yield from first_lines(planned_lines(table.drift))
+    if table.error:
+        yield f"  would fail: {table.error}"
+        if table.fix:
+            yield f"  fix: {table.fix}"
+    if table.dependents:
+        shown = list(table.dependents[:_NAMES_SHOWN])
+        rest = len(table.dependents) - len(shown)
         yield f"  used by {', '.join(shown)}" + (f" and {rest} more" if rest else "")
     if with_sql:
-        yield from (f"  {line}" for line in _statements(one))
+        yield from (f"  {line}" for line in _statements(table))
 
 
-def _statements(one: TablePreview) -> Iterator[str]:
-    if one.reads and not one.error:
+def _statements(table: TablePreview) -> Iterator[str]:
+    if table.reads and not table.error:
         yield "-- source, in ranges of the key"
-        yield from f"{one.reads};".splitlines()
-    for place, statement in one.ddl:
-        yield f"-- {place}" + (", not to be executed" if one.error else "")
+        yield from f"{table.reads};".splitlines()
+    for place, statement in table.ddl:
+        yield f"-- {place}" + (", not to be executed" if table.error else "")
         yield from f"{statement};".splitlines()
 
 
 def _sums(preview: Preview) -> list[str]:
-    known = [one.seconds for one in preview.tables if one.seconds is not None]
-    rows = sum(one.rows for one in preview.tables)
-    size = sum(one.data_bytes for one in preview.tables) / 1e6
+    known = [table.seconds for table in preview.tables if table.seconds is not None]
+    rows = sum(table.rows for table in preview.tables)
+    size = sum(table.data_bytes for table in preview.tables) / 1e6
     if not known:
         time = "no run yet to tell the time from"
     else:
@@ -77,7 +77,7 @@ def _sums(preview: Preview) -> list[str]:
         time = f"{sum(known):,.1f} s of work by the last runs{of}"
     steps: Counter[str] = Counter(t.what for t in preview.tables if t.what and not t.error)
     words = {"build": "to build", "full": "to compare", "stamped": "by stamp", "tail": "by key"}
-    parts = [f"{steps[one]} {words[one]}" for one in words if steps[one]]
+    parts = [f"{steps[step]} {words[step]}" for step in words if steps[step]]
     if preview.failing:
         parts.append(f"{len(preview.failing)} would fail")
     return [
@@ -92,7 +92,7 @@ def _sums(preview: Preview) -> list[str]:
 
 
 def _ddl_sums(preview: Preview) -> Iterator[str]:
-    counts = Counter(place for one in preview.tables if not one.error for place, _ in one.ddl)
+    counts = Counter(place for table in preview.tables if not table.error for place, _ in table.ddl)
     if counts:
         made = " and ".join(f"{count:,} in {place}" for place, count in counts.items())
         yield f"  statements that make or alter tables: {made}; --sql shows them"
@@ -105,20 +105,20 @@ def plan_json(preview: Preview) -> str:
             "environment": preview.environment,
             "tables": [
                 {
-                    "table": one.table,
-                    "strategy": one.strategy,
-                    "step": one.what,
-                    "because": one.because,
-                    "rows": one.rows,
-                    "bytes": one.data_bytes,
-                    "seconds": one.seconds,
-                    "reads": one.reads,
-                    "ddl": [{"place": place, "statement": text} for place, text in one.ddl],
-                    "dependents": list(one.dependents),
-                    "error": one.error,
-                    "fix": one.fix,
+                    "table": table.table,
+                    "strategy": table.strategy,
+                    "step": table.what,
+                    "because": table.because,
+                    "rows": table.rows,
+                    "bytes": table.data_bytes,
+                    "seconds": table.seconds,
+                    "reads": table.reads,
+                    "ddl": [{"place": place, "statement": text} for place, text in table.ddl],
+                    "dependents": list(table.dependents),
+                    "error": table.error,
+                    "fix": table.fix,
                 }
-                for one in preview.tables
+                for table in preview.tables
             ],
             "notes": list(preview.notes),
             "drift": drift_json(preview.drift),

@@ -41,7 +41,7 @@ GRADES = {"value": "equal (value)", "keys+stamp": "keys and stamps", "append": "
 
 
 def run_screen(summary: RunSummary) -> str:
-    """What ``etl run`` prints at its end."""
+    """Return the text that ``etl run`` prints at its end."""
     total, failed = len(summary.outcomes), summary.failed
     rows = summary.total("rows")
     verdict = "succeeded" if summary.is_success else "failed"
@@ -67,14 +67,16 @@ def run_screen(summary: RunSummary) -> str:
     outcomes = sorted(summary.outcomes, key=lambda o: o.table)
     lines += first_lines(drift_lines(summary.drift))
     notes = [*summary.notes, *(note for outcome in outcomes for note in outcome.notes)]
-    lines += first_lines(f"  mended {o.table}: {one}" for o in outcomes for one in o.corrections)
+    lines += first_lines(
+        f"  mended {o.table}: {correction}" for o in outcomes for correction in o.corrections
+    )
     lines += first_lines(f"  note   {note}" for note in notes)
     lines += _failures(failed)
     return "\n".join(lines)
 
 
 def _proven_words(summary: RunSummary) -> str:
-    """What was proven of how many tables; that tables are equal is said of no other grade."""
+    """Return how many tables were proven to which grade; only grade ``value`` is called equal."""
     if summary.only:
         return f" {_DONE[summary.only]}"
     grades, taken = summary.grades, len(summary.taken_over)
@@ -93,7 +95,7 @@ _PROOFS = {
 
 
 def _proofs(summary: RunSummary) -> Iterable[str]:
-    """A line for each grade that was reached, with the age of what it rests on.
+    """Return a line for each grade that was reached, with the age of what it rests on.
 
     Likewise one for what was read by a run that was cut off.
     """
@@ -115,7 +117,7 @@ def _proofs(summary: RunSummary) -> Iterable[str]:
 
 
 def _rest(summary: RunSummary, grade: str) -> str:
-    """What the values of tables of *grade* rest on that the run did not read."""
+    """Return what the values of tables of *grade* rest on that the run did not read."""
     proven = [outcome.proven_at for outcome in summary.outcomes if outcome.grade == grade]
     known = [instant for instant in proven if instant]
     if len(known) < len(proven):
@@ -128,7 +130,7 @@ def _end(summary: RunSummary) -> datetime:
 
 
 def _actual(summary: RunSummary) -> Iterable[str]:
-    """How old the oldest proof is that each copy holds what it was given.
+    """Return the age of the oldest proof that each copy holds what it was given.
 
     Nothing is claimed of tables that failed.
     """
@@ -155,7 +157,7 @@ def _since(summary: RunSummary, table: str, at: datetime | None) -> str:
 
 
 def _source_usage(source_usage: SourceUsage) -> Iterable[str]:
-    """What the source had to bear."""
+    """Return what the run has cost the source."""
     if not source_usage.statements:
         return
     table = f" ({source_usage.longest_of})" if source_usage.longest_of else ""
@@ -169,7 +171,7 @@ def _source_usage(source_usage: SourceUsage) -> Iterable[str]:
 
 
 def _failures(failed: Sequence[TableOutcome]) -> Iterable[str]:
-    """What failed and its fix; tables that share a reason, such as the hour, share the lines."""
+    """Return what failed and its fix; tables that share a reason, such as the hour, share lines."""
     alike: dict[str, list[TableOutcome]] = {}
     for outcome in failed:
         alike.setdefault(outcome.error or "", []).append(outcome)
@@ -204,7 +206,7 @@ def failure_lines(table: str, what: str, fix: str | None) -> Iterable[str]:
 
 
 def is_success(summary: RunSummary, models: Models) -> bool:
-    """Whether each table reached its grade, and each model that was wanted is built and passes."""
+    """True if each table reached its grade, and each wanted model is built and passes its tests."""
     return summary.is_success and (
         models is None or (isinstance(models, TransformSummary) and models.is_success)
     )

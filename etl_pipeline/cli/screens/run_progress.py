@@ -85,7 +85,7 @@ class Bars:
 
 
 def _is_quick(event: Event) -> bool:
-    """Whether *event* ends a table so soon that its line would only push others off the screen."""
+    """True if *event* ends a table so soon that its line would only push others off the screen."""
     return isinstance(event, TableFinished) and not event.problem and event.seconds < QUICK_SECONDS
 
 

@@ -17,7 +17,7 @@ from etl_pipeline.state.history import DriftRecord, RunRecord, TableRecord
 
 
 def status_screen(status: Status, width: int | None = None) -> str:
-    """What ``etl status`` prints: how many stand how, what is wrong, then a line a table.
+    """Return the text of ``etl status``: the sums, what is wrong, then a line a table.
 
     Args:
         status: Of the tables.
@@ -27,24 +27,24 @@ def status_screen(status: Status, width: int | None = None) -> str:
         "table", "strategy", "grade", "~source", "replication", "raw",
         "read", "last run", "next full pass",
     )  # fmt: skip
-    lines = [_status_line(one, status.now) for one in status.tables]
+    lines = [_status_line(table, status.now) for table in status.tables]
     screen = [_status_sums(status), *_compared(status)]
-    for one in status.tables:
-        problem = one.problem or (one.last.error if one.last else None)
+    for table in status.tables:
+        problem = table.problem or (table.last.error if table.last else None)
         if problem:
-            screen += [f"{one.table}: {problem}"]
+            screen += [f"{table.table}: {problem}"]
     spare = [head.index(name) for name in ("replication", "~source", "next full pass", "strategy")]
     screen += ["", *_aligned([head, *lines], width, spare)]
-    marks = [(one.table, one.good.watermark) for one in status.tables if one.good]
+    marks = [(table.table, table.good.watermark) for table in status.tables if table.good]
     screen += [f"{table}: watermark {mark}" for table, mark in marks if mark]
     return "\n".join(screen)
 
 
 def _status_sums(status: Status) -> str:
-    """How many tables are in which state, and how old the oldest reading is."""
-    states = Counter(_state(one) for one in status.tables)
+    """Return how many tables are in which state, and the age of the oldest reading."""
+    states = Counter(_state(table) for table in status.tables)
     parts = [f"{states[state]:,} {state}" for state in ("ok", "failed", "never loaded")]
-    read = [one.good.read_from for one in status.tables if one.good and one.good.read_from]
+    read = [table.good.read_from for table in status.tables if table.good and table.good.read_from]
     age = f"; oldest read {age_of(status.now - min(read))} ago" if read else ""
     shown = ", ".join(part for part in parts if not part.startswith("0 "))
     return (
@@ -53,10 +53,10 @@ def _status_sums(status: Status) -> str:
     )
 
 
-def _state(one: TableStatus) -> str:
-    if one.problem or (one.last and one.last.error):
+def _state(table: TableStatus) -> str:
+    if table.problem or (table.last and table.last.error):
         return "failed"
-    return "ok" if one.last else "never loaded"
+    return "ok" if table.last else "never loaded"
 
 
 def _compared(status: Status) -> Iterable[str]:
@@ -71,27 +71,27 @@ def _compared(status: Status) -> Iterable[str]:
             yield f"oldest proof of {place}: {age} ({table})"
 
 
-def _status_line(one: TableStatus, now: datetime) -> tuple[str, ...]:
-    read_from = one.good.read_from if one.good else None
+def _status_line(table: TableStatus, now: datetime) -> tuple[str, ...]:
+    read_from = table.good.read_from if table.good else None
     return (
-        one.table,
-        one.strategy,
-        (one.good.grade if one.good else None) or "-",
-        _number(one.source_rows),
-        _number(one.replica_rows),
-        _number(one.raw_rows),
+        table.table,
+        table.strategy,
+        (table.good.grade if table.good else None) or "-",
+        _number(table.source_rows),
+        _number(table.replica_rows),
+        _number(table.raw_rows),
         f"{age_of(now - read_from)} ago" if read_from else "never",
-        _last(one),
-        _due(one.next_full_pass, now),
+        _last(table),
+        _due(table.next_full_pass, now),
     )
 
 
-def _last(one: TableStatus) -> str:
-    if one.problem:
+def _last(table: TableStatus) -> str:
+    if table.problem:
         return "refused"
-    if one.last is None:
+    if table.last is None:
         return "-"
-    return f"{one.last.run_id} {'failed' if one.last.error else 'ok'}"
+    return f"{table.last.run_id} {'failed' if table.last.error else 'ok'}"
 
 
 def _due(instant: datetime | None, now: datetime) -> str:
@@ -120,7 +120,7 @@ def _aligned(
 
 
 def history_screen(runs: Sequence[RunRecord], width: int | None = None) -> str:
-    """What ``etl history`` prints; *width* as in ``status_screen``."""
+    """Return the text of ``etl history``; *width* as in ``status_screen``."""
     head = (
         "run", "started (UTC)", "took", "outcome", "tables", "failed", "drift", "rows",
         "inserted", "updated", "deleted", "proven",
@@ -147,7 +147,7 @@ def history_screen(runs: Sequence[RunRecord], width: int | None = None) -> str:
 
 
 def _proven(run: RunRecord) -> str:
-    """How many tables reached which grade."""
+    """Return how many tables reached which grade."""
     counts = {
         "value": run.proven_value,
         "keys+stamp": run.proven_keys_stamp,
@@ -173,7 +173,7 @@ def run_record_screen(
     drift: Sequence[DriftRecord],
     width: int | None = None,
 ) -> str:
-    """What ``etl show`` prints; *width* as in ``status_screen``."""
+    """Return the text of ``etl show``; *width* as in ``status_screen``."""
     lines = [
         f"Run {run.run_id}: {run.outcome or 'not ended'}",
         f"  started  {run.started_at:%Y-%m-%d %H:%M:%S} UTC, took {_took(run)}",
@@ -233,7 +233,7 @@ def status_json(status: Status) -> str:
         {
             "environment": status.environment,
             "now": status.now,
-            "tables": [asdict(one) for one in status.tables],
+            "tables": [asdict(table) for table in status.tables],
         }
     )
 

@@ -15,7 +15,7 @@ LINES_SHOWN = 20
 
 
 def transform_screen(summary: TransformSummary) -> str:
-    """What ``etl transform`` prints at its end."""
+    """Return the text that ``etl transform`` prints at its end."""
     models, tests = summary.models, summary.tests
     built = sum(n.status == "success" for n in models)
     passed = sum(n.status in ("pass", "success", "warn") for n in tests)
@@ -47,7 +47,7 @@ def transform_screen(summary: TransformSummary) -> str:
 
 
 def _failure(node: Node, summary: TransformSummary) -> Iterable[str]:
-    """What failed, the file that says so, the SQL that was sent, and the fix."""
+    """Return what failed, the file that says so, the SQL that was sent, and the fix."""
     if node.status == "fail" and node.kind == "test":
         about = f" of {', '.join(node.tested)}" if node.tested else ""
         yield f"test {node.name}: {count_of(node.failures or 0, 'row')}{about} should not be there"
@@ -68,7 +68,7 @@ def _failure(node: Node, summary: TransformSummary) -> Iterable[str]:
 
 
 def _server_fix(words: str) -> str | None:
-    """What to do where the server is at fault, not the file: it is full, or lost, or was told to.
+    """Return the fix where the server is at fault, not the file: it is full, or lost, or shut down.
 
     Of class 42, which is about the statement, a missing privilege alone is not the file's.
     """
@@ -96,7 +96,7 @@ def transform_json(summary: TransformSummary) -> str:
 
 
 def transform_record(summary: TransformSummary) -> dict[str, Any]:
-    """What the JSON holds."""
+    """Return the content of the JSON."""
     return {
         "environment": summary.environment,
         "outcome": "succeeded" if summary.is_success else "failed",

@@ -23,7 +23,7 @@ _VALUE_WIDTH = 40
 
 
 def verify_screen(summary: VerifySummary) -> str:
-    """What ``etl verify`` prints at its end."""
+    """Return the text that ``etl verify`` prints at its end."""
     results = sorted(summary.results, key=lambda v: v.table)
     total, rows = len(results), sum(v.rows for v in results)
     moved = [v for v in results if v.moved]
@@ -45,7 +45,7 @@ def verify_screen(summary: VerifySummary) -> str:
 
 
 def _headline(summary: VerifySummary, has_moved: bool) -> str:
-    """What holds of how many tables: of ``raw`` it is said to be equal only if it was compared."""
+    """Return how many tables are equal, and where; ``raw`` counts only where it was compared."""
     total = len(summary.results)
     good = total - len(summary.different)
     places = summary.scope.only or ("replication and raw" if has_moved else "")
@@ -179,7 +179,7 @@ def _result_json(result: VerifyResult) -> dict[str, Any]:
         "moved_since": _iso(result.moved_since),
         "discrepancies": [_discrepancy_json(d) for d in result.discrepancies],
         "repaired": [
-            {"place": one.place, "rows": sum(one.rows.values())} for one in result.repaired
+            {"place": repair.place, "rows": sum(repair.rows.values())} for repair in result.repaired
         ],
         "unrepaired": result.unrepaired,
         "notes": result.notes,
