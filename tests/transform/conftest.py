@@ -26,8 +26,8 @@ from etl_pipeline.transform.session import transform_once
 from etl_pipeline.transform.summary import TransformSummary
 from tests.conftest import Lab, open_lab
 from tests.rows import run_sql
-from tests.transform.reckoning import production_income
-from tests.transform.reconcile import Reconciled, age_families, read_receivables, reconcile
+from tests.transform.reckoning import payment_plans, production_income, receivables
+from tests.transform.reconcile import Reconciled, reconcile
 
 PATIENTS = 120
 INCREMENTAL = (
@@ -54,6 +54,15 @@ JUDGES: tuple[tuple[str, Callable[..., Any], Callable[..., Any]], ...] = (
         production_income.reckon_unfinalized,
         production_income.read_unfinalized,
     ),
+    ("receivables", receivables.reckon_receivables, receivables.read_receivables),
+    ("aging of receivables", receivables.reckon_aging, receivables.read_aging),
+    ("payment plans", payment_plans.reckon_plans, payment_plans.read_plans),
+    ("unearned income", payment_plans.reckon_unearned, payment_plans.read_unearned),
+    (
+        "unearned accounts",
+        payment_plans.reckon_unearned_accounts,
+        payment_plans.read_unearned_accounts,
+    ),
 )
 DAYS_OF_CHANGE = 10
 
@@ -66,7 +75,6 @@ class State:
     settings: Settings
     summary: TransformSummary
     totals: dict[str, Reconciled] = field(default_factory=dict)
-    families: tuple[Any, Any] = ({}, {})
     rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
     judged: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
@@ -84,7 +92,6 @@ def build(lab: Lab, settings: Settings, **options: Any) -> State:
     summary = transform_once(settings, listen=lambda _: None, **options)
     state = State(lab, settings, summary)
     state.totals = reconcile(lab.analytics)
-    state.families = age_families(lab.analytics), read_receivables(lab.analytics)
     state.judged = {
         name: (reckon(lab.analytics), read(lab.analytics)) for name, reckon, read in JUDGES
     }

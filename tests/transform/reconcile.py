@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from decimal import Decimal
 
 from etl_pipeline.demo.server_databases import PostgresConnection
 
@@ -16,7 +14,11 @@ ADJUSTED = '(SELECT sum(round("AdjAmt"::numeric, 2)) FROM raw.adjustment)'
 WRITTEN_OFF = (
     '(SELECT sum(round("WriteOff"::numeric, 2)) FROM raw.claimproc WHERE "Status" IN (1, 4))'
 )
-SPLIT = '(SELECT sum(round("SplitAmt"::numeric, 2)) FROM raw.paysplit)'
+# Prepayments of a type that has a value are hidden: they count nowhere until they are allocated.
+SPLIT = (
+    '(SELECT sum(round("SplitAmt"::numeric, 2)) FROM raw.paysplit WHERE "UnearnedType" NOT IN '
+    '(SELECT "DefNum" FROM raw.definition WHERE "Category" = 29 AND "ItemValue" <> \'\'))'
+)
 INSURED = f'(SELECT sum(round("InsPayAmt"::numeric, 2)) FROM raw.claimproc WHERE {RECEIVED})'
 FINALIZED = (
     '(SELECT sum(round("InsPayAmt"::numeric, 2)) FROM raw.claimproc '
@@ -88,15 +90,6 @@ PAIRS: dict[str, tuple[str, str]] = {
         "sum(offered_hours) FROM marts.provider_performance",
         'sum(extract(epoch FROM "StopTime" - "StartTime")) / 3600 FROM raw.schedule '
         f'WHERE "SchedType" = 1 AND "ProvNum" <> 0 AND "SchedDate" <= {DAY}',
-    ),
-    "receivables": (
-        "sum(balance) FROM marts.accounts_receivable",
-        f"{NET} - {SPLIT} - {INSURED}",
-    ),
-    "receivables, by age": (
-        "sum(balance_0_30 + balance_31_60 + balance_61_90 + balance_over_90 + credit) "
-        "FROM marts.accounts_receivable",
-        f"{NET} - {SPLIT} - {INSURED}",
     ),
     "receivables, as the practice aged them": (
         "sum(balance) FROM marts.accounts_receivable",
@@ -229,59 +222,3 @@ def reconcile(analytics: PostgresConnection) -> dict[str, Reconciled]:
 def _number(analytics: PostgresConnection, query: str) -> Decimal:
     ((value,),) = analytics.execute(f"SELECT {query}".encode()).fetchall()
     return round(Decimal(str(0 if value is None else value)), 2)
-
-
-def age_families(analytics: PostgresConnection) -> dict[int, dict[str, Decimal]]:
-    """What each family owes by age, computed here from the rows of raw, oldest charges first."""
-    ((day,),) = analytics.execute(f"SELECT {DAY}".encode()).fetchall()
-    family: dict[int, int] = dict(
-        analytics.execute(b'SELECT "PatNum", "Guarantor" FROM raw.patient').fetchall()
-    )
-    moves: dict[int, list[tuple[int, Decimal]]] = defaultdict(list)
-    received = f"FROM raw.claimproc WHERE {RECEIVED}"
-    query = (
-        f'SELECT "PatNum", "ProcDate", "ProcFee" FROM raw.procedurelog WHERE {COMPLETE} '
-        'UNION ALL SELECT "PatNum", "AdjDate", "AdjAmt" FROM raw.adjustment '
-        'UNION ALL SELECT "PatNum", "DatePay", -"SplitAmt" FROM raw.paysplit '
-        f'UNION ALL SELECT "PatNum", "DateCP", -"InsPayAmt" {received} '
-        f'UNION ALL SELECT "PatNum", "DateCP", -"WriteOff" {received}'
-    )
-    for patient, date, amount in analytics.execute(query.encode()):
-        age = max(0, (day - date).days)
-        guarantor = family.get(patient, patient)
-        moves[guarantor if guarantor in family else patient].append((age, _cents(amount)))
-    return {guarantor: _settle(entries) for guarantor, entries in moves.items()}
-
-
-def _cents(amount: float) -> Decimal:
-    """The rule of the models: 15 significant digits, then halves away from zero."""
-    return Decimal(f"{amount:.15g}").quantize(Decimal("0.01"), ROUND_HALF_UP)
-
-
-def _settle(entries: list[tuple[int, Decimal]]) -> dict[str, Decimal]:
-    credit = -sum((amount for _, amount in entries if amount < 0), Decimal())
-    aged = {"0_30": Decimal(), "31_60": Decimal(), "61_90": Decimal(), "over_90": Decimal()}
-    for age, amount in sorted(entries, reverse=True):
-        if amount > 0:
-            paid = min(credit, amount)
-            credit -= paid
-            name = next(
-                (
-                    name
-                    for limit, name in ((30, "0_30"), (60, "31_60"), (90, "61_90"))
-                    if age <= limit
-                ),
-                "over_90",
-            )
-            aged[name] += amount - paid
-    return {**aged, "credit": -credit}
-
-
-def read_receivables(analytics: PostgresConnection) -> dict[int, dict[str, Decimal]]:
-    """The same as the mart has it."""
-    rows: list[tuple[Any, ...]] = analytics.execute(
-        b"SELECT guarantor_id, balance_0_30, balance_31_60, balance_61_90, balance_over_90, credit "
-        b"FROM marts.accounts_receivable"
-    ).fetchall()
-    names = ("0_30", "31_60", "61_90", "over_90", "credit")
-    return {row[0]: dict(zip(names, row[1:], strict=True)) for row in rows}

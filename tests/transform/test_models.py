@@ -47,15 +47,6 @@ def test_a_build_after_changes_reconciles(changed: State, pair: str) -> None:
     assert changed.totals[pair].mart == changed.totals[pair].raw != 0
 
 
-def test_families_owe_what_an_independent_ageing_says(first: State, changed: State) -> None:
-    for state in (first, changed):
-        independent, mart = state.families
-        nothing = dict.fromkeys(("0_30", "31_60", "61_90", "over_90", "credit"), Decimal())
-        for guarantor in independent.keys() | mart.keys():
-            assert independent.get(guarantor, nothing) == mart.get(guarantor, nothing), guarantor
-        assert sum(aged["over_90"] for aged in mart.values()) > 0
-
-
 def test_a_transfer_moves_money_and_collects_none(changed: State) -> None:
     assert changed.query(
         "SELECT sum(amount), count(*), bool_and(is_transfer) FROM marts.fact_payment "

@@ -62,6 +62,7 @@ def change_practice(connection: MySqlConnection, *, seed: int = DEFAULT_SEED) ->
             cursor.execute("SET @day = DATE %s, @today = DATE %s", (day, day))
         writes = execute_file(connection, "change.sql")
         writes += execute_file(connection, "change_settlement.sql")
+        writes += execute_file(connection, "change_plans.sql")
         writes += execute_file(connection, "data", "09_balances.sql")
     return ChangedPractice(day=day, tables=_sum_by_table(writes))
 

@@ -20,6 +20,12 @@ def read_rows(analytics: PostgresConnection, table: str, *columns: str) -> list[
     return [row_type(*row) for row in rows]
 
 
+def read_hidden_types(analytics: PostgresConnection) -> set[int]:
+    """Unearned types (list 29) whose definition has a value: their money counts nowhere."""
+    rows = read_rows(analytics, "definition", "DefNum", "Category", "ItemValue")
+    return {row.DefNum for row in rows if row.Category == 29 and row.ItemValue}
+
+
 def cents(amount: float) -> Decimal:
     """A double as money: 15 significant digits, halves away from zero."""
     return Decimal(f"{amount:.15g}").quantize(Decimal("0.01"), ROUND_HALF_UP)

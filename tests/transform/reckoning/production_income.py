@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from etl_pipeline.demo.server_databases import PostgresConnection
-from tests.transform.reckoning.books import NO_DATE, cents, read_rows
+from tests.transform.reckoning.books import NO_DATE, cents, read_hidden_types, read_rows
 
 COMPLETE = 2
 NOT_RECEIVED, RECEIVED, SUPPLEMENTAL, CAP_CLAIM = 0, 1, 4, 5
@@ -70,12 +70,15 @@ def _write_offs(analytics: PostgresConnection) -> Iterator[Movement]:
 
 
 def _patient_income(analytics: PostgresConnection) -> Iterator[Movement]:
+    """Prepayments of a hidden type, whose definition has a value, are left out."""
+    hidden_types = read_hidden_types(analytics)
     for row in read_rows(
         analytics, "paysplit", "DatePay", "ProvNum", "ClinicNum", "SplitAmt", "UnearnedType"
     ):
         key = (row.DatePay, row.ProvNum, row.ClinicNum)
         column = "unearned_pt_income" if row.UnearnedType else "pt_income"
-        yield Movement(column, key, cents(row.SplitAmt))
+        if row.UnearnedType not in hidden_types:
+            yield Movement(column, key, cents(row.SplitAmt))
 
 
 def _insurance_income(analytics: PostgresConnection) -> Iterator[Movement]:

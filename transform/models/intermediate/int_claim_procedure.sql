@@ -33,9 +33,11 @@ select
         as write_off,
     case when c.status_code = '0' then c.insurance_estimate else 0 end::numeric(12, 2)
         as insurance_expected,
-    case when c.status_code = '0' then coalesce(c.write_off_estimate, 0) else 0 end::numeric(12, 2)
-        as write_off_expected,
+    -- OpenDental writes what it expects into the write-off itself, an override where there is one,
+    -- and reads it there (Ledgers.cs).
+    case when c.status_code = '0' then c.write_off else 0 end::numeric(12, 2) as write_off_expected,
     c.insurance_estimate as estimate,
+    c.payment_plan_id,
     k.check_date,
     case when k.claim_payment_id is not null then c.insurance_paid else 0 end::numeric(12, 2)
         as insurance_income,

@@ -1,5 +1,7 @@
 -- Parts of patients' payments. A payment is split over patients, providers and procedures; money
 -- is counted here, by its parts, and never joined back to the payment's own amount.
+-- A prepayment is hidden where its type, a definition of the list PaySplit Unearned Types (29), has a
+-- value: OpenDental leaves it out of income and of accounts until it is allocated (Ledgers.cs).
 select
     s.split_id,
     s.payment_id,
@@ -15,9 +17,14 @@ select
          when p.payment_type_id is null then 'transfer'
          else coalesce(t.name, 'unknown ' || p.payment_type_id) end as payment_type,
     s.unearned_type_id is not null as is_prepayment,
+    u.value is not null as is_hidden_prepayment,
+    u.name as prepayment_type,
+    s.payment_plan_id,
     p.payment_type_id is null and p.payment_id is not null as is_transfer,
     s.amount,
-    array[s._etl_loaded_at, p._etl_loaded_at, t._etl_loaded_at]::text as _etl_version
+    array[s._etl_loaded_at, p._etl_loaded_at, t._etl_loaded_at, u._etl_loaded_at]::text as _etl_version
 from {{ ref('stg_paysplit') }} as s
 left join {{ ref('stg_payment') }} as p on p.payment_id = s.payment_id
 left join {{ ref('stg_definition') }} as t on t.definition_id = p.payment_type_id
+left join {{ ref('stg_definition') }} as u
+    on u.definition_id = s.unearned_type_id and u.category = 29

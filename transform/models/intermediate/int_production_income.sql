@@ -13,7 +13,7 @@ claim_line as (
 ),
 
 payment_part as (
-    select * from {{ ref('fact_payment') }}
+    select * from {{ ref('fact_payment') }} where not is_hidden_prepayment
 ),
 
 movement as (

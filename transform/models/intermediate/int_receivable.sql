@@ -1,19 +1,17 @@
 -- What families owe, by age. Credits settle the oldest charges of the family first; a charge that
--- they settle in part keeps its age. Credit that is left over is younger than any debt.
--- Charges of a later day than the practice's are 0 days old.
+-- they settle in part keeps its age. Credit that is left over is younger than any debt. What is dated
+-- after the practice's day has no age yet (later); it counts in the balance, as OpenDental's does.
 with entry as (
     select
-        coalesce(f.guarantor_id, l.patient_id, 0) as guarantor_id,
-        greatest(0, d.as_of_date - l.entry_date) as days,
-        l.entry_kind, l.source_id, l.amount
-    from {{ ref('int_ledger') }} as l
+        e.guarantor_id, d.as_of_date - e.entry_date as days, e.entry_kind, e.source_id, e.amount
+    from {{ ref('int_account_entry') }} as e
     cross join {{ ref('int_practice_day') }} as d
-    left join {{ ref('int_family') }} as f on f.patient_id = l.patient_id
+    where not e.is_scheduled or e.entry_date <= d.as_of_date
 ),
 
 credit as (
     select guarantor_id, -sum(amount) as amount
-    from entry where amount < 0 group by guarantor_id
+    from entry where amount < 0 and days >= 0 group by guarantor_id
 ),
 
 charge as (
@@ -23,7 +21,7 @@ charge as (
             partition by e.guarantor_id order by e.days desc, e.entry_kind, e.source_id
         ) as owed_so_far
     from entry as e
-    where e.amount > 0
+    where e.amount > 0 and e.days >= 0
 ),
 
 open as (
@@ -43,3 +41,6 @@ from credit as k
 left join (select guarantor_id, sum(amount) as amount from charge group by guarantor_id) as c
     on c.guarantor_id = k.guarantor_id
 where k.amount > coalesce(c.amount, 0)
+union all
+select guarantor_id, 'later', sum(amount)::numeric(12, 2)
+from entry where days < 0 group by guarantor_id

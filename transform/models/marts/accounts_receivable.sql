@@ -5,7 +5,8 @@ with owed as (
         {%- for name, bucket in buckets.items() %}
         coalesce(sum(balance) filter (where age_bucket = '{{ bucket }}'), 0) as b_{{ name }},
         {%- endfor %}
-        coalesce(sum(balance) filter (where age_bucket = 'credit'), 0) as b_credit
+        coalesce(sum(balance) filter (where age_bucket = 'credit'), 0) as b_credit,
+        coalesce(sum(balance) filter (where age_bucket = 'later'), 0) as b_later
     from {{ ref('int_receivable') }} group by guarantor_id
 ),
 
@@ -24,8 +25,8 @@ select
     coalesce(o.b_{{ name }}, 0)::numeric(14, 2) as balance_{{ name }},
     {%- endfor %}
     coalesce(o.b_credit, 0)::numeric(14, 2) as credit,
-    ({% for name in buckets %}coalesce(o.b_{{ name }}, 0) + {% endfor %}coalesce(o.b_credit, 0))::numeric(14, 2)
-        as balance,
+    ({% for name in buckets %}coalesce(o.b_{{ name }}, 0) + {% endfor %}coalesce(o.b_credit, 0)
+        + coalesce(o.b_later, 0))::numeric(14, 2) as balance,
     {%- for name in buckets %}
     coalesce(i.i_{{ name }}, 0)::numeric(14, 2) as insurance_{{ name }},
     {%- endfor %}
@@ -34,8 +35,9 @@ select
     {%- for name in buckets %}
     (coalesce(o.b_{{ name }}, 0) - coalesce(i.i_{{ name }}, 0))::numeric(14, 2) as patient_{{ name }},
     {%- endfor %}
-    ({% for name in buckets %}coalesce(o.b_{{ name }}, 0) - coalesce(i.i_{{ name }}, 0) + {% endfor %}coalesce(o.b_credit, 0))::numeric(14, 2)
-        as patient_portion
+    ({% for name in buckets %}coalesce(o.b_{{ name }}, 0) - coalesce(i.i_{{ name }}, 0) + {% endfor %}coalesce(o.b_credit, 0)
+        + coalesce(o.b_later, 0))::numeric(14, 2) as patient_portion,
+    coalesce(o.b_later, 0)::numeric(14, 2) as dated_later
 from owed as o
 full join pending as i on i.guarantor_id = o.guarantor_id
 cross join {{ ref('int_practice_day') }} as d

@@ -81,7 +81,8 @@ SELECT (SELECT MAX(ProcNoteNum) FROM procnote) + ROW_NUMBER() OVER (ORDER BY Pro
 CREATE TEMPORARY TABLE filed ENGINE=MyISAM
 SELECT e.ClaimProcNum, d.ProcNum, d.PatNum, d.AptNum, e.PlanNum, e.InsSubNum, d.ProvNum,
        d.ClinicNum, d.ProcFee, e.InsPayEst,
-       GREATEST(e.WriteOffEst, 0) AS WriteOff,
+       IF(e.WriteOffEstOverride <> -1, e.WriteOffEstOverride, GREATEST(e.WriteOffEst, 0))
+         AS WriteOff,
        @claims + DENSE_RANK() OVER (ORDER BY d.AptNum) AS ClaimNum
   FROM done d JOIN claimproc e ON e.ProcNum = d.ProcNum AND e.Status = 6 AND e.ClaimNum = 0;
 INSERT INTO claim
@@ -93,7 +94,7 @@ SELECT ClaimNum, MIN(PatNum), @day, @day, 'S', MIN(PlanNum), MIN(ProvNum), ROUND
        MIN(ClinicNum), MIN(InsSubNum), 10, @day, @day, '' FROM filed GROUP BY ClaimNum;
 UPDATE claimproc c JOIN filed f ON f.ClaimProcNum = c.ClaimProcNum
    SET c.Status = 0, c.ClaimNum = f.ClaimNum, c.FeeBilled = f.ProcFee, c.ProcDate = @day,
-       c.DateCP = @day, c.WriteOff = 0;
+       c.DateCP = @day, c.WriteOff = f.WriteOff;
 
 -- Two families in three pay their share on the way out.
 CREATE TEMPORARY TABLE paid ENGINE=MyISAM
@@ -117,19 +118,19 @@ SELECT @payments + Place, 1003, @day, ROUND(SUM(Amount), 2), '', COUNT(*) > 1, M
   FROM paid GROUP BY Place;
 
 -- Three o'clock: the post brings answers to the twelve oldest claims, which take ten
--- days at least.
+-- days at least; one in eight gets none for now.
 SET timestamp = UNIX_TIMESTAMP(@day + INTERVAL 900 MINUTE);
 
 CREATE TEMPORARY TABLE answered ENGINE=MyISAM
 SELECT c.ClaimNum, i.CarrierNum,
        @checks + DENSE_RANK() OVER (ORDER BY i.CarrierNum) AS ClaimPaymentNum
   FROM (SELECT ClaimNum, PlanNum FROM claim WHERE ClaimStatus IN ('S', 'W', 'U') AND ClaimType = 'P'
-        AND DateService < @day - INTERVAL 10 DAY
+        AND DateService < @day - INTERVAL 10 DAY AND dice(unanswered, ClaimNum) % 8
          ORDER BY DateService, ClaimNum LIMIT 12) AS c
   JOIN insplan i ON i.PlanNum = c.PlanNum;
 ALTER TABLE answered ADD PRIMARY KEY (ClaimNum);
 UPDATE claimproc c JOIN answered a ON a.ClaimNum = c.ClaimNum
-   SET c.Status = 1, c.InsPayAmt = c.InsPayEst, c.WriteOff = GREATEST(c.WriteOffEst, 0),
+   SET c.Status = 1, c.InsPayAmt = c.InsPayEst,
        c.DateCP = @day, c.DateEntry = @day,
        c.ClaimPaymentNum = a.ClaimPaymentNum, c.DateInsFinalized = @day
  WHERE c.Status = 0;

@@ -1226,6 +1226,47 @@ CREATE TABLE payplan (
   KEY PlanNum (PlanNum)
 ) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci;
 
+CREATE TABLE payplancharge (
+  PayPlanChargeNum bigint(20) NOT NULL AUTO_INCREMENT,
+  PayPlanNum       bigint(20) NOT NULL,
+  Guarantor        bigint(20) NOT NULL,
+  PatNum           bigint(20) NOT NULL,
+  ChargeDate       date NOT NULL DEFAULT '0001-01-01',
+  Principal        double NOT NULL,
+  Interest         double NOT NULL,
+  Note             text DEFAULT NULL,
+  ProvNum          bigint(20) NOT NULL,
+  ClinicNum        bigint(20) NOT NULL,
+  ChargeType       tinyint(4) NOT NULL,
+  ProcNum          bigint(20) NOT NULL,
+  SecDateTEntry    datetime NOT NULL DEFAULT '0001-01-01 00:00:00',
+  SecDateTEdit     timestamp NOT NULL DEFAULT current_timestamp() ON UPDATE current_timestamp(),
+  StatementNum     bigint(20) NOT NULL,
+  FKey             bigint(20) NOT NULL,
+  LinkType         tinyint(4) NOT NULL,
+  PRIMARY KEY (PayPlanChargeNum),
+  KEY ClinicNum (ClinicNum),
+  KEY FKey (FKey),
+  KEY Guarantor (Guarantor),
+  KEY PatNum (PatNum),
+  KEY PayPlanNum (PayPlanNum),
+  KEY ProcNum (ProcNum),
+  KEY ProvNum (ProvNum),
+  KEY StatementNum (StatementNum)
+) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci;
+
+CREATE TABLE payplanlink (
+  PayPlanLinkNum bigint(20) NOT NULL AUTO_INCREMENT,
+  PayPlanNum     bigint(20) NOT NULL,
+  LinkType       tinyint(4) NOT NULL,
+  FKey           bigint(20) NOT NULL,
+  AmountOverride double NOT NULL,
+  SecDateTEntry  datetime NOT NULL DEFAULT '0001-01-01 00:00:00',
+  PRIMARY KEY (PayPlanLinkNum),
+  KEY FKey (FKey),
+  KEY PayPlanNum (PayPlanNum)
+) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci;
+
 CREATE TABLE paysplit (
   SplitNum         bigint(20) NOT NULL AUTO_INCREMENT,
   SplitAmt         double NOT NULL DEFAULT 0,

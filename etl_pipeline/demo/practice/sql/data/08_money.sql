@@ -119,7 +119,7 @@ INSERT INTO part
 SELECT @today - INTERVAL dice(open, PatNum) % 40 DAY, PatNum, 1, 0, 0, PatNum, 0, ClinicNum,
        '0001-01-01',
        20 + dice(open2, PatNum) % 30000 / 100, 2901, 0, PatNum, 0
-  FROM person WHERE PatNum = Guarantor AND Status = 0 AND dice(hasopen, PatNum) % 40 = 0;
+  FROM person WHERE PatNum = Guarantor AND Status = 0 AND (dice(hasopen, PatNum) % 40 = 0 OR PatNum <= 8);
 INSERT INTO part
 SELECT RefundOn, Guarantor, 3, ProcNum, 0, PatNum, ProvNum, ClinicNum, Day, 0 - LEAST(Refund, Owed),
        0, 0, 0, 0
@@ -200,5 +200,4 @@ SELECT ROW_NUMBER() OVER (ORDER BY s.StatementNum, d.ProcNum, d.AdjNum), s.State
    AND s.DateSent = d.Day + INTERVAL 7 - WEEKDAY(d.Day) DAY;
 
 DROP TEMPORARY TABLE part;
-DROP TEMPORARY TABLE due;
 DROP TEMPORARY TABLE line;
