@@ -7,6 +7,7 @@ done by workers, so their number bounds the load on the source, however many tab
 from __future__ import annotations
 
 import contextlib
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, wait
@@ -16,8 +17,19 @@ from typing import Any, TypeVar
 from etl_pipeline.core.cancellation import Cancellation
 from etl_pipeline.core.databases import Databases, lend_mysql
 
+MOST_AT_ONCE = 8
+"""Upper bound of the default for what is done side by side: tables, chunks, dbt's models."""
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+def default_parallelism(room: int = MOST_AT_ONCE) -> int:
+    """Return how much is done side by side unless configured: at least 1, at most *room*.
+
+    It is one piece of work for each processor, and no more than ``MOST_AT_ONCE``.
+    """
+    return max(1, min(os.cpu_count() or 1, MOST_AT_ONCE, room))
 
 
 class Worker:

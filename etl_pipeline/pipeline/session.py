@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +25,7 @@ from etl_pipeline.core.encryption import ConnectionSecurity, read_line
 from etl_pipeline.core.pooler import refuse_pooler
 from etl_pipeline.core.same_server import refuse_same_server_database
 from etl_pipeline.core.throttle import Throttle, read_throttle_limits, utc_now
+from etl_pipeline.core.workers import default_parallelism
 from etl_pipeline.errors import (
     ConfigurationError,
     FaultyConfigurationError,
@@ -37,9 +37,6 @@ from etl_pipeline.schema.names import quote_mysql
 from etl_pipeline.state.run_sessions import mark_sessions
 
 log = logging.getLogger(__name__)
-
-MOST_AT_ONCE = 8
-"""Upper bound of the default for tables and workers at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +189,11 @@ def _try_connection(engine: Engine, name: str) -> ConnectionSecurity:
 def _find_parallelism(settings: Settings, databases: Databases) -> Parallelism:
     """Return what is configured; else one of either for each processor.
 
-    The default is no more than ``MOST_AT_ONCE``, and than the pools have room for.
+    The default is no more than the pools have room for.
     """
     pipeline = settings.pipeline
     room = min(_pool_room(engine) for engine, _ in databases.named())
-    default = max(1, min(os.cpu_count() or 1, MOST_AT_ONCE, room - 1))
+    default = default_parallelism(room - 1)
     return Parallelism(
         pipeline.general.parallel_tables or default, pipeline.source.connections or default
     )

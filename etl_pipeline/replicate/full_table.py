@@ -2,8 +2,8 @@
 
 It is the first pass of every table, too.
 
-What is done is remembered under the incoming table's name, so a run that was cut off is gone on
-with: finished chunks are not read again. Every step may be the last one before a kill.
+What is done is recorded under the incoming table's name, so an interrupted run is continued:
+finished chunks are not read again. Every step may be the last one before a kill.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from etl_pipeline.transfer.spool import Spool
 
 @dataclass(frozen=True, slots=True)
 class _BuildPlan:
-    """What is to be copied.
+    """The chunks that are to be copied.
 
     Attributes:
         chunks: The table.
@@ -57,7 +57,7 @@ class _BuildPlan:
 
 
 def build_replica(job: WriteJob, start: PassStart, known: KnownReplica | None) -> list[ChunkResult]:
-    """Build the replica from the source, and remember it.
+    """Build the replica from the source, and record it.
 
     Its readers see the old table until the new one is complete; both change places in one step.
     On an error the old one stands.
@@ -91,7 +91,7 @@ def build_replica(job: WriteJob, start: PassStart, known: KnownReplica | None) -
 def _begin(
     job: WriteJob, ddl: ReplicaDdl, known: KnownReplica | None, worker: Worker
 ) -> _BuildPlan:
-    """Go on with the incoming table of a run that was cut off, or make an empty one."""
+    """Continue the incoming table of an interrupted run, or make an empty one."""
     text, incoming = job.text, incoming_name(job.text.name)
     refuse_foreign(worker.replication, text.name, known)
     columns = read_columns(text, worker.source)
@@ -164,7 +164,7 @@ def _complete(
 
 
 def settle_swap(replication: Any, table: str) -> None:
-    """Remember of *table* what is remembered of its incoming table, if that took its place.
+    """Record of *table* what is recorded of its incoming table, if that took its place.
 
     A kill may fall between the RENAME, which MySQL commits by itself, and this. Whether it did
     is told by the incoming table: it is gone, and what stands under the table's name is it.

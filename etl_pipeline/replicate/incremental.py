@@ -54,7 +54,7 @@ _TOO_MANY = "so many rows are new that it takes less time"
 
 @dataclass(slots=True)
 class _Progress:
-    """The chunks while the pass goes on, in their order.
+    """The chunks in their order, as the pass changes them.
 
     Attributes:
         changes: What was written, by ordinal.
@@ -68,14 +68,14 @@ class _Progress:
     bytes_read: int = 0
 
     def find(self, key: bytes) -> int:
-        """The ordinal of the chunk that holds the row of *key*, a line of the keys' text."""
+        """Return the ordinal of the chunk that holds the row of *key*, a line of the keys' text."""
         if len(self.chunks) == 1:
             return 0
         lowers = [known.proof.chunk.lower or 0 for known in self.chunks[1:]]
         return bisect.bisect_right(lowers, int(key.split(b"\t")[0]))
 
     def note(self, ordinal: int, change: RowChanges, known: KnownChunk) -> None:
-        """*change* was written, and *known* is what is remembered of the chunk now."""
+        """Take over *change*, which was written, and *known*, what is recorded of the chunk now."""
         before = self.changes.get(ordinal)
         self.changes[ordinal] = before.then(change) if before else change
         self.chunks[ordinal] = known
@@ -100,7 +100,7 @@ class _Keys:
 def follow_watermark(job: WriteJob, start: PassStart, known: KnownReplica) -> list[ChunkResult]:
     """Bring over the rows past the watermark, and those whose keys came or went.
 
-    Every transaction writes rows and what is remembered of their chunks; that of the stamped rows
+    Every transaction writes rows and what is recorded of their chunks; that of the stamped rows
     moves the watermark.
 
     Args:
@@ -192,7 +192,7 @@ def _follow(
 def _plan_ranges(
     job: WriteJob, known: KnownReplica, watermark: Watermark, instant: Instant, worker: Worker
 ) -> list[StampRange]:
-    """The rows past the watermark, cut so that each range is about as large as a chunk."""
+    """Cut the rows past the watermark into ranges, each about as large as a chunk."""
     text, column = job.text, watermark.column
     lower = first_stamp(watermark, job.rules.overlap, instant)
     rows = chunk_rows(text.table, job.rules.batch_rows)
@@ -222,7 +222,7 @@ def _ask_stamp(statement: str, worker: Worker) -> str | None:
 
 
 def _read_rows(job: WriteJob, keys: Sequence[bytes], connection: Any) -> list[bytes]:
-    """The lines of the rows of *keys*, as *connection*'s server has them."""
+    """Return the lines of the rows of *keys*, as *connection*'s server has them."""
     text = job.text
     lines: list[bytes] = []
     for some in batches(text, keys):
@@ -238,7 +238,7 @@ def _write(
     replication: Any,
     keys: Mapping[int, bytes | None] | None = None,
 ) -> None:
-    """Write *difference*, and remember of each chunk that rows of its were written.
+    """Write *difference*, and record of each chunk that some of its rows were written.
 
     Args:
         job: The table.
@@ -279,7 +279,7 @@ def _write(
 
 
 def _split(text: RenderedTable, change: RowChanges, progress: _Progress) -> dict[int, RowChanges]:
-    """The parts of *change*, by the chunks that their rows belong to."""
+    """Return the parts of *change*, by the chunks that their rows belong to."""
     gone: dict[int, list[bytes]] = defaultdict(list)
     new: dict[int, dict[bytes, bytes]] = defaultdict(dict)
     for line in change.gone:
@@ -304,7 +304,7 @@ def _has_same_keys(text: RenderedTable, change: RowChanges) -> bool:
 
 
 def _compare_keys(job: WriteJob, worker: Worker, known: KnownChunk) -> _Keys:
-    """Compare a chunk's keys with what is remembered of the replica's, or with them."""
+    """Compare a chunk's keys with what is recorded of the replica's, or with the replica's."""
     keys, chunk = job.text.keys, known.proof.chunk
     statement = select_chunk(keys, chunk)
     with Spool(ordered=keys.is_ordered) as here, Spool(ordered=keys.is_ordered) as there:
@@ -351,7 +351,7 @@ def _mend_keys(
 
 
 def _fetch(job: WriteJob, keys: Sequence[bytes], worker: Worker) -> list[bytes]:
-    """The rows of *keys* as the source has them now; some may be gone."""
+    """Return the rows of *keys* as the source has them now; some may be gone."""
     text = job.text
     with Spool(ordered=False) as sent:
         for some in batches(text, keys):

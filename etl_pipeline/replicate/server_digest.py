@@ -23,19 +23,19 @@ TESTED_ROWS = 1000
 
 
 def select_digest(text: RenderedTable, chunk: Chunk) -> str:
-    """The SELECT of one row for *chunk*: rows, rows that could be hashed, and the sum.
+    """Return the SELECT of one row for *chunk*: rows, rows that could be hashed, and the sum.
 
     A row that does not fit into ``max_allowed_packet`` as one string has no hash.
     """
-    number = "CAST(CONV(SUBSTRING(h, 1, 15), 16, 10) AS UNSIGNED)"
+    number = "CAST(CONV(SUBSTRING(row_hash, 1, 15), 16, 10) AS UNSIGNED)"
     return (
-        f"SELECT COUNT(*), COUNT(h), COALESCE(SUM({number}), 0) "
-        f"FROM (SELECT {_row_hash(text)} AS h FROM {_rows(text, chunk)}) AS d"
+        f"SELECT COUNT(*), COUNT(row_hash), COALESCE(SUM({number}), 0) "
+        f"FROM (SELECT {_row_hash(text)} AS row_hash FROM {_rows(text, chunk)}) AS hashes"
     )
 
 
 def select_hashes(text: RenderedTable, chunk: Chunk) -> str:
-    """The SELECT of the hash of each row of *chunk*, in the order of ``select_chunk``."""
+    """Return the SELECT of the hash of each row of *chunk*, in the order of ``select_chunk``."""
     statement = f"SELECT {_row_hash(text)} FROM {_rows(text, chunk)}"
     if text.table.integer_key is None:
         return statement
@@ -64,7 +64,7 @@ def _field(carried: CarriedColumn) -> str:
 
 
 def ask_digest(text: RenderedTable, chunk: Chunk, connection: Any) -> tuple[int, int] | None:
-    """Rows of *chunk* and the sum of their hashes; None where a row has none."""
+    """Return the rows of *chunk* and the sum of their hashes; None where a row has none."""
     with connection.cursor() as cursor:
         cursor.execute(select_digest(text, chunk))
         rows, hashed, digest = cursor.fetchone()
@@ -73,7 +73,7 @@ def ask_digest(text: RenderedTable, chunk: Chunk, connection: Any) -> tuple[int,
 
 
 def servers_agree(text: RenderedTable, worker: Worker) -> bool:
-    """Whether both servers hash rows of *text* that are alike alike, and others otherwise.
+    """Return True if both servers give equal rows of *text* equal hashes, and others other ones.
 
     Up to ``TESTED_ROWS`` rows are read from both. Where no two rows are alike, nothing is shown,
     and the answer is no.
@@ -95,7 +95,7 @@ def servers_agree(text: RenderedTable, worker: Worker) -> bool:
 def _lines_and_hashes(
     text: RenderedTable, chunk: Chunk, connection: Any, worker: Worker
 ) -> dict[bytes, bytes | None]:
-    """The hash of each row of *chunk* by its line."""
+    """Return the hash of each row of *chunk* by its line."""
     hash_mode = (Mode.PLAIN,)
     with Spool(ordered=True) as lines, Spool(ordered=True) as hashes:
         lines.fill(read_text(connection, select_chunk(text, chunk), text.modes), worker.stop.check)

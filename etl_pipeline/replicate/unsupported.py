@@ -138,24 +138,24 @@ def _try_index(connection: Any, index: Index, name: str) -> int | None:
 
 
 def find_refused(connection: Any, indexes: list[Index], name: str) -> dict[str, int]:
-    """Those of *indexes* that the server does not take at the empty table *name*, by number."""
+    """Return the *indexes* that the server does not take at the empty table *name*, by error."""
     numbers = {one.name: _try_index(connection, one, name) for one in indexes}
     return {one: number for one, number in numbers.items() if number is not None}
 
 
 def is_refused_index(error: err.MySQLError) -> bool:
-    """Whether the server does not take an index as it is declared."""
+    """Return True if the server does not take an index as it is declared."""
     return bool(error.args) and error.args[0] in REFUSED_INDEX
 
 
 def describe_left_out(table: str, index: str, number: int | None = None) -> str:
-    """The note on an index that the replica does not have; *number* where it is known."""
+    """Return the note on an index that the replica lacks; *number* is the server's error."""
     shown = "" if number is None else f" ({number})"
     return f"{table}: index {index} does not fit the replication server{shown} and is left out"
 
 
 def read_indexes(connection: Any, name: str) -> frozenset[str]:
-    """Names of the indexes that the table *name* has."""
+    """Return the names of the indexes that the table *name* has."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT DISTINCT index_name FROM information_schema.statistics "

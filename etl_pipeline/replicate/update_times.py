@@ -1,4 +1,4 @@
-"""When the server last saw each replica written to: whether somebody else has written there.
+"""The times at which the server last saw writes to each replica: they tell writes of others.
 
 InnoDB knows it to the second, and until it restarts or puts a table out of its cache. So it never
 accuses; where it is not what we left, the replica is digested anew. Nothing here commits.
@@ -34,7 +34,7 @@ class UpdateTime:
     server_started: datetime
 
     def is_still(self, before: UpdateTime | None) -> bool:
-        """Whether nothing was written since *before*."""
+        """Return True if nothing was written since *before*."""
         if before is None:
             return False
         apart = abs(self.server_started - before.server_started)
@@ -46,7 +46,7 @@ class UpdateTime:
 
 
 def read_now(connection: Any) -> datetime:
-    """The server's clock."""
+    """Return the server's clock."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT NOW()")
         (now,) = cursor.fetchone()
@@ -54,7 +54,7 @@ def read_now(connection: Any) -> datetime:
 
 
 def read_update_times(connection: Any) -> dict[str, UpdateTime]:
-    """What the server says of each table of the database, in one query."""
+    """Return what the server says of each table of the database, in one query."""
     with connection.cursor() as cursor:
         _ask_for_todays(cursor)
         cursor.execute("SHOW GLOBAL STATUS LIKE 'Uptime'")
@@ -85,7 +85,7 @@ def settle(
     written_until: datetime | None,
     clock: datetime,
 ) -> UpdateTime | None:
-    """*now*, if nobody but us has written since *before*; None where that cannot be known.
+    """Return *now* if only we have written since *before*; None where that cannot be known.
 
     Args:
         before: When the run began.
@@ -104,7 +104,7 @@ def settle(
 
 
 def read_expected(connection: Any) -> dict[str, UpdateTime]:
-    """What the last run left of each replica."""
+    """Return the update times that the last run left, by replica."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT table_name, created_at, updated_at, server_started FROM _etl_update_time"

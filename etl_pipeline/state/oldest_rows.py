@@ -1,4 +1,4 @@
-"""Whether a target's oldest rows are the source's: what tells a moved practice from another one.
+"""Compare a target's oldest rows with the source's, to tell a moved practice from another one.
 
 Two practices share what OpenDental brings (codes, definitions) and differ in nearly every row that
 they wrote themselves; a practice that was moved, upgraded or restored keeps nearly all old rows.
@@ -36,7 +36,7 @@ Rows = Sequence[tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class OldRowMatch:
-    """How many of the *compared* old rows of a table are *alike* at the source."""
+    """The number of *compared* old rows of a table, and of those that are *alike* at the source."""
 
     table: str
     compared: int
@@ -44,7 +44,7 @@ class OldRowMatch:
 
     @property
     def is_other(self) -> bool:
-        """Whether fewer than half of them are."""
+        """True if fewer than half of them are."""
         return 2 * self.alike < self.compared
 
 
@@ -54,7 +54,7 @@ def is_same_practice(found: Collection[OldRowMatch]) -> bool:
 
 
 def describe(found: Collection[OldRowMatch]) -> str:
-    """What the comparison found, as a clause."""
+    """Return what the comparison found, as a clause."""
     other = sorted(one.table for one in found if one.is_other)
     if not found:
         return "no old rows could be compared"
@@ -166,7 +166,7 @@ def _read_postgres(
 def _read_source(
     connection: Any, table: Table, names: Sequence[str], keys: int, rows: Rows
 ) -> Rows | None:
-    """Rows of the source with the keys of *rows*; None where the table cannot be read there."""
+    """Return the source's rows of the keys of *rows*; None where the table cannot be read."""
     columns = [quote_mysql(name) for name in names]
     wanted = ", ".join(map(str, sorted({int(row[0]) for row in rows})))
     try:

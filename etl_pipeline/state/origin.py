@@ -1,4 +1,4 @@
-"""Which database the targets are a copy of, remembered in both beside what they hold."""
+"""The database that the targets are a copy of, recorded in both beside what they hold."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class TargetContents:
-    """What is remembered of a target.
+    """What a target is recorded to hold.
 
     Attributes:
         origin: What it is a copy of; None where that was never recorded.
@@ -45,12 +45,12 @@ class TargetContents:
     tables: frozenset[str]
 
     def describe(self) -> str:
-        """What it is a copy of, in words."""
+        """Return what it is a copy of, in words."""
         return str(self.origin) if self.origin else _UNKNOWN
 
 
 def name_server(variables: Mapping[str, str]) -> str:
-    """What tells a server from others, of its *variables*.
+    """Return what tells a server from others, of its *variables*.
 
     MySQL has an identity of its own since 5.6, MariaDB since 10.5.26 and 10.11.9; what older ones
     say of their place comes next to it.
@@ -63,7 +63,7 @@ def name_server(variables: Mapping[str, str]) -> str:
 
 
 def read_source(connection: Any) -> Origin:
-    """The database of *connection*, PyMySQL's; ends the transaction that it opens."""
+    """Return the database of *connection*; ends the transaction that it opens."""
     with connection.cursor() as cursor:
         cursor.execute(_SERVER)
         server = name_server({str(name): str(value) for name, value in cursor.fetchall()})
@@ -75,7 +75,7 @@ def read_source(connection: Any) -> Origin:
 
 
 def read_replication(connection: Any) -> TargetContents:
-    """What the replication database holds, by PyMySQL; ends the transaction that it opens.
+    """Return what the replication database holds; ends the transaction that it opens.
 
     Raises:
         SchemaError: A table of somebody else's bears the name of one of our state.
@@ -97,7 +97,7 @@ def read_replication(connection: Any) -> TargetContents:
 
 
 def read_analytics(connection: psycopg.Connection) -> TargetContents:
-    """What the warehouse holds; ends the transaction that it opens."""
+    """Return what the warehouse holds; ends the transaction that it opens."""
     found: Any = connection.execute(
         "SELECT to_regclass('etl.origin') IS NOT NULL, to_regclass('etl.chunk') IS NOT NULL"
     ).fetchone()
@@ -113,7 +113,7 @@ def read_analytics(connection: psycopg.Connection) -> TargetContents:
 
 
 def record_replication(connection: Any, origin: Origin, seen: Origin | None) -> None:
-    """Remember that the replication database is a copy of *origin*; commits.
+    """Record that the replication database is a copy of *origin*; commits.
 
     Args:
         connection: Of PyMySQL; the database is the run's own by now.
@@ -143,7 +143,7 @@ def record_replication(connection: Any, origin: Origin, seen: Origin | None) -> 
 
 
 def record_analytics(connection: psycopg.Connection, origin: Origin) -> None:
-    """Remember that the warehouse is a copy of *origin*; the run holds its lock."""
+    """Record that the warehouse is a copy of *origin*; the run holds its lock."""
     connection.execute(
         "INSERT INTO etl.origin (server, database_name) VALUES (%s, %s) ON CONFLICT (singleton) "
         "DO UPDATE SET server = excluded.server, database_name = excluded.database_name, "

@@ -10,7 +10,7 @@ from etl_pipeline.schema.loaded import LoadedTable, read_table_json, table_json
 
 
 def read_loaded(analytics: psycopg.Connection, table: str) -> LoadedTable | None:
-    """What *table* was last loaded with; None where that is not known."""
+    """Return what *table* was last loaded with; None where that is not known."""
     state = analytics.execute("SELECT to_regclass('etl.table_schema')").fetchone()
     if state is None or state[0] is None:
         return None
@@ -26,7 +26,7 @@ def read_loaded(analytics: psycopg.Connection, table: str) -> LoadedTable | None
 
 
 def write_loaded(analytics: psycopg.Connection, loaded: LoadedTable, run_id: int) -> None:
-    """Remember what a table was loaded with, in the transaction that loads it."""
+    """Record what a table was loaded with, in the transaction that loads it."""
     analytics.execute(
         "INSERT INTO etl.table_schema (table_name, source, column_types, kept_columns, "
         "meaning_digest, run_id) "

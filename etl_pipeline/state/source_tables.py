@@ -1,4 +1,4 @@
-"""Which tables the source has had, in ``etl.source_table``. Nothing here commits."""
+"""Every table that the source has had, in ``etl.source_table``. Nothing here commits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import psycopg
 
 @dataclass(frozen=True, slots=True)
 class KnownTables:
-    """What is remembered of the source's tables.
+    """The source's tables, as they are recorded.
 
     Attributes:
         first_runs: The run that first saw each of them.
@@ -30,7 +30,7 @@ class KnownTables:
 
 
 def read_known_tables(analytics: psycopg.Connection) -> KnownTables:
-    """What is remembered; nothing where there is no state yet."""
+    """Return what is recorded; nothing where there is no state yet."""
     row = analytics.execute(
         "SELECT to_regclass('etl.source_table'), to_regclass('etl.table_schema')"
     ).fetchone()
@@ -59,7 +59,7 @@ def record_tables(
     seen: Collection[str],
     gone: Collection[str],
 ) -> None:
-    """Remember that a run saw the tables of *seen*, and missed those of *gone*."""
+    """Record that a run saw the tables of *seen*, and missed those of *gone*."""
     analytics.execute(
         "INSERT INTO etl.source_table (table_name, first_run_id) "
         "SELECT name, %s FROM unnest(%s::text[]) AS name "

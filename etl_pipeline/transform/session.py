@@ -7,7 +7,6 @@ import difflib
 import importlib.metadata
 import importlib.util
 import json
-import os
 import re
 import shlex
 import sys
@@ -24,6 +23,7 @@ from etl_pipeline.config import DatabaseType, Settings
 from etl_pipeline.core import ConnectionFactory
 from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.core.pooler import refuse_pooler
+from etl_pipeline.core.workers import default_parallelism
 from etl_pipeline.errors import (
     ConfigurationError,
     DatabaseError,
@@ -38,7 +38,6 @@ from etl_pipeline.transform.needs import MissingTables, digest_models, find_miss
 from etl_pipeline.transform.process import run_dbt
 from etl_pipeline.transform.summary import Node, Rows, TransformSummary
 
-MOST_AT_ONCE = 8
 ROWS_SHOWN = 10
 
 
@@ -90,7 +89,9 @@ def transform_once(
                     * bool(absent.unusable)
                 ),
             ]
-            environment = make_environment(raw_schema, layers, folder, threads=_threads())
+            environment = make_environment(
+                raw_schema, layers, folder, threads=default_parallelism()
+            )
             outcome = run_dbt(
                 ["build", *arguments],
                 environment,
@@ -127,7 +128,7 @@ def write_docs(settings: Settings, *, project: Path = PROJECT) -> Path:
         absent = find_missing(read_needs(project), warehouse.read_columns(connection, raw_schema))
         with _make_folder(settings) as folder:
             environment = make_environment(
-                raw_schema, _layers(settings), folder, threads=_threads()
+                raw_schema, _layers(settings), folder, threads=default_parallelism()
             )
             arguments = [
                 "docs",
@@ -236,10 +237,6 @@ def _layers(settings: Settings) -> dict[str, dict[str, Any]]:
             strict=True,
         )
     )
-
-
-def _threads() -> int:
-    return max(1, min(os.cpu_count() or 1, MOST_AT_ONCE))
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from etl_pipeline.pipeline.run_record import RecordConnection
 from etl_pipeline.replicate import chunking
 from etl_pipeline.replicate.strategy import STRATEGIES, choose_rules, find_warnings
 from etl_pipeline.schema.catalog import Column, Index, IndexPart, Table
-from etl_pipeline.state import runs
+from etl_pipeline.state import run_sessions, runs
 from etl_pipeline.state.run_lease import check_replicas, check_warehouse, take_replicas
 from etl_pipeline.state.runs import Selection
 from tests.conftest import Lab
@@ -162,7 +162,11 @@ def test_a_clock_that_goes_back_brings_a_full_pass(log_table: Lab) -> None:
     assert "the source's clock went back" in outcome.notes[0]
 
 
-def test_a_silent_run_is_taken_over_and_cannot_write_any_more(lab: Lab) -> None:
+def test_a_silent_run_is_taken_over_and_cannot_write_any_more(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The silent run is another process: none of its sessions is this one's.
+    monkeypatch.setattr(run_sessions, "list_own", lambda *place: frozenset())
     with closing(Bench(lab)) as bench, RecordConnection(bench.databases) as silent:
         runs.lock_runs(silent.connection)
         old = runs.start_run(silent.connection, Selection()).lease
