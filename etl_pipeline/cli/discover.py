@@ -10,7 +10,6 @@ import typer
 from etl_pipeline.cli.output import say, show
 from etl_pipeline.cli.shell import DEBUG_OPTION, complete_table, exit_codes, stop_on_signals
 from etl_pipeline.formatting import align, count_of
-from etl_pipeline.replicate.strategy import APPEND_ONLY, FINGERPRINT, INCREMENTAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 TABLES = typer.Argument(None, metavar="TABLE", hidden=True, autocompletion=complete_table)
 WRITE = typer.Option(False, "--write", help="Write tables.yml; without it, only show.")
-_STRATEGIES = (INCREMENTAL.name, APPEND_ONLY.name, FINGERPRINT.name)
 
 
 def discover(
@@ -66,8 +64,12 @@ def _table_lines(choices: Sequence[Choice]) -> list[str]:
 
 
 def _sums(choices: Sequence[Choice]) -> list[str]:
+    # Not at the top: --help needs none of what it imports.
+    from etl_pipeline.replicate.strategy import APPEND_ONLY, FINGERPRINT, INCREMENTAL
+
+    strategies = [strategy.name for strategy in (INCREMENTAL, APPEND_ONLY, FINGERPRINT)]
     counts = Counter(choice.strategy for choice in choices)
-    parts = [f"{counts[strategy]} {strategy}" for strategy in _STRATEGIES if counts[strategy]]
+    parts = [f"{counts[strategy]} {strategy}" for strategy in strategies if counts[strategy]]
     stamped = [choice for choice in choices if choice.stamps]
     used = sum(choice.strategy == INCREMENTAL.name for choice in stamped)
     have = "has" if len(stamped) == 1 else "have"
