@@ -38,13 +38,13 @@ class Book:
 
     def add(self, part: str, name: str, taken: Measurement, kind: str = "") -> None:
         """Write down a turn, and tell whoever waits."""
-        one = self._entry(part, name, kind)
-        one["failed"] = None
-        one["seconds"].append(round(taken.seconds, 3))
-        one["cpu"].append(round(taken.cpu_seconds, 2))
-        one["peak_mb"].append(round(taken.peak_mb))
-        one["source_cpu"].append(round(taken.source_cpu_seconds, 2))
-        one["elsewhere"].append(round(taken.elsewhere, 3))
+        turn = self._entry(part, name, kind)
+        turn["failed"] = None
+        turn["seconds"].append(round(taken.seconds, 3))
+        turn["cpu"].append(round(taken.cpu_seconds, 2))
+        turn["peak_mb"].append(round(taken.peak_mb))
+        turn["source_cpu"].append(round(taken.source_cpu_seconds, 2))
+        turn["elsewhere"].append(round(taken.elsewhere, 3))
         self._save()
         disturbed = f"  (others had {taken.elsewhere:.0%})" if taken.elsewhere > 0.05 else ""
         say(f"{kind or part:20} {name:36} {taken.seconds:7.2f} s{disturbed}")
@@ -57,9 +57,9 @@ class Book:
 
     def _entry(self, part: str, name: str, kind: str) -> dict[str, Any]:
         turns: list[dict[str, Any]] = self.figures[part]["turns"]
-        for one in turns:
-            if (one["kind"], one["name"]) == (kind, name):
-                return one
+        for turn in turns:
+            if (turn["kind"], turn["name"]) == (kind, name):
+                return turn
         new: dict[str, Any] = {"kind": kind, "name": name, "failed": None}
         new |= {key: [] for key in ("seconds", "cpu", "peak_mb", "source_cpu", "elsewhere")}
         turns.append(new)

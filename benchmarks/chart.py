@@ -13,8 +13,8 @@ figures = json.loads(Path(sys.argv[1]).read_text())
 kinds = ["MySQL → PostgreSQL", "MySQL → MySQL"]
 groups = [
     sorted(
-        (one for one in figures["table"]["turns"] if one["kind"] == kind and one["seconds"]),
-        key=lambda one: -median(one["seconds"]),
+        (turn for turn in figures["table"]["turns"] if turn["kind"] == kind and turn["seconds"]),
+        key=lambda turn: -median(turn["seconds"]),
     )
     for kind in kinds
 ]
@@ -27,8 +27,8 @@ figure, panels = plt.subplots(
     layout="constrained",
 )
 for panel, kind, group in zip(panels, kinds, groups, strict=True):
-    middles = [median(one["seconds"]) for one in group]
-    names = [one["name"] for one in group]
+    middles = [median(turn["seconds"]) for turn in group]
+    names = [turn["name"] for turn in group]
     colors = [
         OURS
         if name == "etl_pipeline"
@@ -40,15 +40,15 @@ for panel, kind, group in zip(panels, kinds, groups, strict=True):
         for name in names
     ]
     spread = [
-        [m - min(one["seconds"]) for m, one in zip(middles, group, strict=True)],
-        [max(one["seconds"]) - m for m, one in zip(middles, group, strict=True)],
+        [m - min(turn["seconds"]) for m, turn in zip(middles, group, strict=True)],
+        [max(turn["seconds"]) - m for m, turn in zip(middles, group, strict=True)],
     ]
     panel.barh(names, middles, color=colors, xerr=spread, error_kw={"lw": 1, "ecolor": "#333"})
-    for place, (m, one) in enumerate(zip(middles, group, strict=True)):
-        panel.text(max(one["seconds"]), place, f"  {m:.1f} s", va="center")
+    for place, (m, turn) in enumerate(zip(middles, group, strict=True)):
+        panel.text(max(turn["seconds"]), place, f"  {m:.1f} s", va="center")
     panel.set_title(f"{kind}: {figures['rows']:,} rows, seconds, less is better", loc="left")
     panel.spines[["top", "right"]].set_visible(False)
-    longest = max((max(one["seconds"]) for one in group), default=1.0)  # none took part: --only
+    longest = max((max(turn["seconds"]) for turn in group), default=1.0)  # none took part: --only
     panel.set_xlim(0, longest * 1.12)
     for label in panel.get_yticklabels():
         if label.get_text() == "etl_pipeline":

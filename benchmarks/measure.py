@@ -57,7 +57,7 @@ def least_disturbed(take: Callable[[], Measurement]) -> Measurement:
         taken.append(take())
         if taken[-1].elsewhere < DISTURBED:
             break
-    return min(taken, key=lambda one: one.elsewhere)
+    return min(taken, key=lambda attempt: attempt.elsewhere)
 
 
 def _read_clocks(server_pids: Sequence[int]) -> _Clocks:

@@ -45,7 +45,7 @@ def main() -> None:
         summary = transform_once(settings, full_refresh=True, listen=lambda _: None)
         script = folder / "models.sql"
         statements = _sent_statements(settings, summary)
-        script.write_text("".join(f"BEGIN;\n{one}\nCOMMIT;\n" for one in statements))
+        script.write_text("".join(f"BEGIN;\n{statement}\nCOMMIT;\n" for statement in statements))
         psql = ["psql", "-Xqv", "ON_ERROR_STOP=1", "-o", os.devnull, "-f", str(script)]
         transformed, sent = [], []
         for _ in range(choices.repeats):
@@ -118,7 +118,7 @@ def _take(command: Sequence[str], env: Mapping[str, str]) -> float:
 
 
 def _show(name: str, seconds: Sequence[float], what: str) -> None:
-    each = ", ".join(f"{one:.1f}" for one in sorted(seconds))
+    each = ", ".join(f"{duration:.1f}" for duration in sorted(seconds))
     print(f"{name:<14} {statistics.median(seconds):6.1f} s  {what} ({each})")  # noqa: T201
 
 

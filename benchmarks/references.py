@@ -63,11 +63,11 @@ def write_texts(stage: Stage, streams: Sequence[Sequence[Part]]) -> None:
             for part in parts:
                 lossless = stage.folder / f"{part.file}.mysql"
                 for_copy = stage.folder / f"{part.file}.postgres"
-                with lossless.open("wb") as one, for_copy.open("wb") as other:
+                with lossless.open("wb") as lossless_file, for_copy.open("wb") as copy_file:
                     modes = part.text.modes
                     for block in read_text(connection, part.select, modes, with_copy=True):
-                        one.write(block.text)
-                        other.write(block.copy_text)
+                        lossless_file.write(block.text)
+                        copy_file.write(block.copy_text)
 
     with ThreadPoolExecutor(STREAMS) as threads:
         list(threads.map(write, streams))
@@ -96,12 +96,12 @@ def replication_pair(
         stage.folder,
         {
             **_reads(stage, streams),
-            **{f"{client} < load{n}.sql": (f"load{n}.sql", one) for n, one in enumerate(loads)},
+            **{f"{client} < load{n}.sql": (f"load{n}.sql", sql) for n, sql in enumerate(loads)},
         },
     )
     script += _together(
         stage.folder,
-        {f"{client} < index{n}.sql": (f"index{n}.sql", one) for n, one in enumerate(indexes)},
+        {f"{client} < index{n}.sql": (f"index{n}.sql", sql) for n, sql in enumerate(indexes)},
     )
     return [ddl[text.name].create for text in tables], script
 
@@ -119,12 +119,12 @@ def analytics_pair(stage: Stage, streams: Sequence[Sequence[Part]]) -> tuple[lis
         stage.folder,
         {
             **_reads(stage, streams),
-            **{f"{client} -f copy{n}.sql": (f"copy{n}.sql", one) for n, one in enumerate(copies)},
+            **{f"{client} -f copy{n}.sql": (f"copy{n}.sql", sql) for n, sql in enumerate(copies)},
         },
     )
     script += _together(
         stage.folder,
-        {f"{client} -f key{n}.sql": (f"key{n}.sql", one) for n, one in enumerate(keys)},
+        {f"{client} -f key{n}.sql": (f"key{n}.sql", sql) for n, sql in enumerate(keys)},
     )
     return [ddl[text.name].create for text in tables], script
 
@@ -159,6 +159,6 @@ def _together(folder: Path, commands: Mapping[str, tuple[str, list[str]]]) -> st
     """Lines of shell that run *commands* side by side; their files of statements are written."""
     for name, statements in commands.values():
         ended = (s if s.startswith("\\") else f"{s};" for s in statements)
-        (folder / name).write_text("".join(f"{one}\n" for one in ended))
+        (folder / name).write_text("".join(f"{statement}\n" for statement in ended))
     starts = "".join(f"{command} & pids+=($!)\n" for command in commands)
     return f'pids=()\n{starts}for pid in "${{pids[@]}}"; do wait "$pid"; done\n'

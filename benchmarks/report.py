@@ -68,8 +68,8 @@ def _disturbance(figures: Mapping[str, Any]) -> str:
     shares = [
         share
         for part in ("table", "changes", "practice", "many")
-        for one in _turns(figures, part)
-        for share in one["elsewhere"]
+        for entry in _turns(figures, part)
+        for share in entry["elsewhere"]
     ]
     if not shares:
         return ""
@@ -80,11 +80,11 @@ def _disturbance(figures: Mapping[str, Any]) -> str:
 
 
 def _table(entries: Sequence[Entry], kind: str) -> str:
-    rows = [one for one in entries if one["kind"] == kind]
+    rows = [entry for entry in entries if entry["kind"] == kind]
     if not rows:
         return ""
-    done = sorted((one for one in rows if one["seconds"]), key=lambda one: median(one["seconds"]))
-    ours = next((median(one["seconds"]) for one in done if one["name"] == OURS), None)
+    done = sorted((row for row in rows if row["seconds"]), key=lambda row: median(row["seconds"]))
+    ours = next((median(entry["seconds"]) for entry in done if entry["name"] == OURS), None)
     lines = [
         f"### {kind}",
         "",
@@ -92,16 +92,16 @@ def _table(entries: Sequence[Entry], kind: str) -> str:
         "| CPU of the source, s |",
         "|---|---|---|---|---|---|",
     ]
-    for one in done:
-        seconds = median(one["seconds"])
+    for entry in done:
+        seconds = median(entry["seconds"])
         ratio = f"{seconds / ours:.2f}" if ours else ""
         lines.append(
-            f"| {_cell(one['name'])} | {_spread(one['seconds'])} | {ratio} "
-            f"| {median(one['cpu']):.1f} | {median(one['peak_mb']):.0f} "
-            f"| {median(one['source_cpu']):.1f} |"
+            f"| {_cell(entry['name'])} | {_spread(entry['seconds'])} | {ratio} "
+            f"| {median(entry['cpu']):.1f} | {median(entry['peak_mb']):.0f} "
+            f"| {median(entry['source_cpu']):.1f} |"
         )
-    failed = (one for one in rows if not one["seconds"])
-    lines += [f"| {_cell(one['name'])} | {one['failed']} | | | | |" for one in failed]
+    failed = (entry for entry in rows if not entry["seconds"])
+    lines += [f"| {_cell(entry['name'])} | {entry['failed']} | | | | |" for entry in failed]
     return "\n".join(lines)
 
 
@@ -127,11 +127,11 @@ def _runs(figures: Mapping[str, Any]) -> str:
     if many := figures.get("many"):
         parts["many"] = f"{many['tables']} tables, {many['nearly_empty']} of them nearly empty"
     for part, of in parts.items():
-        for one in _turns(figures, part):
-            cells = f"{one['failed']} |"
-            if one["seconds"]:
-                cells = f"{_spread(one['seconds'])} | {median(one['source_cpu']):.1f}"
-            lines.append(f"| {of}: {one['name']} | {cells} |")
+        for entry in _turns(figures, part):
+            cells = f"{entry['failed']} |"
+            if entry["seconds"]:
+                cells = f"{_spread(entry['seconds'])} | {median(entry['source_cpu']):.1f}"
+            lines.append(f"| {of}: {entry['name']} | {cells} |")
     return "\n".join(lines) if len(lines) > 4 else ""
 
 
@@ -140,14 +140,14 @@ Aim = tuple[str, str, Values, Values]
 """What is divided, what is aimed for, and the turns of either."""
 
 
-def ratio_of(one: Values, other: Values) -> float:
+def ratio_of(first: Values, other: Values) -> float:
     """How many times *other* is *one*, turn by turn, in the median.
 
     The machine is not equally fast at all times, but nearly so within a turn.
     """
-    if len(one) != len(other):
-        return median(one) / median(other)
-    return median(a / b for a, b in zip(one, other, strict=True))
+    if len(first) != len(other):
+        return median(first) / median(other)
+    return median(a / b for a, b in zip(first, other, strict=True))
 
 
 def _ratios(figures: Mapping[str, Any]) -> str:
@@ -155,9 +155,9 @@ def _ratios(figures: Mapping[str, Any]) -> str:
     aims = [*_table_aims(figures), *_change_aims(figures), *_practice_aims(figures)]
     lines = ["### What was aimed for", "", "| ratio | aim | measured |", "|---|---|---|"]
     lines += [
-        f"| {what} | {aim} | {ratio_of(one, other):.2f} |"
-        for what, aim, one, other in aims
-        if one and other
+        f"| {what} | {aim} | {ratio_of(first, other):.2f} |"
+        for what, aim, first, other in aims
+        if first and other
     ]
     many = figures.get("many")
     again = _taken(figures, "many").get(UNCHANGED)
@@ -171,9 +171,9 @@ def _ratios(figures: Mapping[str, Any]) -> str:
 
 
 def _table_aims(figures: Mapping[str, Any]) -> Iterator[Aim]:
-    done = [one for one in _turns(figures, "table") if one["seconds"]]
-    seconds = {(one["kind"], one["name"]): one["seconds"] for one in done}
-    cpu = {(one["kind"], one["name"]): one["source_cpu"] for one in done}
+    done = [entry for entry in _turns(figures, "table") if entry["seconds"]]
+    seconds = {(entry["kind"], entry["name"]): entry["seconds"] for entry in done}
+    cpu = {(entry["kind"], entry["name"]): entry["source_cpu"] for entry in done}
     for kind in (POSTGRES, MYSQL):
         ours = seconds.get((kind, OURS), [])
         pair = seconds.get((kind, PAIR), [])
@@ -208,11 +208,11 @@ def _change_aims(figures: Mapping[str, Any]) -> Iterator[Aim]:
         (f"{RELOADED} / {AND_DELETED}", "above 1", RELOADED, AND_DELETED),
         (f"{TABLE_SYNC} / {SCATTERED}", "above 1", TABLE_SYNC, SCATTERED),
     ]
-    for what, aim, one, other in aims:
-        yield what, aim, seconds.get(one, []), seconds.get(other, [])
-        if one == UNCHANGED:
+    for what, aim, first, other in aims:
+        yield what, aim, seconds.get(first, []), seconds.get(other, [])
+        if first == UNCHANGED:
             what = f"the same, CPU of the source / of {select}"
-            yield what, "at most 1.15", cpu.get(one, []), cpu.get(other, [])
+            yield what, "at most 1.15", cpu.get(first, []), cpu.get(other, [])
 
 
 def _practice_aims(figures: Mapping[str, Any]) -> Iterator[Aim]:
@@ -220,14 +220,14 @@ def _practice_aims(figures: Mapping[str, Any]) -> Iterator[Aim]:
     if practice and ANALYTICS_PAIR in seconds:
         both = zip(seconds[REPLICATION_PAIR], seconds[ANALYTICS_PAIR], strict=False)
         what = f"{practice['tables']} tables, {practice['rows']:,} rows: both hops / both pairs"
-        yield what, "at most 1.3", seconds[FIRST], [one + other for one, other in both]
+        yield what, "at most 1.3", seconds[FIRST], [first + other for first, other in both]
         what = "the same, nothing changed / first run"
         yield what, "at most 0.25", seconds[UNCHANGED], seconds[FIRST]
 
 
 def _taken(figures: Mapping[str, Any], part: str, of: str = "seconds") -> dict[str, Values]:
     """The turns of a part, by name."""
-    return {one["name"]: one[of] for one in _turns(figures, part) if one[of]}
+    return {entry["name"]: entry[of] for entry in _turns(figures, part) if entry[of]}
 
 
 if __name__ == "__main__":

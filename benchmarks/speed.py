@@ -79,47 +79,47 @@ def _measure_parts(book: Book, choices: Any) -> None:
 def _measure_table(stage: Stage, book: Book, choices: Any) -> None:
     (text,), collations = look(stage)
     found = all_contestants(stage, text, choices.rows, collations, choices.peers)
-    contestants = [one for one in found if choices.only in one.name]
+    contestants = [contestant for contestant in found if choices.only in contestant.name]
     write_texts(stage, cut_table(text, choices.rows // 2 + 1))
-    for one in found:
+    for contestant in found:
         # Else whoever comes first pays for a new server's files. What fails is told in its turn.
-        if one.name == PAIR:
+        if contestant.name == PAIR:
             with suppress(FailedError):
-                _take_turn(stage, one, choices.rows)
+                _take_turn(stage, contestant, choices.rows)
     book.begin("table")
     failed: set[tuple[str, str]] = set()
     for _ in range(choices.repeats):
-        for one in contestants:
-            if (one.kind, one.name) in failed:
+        for contestant in contestants:
+            if (contestant.kind, contestant.name) in failed:
                 continue
-            take = functools.partial(_take_turn, stage, one, choices.rows)
+            take = functools.partial(_take_turn, stage, contestant, choices.rows)
             try:
-                book.add("table", one.name, least_disturbed(take), one.kind)
+                book.add("table", contestant.name, least_disturbed(take), contestant.kind)
             except FailedError as error:
-                failed.add((one.kind, one.name))
-                book.fail("table", one.name, str(error), one.kind)
+                failed.add((contestant.kind, contestant.name))
+                book.fail("table", contestant.name, str(error), contestant.kind)
 
 
-def _take_turn(stage: Stage, one: Contestant, rows: int) -> Measurement:
+def _take_turn(stage: Stage, contestant: Contestant, rows: int) -> Measurement:
     """Clear the targets, let the contestant work, check what it made, and add a key's time."""
-    if not one.is_available:
+    if not contestant.is_available:
         raise FailedError("is not installed")
-    if one.kind != SELECT:
+    if contestant.kind != SELECT:
         stage.clear_analytics()
-    if one.kind in (MYSQL, BOTH):
+    if contestant.kind in (MYSQL, BOTH):
         stage.clear_replication()
-    if one.keeps_replica and not stage.ask_replication(f"SHOW TABLES LIKE '{TABLE}'"):
+    if contestant.keeps_replica and not stage.ask_replication(f"SHOW TABLES LIKE '{TABLE}'"):
         measure(f"{sys.executable} -m benchmarks.hop replicate {TABLE}", stage.env, stage.folder,
                 stage.server_pids)  # fmt: skip
         time.sleep(AFTER_WRITING_SECONDS)  # the server goes on writing its pages
-    ask = stage.ask_replication if one.kind == MYSQL else stage.ask_analytics
-    for statement in one.before:
+    ask = stage.ask_replication if contestant.kind == MYSQL else stage.ask_analytics
+    for statement in contestant.before:
         ask(statement)
-    env = {**stage.env, **one.env}
-    result = measure(one.script, env, stage.folder, stage.server_pids)
-    if one.kind == SELECT:
+    env = {**stage.env, **contestant.env}
+    result = measure(contestant.script, env, stage.folder, stage.server_pids)
+    if contestant.kind == SELECT:
         return result
-    if one.kind == MYSQL:
+    if contestant.kind == MYSQL:
         _expect(stage.ask_replication(f"SELECT COUNT(*) FROM {TABLE}"), rows)
         return result
     _expect(stage.ask_analytics(f"SELECT count(*) FROM raw.{TABLE}"), rows)
@@ -137,13 +137,13 @@ def _take_turn(stage: Stage, one: Contestant, rows: int) -> Measurement:
     return _sum(result, measure(key, stage.env, stage.folder, stage.server_pids))
 
 
-def _sum(one: Measurement, other: Measurement) -> Measurement:
+def _sum(first: Measurement, other: Measurement) -> Measurement:
     return Measurement(
-        one.seconds + other.seconds,
-        one.cpu_seconds + other.cpu_seconds,
-        max(one.peak_mb, other.peak_mb),
-        one.source_cpu_seconds + other.source_cpu_seconds,
-        max(one.elsewhere, other.elsewhere),
+        first.seconds + other.seconds,
+        first.cpu_seconds + other.cpu_seconds,
+        max(first.peak_mb, other.peak_mb),
+        first.source_cpu_seconds + other.source_cpu_seconds,
+        max(first.elsewhere, other.elsewhere),
     )
 
 

@@ -1,22 +1,22 @@
-"""Servers of the tests that stand still: their processes are stopped, their sockets stay open."""
+"""Freeze servers: their processes are stopped, their sockets stay open."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tests.conftest import Lab
 
 
 def server_processes(lab: Lab, name: str) -> list[int]:
-    """The processes of the *name* server, which the tests have started."""
+    """Return the processes of the *name* server, which the tests have started."""
     if name == "analytics":
         (folder,) = lab.analytics.execute("SHOW data_directory").fetchone() or ("",)
         first = int((Path(folder) / "postmaster.pid").read_text().splitlines()[0])
-        return [first, *_children(first)]
+        return [first, *list_children(first)]
     connection = lab.source if name == "source" else lab.replication
     with connection.cursor() as cursor:
         cursor.execute("SELECT @@datadir")
@@ -26,7 +26,7 @@ def server_processes(lab: Lab, name: str) -> list[int]:
 
 @contextlib.contextmanager
 def freezing(lab: Lab, name: str) -> Iterator[Freezer]:
-    """Something that freezes the *name* server when it is called; the block's end thaws it."""
+    """Yield the freezer of the *name* server; the end of the block thaws it."""
     freezer = Freezer(lab, name)
     try:
         yield freezer
@@ -35,7 +35,7 @@ def freezing(lab: Lab, name: str) -> Iterator[Freezer]:
 
 
 class Freezer:
-    """Stops the processes of a server, and has them go on."""
+    """Stops the processes of a server, and lets them go on."""
 
     def __init__(self, lab: Lab, name: str) -> None:
         self._lab, self._name = lab, name
@@ -45,22 +45,36 @@ class Freezer:
 
     @property
     def was_frozen(self) -> bool:
-        """Whether the server was ever made to stand still."""
+        """True if the server was ever frozen."""
         return self._was_frozen
 
     def freeze(self) -> None:
-        """Stop the server and all that it has started; it does not matter how often."""
+        """Stop the server and its children; a second call does nothing."""
         self._was_frozen = True
         for pid in self._root if not self._stopped else ():
-            for one in (pid, *_children(pid)):
-                os.kill(one, signal.SIGSTOP)
-                self._stopped.append(one)
+            self._stopped += stop_processes([pid, *list_children(pid)])
 
     def thaw(self) -> None:
-        """Have the server go on."""
-        while self._stopped:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._stopped.pop(), signal.SIGCONT)
+        """Let the server go on."""
+        continue_processes(self._stopped)
+        self._stopped.clear()
+
+
+def stop_processes(pids: Iterable[int]) -> list[int]:
+    """Stop the processes, those that still exist; return them."""
+    stopped = []
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+            stopped.append(pid)
+    return stopped
+
+
+def continue_processes(pids: Sequence[int]) -> None:
+    """Let stopped processes go on, the last first."""
+    for pid in reversed(pids):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
 
 def _all() -> list[int]:
@@ -73,7 +87,8 @@ def _arguments(pid: int) -> list[str]:
     return []
 
 
-def _children(pid: int) -> list[int]:
+def list_children(pid: int) -> list[int]:
+    """Return the processes that *pid* has started: PostgreSQL has one for each session."""
     with contextlib.suppress(OSError):
         tasks = (Path("/proc") / str(pid) / "task").iterdir()
         return [int(child) for task in tasks for child in (task / "children").read_text().split()]

@@ -78,7 +78,7 @@ def list_commands() -> dict[str, Any]:
         if inner is None:
             commands[name] = command
         else:
-            commands |= {f"{name} {one}": command for one, command in inner.items()}
+            commands |= {f"{name} {word}": command for word, command in inner.items()}
     return commands
 
 

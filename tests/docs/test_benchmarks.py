@@ -88,7 +88,7 @@ def test_every_contestant_is_measured_or_named_with_its_reason() -> None:
         part["turns"] for part in figures.values() if isinstance(part, dict) and "turns" in part
     ]
     assert len(parts) == 4
-    assert all(one["seconds"] or one["failed"] for turns in parts for one in turns)
+    assert all(turn["seconds"] or turn["failed"] for turns in parts for turn in turns)
 
 
 def test_a_figure_is_a_median_with_its_spread(rows: dict[str, list[str]]) -> None:

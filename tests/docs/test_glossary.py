@@ -66,6 +66,8 @@ RETIRED = {
     "first look": "chunk check",
     "second look": "row check",
     "mended": "correction",
+    "wish": "request",
+    "lack": "missing",
     "obstacle": "blocking object",
     "suspect": "row to check",
     "vouched": "evidence",

@@ -116,7 +116,7 @@ def production(servers: Servers, tmp_path: Path) -> Iterator[Production]:
     try:
         made.execute("source", practice)
         for place in PLACES:
-            made.execute(place, [made.renamed(one) for one in statements_of(place)])
+            made.execute(place, [made.renamed(statement) for statement in statements_of(place)])
         write_env(made)
         yield made
     finally:
@@ -164,7 +164,7 @@ def test_every_privilege_is_needed(production: Production) -> None:
     production.execute("analytics", [f"REVOKE ALL ON DATABASE {name}_analytics FROM PUBLIC"])
     assert production.is_carried()
     for place in PLACES:
-        (grant,) = (one for one in statements_of(place) if one.startswith("GRANT"))
+        (grant,) = (sql for sql in statements_of(place) if sql.startswith("GRANT"))
         found = re.fullmatch(r"GRANT (.+) ON (.+) TO (\w+)", production.renamed(grant))
         assert found
         privileges, target, user = found.groups()

@@ -86,10 +86,10 @@ def table(figures: Mapping[str, Any]) -> str:
         "|" + "---|" * len(HEADINGS),
     ]
     lines += [
-        f"| {WORDS[one['kind']]} | {', '.join(one['to'])} | {one['trials']:,} "
-        f"| {one['median_seconds']:.1f} ({one['longest_seconds']:.1f}) | {one['recovered']:,} "
-        f"| {one['lost']:,} | {one['wrong']:,} | {one['broken']:,} |"
-        for one in kinds
+        f"| {WORDS[row['kind']]} | {', '.join(row['to'])} | {row['trials']:,} "
+        f"| {row['median_seconds']:.1f} ({row['longest_seconds']:.1f}) | {row['recovered']:,} "
+        f"| {row['lost']:,} | {row['wrong']:,} | {row['broken']:,} |"
+        for row in kinds
     ]
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""Has single servers of a folder killed, restarted and frozen."""
+"""Kill, restart and freeze single servers of a folder."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from etl_pipeline.demo import server_processes as processes
 from etl_pipeline.demo.server_record import Servers, answers, data_folder
 from etl_pipeline.demo.server_start import known
+from tests.freezing import continue_processes, list_children, stop_processes
 
 SECONDS = 60.0
 POLL_SECONDS = 0.02
@@ -26,13 +28,13 @@ class Power:
         self._frozen: dict[str, list[int]] = {}
 
     def datadir(self, role: str) -> Path:
-        """Where a server of MariaDB has its data."""
+        """Return the data directory of a MariaDB server."""
         option = "--datadir="
         words = (word for word in self._commands[role] if word.startswith(option))
         return Path(next(words).removeprefix(option))
 
     def pid(self, role: str) -> int:
-        """The process of the server called *role*; 0 for none."""
+        """Return the process of the server called *role*; 0 if it does not run."""
         return next(iter(processes.find_pids(self._known[role].marker)), 0)
 
     def kill(self, role: str) -> None:
@@ -44,7 +46,7 @@ class Power:
         _wait(lambda: not any(_is_alive(pid) for pid in pids), f"{role} does not end")
 
     def stop(self, role: str) -> None:
-        """Have the server shut down cleanly, its sessions notwithstanding."""
+        """Shut the server down cleanly, even with open sessions."""
         processes.stop([self._known[role]])
 
     def start(self, role: str) -> None:
@@ -64,33 +66,23 @@ class Power:
         _wait(lambda: answers(self._servers, role), f"{role} does not start")
 
     def freeze(self, role: str) -> None:
-        """Let the server do nothing, its connections open, until `thaw`."""
-        self._frozen[role] = self._processes(role)
-        for pid in self._frozen[role]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGSTOP)
+        """Stop the server's processes, with its connections open, until `thaw`."""
+        self._frozen[role] = stop_processes(self._processes(role))
 
     def thaw(self, role: str) -> None:
-        """Let it go on."""
-        for pid in reversed(self._frozen.pop(role, [])):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+        """Let the server go on."""
+        continue_processes(self._frozen.pop(role, []))
 
     def mend(self) -> None:
-        """Have every server run and answer, whatever was done to it."""
+        """Make every server run and answer, whatever was done to it."""
         for role in self._known:
             self.thaw(role)
             self.start(role)
 
     def _processes(self, role: str) -> list[int]:
-        """The server, and those that it has started: PostgreSQL has one a session."""
+        """Return the server's process and those that it has started."""
         server = self.pid(role)
-        return [server, *_children(server)] if server else []
-
-
-def _children(parent: int) -> list[int]:
-    children = Path(f"/proc/{parent}/task/{parent}/children")
-    return [int(word) for word in children.read_text().split()]
+        return [server, *list_children(server)] if server else []
 
 
 def _command(pid: int) -> list[str]:
@@ -109,9 +101,9 @@ def _is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-def _wait(lease, problem: str) -> None:  # type: ignore[no-untyped-def]
+def _wait(is_done: Callable[[], bool], problem: str) -> None:
     deadline = time.monotonic() + SECONDS
-    while not lease():
+    while not is_done():
         if time.monotonic() > deadline:
             raise RuntimeError(problem)
         time.sleep(POLL_SECONDS)

@@ -14,7 +14,7 @@ from tests.faults.trial import Asked, Result
 def results() -> list[Result]:
     asked = [Asked(campaign, 1) for campaign in every_campaign().values()]
     made = [
-        Result(one, seconds=float(n), struck=True, recovered=True) for n, one in enumerate(asked)
+        Result(item, seconds=float(n), struck=True, recovered=True) for n, item in enumerate(asked)
     ]
     made[0].lost, made[0].wrong, made[0].struck = 7, ["x"], False
     made[1].broken = ["y", "z"]
@@ -30,17 +30,17 @@ def test_the_page_shows_the_figures_beside_it() -> None:
 
 def test_every_kind_of_campaign_is_on_the_page() -> None:
     measured = json.loads((ROOT / "docs" / figures.FILE).read_text())
-    assert {one["kind"] for one in measured["kinds"]} == set(figures.WORDS)
+    assert {item["kind"] for item in measured["kinds"]} == set(figures.WORDS)
 
 
 def test_figures_count_what_was_struck() -> None:
     collected = figures.collect(results(), 3)
-    kinds = {one["kind"]: one for one in collected["kinds"]}
+    kinds = {item["kind"]: item for item in collected["kinds"]}
     assert set(kinds) == set(figures.WORDS)
-    assert sum(one["trials"] for one in kinds.values()) == len(every_campaign()) - 1
+    assert sum(item["trials"] for item in kinds.values()) == len(every_campaign()) - 1
     assert kinds["cut"]["to"] == ["analytics", "replication", "source"]
     assert kinds["vanish"]["broken"] == 1
-    assert sum(one["lost"] + one["wrong"] for one in kinds.values()) == 0
+    assert sum(item["lost"] + item["wrong"] for item in kinds.values()) == 0
     assert "from seed 3" in figures.table(collected)
 
 

@@ -101,10 +101,10 @@ def test_every_planted_bug_is_found(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as executor:
         found = dict(zip(PLANTED, executor.map(find, PLANTED), strict=True))
     assert [name for name, finding in found.items() if isinstance(finding, int)] == []
-    one = found["a value may end a byte late"]
-    assert isinstance(one, Finding)
-    assert f"--seed {SEED} --case {one.number}" in one.report()
-    assert fuzz(SEED, SECONDS_PLANTED, only=one.number) == 1
+    finding = found["a value may end a byte late"]
+    assert isinstance(finding, Finding)
+    assert f"--seed {SEED} --case {finding.number}" in finding.report()
+    assert fuzz(SEED, SECONDS_PLANTED, only=finding.number) == 1
 
 
 def test_a_case_follows_from_its_number() -> None:

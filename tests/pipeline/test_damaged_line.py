@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 
@@ -13,16 +12,11 @@ from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.replicate import chunking, compare
 from etl_pipeline.transfer import kernel
 from tests.conftest import Lab
+from tests.proxied import proxied
 from tests.rows import make_table, numbers, run_sql
-from tests.transfer.proxy import Proxy, proxy_to
 
 Run = Callable[..., RunSummary]
 
-FAMILIES = {
-    "source": "OPENDENTAL_SOURCE",
-    "replication": "MYSQL_REPLICATION",
-    "analytics": "POSTGRES_ANALYTICS",
-}
 SENT, ARRIVED = b"needle", b"noodle"
 TABLES = {
     "encoded": "k int PRIMARY KEY, words varchar(90)",
@@ -31,18 +25,6 @@ TABLES = {
     "without a key": "k int, words varchar(90)",
 }
 ROWS = 65
-
-
-@contextmanager
-def proxied(lab: Lab, role: str) -> Iterator[Proxy]:
-    """What goes to and from a server passes a proxy."""
-    server = getattr(lab.servers, role)
-    with proxy_to(server.host, server.port) as proxy:
-        port = f"TEST_{FAMILIES[role]}_PORT"
-        before = lab.env[port]
-        lab.env[port] = str(proxy.port)
-        yield proxy
-        lab.env[port] = before
 
 
 class Flip:

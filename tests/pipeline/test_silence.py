@@ -27,15 +27,11 @@ from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.verify.job import Scope
 from tests.conftest import Lab
 from tests.freezing import freezing
+from tests.proxied import proxied
 from tests.rows import make_table, numbers, read_mysql, read_postgres, run_sql
-from tests.transfer.proxy import Proxy, proxy_to
+from tests.transfer.proxy import Proxy
 
 DATABASES = ("source", "replication", "analytics")
-FAMILIES = {
-    "source": "OPENDENTAL_SOURCE",
-    "replication": "MYSQL_REPLICATION",
-    "analytics": "POSTGRES_ANALYTICS",
-}
 SHORT = {
     "connections": {name: {"connect_timeout": 1} for name in DATABASES},
     "general": {"parallel_tables": 2},
@@ -110,18 +106,13 @@ def test_a_line_that_goes_dark_ends_a_run_soon(
 ) -> None:
     """The server is well; what it sends to us does not come."""
     _leave_to_long(request, packets not in (3, 60))
-    server = getattr(tables.servers, name)
-    with proxy_to(server.host, server.port) as proxy:
-        tables.env[f"TEST_{FAMILIES[name]}_HOST"] = "127.0.0.1"
-        port = tables.env[f"TEST_{FAMILIES[name]}_PORT"]
-        tables.env[f"TEST_{FAMILIES[name]}_PORT"] = str(proxy.port)
+    with proxied(tables, name) as proxy:
         settings = tables.settings_with(pipeline=SHORT)
         _go_dark_after(proxy, packets)
         seconds, words = _run_into_silence(settings, _ignore)
         assert proxy.is_dark
         assert words
         assert seconds < MOST_SECONDS
-    tables.env[f"TEST_{FAMILIES[name]}_PORT"] = port
     _ends_equal(tables, tables.settings_with(pipeline=SHORT))
 
 
@@ -174,10 +165,7 @@ def test_a_statement_that_takes_long_is_no_silence(lab: Lab, name: str) -> None:
 @pytest.mark.parametrize("name", DATABASES)
 def test_an_answer_that_is_lost_on_its_way_ends_the_wait(lab: Lab, name: str) -> None:
     """The server is well, and tells whoever asks that it has done its work."""
-    server = getattr(lab.servers, name)
-    with proxy_to(server.host, server.port) as proxy, ExitStack() as stack:
-        lab.env[f"TEST_{FAMILIES[name]}_HOST"] = "127.0.0.1"
-        lab.env[f"TEST_{FAMILIES[name]}_PORT"] = str(proxy.port)
+    with proxied(lab, name) as proxy, ExitStack() as stack:
         engine = _engine(lab, name)
         stack.callback(engine.dispose)
         connection = stack.enter_context(engine.connect())
