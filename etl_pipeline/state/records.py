@@ -41,7 +41,7 @@ class RawDigest:
     """PostgreSQL's own digest of a chunk's rows in ``raw``.
 
     Attributes:
-        value: Sum of ``hashtextextended`` over the rows; 0 for none.
+        value: Sum of ``hash_record_extended`` over the rows; 0 for none.
     """
 
     rows: int

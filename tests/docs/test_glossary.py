@@ -60,6 +60,7 @@ RETIRED = {
     "shipment": "copy",
     "stride": "page size",
     "strip": "segment",
+    "ledger": "source usage",
     "stands as": "show create digest",
     "twin": "kernel in Python",
     "manner": "session setting",
