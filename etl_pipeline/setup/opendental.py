@@ -20,8 +20,8 @@ _CRITICAL = """
     provider
 """
 _IMPORTANT = """
-    benefit carrier clinic commlog definition employer fee feesched histappointment inssub
-    insplan insverify patientnote patplan payplan payplancharge procedurecode procnote recall
+    benefit carrier clinic commlog definition employer fee feesched histappointment inssub insplan
+    insverify operatory patientnote patplan payplan payplancharge procedurecode procnote recall
     recalltype referral refattach rxpat schedule scheduleop statement treatplan treatplanattach
     proctp
 """

@@ -85,6 +85,8 @@ LINKS = [
     ("allergy.AllergyDefNum", "allergydef.AllergyDefNum"),
     ("labcase.AptNum", "appointment.AptNum"),
     ("scheduleop.ScheduleNum", "schedule.ScheduleNum"),
+    ("scheduleop.OperatoryNum", "operatory.OperatoryNum"),
+    ("appointment.Op", "operatory.OperatoryNum"),
     ("securitylog.PatNum", "patient.PatNum"),
     ("securitylog.UserNum", "userod.UserNum"),
     ("securityloghash.SecurityLogNum", "securitylog.SecurityLogNum"),

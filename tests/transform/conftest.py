@@ -26,7 +26,7 @@ from etl_pipeline.transform.session import transform_once
 from etl_pipeline.transform.summary import TransformSummary
 from tests.conftest import Lab, open_lab
 from tests.rows import run_sql
-from tests.transform.reckoning import payment_plans, production_income, receivables
+from tests.transform.reckoning import desk, payment_plans, production_income, receivables
 from tests.transform.reconcile import Reconciled, reconcile
 
 PATIENTS = 120
@@ -63,6 +63,7 @@ JUDGES: tuple[tuple[str, Callable[..., Any], Callable[..., Any]], ...] = (
         payment_plans.reckon_unearned_accounts,
         payment_plans.read_unearned_accounts,
     ),
+    *desk.JUDGES,
 )
 DAYS_OF_CHANGE = 10
 

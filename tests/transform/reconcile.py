@@ -86,11 +86,6 @@ PAIRS: dict[str, tuple[str, str]] = {
         "sum(kept) FROM marts.provider_performance",
         'count(*) FROM raw.appointment WHERE "AptStatus" = 2',
     ),
-    "hours of providers": (
-        "sum(offered_hours) FROM marts.provider_performance",
-        'sum(extract(epoch FROM "StopTime" - "StartTime")) / 3600 FROM raw.schedule '
-        f'WHERE "SchedType" = 1 AND "ProvNum" <> 0 AND "SchedDate" <= {DAY}',
-    ),
     "receivables, as the practice aged them": (
         "sum(balance) FROM marts.accounts_receivable",
         'sum(round("BalTotal"::numeric, 2)) FROM raw.famaging',
@@ -113,21 +108,16 @@ PAIRS: dict[str, tuple[str, str]] = {
         'count(*) FROM raw.appointment WHERE "AptStatus" = 2',
     ),
     "visits broken": (
-        "sum(broken) FROM marts.appointments_by_day",
+        "sum(broken_by_status) FROM marts.appointments_by_day",
         'count(*) FROM raw.appointment WHERE "AptStatus" = 5',
     ),
-    "visits cancelled": (
-        "sum(cancelled) FROM marts.appointments_by_day",
+    "visits on the unscheduled list": (
+        "sum(unscheduled_by_status) FROM marts.appointments_by_day",
         'count(*) FROM raw.appointment WHERE "AptStatus" = 3',
     ),
     "minutes kept": (
         "sum(kept_minutes) FROM marts.appointments_by_day",
         'sum(5 * length("Pattern")) FROM raw.appointment WHERE "AptStatus" = 2',
-    ),
-    "minutes offered": (
-        "sum(offered_minutes) FROM marts.appointments_by_day",
-        'sum(extract(epoch FROM "StopTime" - "StartTime")) / 60 FROM raw.schedule '
-        'WHERE "SchedType" = 1 AND "ProvNum" <> 0',
     ),
     "new patients": (
         "sum(new_patients) FROM marts.new_patients_by_source",

@@ -63,6 +63,7 @@ def change_practice(connection: MySqlConnection, *, seed: int = DEFAULT_SEED) ->
         writes = execute_file(connection, "change.sql")
         writes += execute_file(connection, "change_settlement.sql")
         writes += execute_file(connection, "change_plans.sql")
+        writes += execute_file(connection, "change_desk.sql")
         writes += execute_file(connection, "data", "09_balances.sql")
     return ChangedPractice(day=day, tables=_sum_by_table(writes))
 

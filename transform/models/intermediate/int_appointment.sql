@@ -1,5 +1,6 @@
--- What became of a visit. The provider is the hygienist where the visit is hygiene. A visit that
--- was put off (unscheduled) counts as cancelled; planned visits have no day yet and are no visits.
+-- What became of a visit. The provider is the hygienist where the visit is hygiene. A visit on the
+-- unscheduled list was put off; planned visits have no day yet and are no visits. A visit that was
+-- broken and booked again is scheduled: that it was broken, int_broken_visit tells.
 -- Each character of the pattern is five minutes.
 select
     a.appointment_id,
@@ -12,7 +13,7 @@ select
     5 * coalesce(length(a.time_pattern), 0) as minutes,
     a.status_code,
     a.status,
-    case a.status_code when '2' then 'kept' when '5' then 'broken' when '3' then 'cancelled'
+    case a.status_code when '2' then 'kept' when '5' then 'broken' when '3' then 'unscheduled'
         when '1' then 'scheduled' when '4' then 'scheduled' else 'not a visit' end as outcome,
     a.is_new_patient,
     a.is_hygiene,

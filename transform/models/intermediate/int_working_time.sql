@@ -1,9 +1,14 @@
--- Minutes that a provider was to work, by day and clinic.
+-- Minutes that a provider was to work, by day and clinic. Blocks that overlap count once: a dentist
+-- who works in two chairs at a time works one hour in an hour.
+with working as (
+    select
+        schedule_date, provider_id, clinic_id,
+        range_agg(tsrange(starts_at, stops_at)) as hours
+    from {{ ref('int_working_block') }}
+    group by schedule_date, provider_id, clinic_id
+)
+
 select
-    s.schedule_date,
-    s.provider_id,
-    coalesce(s.clinic_id, 0) as clinic_id,
-    sum(extract(epoch from s.stop_time - s.start_time) / 60)::integer as minutes
-from {{ ref('stg_schedule') }} as s
-where s.schedule_type_code = '1' and s.provider_id is not null and s.schedule_date is not null
-group by s.schedule_date, s.provider_id, coalesce(s.clinic_id, 0)
+    w.schedule_date, w.provider_id, w.clinic_id,
+    (select sum(extract(epoch from upper(h) - lower(h)) / 60) from unnest(w.hours) as h)::integer as minutes
+from working as w

@@ -32,7 +32,7 @@ INSERT INTO appointment
   (AptNum, PatNum, AptStatus, Pattern, Confirmed, Op, Note, ProvNum, ProvHyg, AptDateTime,
    IsNewPatient, ProcDescript, ClinicNum, IsHygiene, DateTimeArrived, DateTimeSeated,
    DateTimeDismissed, ProcsColored, AppointmentTypeNum, SecUserNumEntry, SecDateTEntry)
-SELECT @visits + seq, @patients + seq, 1, '//XXXXXXXX//', 201, seq, NULL, 1 + seq, 5 + seq,
+SELECT @visits + seq, @patients + seq, 1, '//XXXXXXXX//', 201, 2 * seq - 1, NULL, 1 + seq, 5 + seq,
        Day + INTERVAL 540 + 60 * seq MINUTE, 1,
        'FullEx, Clean', 1, 1, Day, Day, Day, '', 1, 2, @day + INTERVAL 8 HOUR
   FROM (SELECT seq, @day + INTERVAL IF(DAYOFWEEK(@day) >= 5, 5, 2) DAY AS Day FROM seq_1_to_3) AS s;
@@ -241,7 +241,8 @@ INSERT INTO appointment
   (AptNum, PatNum, AptStatus, Pattern, Confirmed, Op, Note, ProvNum, ProvHyg, AptDateTime,
    ProcDescript, ClinicNum, IsHygiene, DateTimeArrived, DateTimeSeated, DateTimeDismissed,
    ProcsColored, AppointmentTypeNum, SecUserNumEntry, SecDateTEntry)
-SELECT AptNum, PatNum, 1, '/XXXXXXXX/', 201, 1 + AptNum % 8, NULL, ProvNum, 6 + AptNum % 4,
+SELECT AptNum, PatNum, 1, '/XXXXXXXX/', 201,
+       IF(ClinicNum, ClinicNum + 2 * (AptNum % 4), 9), NULL, ProvNum, 6 + AptNum % 4,
        StartsAt, 'CheckUp, Clean', ClinicNum, 1,
        DATE(StartsAt), DATE(StartsAt), DATE(StartsAt), '', 2, 3, @day + INTERVAL 17 HOUR
   FROM booked;

@@ -987,6 +987,26 @@ CREATE TABLE medication (
   KEY RxCui (RxCui)
 ) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci;
 
+CREATE TABLE operatory (
+  OperatoryNum   bigint(20) NOT NULL AUTO_INCREMENT,
+  OpName         varchar(255) DEFAULT '',
+  Abbrev         varchar(255) DEFAULT '',
+  ItemOrder      smallint(5) unsigned NOT NULL DEFAULT 0,
+  IsHidden       tinyint(3) unsigned NOT NULL DEFAULT 0,
+  ProvDentist    bigint(20) NOT NULL,
+  ProvHygienist  bigint(20) NOT NULL,
+  IsHygiene      tinyint(3) unsigned NOT NULL DEFAULT 0,
+  ClinicNum      bigint(20) NOT NULL,
+  SetProspective tinyint(4) NOT NULL,
+  DateTStamp     timestamp NOT NULL DEFAULT current_timestamp() ON UPDATE current_timestamp(),
+  IsWebSched     tinyint(4) NOT NULL,
+  IsNewPatAppt   tinyint(4) NOT NULL,
+  PRIMARY KEY (OperatoryNum),
+  KEY ClinicNum (ClinicNum),
+  KEY ProvDentist (ProvDentist),
+  KEY ProvHygienist (ProvHygienist)
+) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci;
+
 CREATE TABLE patient (
   PatNum                    bigint(20) NOT NULL AUTO_INCREMENT,
   LName                     varchar(100) DEFAULT '',

@@ -91,7 +91,7 @@ SELECT v.AptNum, v.PatNum, v.AptStatus,
                    ELSE '/XXXXXXXXXX/' END,
        CASE WHEN v.AptStatus = 2 THEN 204 WHEN v.Day > @today
         THEN 201 + dice(confirmed, v.AptNum) % 3 ELSE 202 END,
-       dice(locked, v.AptNum) % 50 = 0, 1 + dice(chair, v.AptNum) % 8,
+       dice(locked, v.AptNum) % 50 = 0, IF(v.ClinicNum, v.ClinicNum + 2 * (dice(chair, v.AptNum) % 4), 9),
        CASE dice(aptnote, v.AptNum) % 20 WHEN 0 THEN 'Bring films' WHEN 1
         THEN 'Running late?\r\nCall "wife"'
             WHEN 2 THEN '' WHEN 3 THEN 'tab\there \\ there' ELSE NULL END,
@@ -155,19 +155,3 @@ SELECT (SELECT MAX(HistApptNum) FROM histappointment) + ROW_NUMBER() OVER (ORDER
        v.ClinicNum, v.MadeAt, '', v.MadeAt, '', '', ''
   FROM visit v LEFT JOIN appointment a ON a.AptNum = v.AptNum + 1
  WHERE a.AptNum IS NULL AND v.Kind <> 'P';
-
--- Working hours of the last year and the next three months. SchedType 1 provider, 2 blockout.
-INSERT INTO schedule
-  (ScheduleNum, SchedDate, StartTime, StopTime, SchedType, ProvNum, BlockoutType, Note, Status,
-   EmployeeNum, DateTStamp, ClinicNum)
-SELECT ROW_NUMBER() OVER (ORDER BY Day, ProvNum), Day, IF(ProvNum % 3, '08:00:00', '09:30:00'),
-       IF(DAYOFWEEK(Day) IN (6, 7), '13:00:00', '17:00:00'), IF(ProvNum = 0, 2, 1), ProvNum,
-       IF(ProvNum = 0, 2501, 0), IF(ProvNum = 0, 'Lunch', IF(ProvNum % 4, '', NULL)), 0, 0,
-       Day - INTERVAL 30 DAY + INTERVAL 12 HOUR, IF(ProvNum = 0, 0, 1 + ProvNum % 2)
-  FROM (SELECT @today - INTERVAL 365 DAY + INTERVAL d.seq DAY AS Day, p.seq AS ProvNum
-          FROM seq_0_to_455 d JOIN seq_0_to_9 p) AS s
- WHERE DAYOFWEEK(Day) > 1 AND (DAYOFWEEK(Day) < 7 OR ProvNum % 5 = 1);
-
-INSERT INTO scheduleop (ScheduleOpNum, ScheduleNum, OperatoryNum)
-SELECT ROW_NUMBER() OVER (ORDER BY ScheduleNum), ScheduleNum, 1 + ProvNum % 8 FROM schedule
-       WHERE ProvNum > 0;

@@ -82,14 +82,14 @@ SELECT v.PatNum, v.AptNum, 0, m.Slot, v.Kind, IF(v.AptStatus = 2, 2, 1),
   JOIN procedurecode c ON c.CodeNum = m.CodeNum
  WHERE v.AptStatus IN (1, 2, 3);
 
--- Missed visits: noted, and charged now and then.
+-- Broken visits: charged now and then, and forgiven (deleted) once in a while.
 INSERT INTO work
-SELECT v.PatNum, v.AptNum, 0, 1, 'B', 2, v.Day, v.StartsAt + INTERVAL 20 MINUTE,
-       v.StartsAt + INTERVAL 25 MINUTE,
-       v.Day, v.ProvNum, v.ClinicNum, v.Age, c.CodeNum,
-       IF(dice(charged, v.AptNum) % 10 < 3, c.Price, 0), c.TreatArea
-  FROM visit v JOIN codelist c ON c.ProcCode = IF(v.AptNum % 3, 'D9986', 'D9987')
- WHERE v.AptStatus = 5 AND dice(noted, v.AptNum) % 10 < 7;
+SELECT m.PatNum, 0, 0, 1 + m.Again, 'B', IF(dice(forgiven, m.AptNum, m.Again) % 25, 2, 6),
+       DATE(m.OldStart), m.OldStart + INTERVAL 20 MINUTE, m.OldStart + INTERVAL 25 MINUTE,
+       DATE(m.OldStart), m.ProvNum, m.ClinicNum, m.Age, c.CodeNum,
+       IF(dice(charged, m.AptNum, m.Again) % 10 < 3, c.Price, 0), c.TreatArea
+  FROM missed m JOIN codelist c ON c.ProcCode = m.ProcCode;
+DROP TEMPORARY TABLE missed;
 
 -- Planned visits, and findings of an exam that were never booked: still planned (1), removed (6),
 -- referred out (5), or on an inactive plan (8).

@@ -1,0 +1,58 @@
+"""The desk's figures, judged by the reckoning, before and after days of change."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.transform.conftest import State
+
+STATES = ("first", "changed")
+
+
+@pytest.fixture(params=STATES)
+def state(request: pytest.FixtureRequest) -> State:
+    """The warehouse before and after days of change."""
+    found: State = request.getfixturevalue(request.param)
+    return found
+
+
+def test_a_provider_works_where_the_chairs_are(state: State) -> None:
+    reckoned, mart = state.judged["providers' minutes"]
+    assert reckoned == mart
+    assert {clinic for _, _, clinic in mart} == {0, 1, 2}
+
+
+def test_a_chair_is_open_while_somebody_is_to_work_in_it(state: State) -> None:
+    reckoned, mart = state.judged["use of chairs"]
+    assert reckoned == mart
+    assert {chair for _, chair in mart} == set(range(1, 10))
+    assert state.query("SELECT count(chair_use) > 150 FROM marts.chair_use_by_day") == [(True,)]
+
+
+def test_most_visits_are_in_hours_of_their_provider_and_clinic(state: State) -> None:
+    """Where the schedule's ClinicNum was read, next to no visit met its provider's hours."""
+    ((share,),) = state.query(
+        "SELECT avg((provider_use IS NOT NULL)::int) FROM marts.appointments_by_day "
+        "WHERE booked_minutes > 0 AND clinic_id > 0 AND appointment_date BETWEEN "
+        "'2023-07-01' AND '2024-06-28'"
+    )
+    assert share > 0.5
+
+
+def test_broken_visits_are_counted_by_code_and_by_status(state: State) -> None:
+    reckoned, mart = state.judged["broken visits"]
+    assert reckoned == mart
+    assert all(mart.values())
+
+
+def test_a_broken_visit_that_is_booked_again_stays_counted(state: State) -> None:
+    _, mart = state.judged["broken visits"]
+    ((by_status,),) = state.query('SELECT count(*) FROM raw.appointment WHERE "AptStatus" = 5')
+    assert mart["missed"].total() + mart["cancelled"].total() > by_status > 0
+
+
+def test_the_report_of_broken_appointments(state: State) -> None:
+    reckoned, mart = state.judged["broken appointments"]
+    assert reckoned == mart
+    assert {way for way, _ in mart} == {"procedure", "adjustment", "status"}
+    assert {line[2] for line in mart.values()} == {"D9986", "D9987", None}
