@@ -33,7 +33,7 @@ class RecordConnection:
 
     It writes the records of a run and holds the lock of runs. Use it in a ``with`` block. The
     connection is closed at its end, not given back to the pool: the lock of a run must not outlive
-    the run.
+    the run. A driver's error that leaves the block becomes a DatabaseError of the warehouse.
     """
 
     def __init__(self, databases: Databases) -> None:
@@ -54,6 +54,7 @@ class RecordConnection:
         self._lent.close()
         if isinstance(error, psycopg.Error | SQLAlchemyError):
             note_circumstances(error, self._databases.analytics)
+            raise explain(error, place_of(self._databases.analytics, "analytics")) from error
 
     @property
     def connection(self) -> psycopg.Connection:
