@@ -189,7 +189,7 @@ class Connections(_Model):
 
 
 class General(_Model):
-    """How a run behaves."""
+    """Settings of every run."""
 
     parallel_tables: Count | None = key(
         "worked on at once", unit="tables", otherwise="number of cores", example=4
@@ -204,7 +204,7 @@ class General(_Model):
 
 
 class Source(_Model):
-    """What the source server is spared."""
+    """Limits on what a run asks of the source server."""
 
     max_seconds_per_statement: Seconds = key(
         "limit of a statement at the source, which the server itself enforces; what would take "
@@ -254,7 +254,7 @@ class Source(_Model):
 
 
 class Verify(_Model):
-    """How far a run looks again at what it did not write."""
+    """Limits on how much a run compares again of what it did not write."""
 
     scrub_seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] | None = key(
         "time for comparing, in each run, the parts of replication and of `raw` that were compared "
@@ -287,7 +287,7 @@ class Notify(_Model):
 
 
 class Drift(_Model):
-    """What a run does when the source's schema is not the one that was loaded."""
+    """Policy for a source whose schema is not the one that was loaded."""
 
     policy: DriftWord | None = key(
         "whether changes are followed, or refused with the statements that would follow them",
@@ -307,7 +307,7 @@ DriftSection = Annotated[
 
 
 class Transform(_Model):
-    """How models are built in the warehouse."""
+    """Settings of the models' build in the warehouse."""
 
     after_run: bool = key(
         "`etl run` ends with `etl transform`, if no table failed", example=True, default=False

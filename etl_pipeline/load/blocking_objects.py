@@ -41,7 +41,7 @@ SELECT 'event trigger', evtname FROM pg_event_trigger WHERE evtenabled <> 'D'"""
 
 @dataclass(frozen=True, slots=True)
 class BlockingObjects:
-    """What others made that acts on the rows of a table, by name.
+    """Objects that others made and that act on the rows of a table, by name.
 
     Attributes:
         primary_keys: The table's own, which the load needs, and those of its partitions. It may

@@ -27,7 +27,7 @@ from etl_pipeline.transfer.select import RenderedTable
 
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
-    """What to load into ``raw``, and with what.
+    """A table to load into ``raw``, and everything that its load needs.
 
     Attributes:
         schema: The schema of the analytics database, ``raw``.

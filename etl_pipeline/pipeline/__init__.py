@@ -1,1 +1,1 @@
-"""What a run does: the plan decides, the runner does it."""
+"""The commands at work: a plan decides, a runner does it."""

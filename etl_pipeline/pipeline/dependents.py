@@ -48,7 +48,7 @@ SELECT EXISTS (
 
 @dataclass(frozen=True, slots=True)
 class Warehouse:
-    """What depends on the tables of the warehouse, by their names in PostgreSQL.
+    """Views on the tables of the warehouse by their names there, and the duration of the last runs.
 
     Attributes:
         views: Views that need the table, directly or by way of others, with their schema.

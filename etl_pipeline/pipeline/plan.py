@@ -59,7 +59,7 @@ _ALL_ROWS = Chunk(0, None, None)
 
 @dataclass(frozen=True, slots=True)
 class TablePreview:
-    """What a run would do with a table.
+    """The steps that a run would take with a table.
 
     Attributes:
         what: The pass of the first hop; None for a table that cannot be copied.
@@ -91,7 +91,7 @@ class TablePreview:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a run would do with each table, in the order in which they would be begun.
+    """The preview of each table, in the order in which a run would begin them.
 
     Attributes:
         came_and_went: Tables that the source has gained and lost since the last run.
@@ -116,7 +116,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class _Targets:
-    """What is known of the two targets, by table."""
+    """The recorded state of the two targets, by table."""
 
     replication: Replication
     replicas: frozenset[str]

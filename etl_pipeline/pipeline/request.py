@@ -1,4 +1,4 @@
-"""What ``etl run`` and the commands beside it are asked to do: built by the command line."""
+"""Requests to ``etl run`` and the commands beside it, as the command line builds them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class BackfillRange:
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What a run is asked to do. ``etl plan``, ``verify`` and ``status`` select tables by it, too.
+    """Options of a run. ``etl plan``, ``verify`` and ``status`` select tables by it, too.
 
     Attributes:
         tables: Names and patterns; empty for the tables of tables.yml, or all of the source.

@@ -126,7 +126,7 @@ def run_once(
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What every table of a run is copied with.
+    """Resources and settings that all tables of a run share.
 
     Attributes:
         workers: Read and write chunks.

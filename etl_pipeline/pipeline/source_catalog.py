@@ -51,7 +51,7 @@ _RULES = "SHOW VARIABLES WHERE Variable_name IN ('lower_case_table_names', 'part
 
 @dataclass(frozen=True, slots=True)
 class SourcePrivileges:
-    """What the user of the source may see and write.
+    """Privileges of the source's user: what it may see and write.
 
     Attributes:
         database: The database's name.

@@ -23,7 +23,7 @@ from etl_pipeline.transfer.select import render_table
 
 @dataclass(frozen=True, slots=True)
 class TableSettings:
-    """What the configuration says of tables.
+    """Settings of tables, from both YAML files.
 
     Attributes:
         tables: What ``tables.yml`` says, by name; empty selects every table of the source.

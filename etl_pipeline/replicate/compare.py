@@ -76,7 +76,7 @@ class _Checkpoint:
         self._last = time.monotonic()
 
     def finish(self, proof: ChunkProof, *, at_once: bool) -> list[ChunkProof]:
-        """What is to be remembered now that *proof* is known; empty for nothing yet."""
+        """Return the proofs to store now that *proof* is known; empty for nothing yet."""
         with self._lock:
             if at_once:
                 return [proof]
@@ -90,7 +90,7 @@ class _Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What the replica is taken to hold before a comparison.
+    """The recorded contents of a replica before a comparison.
 
     Attributes:
         given: What it was given of each chunk, as far as digests of then and now mean the same.
@@ -115,7 +115,7 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class ComparePlan:
-    """What is compared with what.
+    """Chunks to compare, and those that are kept unread.
 
     Attributes:
         chunks: What is to be read.

@@ -24,7 +24,7 @@ from etl_pipeline.transfer.spool import Spool
 
 @dataclass(frozen=True, slots=True)
 class ChunkDifference:
-    """How a chunk of the replica differs from the source's.
+    """The difference between a chunk of the replica and the source's.
 
     Attributes:
         held_digest: Of the text that the replica has.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How a copy differs from the original.
+    """Lines that a copy and its original do not share.
 
     Attributes:
         gone: Lines of the copy that the original does not have, in the copy's order.

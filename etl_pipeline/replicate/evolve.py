@@ -60,7 +60,7 @@ _MISFITS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ReplicaDrift:
-    """What the replica has still to follow; no changes where it is built anew for other reasons."""
+    """Changes that the replica has still to follow; none where it is built anew anyway."""
 
     changes: Sequence[SchemaChange]
     steps: ReplicaSteps
@@ -162,7 +162,7 @@ def _evolve(
 
 
 def _is_as_wanted(connection: Any, table: str, wanted: bytes) -> bool:
-    """Whether there is nothing to do; most runs of most tables learn no more."""
+    """True if the replica is as wanted; most runs of most tables ask no more."""
     is_wanted = read_ddl_digest(connection, table) == wanted
     return is_wanted and read_begun(connection, table, wanted) is None
 
@@ -252,7 +252,7 @@ def _find_lacking(connection: Any, table: str, changes: Sequence[SchemaChange]) 
 def _rehearse(
     connection: Any, source: Table, steps_at: Callable[[str], ReplicaSteps]
 ) -> list[bytes]:
-    """What the replica will look like after each step, as seen at an empty table like it."""
+    """Return the SHOW CREATE digest after each step, found by altering an empty table like it."""
     seen = []
     with _rehearsal(connection, source) as name, connection.cursor() as cursor:
         for statement in steps_at(name).statements:

@@ -50,7 +50,7 @@ class WriteJob:
 
 @dataclass(frozen=True, slots=True)
 class PassStart:
-    """What a pass over a table begins with.
+    """State at the start of a pass over a table.
 
     Attributes:
         ddl: Makes a new replica, under its incoming name.
@@ -110,14 +110,14 @@ class RowChanges:
 
 @dataclass(frozen=True, slots=True)
 class ChunkResult:
-    """What was done with a chunk.
+    """The work that was done on a chunk.
 
     Attributes:
         rows_read: Rows that the source sent in this run.
         bytes_read: Size of their text.
         altered: Values that PostgreSQL cannot hold, of all rows that were compared.
         change: What was written, where few rows differed; None where none did, or many.
-        is_kept: Whether this pass did not look at it, nor one that it goes on with.
+        is_kept: True if neither this pass nor the interrupted one before it has read the chunk.
     """
 
     proof: ChunkProof

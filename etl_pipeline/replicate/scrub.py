@@ -37,7 +37,7 @@ def find_edited(job: WriteJob, known: KnownReplica, look: ScrubScope) -> frozens
 
 
 def _see(job: WriteJob, look: ScrubScope, worker: Worker, proof: ChunkProof) -> bool:
-    """Whether the replica holds the text of *proof*; true as well where it is left for later."""
+    """True if the replica holds the text of *proof*, or if the chunk is left for later."""
     if not look.takes(proof.chunk.ordinal):
         return True
     text = job.text

@@ -1,4 +1,4 @@
-"""What of a table is looked at again, though no run wrote there: pure, but for the clock.
+"""Choose the chunks that a run compares again though it did not write them (no I/O but the clock).
 
 A run digests anew the part of its copies that was looked at longest ago, as far as a budget of time
 goes (a *scrub*), and all of a table that others may have written to.
@@ -26,12 +26,12 @@ class ScrubBudget:
 
     @property
     def is_spent(self) -> bool:
-        """Whether nothing more is to be begun; a budget above zero allows one chunk at least."""
+        """True if nothing more may begin; a budget above zero allows one chunk at least."""
         return self._left <= 0
 
     @property
     def chunks(self) -> int:
-        """How many chunks may fit into it."""
+        """Return the number of chunks that may fit into the budget."""
         return math.ceil(self._left * CHUNKS_PER_SECOND)
 
     @contextlib.contextmanager
@@ -59,7 +59,7 @@ class ScrubScope:
     budget: ScrubBudget | None = None
 
     def takes(self, ordinal: int) -> bool:
-        """Whether the chunk of *ordinal* is to be digested now."""
+        """True if the chunk of *ordinal* must be digested now."""
         if self.every:
             return True
         return ordinal in self.ordinals and not (self.budget and self.budget.is_spent)

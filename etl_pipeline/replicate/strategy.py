@@ -23,7 +23,7 @@ _STAMP_TYPES = ("timestamp", "datetime")
 
 
 class Pass(StrEnum):
-    """What a run does with a table's first hop."""
+    """The way in which a run makes a table's first hop."""
 
     BUILD = "build"
     """Everything is read, and a new replica takes the old one's place."""
@@ -197,7 +197,7 @@ STRATEGIES: Mapping[str, Strategy] = {
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How one table is kept equal.
+    """Rules by which one table is kept equal.
 
     Attributes:
         strategy: Of ``STRATEGIES``.
@@ -228,7 +228,7 @@ class Rules:
 
     @property
     def misses(self) -> str:
-        """What is said of rows that the usual pass misses, as the end of a sentence."""
+        """Return the rows that the usual pass misses, as the end of a sentence."""
         return self.strategy.misses.format(stamp=self.stamp)
 
     def next_full_pass(self, proven_at: datetime | None, now: datetime) -> datetime | None:

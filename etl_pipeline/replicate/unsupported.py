@@ -1,4 +1,4 @@
-"""What of a source's table the replication server cannot hold: named, or left out with a note.
+"""Find what the replication server cannot hold of a source's table: name it, or leave it out.
 
 MyISAM takes rows, columns and indexes that InnoDB does not, and MariaDB keeps a UNIQUE of any
 length by a hash. A table without a column is another table, so columns are for a person to

@@ -20,7 +20,7 @@ SAME_START_SECONDS = 3
 
 @dataclass(frozen=True, slots=True)
 class UpdateTime:
-    """What the server says of a table, by its own clock, in UTC without a zone.
+    """Times of a table by its server's clock, in UTC without a zone.
 
     Attributes:
         created_at: When the table was made, or rewritten.

@@ -1,1 +1,1 @@
-"""What is remembered in both targets: runs, proofs, schemas; records that touch nothing."""
+"""The state in both targets: runs, proofs and schemas, and the records of them."""

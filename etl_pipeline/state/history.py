@@ -1,4 +1,4 @@
-"""What the state tells of tables and runs: read for people and programs, nothing is written."""
+"""Read the history of tables and runs; nothing is written."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class TableRecord:
-    """What a run did to a table; the fields are those of ``etl.table_run``."""
+    """A row of ``etl.table_run``: the outcome of a table in a run."""
 
     run_id: int
     table_name: str
@@ -181,7 +181,7 @@ def _read_runs(connection: psycopg.Connection, run_id: int | None, limit: int) -
 
 
 def read_last(connection: psycopg.Connection, *, with_failures: bool) -> dict[str, TableRecord]:
-    """What was last done to each table, by name; without failures, what last succeeded."""
+    """Return the last outcome of each table, by name; without failures, the last success."""
     refuse_no_state(connection)
     with connection.cursor(row_factory=class_row(TableRecord)) as cursor:
         found = cursor.execute(_LAST.encode(), (with_failures,)).fetchall()

@@ -34,7 +34,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class TargetContents:
-    """What a target is recorded to hold.
+    """The recorded contents of a target.
 
     Attributes:
         origin: What it is a copy of; None where that was never recorded.

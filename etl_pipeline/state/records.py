@@ -1,4 +1,4 @@
-"""What is recorded of tables, replicas and runs, as values: pure."""
+"""Records of tables, replicas and runs, as values (no I/O)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Altered = Counter[tuple[int, str]]
 
 @dataclass(frozen=True, slots=True)
 class ChunkProof:
-    """What the source sent for a chunk.
+    """A chunk as the source last sent it.
 
     Attributes:
         text_digest: 32 bytes, over the lossless text; or, where *is_text* is False, random bytes
@@ -50,7 +50,7 @@ class RawDigest:
 
 @dataclass(slots=True)
 class TableOutcome:
-    """What a run did to a table.
+    """The outcome of a table in a run.
 
     Attributes:
         rows: Rows that the table has in ``raw`` after it.
@@ -101,7 +101,7 @@ NO_RUN = bytes(16)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a replica is, so that its rows and their digests can be believed.
+    """Digests by which a replica is known to be the one whose rows were recorded.
 
     Attributes:
         ddl_digest: Of the statements that make the replica.

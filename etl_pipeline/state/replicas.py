@@ -1,4 +1,4 @@
-"""What is recorded of the replicas, in the replication database itself.
+"""Read and write the state of the replicas, in the replication database itself.
 
 ``replicas.sql`` documents the tables. What says which rows a replica holds is written in the
 transactions that write the rows, so it is true after a kill, too. Nothing here commits.

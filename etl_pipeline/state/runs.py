@@ -35,7 +35,7 @@ SILENT_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a run was asked for; only a run that was asked for the same is gone on with."""
+    """Tables and hops that a run was asked for; only a run that asks for the same continues it."""
 
     tables: tuple[str, ...] = ()
     full: bool = False
@@ -96,7 +96,7 @@ def lock_runs(connection: psycopg.Connection) -> None:
 
 
 def is_at_work(connection: psycopg.Connection) -> bool:
-    """Whether another connection holds the lock of a run; ends the transaction that it opens."""
+    """True if another connection holds the lock of a run; ends the transaction that it opens."""
     with connection.transaction():
         row = connection.execute(
             "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted "
@@ -198,7 +198,7 @@ def _read_chain(connection: psycopg.Connection, last: int | None) -> dict[int, b
 
 
 def _read_finished(connection: psycopg.Connection, runs: list[int]) -> dict[str, TableOutcome]:
-    """What *runs* did to the tables that they finished, by name."""
+    """Return the outcomes of the tables that *runs* finished, by name."""
     with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute(
             "SELECT * FROM etl.table_run WHERE run_id = ANY(%s) AND error IS NULL ORDER BY run_id",

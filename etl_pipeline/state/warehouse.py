@@ -1,4 +1,4 @@
-"""What the pipeline remembers, in schema ``etl`` of the analytics database.
+"""Read and write the state in schema ``etl`` of the analytics database.
 
 ``warehouse.sql`` documents the tables. No statement here commits but those of ``open_state``, whose
 connection is in autocommit mode.
@@ -250,7 +250,7 @@ def read_oldest(connection: psycopg.Connection) -> dict[str, datetime | None]:
 
 
 def read_last_seconds(connection: psycopg.Connection) -> float:
-    """How long the last run took that ended; 0 where none has."""
+    """Return the duration of the last run that ended; 0 where none has."""
     row = connection.execute(
         "SELECT extract(epoch FROM finished_at - started_at) FROM etl.run "
         "WHERE outcome IN ('succeeded', 'failed') AND NOT selection ? 'what' "

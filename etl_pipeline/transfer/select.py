@@ -43,7 +43,7 @@ class RenderedTable:
 
     @property
     def is_ordered(self) -> bool:
-        """Whether the lines of a chunk have one order on every server.
+        """True if the lines of a chunk have one order on every server.
 
         Text in the key sorts as the server and its collation have it (an ENUM by its members,
         and its error value first), what stands in for a type sorts by its text, and a table
@@ -92,7 +92,7 @@ class RenderedTable:
 
     @property
     def has_plain_key(self) -> bool:
-        """Whether the primary key is of integers alone, which name nobody."""
+        """True if the primary key is of integers alone, which name nobody."""
         return all(map(self._is_integer, self.table.primary_key))
 
     def _is_integer(self, column: str) -> bool:
@@ -116,7 +116,7 @@ class RenderedTable:
 
 
 def render_table(table: Table, choices: Mapping[str, ColumnConfig] | None = None) -> RenderedTable:
-    """How the rows of *table* are rendered.
+    """Return the rendering of *table*: its columns, and how each becomes text.
 
     Args:
         table: As the source declares it.

@@ -34,7 +34,7 @@ from etl_pipeline.verify.row_check import WrongRow
 
 @dataclass(frozen=True, slots=True)
 class BackfillResult:
-    """What a backfill read and wrote.
+    """Rows that a backfill read and wrote.
 
     Attributes:
         rows: Rows that the source has in the range.

@@ -28,7 +28,7 @@ class RowVersions:
 
 @dataclass(frozen=True, slots=True)
 class DigestEvidence:
-    """What the digests of the key's chunk say.
+    """Evidence from the digests of the key's chunk.
 
     Attributes:
         replica: True if the replica's chunk has the text that was written; None where that is not

@@ -58,7 +58,7 @@ def read_loaded_chunks(analytics: psycopg.Connection, table: str) -> list[Loaded
 
 @dataclass(frozen=True, slots=True)
 class ReplicaState:
-    """What is recorded of a replica as a whole.
+    """The recorded state of a replica as a whole.
 
     Attributes:
         is_known: True if anything is.
@@ -71,7 +71,7 @@ class ReplicaState:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaChunk:
-    """What is recorded of a chunk of a replica; the fields are those of ``LoadedChunk``."""
+    """The recorded state of a chunk of a replica; the fields are those of ``LoadedChunk``."""
 
     text_digest: bytes
     is_text: bool

@@ -107,7 +107,7 @@ def _is_behind(job: VerifyJob, check: ChunkCheck) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _RawDifferences:
-    """How rows of ``raw`` differ from others, and their values, by the number of the key."""
+    """Differences of rows of ``raw``, and their values, by the number of the key."""
 
     rows: Mapping[int, DifferingRow]
     values: Mapping[int, SideBySide]

@@ -1,1 +1,1 @@
-"""What commands show: text for people, JSON for programs, and progress."""
+"""Render what commands print: text for people, JSON for programs, and progress."""

@@ -1,4 +1,4 @@
-"""What a line of live progress shows: name, bar, rows of expected rows, rows a second, time left.
+"""A line of live progress: name, bar, rows of expected rows, rows a second, time left.
 
 A module of its own, since whoever sees no bars need not wait for their library.
 """

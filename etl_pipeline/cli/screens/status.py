@@ -1,4 +1,4 @@
-"""How tables stand and what runs did, as text for people and JSON for programs; pure functions."""
+"""Render the state of tables and the history of runs, as text and as JSON; pure functions."""
 
 from __future__ import annotations
 
