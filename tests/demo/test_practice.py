@@ -233,7 +233,8 @@ def check_agreement(connection: MySqlConnection) -> None:
     assert rows_of(connection, unpaid) == []
     overpaid = (
         "SELECT p.ProcNum FROM procedurelog p JOIN paysplit s ON s.ProcNum = p.ProcNum"
-        " GROUP BY p.ProcNum, p.ProcFee HAVING SUM(s.SplitAmt) > p.ProcFee + 0.005"
+        " GROUP BY p.ProcNum, p.ProcFee, p.UnitQty, p.BaseUnits"
+        " HAVING SUM(s.SplitAmt) > p.ProcFee * (p.UnitQty + p.BaseUnits) + 0.005"
     )
     assert rows_of(connection, overpaid) == []
     for table, column in rows_of(

@@ -26,7 +26,13 @@ from etl_pipeline.transform.session import transform_once
 from etl_pipeline.transform.summary import TransformSummary
 from tests.conftest import Lab, open_lab
 from tests.rows import run_sql
-from tests.transform.reckoning import desk, payment_plans, production_income, receivables
+from tests.transform.reckoning import (
+    daily_reports,
+    desk,
+    payment_plans,
+    production_income,
+    receivables,
+)
 from tests.transform.reconcile import Reconciled, reconcile
 
 PATIENTS = 120
@@ -48,7 +54,16 @@ INCREMENTAL = (
 
 # What the reckoning says of raw, and what the marts say.
 JUDGES: tuple[tuple[str, Callable[..., Any], Callable[..., Any]], ...] = (
-    ("production and income", production_income.reckon, production_income.read_marts),
+    ("production and income", production_income.reckon, production_income.read_reports),
+    (
+        "production and income by day",
+        lambda analytics: production_income.of_days(production_income.reckon(analytics)),
+        production_income.read_days,
+    ),
+    ("ways to date write-offs", production_income.reckon_ways, production_income.read_ways),
+    ("daily payments", daily_reports.reckon_payments, daily_reports.read_payments),
+    ("daily adjustments", daily_reports.reckon_adjustments, daily_reports.read_adjustments),
+    ("procedures", daily_reports.reckon_procedures, daily_reports.read_procedures),
     (
         "unfinalized insurance payments",
         production_income.reckon_unfinalized,

@@ -9,7 +9,17 @@ from etl_pipeline.demo.server_databases import PostgresConnection
 
 COMPLETE = '"ProcStatus" = 2'
 RECEIVED = '"Status" IN (1, 4, 5, 7)'
-PRODUCED = f'(SELECT sum(round("ProcFee"::numeric, 2)) FROM raw.procedurelog WHERE {COMPLETE})'
+CHARGE = 'round("ProcFee"::numeric, 2) * ("UnitQty" + "BaseUnits")'
+CHARGED = f"(SELECT sum({CHARGE}) FROM raw.procedurelog WHERE {COMPLETE})"
+CAPITATED = (
+    '(SELECT coalesce(sum(round("WriteOff"::numeric, 2)), 0) FROM raw.claimproc c '
+    f'JOIN raw.procedurelog USING ("ProcNum") WHERE {COMPLETE} AND c."Status" = 7)'
+)
+OF_CAPITATION = (
+    '(SELECT coalesce(sum(round(c."WriteOff"::numeric, 2)), 0) FROM raw.claimproc AS c '
+    'WHERE c."ProcNum" = p."ProcNum" AND c."Status" = 7)'
+)
+PRODUCED = f"({CHARGED} - {CAPITATED})"
 ADJUSTED = '(SELECT sum(round("AdjAmt"::numeric, 2)) FROM raw.adjustment)'
 WRITTEN_OFF = (
     '(SELECT sum(round("WriteOff"::numeric, 2)) FROM raw.claimproc WHERE "Status" IN (1, 4))'
@@ -125,7 +135,7 @@ PAIRS: dict[str, tuple[str, str]] = {
     ),
     "production of the first year": (
         "sum(first_year_production) FROM marts.new_patients_by_source",
-        f'sum(round("ProcFee"::numeric, 2)) FROM raw.procedurelog JOIN ({NEW}) AS n '
+        f"sum({CHARGE} - {OF_CAPITATION}) FROM raw.procedurelog AS p JOIN ({NEW}) AS n "
         f'USING ("PatNum") WHERE {COMPLETE} AND "ProcDate" < n.d + interval \'1 year\'',
     ),
     "recalls": (
@@ -154,7 +164,7 @@ PAIRS: dict[str, tuple[str, str]] = {
     "planned treatment": ("sum(planned) FROM marts.treatment_acceptance", f"count(*) {PLANNED}"),
     "price of planned treatment": (
         "sum(planned_amount) FROM marts.treatment_acceptance",
-        f'sum(round("ProcFee"::numeric, 2)) {PLANNED}',
+        f"sum({CHARGE}) {PLANNED}",
     ),
     "treatment done later than planned": (
         "sum(completed) FROM marts.treatment_acceptance",

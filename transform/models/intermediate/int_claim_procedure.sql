@@ -11,6 +11,11 @@ with line as (
 
 payment as (
     select * from {{ ref('stg_claimpayment') }}
+),
+
+snapshot as (
+    select distinct on (claim_procedure_id) * from {{ ref('stg_claimsnapshot') }}
+    order by claim_procedure_id, claim_snapshot_id
 )
 
 select
@@ -44,6 +49,13 @@ select
     case when c.claim_payment_id is null and c.status_code in ('1', '4', '5')
               and not coalesce(c.is_transfer, false)
          then c.insurance_paid else 0 end::numeric(12, 2) as insurance_unfinalized,
-    array[c._etl_loaded_at, k._etl_loaded_at]::text as _etl_version
+    -- Write-offs of insurance in production are those of lines that are waited for, received or
+    -- supplements; never capitation's (RpProdInc.cs, InsWriteoff).
+    case when c.status_code in ('0', '1', '4') then c.write_off else 0 end::numeric(12, 2)
+        as production_write_off,
+    s.entered_at::date as snapshot_date,
+    coalesce(s.write_off, 0)::numeric(12, 2) as snapshot_write_off,
+    array[c._etl_loaded_at, k._etl_loaded_at, s._etl_loaded_at]::text as _etl_version
 from line as c
 left join payment as k on k.claim_payment_id = c.claim_payment_id
+left join snapshot as s on s.claim_procedure_id = c.claim_procedure_id

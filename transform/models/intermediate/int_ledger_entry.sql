@@ -3,7 +3,7 @@
 -- prepayments move none until they are allocated. Payment plans move none either; see int_account_entry.
 select 'procedure' as entry_kind, p.procedure_id as source_id, p.procedure_date as entry_date,
     p.patient_id, p.provider_id, p.clinic_id, p.procedure_id, null::bigint as payment_plan_id,
-    p.gross_production as amount, p._etl_version
+    p.charge as amount, p._etl_version
 from {{ ref('int_procedure') }} as p
 where p.is_complete
 union all

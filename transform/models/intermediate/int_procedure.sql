@@ -1,5 +1,29 @@
--- Procedures with their gross production: the price times the quantity, on the day of the
--- treatment, of those that are complete. Deleted, planned and existing ones produce nothing.
+-- Procedures with what they charge and what they produce, on the day of the treatment, where they are
+-- complete. Deleted, planned and existing ones produce nothing.
+-- The quantity is UnitQty + BaseUnits as they are, so that 0 counts 0 (OpenDental's RpProdInc.cs,
+-- RpProcSheet.cs, Ledgers.cs). What a capitation plan writes off (claimproc 7) was never to be paid:
+-- production is without it, on the procedure's day; a patient's account has both (Ledgers.cs).
+with done as (
+    select * from {{ ref('stg_procedurelog') }}
+),
+
+capitation as (
+    select procedure_id, sum(write_off) as write_off, count(*) as lines, max(_etl_loaded_at) as _etl_loaded_at
+    from {{ ref('stg_claimproc') }}
+    where status_code = '7'
+    group by procedure_id
+),
+
+priced as (
+    select
+        p.*,
+        coalesce(p.unit_quantity, 0) + coalesce(p.base_units, 0) as quantity,
+        coalesce(c.write_off, 0) as capitation_write_off,
+        array[p._etl_loaded_at, c._etl_loaded_at]::text || coalesce(c.lines, 0) as _etl_version
+    from done as p
+    left join capitation as c on c.procedure_id = p.procedure_id
+)
+
 select
     p.procedure_id,
     p.patient_id,
@@ -15,10 +39,12 @@ select
     p.status_code = '2' as is_complete,
     p.tooth,
     p.surface,
-    greatest(1, coalesce(p.unit_quantity, 0) + coalesce(p.base_units, 0)) as quantity,
+    p.quantity,
     p.fee,
-    case when p.status_code = '2'
-         then (p.fee * greatest(1, coalesce(p.unit_quantity, 0) + coalesce(p.base_units, 0)))
-         else 0 end::numeric(12, 2) as gross_production,
-    array[p._etl_loaded_at]::text as _etl_version
-from {{ ref('stg_procedurelog') }} as p
+    (p.fee * p.quantity)::numeric(12, 2) as charge,
+    case when p.status_code = '2' then p.capitation_write_off else 0 end::numeric(12, 2)
+        as capitation_write_off,
+    case when p.status_code = '2' then p.fee * p.quantity - p.capitation_write_off else 0 end::numeric(12, 2)
+        as gross_production,
+    p._etl_version
+from priced as p

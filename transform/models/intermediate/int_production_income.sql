@@ -1,6 +1,16 @@
--- Every movement that the report Production and Income counts, once, by its kind and on the day on
--- which it counts (OpenDental's RpProdInc.cs). A patient's account counts otherwise: see int_ledger.
-with procedure_done as (
+-- Every movement that the report Production and Income counts, once by its kind, on the day on which
+-- it counts (OpenDental's RpProdInc.cs). A patient's account counts otherwise: see int_ledger.
+-- Write-offs are there in each of the three ways in which the report dates them: on the day of the
+-- carrier's answer (insurance pay date), on the procedure's day, or as expected on the claim's day
+-- with the difference on the day of the answer. is_practice_write_off is the way that the practice
+-- chose. Scheduled production is what is planned for visits that are booked.
+with way as (
+    select
+        {{ preference('ReportsPPOwriteoffDefaultToProcDate') }} as write_off_date,
+        {{ preference('ReportPandIschedProdSubtractsWO') }} = '1' as schedule_is_net
+),
+
+procedure_done as (
     select * from {{ ref('fact_procedure') }} where is_complete
 ),
 
@@ -16,6 +26,27 @@ payment_part as (
     select * from {{ ref('fact_payment') }} where not is_hidden_prepayment
 ),
 
+booked as (
+    select
+        p.procedure_id, a.appointment_date, p.patient_id, p.provider_id,
+        a.clinic_id as visit_clinic_id, p.clinic_id, p.charge, q.discount, q.plan_discount
+    from {{ ref('fact_procedure') }} as p
+    join {{ ref('fact_appointment') }} as a on a.appointment_id = p.appointment_id and a.status_code = '1'
+    join {{ ref('stg_procedurelog') }} as q on q.procedure_id = p.procedure_id
+    where p.status_code = '1'
+),
+
+expected_write_off as (
+    select
+        c.procedure_id,
+        sum(coalesce(c.write_off_override, c.write_off_estimate, 0))
+            filter (where c.status_code = '8' or w.schedule_is_net) as write_off
+    from {{ ref('stg_claimproc') }} as c
+    cross join way as w
+    where c.status_code in ('6', '8')
+    group by c.procedure_id
+),
+
 movement as (
     select 'production' as kind, procedure_id as source_id, procedure_date as entry_date,
         patient_id, provider_id, clinic_id, procedure_id, gross_production as amount
@@ -25,10 +56,25 @@ movement as (
         patient_id, provider_id, clinic_id, procedure_id, amount
     from adjustment
     union all
-    select 'write-off', claim_procedure_id, payment_date,
-        patient_id, provider_id, clinic_id, procedure_id, (-write_off)::numeric(12, 2)
+    select 'write-off by pay date', claim_procedure_id, payment_date,
+        patient_id, provider_id, clinic_id, procedure_id, -production_write_off
     from claim_line
-    where status_code in ('1', '4') and write_off <> 0
+    where status_code in ('1', '4') and production_write_off <> 0
+    union all
+    select 'write-off by procedure date', claim_procedure_id, procedure_date,
+        patient_id, provider_id, clinic_id, procedure_id, -production_write_off
+    from claim_line
+    where production_write_off <> 0
+    union all
+    select 'write-off estimate', claim_procedure_id, snapshot_date,
+        patient_id, provider_id, clinic_id, procedure_id, -snapshot_write_off
+    from claim_line
+    where status_code in ('0', '1', '4') and snapshot_write_off <> 0
+    union all
+    select 'write-off adjustment', claim_procedure_id, payment_date,
+        patient_id, provider_id, clinic_id, procedure_id, snapshot_write_off - production_write_off
+    from claim_line
+    where status_code in ('1', '4') and snapshot_write_off <> production_write_off
     union all
     select case when is_prepayment then 'unearned income' else 'patient income' end, split_id,
         payment_date, patient_id, provider_id, clinic_id, procedure_id, amount
@@ -39,12 +85,33 @@ movement as (
         insurance_income
     from claim_line
     where insurance_income <> 0
+    union all
+    select 'scheduled production', b.procedure_id, b.appointment_date,
+        b.patient_id, b.provider_id, b.visit_clinic_id, b.procedure_id,
+        b.charge - coalesce(e.write_off, 0)
+    from booked as b
+    left join expected_write_off as e on e.procedure_id = b.procedure_id
+    union all
+    select 'scheduled discount', procedure_id, appointment_date,
+        patient_id, provider_id, clinic_id, procedure_id,
+        -(coalesce(discount, 0) + coalesce(plan_discount, 0))
+    from booked
+    where coalesce(discount, 0) + coalesce(plan_discount, 0) <> 0
 )
 
 select
-    kind, source_id, entry_date, patient_id,
-    coalesce(provider_id, 0) as provider_id,
-    coalesce(clinic_id, 0) as clinic_id,
-    procedure_id, amount
-from movement
-where entry_date is not null
+    m.kind, m.source_id, m.entry_date, m.patient_id,
+    coalesce(m.provider_id, 0) as provider_id,
+    coalesce(m.clinic_id, 0) as clinic_id,
+    m.procedure_id,
+    m.amount::numeric(12, 2) as amount,
+    case m.kind
+        when 'write-off by pay date' then w.write_off_date = '0'
+        when 'write-off by procedure date' then w.write_off_date = '1'
+        when 'write-off estimate' then w.write_off_date not in ('0', '1')
+        when 'write-off adjustment' then w.write_off_date not in ('0', '1')
+        else false
+    end as is_practice_write_off
+from movement as m
+cross join way as w
+where m.entry_date is not null

@@ -9,5 +9,6 @@ select
     {{ as_reference('adjustment', 'ProcNum') }} as procedure_id,
     {{ as_date('adjustment', 'ProcDate') }} as procedure_date,
     {{ as_date('adjustment', 'DateEntry') }} as entry_date,
+    {{ as_text('adjustment', 'AdjNote') }} as note,
     r._etl_loaded_at
 from {{ raw_rows('adjustment') }}

@@ -18,6 +18,7 @@ with decoded as (
         {{ as_text('procedurelog', 'ToothNum') }} as tooth,
         {{ as_text('procedurelog', 'Surf') }} as surface,
         {{ as_money('procedurelog', 'Discount') }} as discount,
+        {{ as_money('procedurelog', 'DiscountPlanAmt') }} as plan_discount,
         r._etl_loaded_at
     from {{ raw_rows('procedurelog') }}
 )
@@ -42,6 +43,7 @@ select
     d.tooth,
     d.surface,
     d.discount,
+    d.plan_discount,
     d._etl_loaded_at
 from decoded as d
 {{ join_codes('procedure_status', 'd.status_code', 'status_name') }}

@@ -65,7 +65,8 @@ UPDATE procedurelog p JOIN kept k ON k.AptNum = p.AptNum AND k.IsKept
  WHERE p.ProcStatus = 1;
 
 CREATE TEMPORARY TABLE done ENGINE=MyISAM
-SELECT p.ProcNum, p.PatNum, g.Guarantor, p.AptNum, p.ProvNum, p.ClinicNum, p.CodeNum, p.ProcFee
+SELECT p.ProcNum, p.PatNum, g.Guarantor, p.AptNum, p.ProvNum, p.ClinicNum, p.CodeNum,
+       ROUND(p.ProcFee * (p.UnitQty + p.BaseUnits), 2) AS ProcFee
   FROM procedurelog p JOIN kept k ON k.AptNum = p.AptNum AND k.IsKept JOIN patient g
    ON g.PatNum = p.PatNum
  WHERE p.ProcStatus = 2;

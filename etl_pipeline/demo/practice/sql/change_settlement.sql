@@ -63,5 +63,26 @@ UPDATE claimpayment k JOIN claimproc c ON c.ClaimProcNum = @lines + 1
    SET k.CheckAmt = ROUND(k.CheckAmt + c.InsPayAmt, 2)
  WHERE k.ClaimPaymentNum = @check;
 
+-- Capitation: what was planned to be written off is, of what was done today. Today's new claims are
+-- remembered as they were expected; for one line in eight the network's prices are old.
+UPDATE claimproc c JOIN procedurelog p ON p.ProcNum = c.ProcNum AND p.ProcStatus = 2
+   SET c.Status = 7, c.ProcDate = p.ProcDate, c.DateCP = p.ProcDate, c.DateEntry = @day
+ WHERE c.Status = 8;
+INSERT INTO claimsnapshot
+  (ClaimSnapshotNum, ProcNum, ClaimType, Writeoff, InsPayEst, Fee, DateTEntry, ClaimProcNum,
+   SnapshotTrigger)
+SELECT (SELECT MAX(ClaimSnapshotNum) FROM claimsnapshot)
+         + ROW_NUMBER() OVER (ORDER BY c.ClaimProcNum),
+       c.ProcNum, 'P', IF(dice(snapshot, c.ProcNum) % 8, c.WriteOffEst, ROUND(c.FeeBilled / 20, 2)),
+       c.InsPayEst, c.FeeBilled, @day + INTERVAL 1050 MINUTE, c.ClaimProcNum, 0
+  FROM claimproc c WHERE c.Status = 0 AND c.ClaimNum > @claims;
+
+-- The desk corrects a quantity of last month, and then it is another price.
+UPDATE procedurelog p
+  JOIN (SELECT ProcNum FROM procedurelog
+         WHERE ProcStatus = 2 AND UnitQty > 1 AND ProcDate < @day - INTERVAL 30 DAY
+         ORDER BY dice(moreunits, @day, ProcNum), ProcNum LIMIT 1) AS pick ON pick.ProcNum = p.ProcNum
+   SET p.UnitQty = p.UnitQty + 1, p.DateTStamp = p.DateTStamp;
+
 DROP TEMPORARY TABLE finalized;
 DROP TEMPORARY TABLE tocome;

@@ -431,6 +431,21 @@ CREATE TABLE claimproc (
 ) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_uca1400_ai_ci
   COMMENT='One procedure on one claim, or the estimate for it before a claim exists';
 
+CREATE TABLE claimsnapshot (
+  ClaimSnapshotNum bigint(20) NOT NULL AUTO_INCREMENT,
+  ProcNum          bigint(20) NOT NULL,
+  ClaimType        varchar(255) NOT NULL,
+  Writeoff         double NOT NULL,
+  InsPayEst        double NOT NULL,
+  Fee              double NOT NULL,
+  DateTEntry       datetime NOT NULL DEFAULT '0001-01-01 00:00:00',
+  ClaimProcNum     bigint(20) NOT NULL,
+  SnapshotTrigger  tinyint(4) NOT NULL,
+  PRIMARY KEY (ClaimSnapshotNum),
+  KEY ClaimProcNum (ClaimProcNum),
+  KEY ProcNum (ProcNum)
+) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci;
+
 CREATE TABLE claimtracking (
   ClaimTrackingNum    bigint(20) NOT NULL AUTO_INCREMENT,
   ClaimNum            bigint(20) NOT NULL,

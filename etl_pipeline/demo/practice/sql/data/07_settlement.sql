@@ -54,3 +54,15 @@ UPDATE claimpayment k
 UPDATE claimpayment k JOIN (SELECT MAX(ClaimPaymentNum) AS Newest FROM claimpayment) AS n
     ON n.Newest = k.ClaimPaymentNum
    SET k.IsPartial = 1, k.CheckAmt = ROUND(k.CheckAmt + 250, 2), k.SecDateTEdit = k.SecDateTEdit;
+
+-- What the office expected of a line when its claim was made: since 2022, when it began to keep
+-- that. Now and then the network's prices were old (another write-off), or there were none (-1).
+INSERT INTO claimsnapshot
+  (ClaimSnapshotNum, ProcNum, ClaimType, Writeoff, InsPayEst, Fee, DateTEntry, ClaimProcNum,
+   SnapshotTrigger)
+SELECT ROW_NUMBER() OVER (ORDER BY c.ClaimProcNum), c.ProcNum, 'P',
+       CASE dice(snapshot, c.ProcNum) % 12 WHEN 0 THEN ROUND((l.Fee - l.Allowed) * 0.8, 2)
+         WHEN 1 THEN -1 ELSE ROUND(l.Fee - l.Allowed, 2) END,
+       l.Estimate, l.Fee, l.Day + INTERVAL 17 * 60 + 30 MINUTE, c.ClaimProcNum, 0
+  FROM claimproc c JOIN line l ON l.ProcNum = c.ProcNum AND l.ClaimNum = c.ClaimNum
+ WHERE c.Status IN (0, 1) AND l.ClaimNum > 0 AND l.Day >= '2022-01-01';

@@ -14,7 +14,7 @@ CREATE TEMPORARY TABLE due (
 INSERT INTO due
   (ProcNum, PatNum, Guarantor, ProvNum, ClinicNum, Day, AptNum, Age, Owed, Refund, RefundOn)
 SELECT p.ProcNum, p.PatNum, g.Guarantor, p.ProvNum, p.ClinicNum, p.ProcDate, p.AptNum, g.Age,
-       ROUND(p.ProcFee - IFNULL(l.Fee - l.Allowed, 0)
+       ROUND(p.ProcFee * (p.UnitQty + p.BaseUnits) - IFNULL(l.Fee - l.Allowed, 0)
              - IF(IFNULL(l.IsReceived AND l.IsDenied, 0), 0, IFNULL(l.Estimate, 0)), 2),
        IFNULL(l.Supplement, 0),
        IF(IFNULL(l.Supplement, 0) > 0, l.ReceivedOn + INTERVAL 51 DAY, '0001-01-01')

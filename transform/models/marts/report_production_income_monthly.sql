@@ -1,0 +1,12 @@
+{{ config(unique_key=['report_date', 'clinic_id']) }}
+-- As Production and Income, report type Monthly, lists it: one row a day and clinic, with what is scheduled.
+with movement as (
+    select * from {{ ref('int_production_income') }}
+)
+
+select
+    m.entry_date as report_date,
+    m.clinic_id,
+    {{ production_income_columns(has_schedule=true) }}
+from movement as m
+group by m.entry_date, m.clinic_id

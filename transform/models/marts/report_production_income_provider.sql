@@ -1,0 +1,14 @@
+{{ config(unique_key=['month_start', 'provider_id', 'clinic_id']) }}
+-- As Production and Income, report type Provider, lists it for a month: one row a provider and clinic. It
+-- reads what the type Daily reads.
+with movement as (
+    select * from {{ ref('int_production_income') }}
+)
+
+select
+    date_trunc('month', m.entry_date)::date as month_start,
+    m.provider_id, m.clinic_id,
+    {{ production_income_columns() }}
+from movement as m
+where m.kind not in ('scheduled production', 'scheduled discount', 'other insurance income')
+group by date_trunc('month', m.entry_date)::date, m.provider_id, m.clinic_id
