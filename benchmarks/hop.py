@@ -52,7 +52,7 @@ def _hop(hop: str, table: str, workers: int) -> None:
     from etl_pipeline.pipeline.run_record import RecordConnection
     from etl_pipeline.pipeline.session import open_session
     from etl_pipeline.replicate.strategy import FULL_TABLE, Pass, Rules
-    from etl_pipeline.replicate.table import ReplicateResult, replicate_table
+    from etl_pipeline.replicate.table import ReplicateRequest, ReplicateResult, replicate_table
     from etl_pipeline.state import replicas, runs
     from etl_pipeline.transfer.select import render_table
 
@@ -72,7 +72,7 @@ def _hop(hop: str, table: str, workers: int) -> None:
         at_work = Workers(databases, threads, workers, stop)
         if hop == "replicate":
             rules = Rules(FULL_TABLE)
-            replicate_table(text, at_work, replication, rules, lease, report=report)
+            replicate_table(ReplicateRequest(text, at_work, replication, rules, lease, report))
         else:
             with lend_mysql(databases.replication, stop) as connection:
                 known = replicas.read_replica(connection, table)

@@ -16,7 +16,12 @@ from etl_pipeline.load.drift_log import TableDrift
 from etl_pipeline.load.job import LoadRequest, LoadResult
 from etl_pipeline.load.table import load_table
 from etl_pipeline.replicate.strategy import Rules
-from etl_pipeline.replicate.table import ReplicateResult, Replication, replicate_table
+from etl_pipeline.replicate.table import (
+    ReplicateRequest,
+    ReplicateResult,
+    Replication,
+    replicate_table,
+)
 from etl_pipeline.schema.catalog import read_catalog
 from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
 from etl_pipeline.state import runs, warehouse
@@ -75,15 +80,16 @@ class Bench:
     ) -> ReplicateResult:
         """The first hop, as a run of its own that goes on with none."""
         self.begin()
-        return replicate_table(
+        request = ReplicateRequest(
             text,
             self.workers,
             self.replication,
             rules,
             self.lease,
-            report=lambda rows, size: None,
-            drift=drift,
+            lambda rows, size: None,
+            drift,
         )
+        return replicate_table(request)
 
     def load(
         self,

@@ -70,7 +70,7 @@ def _sums(choices: Sequence[Choice]) -> list[str]:
     strategies = [strategy.name for strategy in (INCREMENTAL, APPEND_ONLY, FINGERPRINT)]
     counts = Counter(choice.strategy for choice in choices)
     parts = [f"{counts[strategy]} {strategy}" for strategy in strategies if counts[strategy]]
-    stamped = [choice for choice in choices if choice.stamps]
+    stamped = [choice for choice in choices if choice.update_stamps]
     used = sum(choice.strategy == INCREMENTAL.name for choice in stamped)
     have = "has" if len(stamped) == 1 else "have"
     return [

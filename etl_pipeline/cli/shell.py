@@ -175,7 +175,7 @@ def stop_on_signals(*, only_reads: bool = False) -> None:
         only_reads: True if the command changes nothing, so that nothing has to be ended later.
     """
     # What talks to servers is not imported before it is needed: --help needs none of it.
-    from etl_pipeline.core.cancellation import list_busy_sessions, note_signal
+    from etl_pipeline.core.cancellation import list_active_sessions, note_signal
 
     hears, tells = os.pipe()
     os.set_blocking(tells, False)
@@ -188,7 +188,7 @@ def stop_on_signals(*, only_reads: bool = False) -> None:
     def leave_in_time() -> None:
         os.read(hears, 1)
         time.sleep(STOP_SECONDS)
-        _leave(list_busy_sessions(), only_reads=only_reads)
+        _leave(list_active_sessions(), only_reads=only_reads)
 
     # It waits already: a thread cannot be started safely while a signal is handled.
     threading.Thread(target=leave_in_time, name="stop", daemon=True).start()
@@ -196,9 +196,9 @@ def stop_on_signals(*, only_reads: bool = False) -> None:
         signal.signal(number, obey)
 
 
-def _leave(busy: Sequence[str], *, only_reads: bool) -> NoReturn:
+def _leave(sessions: Sequence[str], *, only_reads: bool) -> NoReturn:
     """End the process at once; nothing that another thread may hold is touched."""
-    left = f" ({', '.join(busy)})" if busy else ""
+    left = f" ({', '.join(sessions)})" if sessions else ""
     fix = (
         "nothing was changed, and a server ends by itself what only reads"
         if only_reads

@@ -76,7 +76,7 @@ class Cancellation:
     def cancelling(self, cancel: Callable[[], None], what: str = "") -> Iterator[None]:
         """While the block runs, a stop also calls *cancel*, from a thread of its own.
 
-        *what* names the session that is busy, for somebody who has to end it by hand.
+        *what* names the session whose statement runs, for somebody who has to end it by hand.
         """
         with self._lock:
             self.check()  # under the lock, so that a request either is seen here or sees *cancel*
@@ -87,14 +87,14 @@ class Cancellation:
             with self._lock:
                 del self._cancels[cancel]
 
-    def list_busy(self) -> list[str]:
+    def list_active(self) -> list[str]:
         """Return the sessions whose statements have not ended yet."""
         return [what for what in list(self._cancels.values()) if what]
 
 
-def list_busy_sessions() -> list[str]:
+def list_active_sessions() -> list[str]:
     """Return the sessions of this process whose statements have not ended."""
-    return sorted({what for stop in list(_stops) for what in stop.list_busy()})
+    return sorted({what for stop in list(_stops) for what in stop.list_active()})
 
 
 def _try(cancel: Callable[[], None]) -> None:

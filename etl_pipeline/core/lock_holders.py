@@ -130,7 +130,7 @@ def _find_mysql(connection: Connection, own: Collection[int]) -> list[LockHolder
         for row in connection.exec_driver_sql("SHOW PROCESSLIST").mappings()
         if row["Id"] not in own
     ]
-    open_ones = [
+    in_transaction = [
         LockHolder(
             row["Id"], f"{row['User']}@{row['Host']}", ages[row["Id"]], is_in_transaction=True
         )
@@ -142,18 +142,18 @@ def _find_mysql(connection: Connection, own: Collection[int]) -> list[LockHolder
         for row in others
         if row["Command"] == "Sleep" and row["db"] == database and (row["Time"] or 0) >= waited
     ]
-    return _longest_first(open_ones) or _longest_first(idle)
+    return _longest_first(in_transaction) or _longest_first(idle)
 
 
 def _longest_first(holders: Iterable[LockHolder]) -> list[LockHolder]:
     return sorted(holders, key=lambda holder: -(holder.seconds or 0))
 
 
-def _describe(holders: Sequence[LockHolder], end: str, look: str) -> HeldLock:
+def _describe(holders: Sequence[LockHolder], end: str, query: str) -> HeldLock:
     if not holders:
         return HeldLock(
             "the user sees no session that was open for so long",
-            f"let the server's administrator find who holds it ({look}) and end that session: "
+            f"let the server's administrator find who holds it ({query}) and end that session: "
             f"{end.format('n')}; then run again",
         )
     shown = holders[:SHOWN]

@@ -31,7 +31,7 @@ from etl_pipeline.core.lock_holders import note_own
 from etl_pipeline.core.reachability import Answer, find_answer
 from etl_pipeline.errors import DatabaseError
 
-LOOK_SECONDS = 2.0
+PORT_PROBE_SECONDS = 2.0
 """Time limit of each probe of a server that does not greet as MySQL does."""
 CLIENT_NUMBERS = range(2000, 3000)
 """Numbers that PyMySQL gives; others are the server's."""
@@ -106,7 +106,7 @@ class MysqlConnection(Connection):
         except err.MySQLError as error:
             if _find_timeout(error) is not None:
                 self.watch.note_silence()
-            self._look_at_port(error)
+            self._probe_port(error)
             raise
         except DatabaseError:
             raise  # the password was kept
@@ -115,16 +115,16 @@ class MysqlConnection(Connection):
             self._force_close()
             strange = err.OperationalError(CR.CR_SERVER_HANDSHAKE_ERR, "not understood")
             note_finding(strange, LoginFinding(Answer.STRANGER))
-            self._look_at_port(strange)
+            self._probe_port(strange)
             raise strange from cause
         finally:
             self._read_timeout, self._write_timeout = read_limit, write_limit
         self.watch.note_life()
         self._session = self.thread_id()
         note_own(self, str(self.host), self.port, self._session)
-        self._look_up_while_waiting()
+        self._watch_reads()
 
-    def _look_at_port(self, error: err.MySQLError) -> None:
+    def _probe_port(self, error: err.MySQLError) -> None:
         """Note on *error* what answers, where a connection was made and no server sent it."""
         number = error.args[0] if error.args else None
         is_client = not isinstance(number, int) or number in CLIENT_NUMBERS
@@ -134,11 +134,11 @@ class MysqlConnection(Connection):
         )
         if self.unix_socket or not is_client or is_told:
             return
-        answer = find_answer(str(self.host), self.port, timeout_seconds=LOOK_SECONDS)
+        answer = find_answer(str(self.host), self.port, timeout_seconds=PORT_PROBE_SECONDS)
         if answer is not Answer.MYSQL:
             note_finding(error, LoginFinding(answer))
 
-    def _look_up_while_waiting(self) -> None:
+    def _watch_reads(self) -> None:
         _notice_dark_lines(self._sock)
         self._rfile.close()
         self._rfile = io.BufferedReader(_Reading(self._sock, self._begin_read))

@@ -91,11 +91,11 @@ _NO_UNION = ErrorMeaning(
     "the tables under this MERGE table differ from it, or one of them is no MyISAM table",
     "let the source's administrator mend it: CHECK TABLE {table} names them; or exclude it",
 )
-_UNFIT_TABLE = ErrorMeaning(
+_UNSUPPORTED_TABLE = ErrorMeaning(
     "InnoDB cannot hold a table with these columns",
     "exclude columns of it in tables.yml",
 )
-_UNFIT_INDEX = ErrorMeaning(
+_UNSUPPORTED_INDEX = ErrorMeaning(
     "the server cannot hold one of the table's indexes",
     "report it: an index that does not fit is to be left out",
 )
@@ -146,8 +146,8 @@ MYSQL: Final[Mapping[int, ErrorMeaning]] = {
     **dict.fromkeys((126, 127, 134, 141, 144, 145, 1034, 1035, 1194, 1195, 1712), _CRASHED),
     **dict.fromkeys((1286,), _NO_ENGINE),
     **dict.fromkeys((1168,), _NO_UNION),
-    **dict.fromkeys((1005, 1074, 1117, 1118, 1166), _UNFIT_TABLE),
-    **dict.fromkeys((1070, 1071, 1167), _UNFIT_INDEX),
+    **dict.fromkeys((1005, 1074, 1117, 1118, 1166), _UNSUPPORTED_TABLE),
+    **dict.fromkeys((1070, 1071, 1167), _UNSUPPORTED_INDEX),
     **dict.fromkeys((1153, 2020), _PACKET),
     **dict.fromkeys((2027,), _DAMAGED),
     **dict.fromkeys((2026,), TLS),

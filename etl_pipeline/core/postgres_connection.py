@@ -44,7 +44,7 @@ class PostgresConnection(psycopg.Connection[Any]):
             psycopg.OperationalError: The server is silent, or a stop was requested a while ago.
         """
         try:
-            watched: Any = _look_up(gen, self._begin_wait)
+            watched: Any = _watch(gen, self._begin_wait)
             return waiting.wait(watched, self.pgconn.socket, interval=interval, timeout=timeout)
         except (SilentError, TimeoutError) as error:
             self.close()
@@ -93,7 +93,7 @@ def ask_postgres(connect: Callable[[], PostgresConnection]) -> Report | None:
     return Report(working, own in {session for session, _ in rows})
 
 
-def _look_up(
+def _watch(
     gen: Generator[int, int, Result], begin: Callable[[], Wait]
 ) -> Generator[int, int, Result]:
     """*gen*, with a tick of a wait for each time that it is told that nothing has come."""

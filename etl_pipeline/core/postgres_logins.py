@@ -21,7 +21,7 @@ from etl_pipeline.core.reachability import Answer, find_answer, find_tls_fault
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LOOK_SECONDS: Final = 2.0
+PORT_PROBE_SECONDS: Final = 2.0
 """Time limit of each probe of a server that refused a login."""
 _REFUSAL = re.compile(rb'\tErrorResponse\t S "[^"]*"(?: V "[^"]*")? C "(\w{5})"')
 _DEMANDING_SSL_MODES = ("require", "verify-ca", "verify-full")
@@ -41,14 +41,14 @@ def examine_refusal(error: psycopg.OperationalError, parameters: Mapping[str, An
         return LoginFinding(kept_password=True)
     if host.startswith("/"):
         return LoginFinding(sqlstate=_read_sqlstate(parameters))
-    answer = find_answer(host, port, timeout_seconds=LOOK_SECONDS)
+    answer = find_answer(host, port, timeout_seconds=PORT_PROBE_SECONDS)
     if answer not in (Answer.POSTGRES, Answer.POSTGRES_TLS):
         return LoginFinding(answer)
     tls_fault = None
     if parameters.get("sslmode") in _DEMANDING_SSL_MODES:
         with suppress(OSError):
             context = _make_context(parameters)
-            tls_fault = find_tls_fault(host, port, context, timeout_seconds=LOOK_SECONDS)
+            tls_fault = find_tls_fault(host, port, context, timeout_seconds=PORT_PROBE_SECONDS)
     return LoginFinding(answer, None if tls_fault else _read_sqlstate(parameters), tls_fault)
 
 
@@ -83,7 +83,7 @@ def _read_sqlstate(parameters: Mapping[str, Any]) -> str | None:
         try:
             with suppress(psycopg.Error):  # there is no trace but on Linux
                 attempt.trace(trace.fileno())
-                _log_in(attempt, time.monotonic() + LOOK_SECONDS)
+                _log_in(attempt, time.monotonic() + PORT_PROBE_SECONDS)
                 attempt.untrace()
         finally:
             attempt.finish()

@@ -130,7 +130,7 @@ class SourceConnection(MysqlConnection):
         super()._execute_command(COMMAND.COM_QUERY, statement)  # type: ignore[misc]
         self._read_ok_packet()
 
-    def _look(self, statement: str) -> list[dict[str, Any]]:
+    def _ask_load(self, statement: str) -> list[dict[str, Any]]:
         """Return the rows of a SHOW, each by column name."""
         self._begin_statement()
         super()._execute_command(COMMAND.COM_QUERY, statement)  # type: ignore[misc]
@@ -163,7 +163,7 @@ class SourceConnection(MysqlConnection):
             self._has_read = False
         elif verb.startswith((b"SELECT", b"WITH")) and not self._has_read:
             self.end_statement()
-            self.throttle.admit(self._look, self.server_version, self._read_at)
+            self.throttle.admit(self._ask_load, self.server_version, self._read_at)
             self._has_read = True
 
     def _read_query_result(self, unbuffered: bool = False) -> int:

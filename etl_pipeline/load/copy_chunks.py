@@ -33,7 +33,7 @@ from etl_pipeline.transfer.spool import Spool, for_copy, lossless
 
 log = logging.getLogger(__name__)
 
-_REHEARSED = "_etl_rehearsed"
+_DIGESTED = "_etl_digested"
 
 
 def copy_chunks(
@@ -73,7 +73,7 @@ def copy_chunks(
         expected = sent.digest if is_known else None
         with sent.spool, explaining_refusals(job, relation, reread, is_binary=sent.is_binary):
             if expected is None and job.is_open:
-                expected = _rehearse(job, sent)
+                expected = _digest_first(job, sent)
             copied = _copy(job, destination, sent, options)
         if copied != proof.rows:
             raise TransferError(
@@ -92,13 +92,13 @@ def _copy(job: LoadJob, destination: str, sent: _Sent, options: Sequence[str] = 
     return copy_text(job.analytics, destination, columns, blocks, [*form, *options])
 
 
-def _rehearse(job: LoadJob, sent: _Sent) -> RawDigest:
+def _digest_first(job: LoadJob, sent: _Sent) -> RawDigest:
     """Send a chunk to be digested only; return PostgreSQL's digest of it."""
     with job.analytics.transaction(force_rollback=True):
-        job.analytics.execute(create_incoming(_REHEARSED, job.text.columns).encode())
-        rehearsed = quote_temporary(_REHEARSED)
-        _copy(job, rehearsed, sent)
-        (digest,) = read_digests(job.analytics, rehearsed, job.text, [Chunk(0)])
+        job.analytics.execute(create_incoming(_DIGESTED, job.text.columns).encode())
+        destination = quote_temporary(_DIGESTED)
+        _copy(job, destination, sent)
+        (digest,) = read_digests(job.analytics, destination, job.text, [Chunk(0)])
     return digest
 
 

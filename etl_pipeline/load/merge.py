@@ -124,7 +124,7 @@ def _find_edits(job: LoadJob, stale: StaleChunks, rows: int) -> tuple[Correction
         among=[proof.chunk for proof, _ in recorded],
     )
     return tuple(
-        Correction("raw", "foreign", proof.chunk)
+        Correction("raw", "edited", proof.chunk)
         for (proof, then), now in zip(candidates, held, strict=True)
         if then != now
     )
@@ -197,8 +197,8 @@ def _prove(job: LoadJob, stale: StaleChunks, expected: Mapping[int, RawDigest]) 
     proofs = job.request.proofs
     written = [proof for proof in proofs if proof.chunk.ordinal in expected]
     # A pass by stamps proves keys only, and the digest that is expected is recorded as it is.
-    by_stamps = job.request.replicated.what is Pass.STAMPED
-    compared = [p for p in written if not by_stamps or p.chunk.ordinal not in stale.changes]
+    by_update_stamp = job.request.replicated.what is Pass.STAMPED
+    compared = [p for p in written if not by_update_stamp or p.chunk.ordinal not in stale.changes]
     compared_ordinals = {proof.chunk.ordinal for proof in compared}
     held = job.digests(job.live, [proof.chunk for proof in compared], proofs)
     differing = {
@@ -238,14 +238,14 @@ def _copy_changes(job: LoadJob, stale: StaleChunks) -> dict[int, RawDigest]:
     refuse_altered_key(text, altered)
     chunks = [proof for proof in job.request.proofs if proof.chunk.ordinal in stale.changes]
     job.analytics.execute(create_gone(text).encode())
-    rehearsed = None
+    first_digests = None
     if job.is_open:
         with job.analytics.transaction(force_rollback=True):
-            rehearsed = _send_changes(job, chunks, stale)
+            first_digests = _send_changes(job, chunks, stale)
     gone_digests, new_digests = _send_changes(job, chunks, stale)
-    if rehearsed is not None:
-        expect_digests(text.name, chunks, rehearsed[0], gone_digests)
-        expect_digests(text.name, chunks, rehearsed[1], new_digests)
+    if first_digests is not None:
+        expect_digests(text.name, chunks, first_digests[0], gone_digests)
+        expect_digests(text.name, chunks, first_digests[1], new_digests)
     expected = {}
     for proof, gone, new in zip(chunks, gone_digests, new_digests, strict=True):
         old = stale.recorded[proof.chunk.ordinal]

@@ -138,10 +138,10 @@ def in_chunk(text: RenderedTable, chunk: Chunk, alias: str) -> str:
     return " AND ".join(conditions) or "true"
 
 
-def equal_keys(text: RenderedTable, one: str, other: str) -> str:
-    """Return the condition that rows of the aliases *one* and *other* have the same key."""
+def equal_keys(text: RenderedTable, left: str, right: str) -> str:
+    """Return the condition that rows of the aliases *left* and *right* have the same key."""
     return " AND ".join(
-        f"{one}.{quote_postgres(name)} = {other}.{quote_postgres(name)}"
+        f"{left}.{quote_postgres(name)} = {right}.{quote_postgres(name)}"
         for name in text.table.primary_key
     )
 
@@ -150,8 +150,8 @@ def _values(columns: Sequence[CarriedColumn], alias: str) -> str:
     return ", ".join(c.compare.format(f"{alias}.{quote_postgres(c.name)}") for c in columns)
 
 
-def rows_differ(text: RenderedTable, one: str, other: str, *, but: Sequence[str] = ()) -> str:
-    """Return the condition that rows of one key, of the aliases *one* and *other*, differ.
+def rows_differ(text: RenderedTable, left: str, right: str, *, but: Sequence[str] = ()) -> str:
+    """Return the condition that rows of one key, of the aliases *left* and *right*, differ.
 
     Columns whose names in ``raw`` are in *but* are left out.
     """
@@ -162,7 +162,7 @@ def rows_differ(text: RenderedTable, one: str, other: str, *, but: Sequence[str]
     ]
     if not rest:
         return "false"
-    return f"ROW({_values(rest, one)}) IS DISTINCT FROM ROW({_values(rest, other)})"
+    return f"ROW({_values(rest, left)}) IS DISTINCT FROM ROW({_values(rest, right)})"
 
 
 def create_gone(text: RenderedTable) -> str:

@@ -59,7 +59,7 @@ def backfill_once(
         plan = select_tables(session, request).plan_without_absent
         ranges = {
             text.name: find_range(
-                text, plan.rules[text.name].stamp, asked.start, asked.end, asked.by
+                text, plan.rules[text.name].incremental_column, asked.start, asked.end, asked.by
             )
             for text in plan.tables
         }

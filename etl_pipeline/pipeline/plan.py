@@ -33,7 +33,7 @@ from etl_pipeline.pipeline.session import Session, open_session
 from etl_pipeline.replicate.alteration import after_alteration
 from etl_pipeline.replicate.evolve import ReplicaDrift, find_left_out, find_replica_drift
 from etl_pipeline.replicate.identity import design_replica
-from etl_pipeline.replicate.ownership import refuse_foreign
+from etl_pipeline.replicate.ownership import check_ownership
 from etl_pipeline.replicate.strategy import Pass, Rules, choose_pass
 from etl_pipeline.replicate.table import Replication
 from etl_pipeline.replicate.unsupported import describe_left_out
@@ -272,7 +272,7 @@ def _read_targets(session: Session, plan: RunPlan, folder: Path) -> _Targets:
             replicas = frozenset(str(name) for (name,) in cursor.fetchall())
         known = _read_known(connection, plan)
         drift = _find_replicas(connection, plan, replicas, replication.collations)
-        drift |= _find_foreign(connection, plan, replicas, known)
+        drift |= _find_other_owners(connection, plan, replicas, known)
         left_out = {
             name: find_left_out(connection, name)
             for name, replica in known.items()
@@ -326,7 +326,7 @@ def _find_replicas(
     return found
 
 
-def _find_foreign(
+def _find_other_owners(
     connection: Connection[Any],
     plan: RunPlan,
     replicas: frozenset[str],
@@ -336,7 +336,7 @@ def _find_foreign(
     found = {}
     for name in replicas.intersection(text.name for text in plan.tables):
         try:
-            refuse_foreign(connection, name, known.get(name))
+            check_ownership(connection, name, known.get(name))
         except SchemaError as error:
             found[name] = error
     return found

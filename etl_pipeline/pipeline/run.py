@@ -44,7 +44,13 @@ from etl_pipeline.pipeline.summary import ComparisonAges, RunSummary
 from etl_pipeline.pipeline.table_worker import explain_failure, retrying, work_on_tables
 from etl_pipeline.replicate.corrections import describe_corrections
 from etl_pipeline.replicate.scrub_budget import NO_SCRUB_SCOPE
-from etl_pipeline.replicate.table import ReplicateResult, Replication, recall_table, replicate_table
+from etl_pipeline.replicate.table import (
+    ReplicateRequest,
+    ReplicateResult,
+    Replication,
+    recall_table,
+    replicate_table,
+)
 from etl_pipeline.schema.drift import FOLLOW
 from etl_pipeline.state import origin, runs, warehouse
 from etl_pipeline.state.records import TableOutcome
@@ -269,16 +275,17 @@ def _copy_once(
 
 
 def _replicate(text: RenderedTable, context: RunContext, drift: TableDrift) -> ReplicateResult:
-    replicated = replicate_table(
+    request = ReplicateRequest(
         text,
         context.workers,
         context.replication,
         context.plan.rules[text.name],
         context.started.lease,
-        report=_report_chunks(text, context, "replicate"),
-        drift=drift.policy,
-        look=context.scrub.replica.get(text.name, NO_SCRUB_SCOPE),
+        _report_chunks(text, context, "replicate"),
+        drift.policy,
+        context.scrub.replica.get(text.name, NO_SCRUB_SCOPE),
     )
+    replicated = replicate_table(request)
     drift.note_replicated()
     context.scrub.note_replicated(text.name, replicated)
     return replicated

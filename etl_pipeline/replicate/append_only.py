@@ -33,5 +33,5 @@ def compare_tail(job: WriteJob, start: PassStart, known: KnownReplica) -> list[C
 
 def _grow_chunks(job: WriteJob, known: Sequence[KnownChunk], worker: Worker) -> list[Chunk]:
     """Return the chunks that are recorded, the last of them cut as its rows want it now."""
-    recorded = [one.proof.chunk for one in known]
+    recorded = [chunk.proof.chunk for chunk in known]
     return grow_chunks(job.text, recorded, ask_integer(worker.source), job.rules.batch_rows)

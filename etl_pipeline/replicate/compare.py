@@ -26,7 +26,7 @@ from etl_pipeline.replicate.compare_chunk import (
     holds_text,
     servers_hold_the_same,
 )
-from etl_pipeline.replicate.corrections import Correction, find_foreign, find_missed
+from etl_pipeline.replicate.corrections import Correction, find_edited_rows, find_missed
 from etl_pipeline.replicate.delete_guard import DeleteGuard
 from etl_pipeline.replicate.extract import (
     ColumnState,
@@ -316,9 +316,9 @@ def _find_corrections(
 ) -> list[Correction]:
     """Return what was wrong with the replica's rows of *chunk*, other than that time has passed."""
     given, text = baseline.given.get(chunk), job.text
-    foreign = find_foreign(text, given, found.held_digest, found.difference)
-    if foreign or given is None or chunk == baseline.last:
-        return foreign
+    edited = find_edited_rows(text, given, found.held_digest, found.difference)
+    if edited or given is None or chunk == baseline.last:
+        return edited
     blind = job.rules.find_blind_spot(
         text, baseline.committed, is_last=False, now=datetime.now(UTC)
     )

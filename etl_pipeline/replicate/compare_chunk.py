@@ -15,7 +15,7 @@ from etl_pipeline.replicate.job import WriteJob
 from etl_pipeline.replicate.server_digest import ask_digest
 from etl_pipeline.state import replicas
 from etl_pipeline.state.records import ChunkProof
-from etl_pipeline.state.segments import Segment, cut_segments, find_other, lines_of, renew_segments
+from etl_pipeline.state.segments import Segment, cut_segments, find_other, lines_of, update_segments
 from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.reader import read_text
 from etl_pipeline.transfer.select import RenderedTable, select_chunk
@@ -66,8 +66,8 @@ def compare_segments(
     if held_body is None or find_other(text, other, held_body):
         return None
     difference = find_difference(lines_of(text, other, body), held_body.split(b"\n")[:-1])
-    renewed = renew_segments(text, chunk, segments, other, body)
-    return ChunkDifference(given.text_digest, difference, count_gone(text, difference), renewed)
+    updated = update_segments(text, chunk, segments, other, body)
+    return ChunkDifference(given.text_digest, difference, count_gone(text, difference), updated)
 
 
 def compare_rows(

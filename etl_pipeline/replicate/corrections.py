@@ -22,7 +22,7 @@ KEYS_NAMED = 10
 """Rows that are named at most where something was wrong."""
 
 Place = Literal["replication", "raw"]
-Why = Literal["foreign", "missed"]
+Why = Literal["edited", "missed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Correction:
     """A chunk in which rows were wrong.
 
     Attributes:
-        why: ``foreign``: the copy was not as it was left. ``missed``: earlier runs did not see that
+        why: ``edited``: the copy was not as it was left. ``missed``: earlier runs did not see that
             the source's rows had changed.
         rows: How many rows were written; None where that is not known.
         keys: The first of them.
@@ -43,7 +43,7 @@ class Correction:
     keys: tuple[str, ...] = ()
 
 
-def find_foreign(
+def find_edited_rows(
     text: RenderedTable,
     given: ChunkProof | None,
     held_digest: bytes,
@@ -59,7 +59,7 @@ def find_foreign(
     """
     if given is None or not given.is_text or given.text_digest == held_digest:
         return []
-    return [_correction(text, "foreign", given.chunk, difference)]
+    return [_correction(text, "edited", given.chunk, difference)]
 
 
 def find_missed(
@@ -102,22 +102,28 @@ def describe_corrections(corrections: Sequence[Correction]) -> list[str]:
     """Return a sentence for each place and reason."""
     sentences = []
     for place in ("replication", "raw"):
-        for why in ("foreign", "missed"):
-            here = [one for one in corrections if one.place == place and one.why == why]
+        for why in ("edited", "missed"):
+            here = [
+                correction
+                for correction in corrections
+                if correction.place == place and correction.why == why
+            ]
             if here:
                 sentences.append(_sentence(place, why, here))
     return sentences
 
 
 def _sentence(place: str, why: str, corrections: Sequence[Correction]) -> str:
-    keys = [key for one in corrections for key in one.keys]
-    rows = sum(one.rows or 0 for one in corrections)
+    keys = [key for correction in corrections for key in correction.keys]
+    rows = sum(correction.rows or 0 for correction in corrections)
     more = " and others" if rows > len(keys[:KEYS_NAMED]) else ""
     written = f"{count_of(rows, 'row was', 'rows were')} written anew"
     named = f": {written}, keys {', '.join(keys[:KEYS_NAMED])}{more}" if keys else ""
     if why == "missed":
         return f"{place} had missed changes of the source{named}; mended"
-    chunks = sorted((one.chunk for one in corrections), key=lambda chunk: chunk.ordinal)
+    chunks = sorted(
+        (correction.chunk for correction in corrections), key=lambda chunk: chunk.ordinal
+    )
     return f"{place} was changed by somebody else in {_ranges(chunks)}{named}; mended"
 
 

@@ -6,7 +6,7 @@
 3. What the replica is now is remembered, and what was written down is deleted, in one transaction.
 
 A run that finds step 2 half done goes on where it stands: it is known in advance what the table
-looks like after each statement, since they were rehearsed on an empty one. Where it looks like
+looks like after each statement, since they were tried on an empty one. Where it looks like
 none of it, or a statement does not fit the rows, the replica is built anew, as it is whenever its
 definition is not the one that is remembered.
 """
@@ -137,7 +137,7 @@ def _evolve(
         steps_at = functools.partial(
             _steps_at, drift.changes, source, collations, refused, connection
         )
-        rehearsed = _rehearse(connection, source, steps_at)
+        digests = _try_steps(connection, source, steps_at)
     except err.MySQLError as error:
         if _is_misfit(error):  # whatever the rows are: it is built
             replicas.forget(connection, source.name)
@@ -150,7 +150,7 @@ def _evolve(
     job.notes.extend(describe_left_out(source.name, *each) for each in refused.items())
     check_replicas(connection, job.lease)
     ddl_digest_before = known.identity.ddl_digest
-    begun = PendingAlteration(wanted, statements, tuple(rehearsed))
+    begun = PendingAlteration(wanted, statements, tuple(digests))
     write_begun(connection, source.name, ddl_digest_before, begun)
     if drift.steps.is_void:
         replicas.void_chunks(connection, source.name, known.chunks)
@@ -203,7 +203,7 @@ def _steps_at(
         collations=collations,
         lacking=lacking,
         refused=refused,
-        unfit=set(refused) - {index.name for index in _added(changes)},
+        to_drop=set(refused) - {index.name for index in _added(changes)},
     )
 
 
@@ -218,7 +218,7 @@ def _find_refused(
     is_retyped = any(isinstance(c.before, Column) and isinstance(c.after, Column) for c in changes)
     if not added and not is_retyped:
         return {}
-    with _rehearsal(connection, source) as name:
+    with _empty_copy(connection, source) as name:
         held = read_indexes(connection, name) - {"PRIMARY"}
         if held:
             drops = ", ".join(f"DROP KEY {quote_mysql(index)}" for index in sorted(held))
@@ -249,12 +249,12 @@ def _find_lacking(connection: Any, table: str, changes: Sequence[SchemaChange]) 
     return frozenset(dropped - read_indexes(connection, table)) if dropped else frozenset()
 
 
-def _rehearse(
+def _try_steps(
     connection: Any, source: Table, steps_at: Callable[[str], ReplicaSteps]
 ) -> list[bytes]:
     """Return the SHOW CREATE digest after each step, found by altering an empty table like it."""
     seen = []
-    with _rehearsal(connection, source) as name, connection.cursor() as cursor:
+    with _empty_copy(connection, source) as name, connection.cursor() as cursor:
         for statement in steps_at(name).statements:
             cursor.execute(statement)
             show_create_digest = replicas.read_show_create_digest(connection, name)
@@ -263,7 +263,7 @@ def _rehearse(
 
 
 @contextlib.contextmanager
-def _rehearsal(connection: Any, source: Table) -> Iterator[str]:
+def _empty_copy(connection: Any, source: Table) -> Iterator[str]:
     """An empty table like the replica, for a block; an error leaves it to the next run."""
     name = rehearsed_name(source.name)
     drop_ours(connection, name)

@@ -55,8 +55,8 @@ def _record_pass(
 def _cut_chunks(job: WriteJob, known: Sequence[KnownChunk], worker: Worker) -> list[Chunk]:
     """Return the table's chunks: as they are recorded, or as its rows want them cut now."""
     text, most = job.text, job.rules.batch_rows
-    recorded = [one.proof.chunk for one in known]
-    rows = [one.proof.rows for one in known]
+    recorded = [chunk.proof.chunk for chunk in known]
+    rows = [chunk.proof.rows for chunk in known]
     if text.table.integer_key and is_badly_cut(text.table, rows, most):
         return plan_chunks(text, ask_integer(worker.source), most)
     if may_have_grown(text.table, rows, most):

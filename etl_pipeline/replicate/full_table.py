@@ -26,7 +26,7 @@ from etl_pipeline.replicate.extract import (
     refuse_altered,
 )
 from etl_pipeline.replicate.job import ChunkResult, PassStart, WriteJob, write_rows
-from etl_pipeline.replicate.ownership import drop_ours, mark_replica, refuse_foreign
+from etl_pipeline.replicate.ownership import check_ownership, drop_ours, mark_replica
 from etl_pipeline.replicate.unsupported import build_indexes, refuse_column, refuse_unsupported
 from etl_pipeline.schema.ddl import ReplicaDdl, replica_comment, swap_replica
 from etl_pipeline.schema.names import incoming_name, replaced_name
@@ -93,7 +93,7 @@ def _begin(
 ) -> _BuildPlan:
     """Continue the incoming table of an interrupted run, or make an empty one."""
     text, incoming = job.text, incoming_name(job.text.name)
-    refuse_foreign(worker.replication, text.name, known)
+    check_ownership(worker.replication, text.name, known)
     columns = read_columns(text, worker.source)
     left = replicas.read_replica(worker.replication, incoming)
     finished = left.finished_by(job.lease) if left else {}
@@ -157,7 +157,7 @@ def _complete(
         replication, incoming, job.identity, proven_at=proven_at, watermark=watermark
     )
     replication.commit()
-    refuse_foreign(replication, table, known)  # made meanwhile
+    check_ownership(replication, table, known)  # made meanwhile
     mark_replica(replication, table, replica_comment(job.text.table))
     _run(replication, [swap_replica(table, exists=_exists(replication, table))])
     settle_swap(replication, table)

@@ -135,27 +135,27 @@ def follow_watermark(job: WriteJob, start: PassStart, known: KnownReplica) -> li
     compare = functools.partial(_compare_keys, job)
     compared = list(job.workers.each(compare, list(progress.chunks), singly=False))
     _judge(job, known, compared)
-    job.workers.call(functools.partial(_mend_keys, job, compared, progress))
+    job.workers.call(functools.partial(_apply_keys, job, compared, progress))
     job.workers.call(lambda worker: refuse_altered(job.text, worker.source, columns))
     return [
         ChunkResult(
-            one.proof,
+            chunk.proof,
             progress.rows_read if ordinal == 0 else 0,
             progress.bytes_read if ordinal == 0 else 0,
             change.altered if (change := progress.changes.get(ordinal)) else Counter(),
             change or None,
         )
-        for ordinal, one in enumerate(progress.chunks)
+        for ordinal, chunk in enumerate(progress.chunks)
     ]
 
 
 def _judge(job: WriteJob, known: KnownReplica, compared: Sequence[_Keys]) -> None:
     rows = known.actual.rows
-    if sum(len(one.missing) for one in compared) > max(chunk_rows(job.text.table), rows) // 2:
+    if sum(len(keys.missing) for keys in compared) > max(chunk_rows(job.text.table), rows) // 2:
         raise LargerPassError(Pass.FULL, _TOO_MANY)
     guard = DeleteGuard(job.text.name, job.rules, rows)
-    for one in compared:
-        guard.may_go(len(one.gone))
+    for keys in compared:
+        guard.may_go(len(keys.gone))
     guard.judge()
 
 
@@ -169,11 +169,13 @@ def _follow(
 ) -> None:
     """Bring over what is past the watermark, a range of stamps after the other."""
     ranges = _plan_ranges(job, known, watermark, instant, worker)
-    for one in ranges:
+    for stamps in ranges:
         text = job.text
         with Spool(ordered=False) as sent:
-            where = where_stamped(text, one)
-            extract_rows(text, select_stamped(text, one), where, worker.source, sent, worker.stop)
+            where = where_stamped(text, stamps)
+            extract_rows(
+                text, select_stamped(text, stamps), where, worker.source, sent, worker.stop
+            )
             lines = list(sent.lines())
             progress.rows_read += sent.rows
             progress.bytes_read += sent.text_bytes
@@ -181,8 +183,8 @@ def _follow(
         held = _read_rows(job, keys, worker.replication)
         _write(job, find_difference(lines, held), progress, worker.replication)
         moved = next_watermark(watermark.column, instant)
-        if one.upper is not None:
-            reached = max(watermark.value, one.upper)
+        if stamps.upper is not None:
+            reached = max(watermark.value, stamps.upper)
             moved = Watermark(watermark.column, min(reached, moved.value)) if moved else None
         replicas.move_watermark(worker.replication, text.name, moved)
         worker.replication.commit()
@@ -273,8 +275,8 @@ def _write(
         replication,
         job.text.name,
         job.lease,
-        [one.proof for one in now],
-        {one.proof.chunk.ordinal: one.key_digest for one in now},
+        [chunk.proof for chunk in now],
+        {chunk.proof.chunk.ordinal: chunk.key_digest for chunk in now},
     )
 
 
@@ -321,29 +323,29 @@ def _compare_keys(job: WriteJob, worker: Worker, known: KnownChunk) -> _Keys:
     return _Keys(chunk.ordinal, found.digest, difference.new, difference.gone)
 
 
-def _mend_keys(
+def _apply_keys(
     job: WriteJob, compared: Sequence[_Keys], progress: _Progress, worker: Worker
 ) -> None:
     """Bring over rows that came, delete those that went; a transaction a chunk."""
     text = job.text
     unchanged: dict[int, bytes | None] = {}
-    for one in compared:
-        known = progress.chunks[one.ordinal]
-        if known.key_digest == one.digest:
+    for keys in compared:
+        known = progress.chunks[keys.ordinal]
+        if known.key_digest == keys.digest:
             continue
-        new = _fetch(job, one.missing, worker) if one.missing else []
-        gone = _read_rows(job, one.gone, worker.replication)
+        new = _fetch(job, keys.missing, worker) if keys.missing else []
+        gone = _read_rows(job, keys.gone, worker.replication)
         # A row that went between its key and itself: the next run finds out again.
-        digest = one.digest if len(new) == len(one.missing) else None
+        digest = keys.digest if len(new) == len(keys.missing) else None
         if new or gone:
             difference = Difference(tuple(gone), tuple(new))
-            _write(job, difference, progress, worker.replication, {one.ordinal: digest})
+            _write(job, difference, progress, worker.replication, {keys.ordinal: digest})
             worker.replication.commit()
             progress.rows_read += len(new)
             progress.bytes_read += sum(map(len, new)) + len(new)
         else:
-            unchanged[one.ordinal] = digest
-            progress.chunks[one.ordinal] = replace(known, key_digest=digest)
+            unchanged[keys.ordinal] = digest
+            progress.chunks[keys.ordinal] = replace(known, key_digest=digest)
     if unchanged:
         proofs = [progress.chunks[ordinal].proof for ordinal in unchanged]
         replicas.remember_chunks(worker.replication, text.name, job.lease, proofs, unchanged)

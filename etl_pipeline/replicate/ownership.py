@@ -14,7 +14,7 @@ from etl_pipeline.state import replicas
 from etl_pipeline.state.records import KnownReplica
 
 
-def refuse_foreign(connection: Any, table: str, known: KnownReplica | None) -> None:
+def check_ownership(connection: Any, table: str, known: KnownReplica | None) -> None:
     """Raise SchemaError if a table or view that is not ours bears the name of *table*'s replica.
 
     A replica is ours if it is defined as it is recorded. Where nothing is recorded, the mark in

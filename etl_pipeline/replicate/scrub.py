@@ -18,30 +18,30 @@ from etl_pipeline.transfer.select import select_chunk
 from etl_pipeline.transfer.spool import Spool
 
 
-def find_edited(job: WriteJob, known: KnownReplica, look: ScrubScope) -> frozenset[Chunk]:
-    """Return the chunks that *look* takes and whose text is not what is recorded of them.
+def find_edited(job: WriteJob, known: KnownReplica, scope: ScrubScope) -> frozenset[Chunk]:
+    """Return the chunks that *scope* takes and whose text is not what is recorded of them.
 
     Of those whose text is, the instant is noted, and committed.
     """
     if job.identity != known.remembered.identity or not known.is_complete:
         return frozenset()
-    proofs = [one for one in known.remembered.proofs if one.is_text]
-    chosen = [one for one in proofs if look.every or one.chunk.ordinal in look.ordinals]
-    see = functools.partial(_see, job, look)
+    proofs = [proof for proof in known.remembered.proofs if proof.is_text]
+    chosen = [proof for proof in proofs if scope.every or proof.chunk.ordinal in scope.ordinals]
+    read_again = functools.partial(_holds_text, job, scope)
     singly = has_wide_rows(job.text.table)
-    seen = zip(chosen, job.workers.each(see, chosen, singly=singly), strict=True)
+    seen = zip(chosen, job.workers.each(read_again, chosen, singly=singly), strict=True)
     edited = frozenset(proof.chunk for proof, is_same in seen if not is_same)
     if not job.text.table.primary_key:  # it is built anew, which names no row
-        job.corrections.extend(Correction("replication", "foreign", chunk) for chunk in edited)
+        job.corrections.extend(Correction("replication", "edited", chunk) for chunk in edited)
     return edited
 
 
-def _see(job: WriteJob, look: ScrubScope, worker: Worker, proof: ChunkProof) -> bool:
+def _holds_text(job: WriteJob, scope: ScrubScope, worker: Worker, proof: ChunkProof) -> bool:
     """True if the replica holds the text of *proof*, or if the chunk is left for later."""
-    if not look.takes(proof.chunk.ordinal):
+    if not scope.takes(proof.chunk.ordinal):
         return True
     text = job.text
-    with look.spending(), Spool(ordered=text.is_ordered) as held:
+    with scope.spending(), Spool(ordered=text.is_ordered) as held:
         blocks = read_text(worker.replication, select_chunk(text, proof.chunk), text.modes)
         held.fill(blocks, job.workers.stop.check)
         end_read(worker.replication)

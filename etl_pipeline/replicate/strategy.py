@@ -19,7 +19,7 @@ from etl_pipeline.schema.catalog import Column, Table
 from etl_pipeline.state.records import Identity, KnownReplica, Lease, Watermark
 from etl_pipeline.transfer.select import RenderedTable
 
-_STAMP_TYPES = ("timestamp", "datetime")
+_UPDATE_STAMP_TYPES = ("timestamp", "datetime")
 
 
 class Pass(StrEnum):
@@ -74,7 +74,7 @@ class Strategy:
             None where it fits every table.
         find_blind_spot: Returns what the usual pass misses; None where that is nothing.
         misses: What is said of rows that the usual pass misses; ``{stamp}`` is the column.
-        reads_stamps: True if it needs an ``incremental_column``.
+        needs_incremental_column: True if it needs an ``incremental_column``.
     """
 
     name: str
@@ -82,13 +82,13 @@ class Strategy:
     refuse: Callable[[Table, TableConfig], None] | None = None
     find_blind_spot: FindBlindSpot | None = None
     misses: str = ""
-    reads_stamps: bool = False
+    needs_incremental_column: bool = False
 
     def __str__(self) -> str:
         return self.name
 
 
-def _refuse_keyless_log(table: Table, _config: TableConfig) -> None:
+def _refuse_append_only(table: Table, _config: TableConfig) -> None:
     if table.integer_key is None:
         raise SchemaError(
             "append_only needs a primary key that begins with an integer, to know what is new",
@@ -97,7 +97,7 @@ def _refuse_keyless_log(table: Table, _config: TableConfig) -> None:
         )
 
 
-def _refuse_stamp(table: Table, config: TableConfig) -> None:
+def _refuse_incremental(table: Table, config: TableConfig) -> None:
     """Raise SchemaError where no column can say which rows are new."""
     if not table.primary_key:
         raise SchemaError(
@@ -111,7 +111,7 @@ def _refuse_stamp(table: Table, config: TableConfig) -> None:
         raise SchemaError(
             "incremental needs an incremental_column",
             where=table.name,
-            fix=_suggest_stamp(table.name, stamped),
+            fix=_suggest_incremental(table.name, stamped),
         )
     column = next((column for column in table.columns if column.name == name), None)
     if column is None:
@@ -119,27 +119,27 @@ def _refuse_stamp(table: Table, config: TableConfig) -> None:
         raise SchemaError(
             f"the incremental_column {name} is not at the source",
             where=table.name,
-            fix=f"did you mean {near[0]}?" if near else _suggest_stamp(table.name, stamped),
+            fix=f"did you mean {near[0]}?" if near else _suggest_incremental(table.name, stamped),
         )
-    unfit = _describe_unfit(column)
-    if unfit:
+    fault = _describe_fault(column)
+    if fault:
         raise SchemaError(
-            f"the incremental_column {name} {unfit}",
+            f"the incremental_column {name} {fault}",
             where=table.name,
-            fix=_suggest_stamp(table.name, stamped),
+            fix=_suggest_incremental(table.name, stamped),
         )
 
 
-def _describe_unfit(column: Column) -> str | None:
+def _describe_fault(column: Column) -> str | None:
     """Return why *column* cannot be an incremental_column; None where it can."""
-    if column.data_type not in _STAMP_TYPES:
+    if column.data_type not in _UPDATE_STAMP_TYPES:
         return f"is of type {column.column_type}, not a timestamp or datetime"
     if column.is_nullable:
         return "can be NULL, and such a row would never be past a watermark"
     return None
 
 
-def _suggest_stamp(table: str, stamped: list[str]) -> str:
+def _suggest_incremental(table: str, stamped: list[str]) -> str:
     if not stamped:
         return _suggest_fingerprint(table)
     return f"{table}: {{extraction_strategy: incremental, incremental_column: {stamped[0]}}}"
@@ -149,14 +149,18 @@ def _suggest_fingerprint(table: str) -> str:
     return f"{table}: {{extraction_strategy: fingerprint}}    in tables.yml"
 
 
-def _miss_old_stamps(
+def _find_old_update_stamps(
     rules: Rules, text: RenderedTable, watermark: Watermark | None, _is_last: bool, now: datetime
 ) -> BlindSpot | None:
     """Rows that changed and kept a stamp from before the overlap, or have none."""
-    if rules.stamp is None or watermark is None or watermark.column != rules.stamp:
+    if (
+        rules.incremental_column is None
+        or watermark is None
+        or watermark.column != rules.incremental_column
+    ):
         return None
     horizon = first_stamp(watermark, rules.overlap, Instant(now, None, None)).encode()
-    place = text.column_names.index(rules.stamp)
+    place = text.column_names.index(rules.incremental_column)
 
     def is_unread(line: bytes) -> bool:
         stamp = line.split(b"\t")[place]
@@ -165,7 +169,7 @@ def _miss_old_stamps(
     return BlindSpot(is_unread)
 
 
-def _miss_all_but_the_last(
+def _find_all_but_the_last(
     _rules: Rules, _text: RenderedTable, _: Watermark | None, is_last: bool, _now: datetime
 ) -> BlindSpot | None:
     return None if is_last else BlindSpot(None)
@@ -176,16 +180,16 @@ FINGERPRINT = Strategy("fingerprint", Pass.FULL)
 INCREMENTAL = Strategy(
     "incremental",
     Pass.STAMPED,
-    _refuse_stamp,
-    _miss_old_stamps,
+    _refuse_incremental,
+    _find_old_update_stamps,
     misses="changed at the source without a new {stamp}, unseen by incremental",
-    reads_stamps=True,
+    needs_incremental_column=True,
 )
 APPEND_ONLY = Strategy(
     "append_only",
     Pass.TAIL,
-    _refuse_keyless_log,
-    _miss_all_but_the_last,
+    _refuse_append_only,
+    _find_all_but_the_last,
     misses="changed at the source, which append_only does not read again",
 )
 
@@ -201,7 +205,7 @@ class Rules:
 
     Attributes:
         strategy: Of ``STRATEGIES``.
-        stamp: The ``incremental_column`` of ``incremental``; None for the others.
+        incremental_column: Of ``incremental``; None for the others.
         overlap: How far behind the watermark an extract starts.
         verify_every: When the last full pass is older, the next run makes one.
         max_delete_fraction: The part of a table's rows that may go in a run.
@@ -212,7 +216,7 @@ class Rules:
     """
 
     strategy: Strategy = FINGERPRINT
-    stamp: str | None = None
+    incremental_column: str | None = None
     overlap: timedelta = timedelta(hours=1)
     verify_every: timedelta = timedelta(days=7)
     max_delete_fraction: float = 0.2
@@ -229,7 +233,7 @@ class Rules:
     @property
     def misses(self) -> str:
         """Return the rows that the usual pass misses, as the end of a sentence."""
-        return self.strategy.misses.format(stamp=self.stamp)
+        return self.strategy.misses.format(stamp=self.incremental_column)
 
     def next_full_pass(self, proven_at: datetime | None, now: datetime) -> datetime | None:
         """Return when a full pass is due; None where each run makes one.
@@ -289,7 +293,7 @@ def choose_rules(
         )
     return Rules(
         strategy,
-        config.incremental_column if strategy.reads_stamps else None,
+        config.incremental_column if strategy.needs_incremental_column else None,
         timedelta(minutes=config.overlap),
         timedelta(days=config.verify_every),
         config.max_delete_fraction,
@@ -302,16 +306,17 @@ def choose_rules(
 
 def find_warnings(table: Table, rules: Rules) -> Iterator[str]:
     """Yield sentences on what is doubtful, or slow, about how *table* is kept equal."""
-    if rules.stamp is None:
+    column = rules.incremental_column
+    if column is None:
         return
-    if not table.column(rules.stamp).is_stamped:
+    if not table.column(column).is_stamped:
         yield (
-            f"{table.name}: the server does not set {rules.stamp} by itself, so an edit that "
+            f"{table.name}: the server does not set {column} by itself, so an edit that "
             "does not move it is found by the next full pass only"
         )
-    if not any(index.parts[0].column == rules.stamp for index in table.indexes):
+    if not any(index.parts[0].column == column for index in table.indexes):
         yield (
-            f"{table.name}: no index begins with {rules.stamp}, so each run reads the table "
+            f"{table.name}: no index begins with {column}, so each run reads the table "
             "through at the source; fingerprint proves more and costs little more"
         )
 
@@ -365,6 +370,8 @@ def choose_pass(
     if now >= due_at:
         return PassChoice(Pass.FULL, "its full pass was due")
     watermark = remembered.watermark
-    if rules.stamp and (watermark is None or watermark.column != rules.stamp):
-        return PassChoice(Pass.FULL, f"there is no watermark of {rules.stamp} yet")
+    if rules.incremental_column and (
+        watermark is None or watermark.column != rules.incremental_column
+    ):
+        return PassChoice(Pass.FULL, f"there is no watermark of {rules.incremental_column} yet")
     return PassChoice(rules.strategy.usual_pass)

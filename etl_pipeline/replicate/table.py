@@ -34,7 +34,8 @@ from etl_pipeline.replicate.scrub_budget import NO_SCRUB_SCOPE, ScrubScope
 from etl_pipeline.replicate.source_clock import ask_instant
 from etl_pipeline.replicate.strategy import Pass, PassChoice, Rules, choose_pass
 from etl_pipeline.replicate.update_times import read_now
-from etl_pipeline.replicate.watermark import Instant, next_watermark
+from etl_pipeline.replicate.watermark import next_watermark
+from etl_pipeline.schema.ddl import ReplicaDdl
 from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
 from etl_pipeline.state import replicas
 from etl_pipeline.state.records import UNKNOWN, Altered, ChunkProof, KnownReplica, Lease, Watermark
@@ -79,6 +80,30 @@ class Replication:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplicateRequest:
+    """A table to bring to replication, and everything that its first hop needs.
+
+    Attributes:
+        text: The table.
+        workers: Read the source, and write the replica.
+        rules: How the table is kept equal.
+        lease: The run that the proofs are stored under.
+        report: Called after each chunk.
+        drift: What is done where the source's schema changed.
+        scope: Chunks of the replica that are read again, though nothing may have changed in them.
+    """
+
+    text: RenderedTable
+    workers: Workers
+    replication: Replication
+    rules: Rules
+    lease: Lease
+    report: Report
+    drift: DriftPolicy = FOLLOW
+    scope: ScrubScope = NO_SCRUB_SCOPE
+
+
+@dataclass(frozen=True, slots=True)
 class ReplicateResult:
     """The outcome of the first hop.
 
@@ -117,31 +142,11 @@ class ReplicateResult:
     written_until: datetime | None = None
 
 
-def replicate_table(
-    text: RenderedTable,
-    workers: Workers,
-    replication: Replication,
-    rules: Rules,
-    lease: Lease,
-    *,
-    report: Report,
-    drift: DriftPolicy = FOLLOW,
-    look: ScrubScope = NO_SCRUB_SCOPE,
-) -> ReplicateResult:
+def replicate_table(request: ReplicateRequest) -> ReplicateResult:
     """Make the replica of a table equal to the source.
 
     Each chunk is read completely before anything of it is written, so a slow target never holds
     a lock at the source. What is recorded of the replica is written with its rows.
-
-    Args:
-        text: The table.
-        workers: Where the work is done.
-        replication: What is known of the replication database.
-        rules: How the table is kept equal.
-        lease: The run.
-        report: Told of each chunk.
-        drift: What is done where the source's schema changed.
-        look: Chunks of the replica that are read again, though nothing may have changed in them.
 
     Raises:
         TransferError: The replication server did not take every row as it was sent.
@@ -150,19 +155,27 @@ def replicate_table(
         DatabaseError: Another run has taken over.
         pymysql.err.MySQLError: A server refused or was lost.
     """
-    began_at = datetime.now(UTC)
+    text, workers, rules = request.text, request.workers, request.rules
+    replication, began_at = request.replication, datetime.now(UTC)
     design = design_replica(text, replication.versions, replication.collations)
-    job = WriteJob(text, workers, replication.takes_infile, design.identity, lease, rules, report)
-    evolve_replica(job, drift, replication.collations)
+    job = WriteJob(
+        text,
+        workers,
+        replication.takes_infile,
+        design.identity,
+        request.lease,
+        rules,
+        request.report,
+    )
+    evolve_replica(job, request.drift, replication.collations)
     known = workers.call(functools.partial(_settle, text))
-    edited = find_edited(job, known, look) if known else frozenset[Chunk]()
-    choice = choose_pass(rules, known, design.identity, lease, began_at, is_edited=bool(edited))
-    instant = workers.call(functools.partial(_ask_instant, text, rules))
-    watermark = next_watermark(rules.stamp, instant) if instant and rules.stamp else None
-    start = PassStart(design.ddl, instant, watermark, edited)
+    start = _start_pass(job, design.ddl, known, request.scope)
+    choice = choose_pass(
+        rules, known, design.identity, request.lease, began_at, is_edited=bool(start.edited)
+    )
     choice, written = _make_pass(job, start, known, choice)
     if choice.what.is_full:
-        proven_at: datetime | None = min(one.proof.read_at for one in written)
+        proven_at: datetime | None = min(result.proof.read_at for result in written)
     else:
         proven_at = known.remembered.proven_at if known else None
     notes = [*design.ddl.mapped, *job.notes]
@@ -170,13 +183,13 @@ def replicate_table(
         notes.append(f"{text.name}: every row was read, since {choice.because}")
     done = ReplicateResult(
         choice.what,
-        tuple(one.proof for one in written),
+        tuple(result.proof for result in written),
         *_read_between(choice.what, began_at, written),
         proven_at,
-        watermark,
+        start.watermark,
         notes=tuple(notes),
-        corrections=tuple(sorted(job.corrections, key=lambda one: one.chunk.ordinal)),
-        is_seen_whole=look.every or choice.what is Pass.BUILD,
+        corrections=tuple(sorted(job.corrections, key=lambda correction: correction.chunk.ordinal)),
+        is_seen_whole=request.scope.every or choice.what is Pass.BUILD,
         written_until=_ask_written(workers, known, choice, written),
     )
     return _sum_up(done, written)
@@ -230,8 +243,15 @@ def _read_known(text: RenderedTable, worker: Worker) -> KnownReplica | None:
     return known
 
 
-def _ask_instant(text: RenderedTable, rules: Rules, worker: Worker) -> Instant | None:
-    return ask_instant(text, rules.stamp, worker.source) if rules.stamp else None
+def _start_pass(
+    job: WriteJob, ddl: ReplicaDdl, known: KnownReplica | None, scope: ScrubScope
+) -> PassStart:
+    edited = find_edited(job, known, scope) if known else frozenset[Chunk]()
+    column = job.rules.incremental_column
+    if column is None:
+        return PassStart(ddl, None, None, edited)
+    instant = job.workers.call(lambda worker: ask_instant(job.text, column, worker.source))
+    return PassStart(ddl, instant, next_watermark(column, instant), edited)
 
 
 def _make_pass(
@@ -251,9 +271,11 @@ def _ask_written(
     workers: Workers, known: KnownReplica | None, choice: PassChoice, written: Sequence[ChunkResult]
 ) -> datetime | None:
     """Return the server's clock if rows of the replica were written; else None."""
-    before = {(one.chunk, one.text_digest) for one in known.remembered.proofs} if known else set()
+    before = (
+        {(proof.chunk, proof.text_digest) for proof in known.remembered.proofs} if known else set()
+    )
     if choice.what is not Pass.BUILD:
-        now = {(one.proof.chunk, one.proof.text_digest) for one in written}
+        now = {(result.proof.chunk, result.proof.text_digest) for result in written}
         if now == before:
             return None
     return workers.call(lambda worker: read_now(worker.replication))
@@ -265,19 +287,19 @@ def _read_between(
     """Return the oldest and the youngest instant of the source that a pass shows."""
     if what is Pass.STAMPED:  # its chunks are of many instants; what it claims is of its own
         return began_at, began_at
-    instants = [one.proof.read_at for one in written if not one.is_kept]
+    instants = [result.proof.read_at for result in written if not result.is_kept]
     return min(instants), max(instants)
 
 
 def _sum_up(done: ReplicateResult, written: Iterable[ChunkResult]) -> ReplicateResult:
     rows_read, text_bytes, changes = 0, 0, {}
     altered: Altered = Counter()
-    for one in written:
-        rows_read += one.rows_read
-        text_bytes += one.bytes_read
-        altered.update(one.altered)
-        if one.change:
-            changes[one.proof.chunk.ordinal] = one.change
+    for result in written:
+        rows_read += result.rows_read
+        text_bytes += result.bytes_read
+        altered.update(result.altered)
+        if result.change:
+            changes[result.proof.chunk.ordinal] = result.change
     if sum(len(change.gone) + len(change.new) for change in changes.values()) > MOST_CHANGES:
         changes = {}
     return replace(

@@ -111,7 +111,7 @@ def build_indexes(connection: Any, table: Table, name: str) -> list[str]:
 
     Those that a run which was cut off has built are there already.
     """
-    missing = [one for one in table.indexes if one.name not in read_indexes(connection, name)]
+    missing = [index for index in table.indexes if index.name not in read_indexes(connection, name)]
     try:
         _run(connection, add_indexes(missing, name))
     except err.MySQLError as error:
@@ -121,9 +121,13 @@ def build_indexes(connection: Any, table: Table, name: str) -> list[str]:
         return []
     held = read_indexes(connection, name)
     numbers = {
-        one.name: _try_index(connection, one, name) for one in missing if one.name not in held
+        index.name: _try_index(connection, index, name)
+        for index in missing
+        if index.name not in held
     }
-    return [describe_left_out(table.name, one, number) for one, number in numbers.items() if number]
+    return [
+        describe_left_out(table.name, index, number) for index, number in numbers.items() if number
+    ]
 
 
 def _try_index(connection: Any, index: Index, name: str) -> int | None:
@@ -139,8 +143,8 @@ def _try_index(connection: Any, index: Index, name: str) -> int | None:
 
 def find_refused(connection: Any, indexes: list[Index], name: str) -> dict[str, int]:
     """Return the *indexes* that the server does not take at the empty table *name*, by error."""
-    numbers = {one.name: _try_index(connection, one, name) for one in indexes}
-    return {one: number for one, number in numbers.items() if number is not None}
+    numbers = {index.name: _try_index(connection, index, name) for index in indexes}
+    return {name: number for name, number in numbers.items() if number is not None}
 
 
 def is_refused_index(error: err.MySQLError) -> bool:

@@ -124,7 +124,7 @@ def write_expected(
             "REPLACE INTO _etl_update_time (table_name, created_at, updated_at, server_started) "
             "VALUES (%s, %s, %s, %s)",
             [
-                (name, one.created_at, one.updated_at, one.server_started)
-                for name, one in known.items()
+                (name, time.created_at, time.updated_at, time.server_started)
+                for name, time in known.items()
             ],
         )

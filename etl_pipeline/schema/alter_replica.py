@@ -42,7 +42,7 @@ def alter_replica(
     collations: Collection[str],
     lacking: Collection[str] = (),
     refused: Collection[str] = (),
-    unfit: Collection[str] = (),
+    to_drop: Collection[str] = (),
 ) -> ReplicaSteps:
     """The steps that make the replica, called *name*, follow *changes* that lead to *source*.
 
@@ -53,11 +53,11 @@ def alter_replica(
     Args:
         changes: As ``find_changes`` gives them.
         source: The source's table as it is now.
-        name: What is altered; another table than the replica where the steps are rehearsed.
+        name: What is altered; another table than the replica where the steps are tried.
         collations: Names that the replication server knows.
         lacking: Indexes that the replica does not have, so that none of them is dropped.
         refused: Indexes that its server does not take, so that none of them is added.
-        unfit: Indexes that it has, and that its server does not take any more: they are dropped.
+        to_drop: Indexes that it has, and that its server does not take any more: they are dropped.
     """
     idle = {
         change
@@ -69,8 +69,8 @@ def alter_replica(
     if _is_rebuilt(changes, source):
         built = _rebuild(source, name, collations)
         return ReplicaSteps(True, built, (built,) * len(every), is_void=True)
-    clauses = [(0, f"DROP KEY {quote_mysql(index)}") for index in sorted(unfit)]
-    clauses += [one for change in changes if (one := _clause(change, collations))]
+    clauses = [(0, f"DROP KEY {quote_mysql(index)}") for index in sorted(to_drop)]
+    clauses += [clause for change in changes if (clause := _clause(change, collations))]
     distinct = sorted(dict.fromkeys(clauses), key=lambda clause: clause[0])
     if any(c.kind is ChangeKind.COMMENT_CHANGED and c.subject is None for c in changes):
         distinct.append((4, f"COMMENT={quote_mysql_text(replica_comment(source))}"))

@@ -290,5 +290,5 @@ def _renamed(index: Index, new_names: Mapping[str, str]) -> Index:
     return replace(index, parts=tuple(parts))
 
 
-def _is_alike(one: Index, other: Index) -> bool:
-    return (one.parts, one.kind) == (other.parts, other.kind)
+def _is_alike(first: Index, other: Index) -> bool:
+    return (first.parts, first.kind) == (other.parts, other.kind)

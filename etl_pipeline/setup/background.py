@@ -39,7 +39,7 @@ class Addresses:
     def begin(self, host: str) -> None:
         """Begin to look up *host*, unless that has begun."""
         if host not in self._begun:
-            self._begun[host] = begin(lambda: _look_up(host))
+            self._begun[host] = begin(lambda: _resolve(host))
 
     def of(self, host: str) -> set[str]:
         """Return the addresses of *host*, or its name if they are not known in time."""
@@ -50,5 +50,5 @@ class Addresses:
             return {host}
 
 
-def _look_up(host: str) -> set[str]:
+def _resolve(host: str) -> set[str]:
     return {str(entry[4][0]) for entry in socket.getaddrinfo(host, None)}

@@ -23,7 +23,7 @@ class Choice:
         key: A sentence on the primary key.
         because: The reason for the strategy.
         settings: Keys of ``tables.yml`` with their values and reasons, in order.
-        stamps: Columns that the server sets on each update.
+        update_stamps: Columns that the server sets on each update.
     """
 
     table: str
@@ -31,13 +31,13 @@ class Choice:
     strategy: str
     because: str
     settings: Mapping[str, tuple[object, str]]
-    stamps: tuple[str, ...]
+    update_stamps: tuple[str, ...]
 
 
 def choose(table: Table) -> Choice:
     """Return the choice for *table*, as the source's catalog describes it."""
-    stamps = [column for column in table.columns if column.is_stamped]
-    strategy, column, because = _choose_strategy(table, stamps)
+    update_stamps = [column for column in table.columns if column.is_stamped]
+    strategy, column, because = _choose_strategy(table, update_stamps)
     settings: dict[str, tuple[object, str]] = {"extraction_strategy": (strategy, because)}
     if column:
         settings["incremental_column"] = (column, "the server sets it on each update")
@@ -48,14 +48,14 @@ def choose(table: Table) -> Choice:
     settings["estimated_rows"] = (table.rows_estimate, "the server's own estimate")
     megabytes = round(table.data_bytes / 1e6, 1)
     settings["estimated_size_mb"] = (megabytes, "on the source's disk, without indexes")
-    names = tuple(stamp.name for stamp in stamps)
+    names = tuple(stamp.name for stamp in update_stamps)
     return Choice(table.name, _describe_key(table), strategy, because, settings, names)
 
 
-def _choose_strategy(table: Table, stamps: list[Column]) -> tuple[str, str | None, str]:
+def _choose_strategy(table: Table, update_stamps: list[Column]) -> tuple[str, str | None, str]:
     """Return the strategy, its column, and the reason for it (or against ``incremental``)."""
     reasons = []
-    for stamp in stamps:
+    for stamp in update_stamps:
         index = _leading_index(table, stamp.name)
         if not table.primary_key:
             reasons.append(f"the server stamps {stamp.name}, but no key says which row is which")

@@ -50,12 +50,12 @@ class OldRowMatch:
 
 def is_same_practice(found: Collection[OldRowMatch]) -> bool:
     """True if old rows agree in nearly all tables; False where they do not, or none were found."""
-    return bool(found) and sum(one.is_other for one in found) <= MOST_OTHER * len(found)
+    return bool(found) and sum(rows.is_other for rows in found) <= MOST_OTHER * len(found)
 
 
 def describe(found: Collection[OldRowMatch]) -> str:
     """Return what the comparison found, as a clause."""
-    other = sorted(one.table for one in found if one.is_other)
+    other = sorted(rows.table for rows in found if rows.is_other)
     if not found:
         return "no old rows could be compared"
     if not other:

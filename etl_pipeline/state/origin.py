@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 from etl_pipeline.errors import DatabaseError
-from etl_pipeline.state.replica_tables import refuse_foreign_state
+from etl_pipeline.state.replica_tables import check_state_ownership
 
 _SERVER = (
     "SHOW GLOBAL VARIABLES WHERE Variable_name IN "
@@ -80,7 +80,7 @@ def read_replication(connection: Any) -> TargetContents:
     Raises:
         SchemaError: A table of somebody else's bears the name of one of our state.
     """
-    refuse_foreign_state(connection)
+    check_state_ownership(connection)
     with connection.cursor() as cursor:
         cursor.execute("SHOW TABLES LIKE '\\_etl\\_%'")
         ours = {name for (name,) in cursor.fetchall()}

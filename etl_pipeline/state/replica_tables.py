@@ -47,7 +47,7 @@ def open_replicas(connection: Connection[Any]) -> None:
     Raises:
         SchemaError: A table of somebody else's bears the name of one of them.
     """
-    refuse_foreign_state(connection)
+    check_state_ownership(connection)
     with connection.cursor() as cursor:
         cursor.execute("SET SESSION sql_notes = 0")  # that they are there already is no news
         if _is_of_first_version(cursor):
@@ -116,7 +116,7 @@ def _declaration(body: str, column: str) -> str:
     return next(line for line in lines if line.split()[:1] == [column])
 
 
-def refuse_foreign_state(connection: Connection[Any]) -> None:
+def check_state_ownership(connection: Connection[Any]) -> None:
     """Refuse tables of our names that have not our comments, by which they are told.
 
     Raises:

@@ -253,7 +253,7 @@ def remember_chunks(
     """
     check_replicas(connection, lease)
     keys = key_digests or {}
-    known = [KnownChunk(one, keys.get(one.chunk.ordinal), lease.token) for one in proofs]
+    known = [KnownChunk(proof, keys.get(proof.chunk.ordinal), lease.token) for proof in proofs]
     _write_chunks(connection, table, known)
 
 

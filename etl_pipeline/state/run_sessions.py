@@ -125,9 +125,13 @@ def _find_marked(cursor: Any, sessions: Sequence[int]) -> list[int]:
     """Those of *sessions* that bear the mark."""
     if not sessions:
         return []
-    asked = ", ".join(f"IS_USED_LOCK({_MARK.format(f'{one:d}')})" for one in sessions)
+    asked = ", ".join(f"IS_USED_LOCK({_MARK.format(f'{session:d}')})" for session in sessions)
     cursor.execute(f"SELECT {asked}")
-    return [one for one, holder in zip(sessions, cursor.fetchone(), strict=True) if holder == one]
+    return [
+        session
+        for session, holder in zip(sessions, cursor.fetchone(), strict=True)
+        if holder == session
+    ]
 
 
 @contextlib.contextmanager

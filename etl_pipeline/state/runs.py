@@ -163,7 +163,7 @@ def start_run(
         ),
     ).fetchone()
     run_id = int(row[0]) if row else 0
-    beat(connection, run_id)
+    record_heartbeat(connection, run_id)
     chain = _read_chain(connection, last)
     lease = Lease(run_id, token, frozenset(chain.values()), datetime.now(UTC))
     finished = {
@@ -236,7 +236,7 @@ def _outcome(row: Mapping[str, Any]) -> TableOutcome:
 
 def finish_run(connection: psycopg.Connection, run_id: int, outcome: str) -> None:
     """Record how a run ended: ``succeeded``, ``failed`` or ``stopped``; a lost one stays lost."""
-    beat(connection, run_id)
+    record_heartbeat(connection, run_id)
     connection.execute(
         "UPDATE etl.run SET finished_at = clock_timestamp(), outcome = %s "
         "WHERE run_id = %s AND outcome IS NULL",
@@ -257,8 +257,8 @@ def forget_old_runs(connection: psycopg.Connection, days: int) -> None:
     )
 
 
-def beat(connection: psycopg.Connection, run_id: int) -> None:
-    """Give a sign of life."""
+def record_heartbeat(connection: psycopg.Connection, run_id: int) -> None:
+    """Record that the run is alive now."""
     connection.execute(
         "INSERT INTO etl.heartbeat VALUES (%s, clock_timestamp()) "
         "ON CONFLICT (run_id) DO UPDATE SET seen_at = excluded.seen_at",
@@ -268,7 +268,7 @@ def beat(connection: psycopg.Connection, run_id: int) -> None:
 
 @contextlib.contextmanager
 def beating(connect: Callable[[], psycopg.Connection], run_id: int) -> Iterator[None]:
-    """Give a sign of life every ``HEARTBEAT_SECONDS`` while the block runs, from a thread.
+    """Record a heartbeat every ``HEARTBEAT_SECONDS`` while the block runs, from a thread.
 
     Args:
         connect: Gives the run's connection; one that was lost may be another the next time.
@@ -276,13 +276,13 @@ def beating(connect: Callable[[], psycopg.Connection], run_id: int) -> Iterator[
     """
     done = threading.Event()
 
-    def keep_beating() -> None:
+    def keep_recording() -> None:
         while not done.wait(HEARTBEAT_SECONDS):
             # Of a lost connection the run itself finds out, and makes a new one.
             with contextlib.suppress(psycopg.Error):
-                beat(connect(), run_id)
+                record_heartbeat(connect(), run_id)
 
-    thread = threading.Thread(target=keep_beating, name="heartbeat", daemon=True)
+    thread = threading.Thread(target=keep_recording, name="heartbeat", daemon=True)
     thread.start()
     try:
         yield

@@ -58,12 +58,12 @@ def cut_segments(text: RenderedTable, chunk: Chunk, body: bytes) -> list[Segment
 
 def find_other(text: RenderedTable, segments: Sequence[Segment], body: bytes) -> list[Segment]:
     """Return those of *segments*, which are in order, whose rows differ from those of *body*."""
-    ranges = [one.keys for one in segments]
+    ranges = [segment.keys for segment in segments]
     parts = zip(segments, _parts(text, ranges, body), strict=True)
-    return [one for one, (_, part) in parts if _digest(part) != one.digest]
+    return [segment for segment, (_, part) in parts if _digest(part) != segment.digest]
 
 
-def renew_segments(
+def update_segments(
     text: RenderedTable,
     chunk: Chunk,
     segments: Sequence[Segment],
@@ -71,25 +71,30 @@ def renew_segments(
     body: bytes,
 ) -> list[Segment]:
     """Return *segments* as they are of *body*, the chunk's rows; only those of *other* differ."""
-    parts = list(_parts(text, [one.keys for one in other], body))
+    parts = list(_parts(text, [segment.keys for segment in other], body))
     if any(len(part) > GROWN * _size(body) for _, part in parts):
         return cut_segments(text, chunk, body)
     digests = {keys.ordinal: _digest(part) for keys, part in parts}
-    return [replace(one, digest=digests.get(one.keys.ordinal, one.digest)) for one in segments]
+    return [
+        replace(segment, digest=digests.get(segment.keys.ordinal, segment.digest))
+        for segment in segments
+    ]
 
 
 def lines_of(text: RenderedTable, segments: Sequence[Segment], body: bytes) -> Iterator[bytes]:
     """Yield the lines of *body* that belong to *segments*, which are in order."""
-    for _, part in _parts(text, [one.keys for one in segments], body):
+    for _, part in _parts(text, [segment.keys for segment in segments], body):
         yield from bytes(part).split(b"\n")[:-1]
 
 
 def pack(segments: Sequence[Segment]) -> bytes:
     """Return *segments* as bytes: of each its lower bound (0 for the first) and its digest."""
     return b"".join(
-        (one.keys.lower or 0 if one.keys.ordinal else 0).to_bytes(_KEY_BYTES, "big", signed=True)
-        + one.digest
-        for one in segments
+        (segment.keys.lower or 0 if segment.keys.ordinal else 0).to_bytes(
+            _KEY_BYTES, "big", signed=True
+        )
+        + segment.digest
+        for segment in segments
     )
 
 

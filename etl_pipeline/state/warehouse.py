@@ -47,7 +47,7 @@ def open_state(connection: psycopg.Connection) -> None:
         script = resources.files(__package__).joinpath("warehouse.sql").read_bytes()
         found = _read_version(connection)
         if found is None:
-            _refuse_foreign(connection, script.decode())
+            _check_ownership(connection, script.decode())
             found = VERSION
         if found > VERSION:
             raise DatabaseError(
@@ -75,7 +75,7 @@ def _rename_columns(connection: psycopg.Connection) -> None:
             connection.execute(statement.encode())
 
 
-def _refuse_foreign(connection: psycopg.Connection, script: str) -> None:
+def _check_ownership(connection: psycopg.Connection, script: str) -> None:
     """Refuse tables of our names where none says of which version the state is: we made none."""
     names = re.findall(r"CREATE TABLE IF NOT EXISTS etl\.(\w+)", script)
     found = connection.execute(

@@ -18,7 +18,7 @@ from etl_pipeline.core import server_load
 from etl_pipeline.core.page_size import GROWTH, SHARE, fewer_rows, next_rows
 from etl_pipeline.core.source_usage import SourceUsage
 from etl_pipeline.core.throttle import (
-    LOOK_SECONDS,
+    LOAD_VALID_SECONDS,
     PATIENCE_SECONDS,
     Throttle,
     ThrottleLimits,
@@ -100,7 +100,7 @@ def test_a_calm_server_is_asked_once_a_second_at_most(time: FakeTime) -> None:
     throttle, server = make(time), Server(25, lag=60)
     for _ in range(10):
         throttle.admit(server.look, MARIADB, None)
-        time.seconds += LOOK_SECONDS / 4
+        time.seconds += LOAD_VALID_SECONDS / 4
     assert server.asked.count(server_load.THREADS_RUNNING) == 3
     assert time.waits == []
 
@@ -159,7 +159,7 @@ def test_what_is_no_replica_is_asked_once(time: FakeTime) -> None:
     throttle, server = make(time), Server(1)
     for _ in range(3):
         throttle.admit(server.look, MARIADB, None)
-        time.seconds += LOOK_SECONDS
+        time.seconds += LOAD_VALID_SECONDS
     assert server.asked.count("SHOW ALL SLAVES STATUS") == 1
 
 
@@ -178,7 +178,7 @@ def test_what_the_user_may_not_see_is_skipped_and_said_once(
     server.is_replica = is_replica
     for _ in range(3):
         throttle.admit(server.look, version, None)
-        time.seconds += LOOK_SECONDS
+        time.seconds += LOAD_VALID_SECONDS
     assert server.asked.count(server_load.replica_status(version)) == 1
     warnings = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
     assert len(warnings) == is_replica

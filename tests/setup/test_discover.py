@@ -80,12 +80,12 @@ def test_the_practice_in_a_dozen_statements(
     assert 0 < len(heard) <= 12
     assert all(re.match(r"SELECT|SHOW|SET (?!GLOBAL)", one.lstrip()) for one in heard)
     choices = {name: choose(table) for name, table in catalog.items() if name not in LEFTOVERS}
-    stamped = [choice for choice in choices.values() if choice.stamps]
+    stamped = [choice for choice in choices.values() if choice.update_stamps]
     assert (len(choices), len(stamped)) == (97, 47)
     for choice in choices.values():
         table = catalog[choice.table]
         leading = {index.parts[0].column for index in table.indexes}
-        assert (choice.strategy == "incremental") == bool(leading & set(choice.stamps))
+        assert (choice.strategy == "incremental") == bool(leading & set(choice.update_stamps))
         assert choice.because
     text = add_choices("", [choose(table) for table in catalog.values()])
     expected.check("tables_of_the_practice.yml", without_estimates(text))

@@ -15,7 +15,7 @@ import pytest
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.replicate import chunking, full_table
-from etl_pipeline.replicate.table import replicate_table
+from etl_pipeline.replicate.table import ReplicateRequest, replicate_table
 from etl_pipeline.state import replicas
 from tests.conftest import Lab
 from tests.hops import FINGERPRINT, Bench
@@ -48,14 +48,15 @@ def go_on(bench: Bench, *, cut_off: bool = False) -> None:
         if cut_off:
             raise CutOffError
 
-    replicate_table(
+    request = ReplicateRequest(
         bench.read_text("note"),
         bench.workers,
         bench.replication,
         FINGERPRINT,
         bench.lease,
-        report=report,
+        report,
     )
+    replicate_table(request)
 
 
 def test_chunks_of_an_incoming_table_that_is_made_anew_are_not_believed(

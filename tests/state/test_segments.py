@@ -17,8 +17,8 @@ from etl_pipeline.state.segments import (
     find_other,
     lines_of,
     pack,
-    renew_segments,
     unpack,
+    update_segments,
 )
 from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.select import RenderedTable, render_table
@@ -84,8 +84,8 @@ def test_what_differs_is_within_the_segments_that_differ(
         # What is read of the segments alone is as good as what is read of the chunk.
         read = b"".join(line + b"\n" for line in theirs)
         assert find_other(TEXT, found, read) == []
-        renewed = renew_segments(TEXT, chunk, cut, found, other)
-        assert find_other(TEXT, renewed, other) == []
+        updated = update_segments(TEXT, chunk, cut, found, other)
+        assert find_other(TEXT, updated, other) == []
 
 
 def test_a_row_that_changed_is_in_one_segment_of_many() -> None:
@@ -103,8 +103,8 @@ def test_a_segment_that_grew_is_cut_anew() -> None:
     rows = {(k, 0): "x" * 150 for k in range(1_000)}
     cut = cut_segments(TEXT, Chunk(0), body_of(rows))
     grown = body_of({**rows, **{(k, 0): "x" * 150 for k in range(1_000, 2_000)}})
-    renewed = renew_segments(TEXT, Chunk(0), cut, find_other(TEXT, cut, grown), grown)
-    assert renewed == cut_segments(TEXT, Chunk(0), grown)
+    updated = update_segments(TEXT, Chunk(0), cut, find_other(TEXT, cut, grown), grown)
+    assert updated == cut_segments(TEXT, Chunk(0), grown)
 
 
 def test_lines_that_servers_order_in_their_own_ways_have_no_segments() -> None:

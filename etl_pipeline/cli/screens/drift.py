@@ -93,7 +93,9 @@ def shorten_members(words: str) -> str:
             return match[0]
         members = re.findall(_MEMBER, match[0])
         shown = [members[0]]
-        for is_kept, run in itertools.groupby(members[1:-1], key=lambda one: one not in common):
+        for is_kept, run in itertools.groupby(
+            members[1:-1], key=lambda member: member not in common
+        ):
             kept = list(run)
             shown += kept if is_kept else [f"… {len(kept)} more …"]
         return ",".join([*shown, members[-1]])
