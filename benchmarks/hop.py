@@ -54,6 +54,7 @@ def _hop(hop: str, table: str, workers: int) -> None:
     from etl_pipeline.replicate.strategy import FULL_TABLE, Pass, Rules
     from etl_pipeline.replicate.table import ReplicateRequest, ReplicateResult, replicate_table
     from etl_pipeline.state import replicas, runs
+    from etl_pipeline.state.records import Selection
     from etl_pipeline.transfer.select import render_table
 
     def report(rows: int, size: int) -> None:
@@ -66,7 +67,7 @@ def _hop(hop: str, table: str, workers: int) -> None:
     ):
         databases, stop = session.databases, session.stop
         text = render_table(session.catalog[table])
-        started = runs.start_run(records.connection, runs.Selection((table,)))
+        started = runs.start_run(records.connection, Selection((table,)))
         lease = replace(started.lease, continued=frozenset())
         replication = open_replication(session, lease, refuse_other_source(session))
         at_work = Workers(databases, threads, workers, stop)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from etl_pipeline.config.models import ColumnConfig
+from etl_pipeline.config.tables_file import ColumnConfig
 from etl_pipeline.core import ConnectionFactory
 from etl_pipeline.core.cancellation import Cancellation
 from etl_pipeline.core.databases import Databases, lend_mysql, lend_postgres
@@ -25,9 +25,9 @@ from etl_pipeline.replicate.table import (
 from etl_pipeline.schema.catalog import read_catalog
 from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
 from etl_pipeline.state import runs, warehouse
+from etl_pipeline.state.records import Selection
 from etl_pipeline.state.replica_tables import open_replicas
 from etl_pipeline.state.run_lease import take_replicas
-from etl_pipeline.state.runs import Selection
 from etl_pipeline.transfer.select import RenderedTable, render_table
 from tests.conftest import Lab
 

@@ -55,7 +55,7 @@ class Importance(StrEnum):
     STANDARD = "standard"
 
 
-class Hop(StrEnum):
+class HopChoice(StrEnum):
     """Half of the way from the source to raw."""
 
     REPLICATE = "replicate"
@@ -77,7 +77,7 @@ def run(
     full: bool = FULL_OPTION,
     allow_deletes: list[str] = ALLOW_DELETES_OPTION,
     importance: list[Importance] = IMPORTANCE_OPTION,
-    only: Hop | None = ONLY_OPTION,
+    only: HopChoice | None = ONLY_OPTION,
     backfill: bool = BACKFILL_OPTION,
     start: str | None = FROM_OPTION,
     end: str | None = TO_OPTION,

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from etl_pipeline.config.databases import ENV_MAPPINGS, TEST, DatabaseType
-from etl_pipeline.config.models import PipelineConfig
+from etl_pipeline.config.pipeline_file import PipelineConfig
 from etl_pipeline.config.reference import list_models
 from etl_pipeline.config.secret import Secret
 

@@ -7,7 +7,8 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from etl_pipeline.config.models import PipelineConfig, TablesConfig
+from etl_pipeline.config.pipeline_file import PipelineConfig
+from etl_pipeline.config.tables_file import TablesConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,7 +28,7 @@ _BOUNDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class DocumentedKey:
     """A key of a section, in the words of the reference; empty where there is nothing to say."""
 
     name: str
@@ -75,12 +76,12 @@ def list_models(model: type[BaseModel]) -> dict[str, dict[str, Any]]:
     return {model.__name__: schema, **parts}
 
 
-def list_keys(schema: Mapping[str, Any]) -> list[Key]:
+def list_keys(schema: Mapping[str, Any]) -> list[DocumentedKey]:
     """The keys of a section whose *schema* is one of :func:`list_models`."""
     return [_describe(name, property_) for name, property_ in schema["properties"].items()]
 
 
-def render_keys(keys: Iterable[Key]) -> str:
+def render_keys(keys: Iterable[DocumentedKey]) -> str:
     """A Markdown table of *keys*."""
     lines = ["| key | type | default | unit | meaning | example |", "|---|---|---|---|---|---|"]
     lines += [
@@ -91,12 +92,12 @@ def render_keys(keys: Iterable[Key]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _describe(name: str, property_: Mapping[str, Any]) -> Key:
+def _describe(name: str, property_: Mapping[str, Any]) -> DocumentedKey:
     options = [
         option for option in property_.get("anyOf", [property_]) if option.get("type") != "null"
     ]
     examples = property_.get("examples", [])
-    return Key(
+    return DocumentedKey(
         name,
         " or ".join(_kind(option) for option in options),
         _default(property_),

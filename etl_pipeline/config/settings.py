@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from etl_pipeline.config.models import PipelineConfig, TableConfig, TablesConfig
+    from etl_pipeline.config.pipeline_file import PipelineConfig
+    from etl_pipeline.config.tables_file import TableConfig, TablesConfig
 
 __all__ = [
     "DatabaseType",
@@ -109,7 +110,7 @@ class Settings:
 
     def get_table_config(self, name: str) -> TableConfig:
         """Return the configuration of table *name*; defaults where ``tables.yml`` says nothing."""
-        from etl_pipeline.config.models import TableConfig
+        from etl_pipeline.config.tables_file import TableConfig
 
         return self._tables.tables.get(name) or TableConfig()
 
@@ -182,7 +183,8 @@ class Settings:
         return not faults
 
     def _load(self) -> None:
-        from etl_pipeline.config.models import PipelineConfig, TablesConfig
+        from etl_pipeline.config.pipeline_file import PipelineConfig
+        from etl_pipeline.config.tables_file import TablesConfig
 
         faults: list[Fault] = []
         self._pipeline_config, pipeline = self._read("pipeline", PipelineConfig, faults)

@@ -22,7 +22,7 @@ from etl_pipeline.core.connect_args import (
     refuse_service,
 )
 from etl_pipeline.core.driver_errors import PLACE_OPTION, ErrorPlace, note_finding, note_place
-from etl_pipeline.core.liveness import Liveness, Report
+from etl_pipeline.core.liveness import Liveness, SessionReport
 from etl_pipeline.core.manager import ConnectionManager, create_connection_manager
 from etl_pipeline.core.mysql_connection import MysqlConnection, ask_mysql
 from etl_pipeline.core.postgres_connection import (
@@ -231,7 +231,7 @@ def _watch_mysql(
 ) -> None:
     """Make each connection of *engine* a *connection_class* that notices a silent server."""
 
-    def probe(parameters: dict[str, Any]) -> Report | None:
+    def probe(parameters: dict[str, Any]) -> SessionReport | None:
         limits = dict.fromkeys(("read_timeout", "write_timeout"), liveness.PROBE_SECONDS)
         return ask_mysql(lambda: connection_class(**parameters | limits))
 
@@ -244,7 +244,7 @@ def _watch_mysql(
 def _watch_postgres(engine: Engine, stop: Cancellation | None) -> None:
     """Make each connection of *engine* one that notices a silent server."""
 
-    def probe(parameters: dict[str, Any]) -> Report | None:
+    def probe(parameters: dict[str, Any]) -> SessionReport | None:
         return ask_postgres(lambda: connect_postgres(Liveness(), **parameters))
 
     def connect(watch: Liveness, parameters: dict[str, Any]) -> PostgresConnection:
@@ -260,7 +260,7 @@ def _watch_postgres(engine: Engine, stop: Cancellation | None) -> None:
 def _watch_connections(
     engine: Engine,
     connect: Callable[[Liveness, dict[str, Any]], MysqlConnection | PostgresConnection],
-    probe: Callable[[dict[str, Any]], Report | None],
+    probe: Callable[[dict[str, Any]], SessionReport | None],
     stop: Cancellation | None,
 ) -> None:
     """Let one ``Liveness`` watch all connections of *engine*.
@@ -273,9 +273,9 @@ def _watch_connections(
     """
     known: dict[str, Any] = {}
 
-    def ask() -> Report | None:
+    def ask() -> SessionReport | None:
         limit = {"connect_timeout": liveness.PROBE_SECONDS}
-        return probe(known | limit) if known else Report()
+        return probe(known | limit) if known else SessionReport()
 
     watch = Liveness(ask, stop)
     engine.update_execution_options(**{_WATCH: watch})

@@ -33,7 +33,7 @@ class SilentError(OSError):
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class SessionReport:
     """A server's answer about its user's sessions.
 
     Attributes:
@@ -50,14 +50,14 @@ class Report:
         return self.knows_itself and session is not None and session not in self.working
 
 
-Probe = Callable[[], Report | None]
+Probe = Callable[[], SessionReport | None]
 """Asks a server over a new connection; None where it does not answer in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
     began: float
-    answer: Report | None
+    answer: SessionReport | None
 
 
 class Liveness:
@@ -97,7 +97,7 @@ class Liveness:
 
     def note_life(self) -> None:
         """The server has answered somebody."""
-        self._verdict = _Verdict(self.clock(), Report())
+        self._verdict = _Verdict(self.clock(), SessionReport())
 
     def is_alive(self) -> bool:
         """True if the server answers; a silent one is asked every ``PROBE_SECONDS``."""

@@ -26,7 +26,7 @@ from pymysql.protocol import MysqlPacket
 from etl_pipeline.core import liveness
 from etl_pipeline.core.driver_errors import LoginFinding, note_database, note_finding
 from etl_pipeline.core.encryption import read_mysql_line
-from etl_pipeline.core.liveness import Liveness, Report, SilentError, Wait
+from etl_pipeline.core.liveness import Liveness, SessionReport, SilentError, Wait
 from etl_pipeline.core.lock_holders import note_own
 from etl_pipeline.core.reachability import Answer, find_answer
 from etl_pipeline.errors import DatabaseError
@@ -232,7 +232,7 @@ class _Reading(io.RawIOBase):
                 wait.tick(self._sock.gettimeout() or 0.0)
 
 
-def ask_mysql(connect: Callable[[], Any]) -> Report | None:
+def ask_mysql(connect: Callable[[], Any]) -> SessionReport | None:
     """Ask a server for its user's sessions; None if it does not answer.
 
     Args:
@@ -249,16 +249,16 @@ def ask_mysql(connect: Callable[[], Any]) -> Report | None:
     except err.MySQLError as error:
         number = error.args[0] if error.args else 0
         is_silent = number in CLIENT_NUMBERS and _find_timeout(error) is not None
-        return None if is_silent else Report()
+        return None if is_silent else SessionReport()
     except (OSError, DatabaseError):
-        return Report()
+        return SessionReport()
     own = connection.thread_id()
     working = {
         session
         for session, command, state in rows
         if command in _AT_WORK and str(state or "").casefold() not in _WAITING_STATES
     }
-    return Report(frozenset(working), own in {session for session, *_ in rows})
+    return SessionReport(frozenset(working), own in {session for session, *_ in rows})
 
 
 def _find_timeout(error: BaseException) -> BaseException | None:

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import waiting
 
 from etl_pipeline.core import liveness
-from etl_pipeline.core.liveness import Liveness, Report, SilentError, Wait
+from etl_pipeline.core.liveness import Liveness, SessionReport, SilentError, Wait
 from etl_pipeline.core.lock_holders import note_own
 
 Result = TypeVar("Result")
@@ -73,7 +73,7 @@ def connect_postgres(watch: Liveness, **parameters: Any) -> PostgresConnection:
     return connection
 
 
-def ask_postgres(connect: Callable[[], PostgresConnection]) -> Report | None:
+def ask_postgres(connect: Callable[[], PostgresConnection]) -> SessionReport | None:
     """Ask a server for its user's sessions; None if it does not answer.
 
     Args:
@@ -88,9 +88,9 @@ def ask_postgres(connect: Callable[[], PostgresConnection]) -> Report | None:
         return None
     except psycopg.Error as error:
         # Else it has answered, or TCP tells those who wait that nobody is there.
-        return None if isinstance(error.__cause__, OSError) else Report()
+        return None if isinstance(error.__cause__, OSError) else SessionReport()
     working = frozenset(session for session, is_at_work in rows if is_at_work)
-    return Report(working, own in {session for session, _ in rows})
+    return SessionReport(working, own in {session for session, _ in rows})
 
 
 def _watch(

@@ -37,16 +37,16 @@ def replica_privilege(server_version: str) -> str:
     return "REPLICA MONITOR" if _is_mariadb(server_version) else "REPLICATION CLIENT"
 
 
-def seems_replica(ask: Callable[[str], Rows], server_version: str) -> bool:
+def seems_replica(show: Callable[[str], Rows], server_version: str) -> bool:
     """True if a server looks like a replica to a user who may not see its replication.
 
     MariaDB counts for everybody the replications that run; MySQL does not, but a replica of it is
     as a rule told to be read-only.
     """
     if _is_mariadb(server_version):
-        rows = ask(_RUNNING_REPLICAS)
+        rows = show(_RUNNING_REPLICAS)
         return bool(rows) and int(rows[0]["Value"]) > 0
-    rows = ask(_READ_ONLY)
+    rows = show(_READ_ONLY)
     return bool(rows) and rows[0]["Value"] == "ON"
 
 

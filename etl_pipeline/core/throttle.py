@@ -34,7 +34,7 @@ PATIENCE_SECONDS = 600.0
 """Longest wait for a busy server; after it the run reads nothing more from it."""
 _NOT_ALLOWED = (1227, 1142, 1044)
 
-Ask = Callable[[str], server_load.Rows]
+Show = Callable[[str], server_load.Rows]
 """Sends a SHOW to the server and returns its rows by name."""
 
 
@@ -114,7 +114,7 @@ class Throttle:
         return self.limits.seconds_of_tables.get(table, self.limits.seconds_per_statement)
 
     def rows_of(self, what: Hashable, first: int) -> int:
-        """Return how many rows a statement may ask of *what*: a table, or columns of it.
+        """Return how many rows a statement may show of *what*: a table, or columns of it.
 
         *first* while nothing is known of it.
         """
@@ -122,7 +122,7 @@ class Throttle:
             return self._rows.get(what, first)
 
     def learn_rows(self, what: Hashable, rows: int) -> None:
-        """Remember how many rows a statement may ask for that reads *what*."""
+        """Remember how many rows a statement may show for that reads *what*."""
         with self._lock:
             self._rows[what] = rows
 
@@ -160,11 +160,11 @@ class Throttle:
         """True if something was left unread because the source may not be read any more."""
         return self._closed is not None
 
-    def admit(self, ask: Ask, server_version: str, read_at: float | None) -> None:
+    def admit(self, show: Show, server_version: str, read_at: float | None) -> None:
         """Return when a connection may begin to read.
 
         Args:
-            ask: Asks the server on that connection, which has no open transaction.
+            show: Sends a SHOW on that connection, which has no open transaction.
             server_version: As in the server's greeting.
             read_at: When the connection's last read ended, by the clock; None for never.
 
@@ -180,12 +180,12 @@ class Throttle:
         # One of them asks, and all wait for the same answer.
         with self._turn:
             if self._calm_until is None or self.clock() >= self._calm_until:
-                self._wait_for_calm(ask, server_version)
+                self._wait_for_calm(show, server_version)
                 self._calm_until = self.clock() + LOAD_VALID_SECONDS
 
-    def _wait_for_calm(self, ask: Ask, server_version: str) -> None:
+    def _wait_for_calm(self, show: Show, server_version: str) -> None:
         began, wait = self.clock(), FIRST_WAIT_SECONDS
-        why = first = self._find_load(ask, server_version)
+        why = first = self._find_load(show, server_version)
         try:
             while why is not None:
                 if wait == FIRST_WAIT_SECONDS:
@@ -194,7 +194,7 @@ class Throttle:
                     raise self._close_source(why)
                 self.wait(wait)
                 wait = min(2 * wait, LONGEST_WAIT_SECONDS)
-                why = self._find_load(ask, server_version)
+                why = self._find_load(show, server_version)
         finally:
             if first is not None:
                 waited = self.clock() - began
@@ -211,28 +211,28 @@ class Throttle:
             self._closed = self._closed or closed
         return SourceClosedError(closed.what, fix=(closed.fix or "").replace("{} ", ""))
 
-    def _find_load(self, ask: Ask, server_version: str) -> str | None:
-        threads = server_load.read_threads(ask(server_load.THREADS_RUNNING))
-        lag = self._find_lag(ask, server_version) if self._watches_lag else None
+    def _find_load(self, show: Show, server_version: str) -> str | None:
+        threads = server_load.read_threads(show(server_load.THREADS_RUNNING))
+        lag = self._find_lag(show, server_version) if self._watches_lag else None
         return server_load.judge_load(threads, lag, self.limits.load)
 
-    def _find_lag(self, ask: Ask, server_version: str) -> float | None:
+    def _find_lag(self, show: Show, server_version: str) -> float | None:
         """Seconds that the server is behind as a replica; None where it is none, or not shown."""
         statement = server_load.replica_status(server_version)
         try:
-            rows = ask(statement)
+            rows = show(statement)
         except pymysql.err.MySQLError as error:
             if error.args[0] not in _NOT_ALLOWED:
                 raise
             self._watches_lag = False
-            self._say_unseen(ask, server_version)
+            self._say_unseen(show, server_version)
             return None
         self._watches_lag = bool(rows)  # what is no replica now does not become one meanwhile
         return server_load.read_lag(rows)
 
-    def _say_unseen(self, ask: Ask, server_version: str) -> None:
+    def _say_unseen(self, show: Show, server_version: str) -> None:
         """Say that the lag is not watched: aloud where there may be one."""
-        if server_load.seems_replica(ask, server_version):
+        if server_load.seems_replica(show, server_version):
             log.warning(
                 "source: it seems to be a replica, and the user may not see how far it is behind; "
                 "no limit of that is kept\n  fix: at the source, GRANT %s ON *.* to the user",

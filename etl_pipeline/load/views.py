@@ -18,7 +18,7 @@ from etl_pipeline.errors import DriftError
 from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.schema.saved_view import (
     Access,
-    Grant,
+    SavedGrant,
     SavedView,
     drop_view,
     fill_view,
@@ -163,7 +163,7 @@ def _save(analytics: psycopg.Connection, oid: int, relation: str) -> SavedView:
 
 def _read_access(analytics: psycopg.Connection, oid: int | None) -> Access:
     ((*_, owner, is_default, _),) = _ask(analytics, "relation", oid)
-    grants = (Grant(*row) for row in _ask(analytics, "grants", oid))
+    grants = (SavedGrant(*row) for row in _ask(analytics, "grants", oid))
     given = (role for (role,) in _ask(analytics, "given", oid))
     return Access(owner, tuple(grants), is_default, tuple(given))
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from etl_pipeline.config.databases import FAMILIES, PREFIXES
-from etl_pipeline.config.models import Notify
+from etl_pipeline.config.pipeline_file import Notify
 
 log = logging.getLogger(__name__)
 

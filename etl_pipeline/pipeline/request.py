@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from etl_pipeline.state.runs import Selection
+from etl_pipeline.state.records import Selection
 
 Hop = Literal["replicate", "load"]
 

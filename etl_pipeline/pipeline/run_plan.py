@@ -8,11 +8,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from etl_pipeline.config.models import TableConfig
+from etl_pipeline.config.tables_file import TableConfig
 from etl_pipeline.errors import ConfigurationError, EtlError, SchemaError
 from etl_pipeline.formatting import count_of
 from etl_pipeline.pipeline.request import RunRequest
-from etl_pipeline.pipeline.source_catalog import SourcePrivileges
+from etl_pipeline.pipeline.source_privileges import SourcePrivileges
 from etl_pipeline.replicate.strategy import Rules, choose_rules, find_warnings
 from etl_pipeline.schema.catalog import Table
 from etl_pipeline.schema.drift import DriftPolicy

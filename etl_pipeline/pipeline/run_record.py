@@ -19,11 +19,10 @@ from etl_pipeline.pipeline.session import Session
 from etl_pipeline.pipeline.table_worker import explain_failure
 from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.state import runs, warehouse
-from etl_pipeline.state.records import Lease, TableOutcome
+from etl_pipeline.state.records import Lease, Selection, TableOutcome
 from etl_pipeline.state.replica_tables import open_replicas
 from etl_pipeline.state.run_lease import take_replicas
 from etl_pipeline.state.run_sessions import end_left_sessions
-from etl_pipeline.state.runs import Selection
 
 log = logging.getLogger(__name__)
 

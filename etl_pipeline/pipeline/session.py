@@ -31,7 +31,8 @@ from etl_pipeline.errors import (
     FaultyConfigurationError,
 )
 from etl_pipeline.pipeline.events import KeepTrace, Listener, ignore_event
-from etl_pipeline.pipeline.source_catalog import SourcePrivileges, read_fitted_source
+from etl_pipeline.pipeline.source_catalog import read_fitted_source
+from etl_pipeline.pipeline.source_privileges import SourcePrivileges
 from etl_pipeline.schema.catalog import Table
 from etl_pipeline.schema.names import quote_mysql
 from etl_pipeline.state.run_sessions import mark_sessions

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine
@@ -24,7 +24,6 @@ from etl_pipeline.core.driver_errors import (
     is_privilege,
     is_too_long,
 )
-from etl_pipeline.core.grant_statements import grant_source
 from etl_pipeline.core.grants import (
     Grant,
     GrantRules,
@@ -36,6 +35,7 @@ from etl_pipeline.core.grants import (
 from etl_pipeline.errors import (
     DatabaseError,
 )
+from etl_pipeline.pipeline.source_privileges import SourcePrivileges
 from etl_pipeline.schema.catalog import Flaw, Table, read_catalog, read_others
 from etl_pipeline.schema.names import quote_mysql
 from etl_pipeline.schema.types import fit_replica
@@ -43,61 +43,10 @@ from etl_pipeline.schema.types import fit_replica
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-Ask = Callable[[str, Mapping[str, Any] | None], Iterable[Any]]
+AskRows = Callable[[str, Mapping[str, Any] | None], Iterable[Any]]
 
 CATALOG_ATTEMPTS = 5
 _RULES = "SHOW VARIABLES WHERE Variable_name IN ('lower_case_table_names', 'partial_revokes')"
-
-
-@dataclass(frozen=True, slots=True)
-class SourcePrivileges:
-    """Privileges of the source's user: what it may see and write.
-
-    Attributes:
-        database: The database's name.
-        account: The user, as the server lists it: ``etl_reader@%``.
-        reads_all: True if SELECT on every table is certain: what is not seen is not there.
-        granted: Tables with a SELECT of their own; one that is not seen is not there either.
-        views: Views and their like, by name, with what they are.
-        writes: What the user may write.
-    """
-
-    database: str
-    account: str = ""
-    reads_all: bool = True
-    granted: frozenset[str] = frozenset()
-    views: Mapping[str, str] = field(default_factory=dict)
-    writes: tuple[str, ...] = ()
-
-    def reads_whole(self, table: str) -> bool:
-        """True if SELECT on all of *table* is certain."""
-        return self.reads_all or table in self.granted
-
-    def proves_absence(self, table: str) -> bool:
-        """True if it is certain that *table*, which is not seen, is not there."""
-        return self.reads_whole(table) and table not in self.views
-
-    def explain_absence(self, table: str) -> str:
-        """Say why *table* may not be seen."""
-        if table in self.views:
-            return f"the source has a {self.views[table]} of this name, and tables alone are copied"
-        if self.proves_absence(table):
-            return "the source has the table no more"
-        return (
-            "the source does not show the table: it was dropped, or the user may not read it any "
-            "more, and the server does not say which"
-        )
-
-    def advise_absence(self, table: str) -> str:
-        """Return what to do where *table* is not seen and should be there."""
-        accept = f"etl run {table} --accept-drift"
-        if self.proves_absence(table) or table in self.views:
-            return accept
-        return f"{self.grant(table)}; if it is gone: {accept}"
-
-    def grant(self, table: str) -> str:
-        """Return the statement that lets the user read *table*."""
-        return grant_source(self.database, self.account, table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +64,7 @@ def read_source_of(engine: Engine) -> Source:
         return read_source(manager.execute_with_retry, engine.url.database or "")
 
 
-def read_source(ask: Ask, database: str) -> Source:
+def read_source(ask: AskRows, database: str) -> Source:
     """Read the source's tables and privileges, in a handful of statements.
 
     Args:
@@ -136,7 +85,7 @@ def read_source(ask: Ask, database: str) -> Source:
     return Source(judged, privileges)
 
 
-def _read_privileges(ask: Ask, database: str) -> SourcePrivileges:
+def _read_privileges(ask: AskRows, database: str) -> SourcePrivileges:
     lines = [str(row[0]) for row in ask("SHOW GRANTS", None)]
     variables = {str(name): str(value) for name, value in ask(_RULES, None)}
     rules = GrantRules(
@@ -176,7 +125,7 @@ def _read_patiently(read: Callable[[], Result]) -> Result:
     return read()
 
 
-def _find_flaw(table: Table, privileges: SourcePrivileges, ask: Ask) -> Flaw | None:
+def _find_flaw(table: Table, privileges: SourcePrivileges, ask: AskRows) -> Flaw | None:
     """Return why the catalog does not show all of *table*; asks the server where that is unsure."""
     is_described = bool(table.engine and not table.is_torn)
     if is_described and privileges.reads_whole(table.name):

@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from etl_pipeline.config.models import Drift, TableConfig
+from etl_pipeline.config.pipeline_file import Drift
+from etl_pipeline.config.tables_file import TableConfig
 from etl_pipeline.errors import DriftError, SchemaError
 from etl_pipeline.formatting import count_of
 from etl_pipeline.pipeline.request import RunRequest
-from etl_pipeline.pipeline.source_catalog import SourcePrivileges
+from etl_pipeline.pipeline.source_privileges import SourcePrivileges
 from etl_pipeline.schema.catalog import Table
 from etl_pipeline.schema.ddl import create_raw, create_replica
 from etl_pipeline.schema.drift import ChangeKind, DriftPolicy
 from etl_pipeline.schema.drift_decision import DriftEvent, Verdict
-from etl_pipeline.state.source_tables import KnownTables
+from etl_pipeline.state.records import KnownTables
 from etl_pipeline.transfer.select import render_table
 
 

@@ -15,7 +15,7 @@ from etl_pipeline.transfer.select import (
     select_next_key,
 )
 
-Ask = Callable[[str], int | None]
+AskInteger = Callable[[str], int | None]
 
 CHUNK_BYTES = 4 << 20
 CHUNK_ROWS = 50_000
@@ -43,7 +43,7 @@ def has_wide_rows(table: Table) -> bool:
     return chunk_rows(table) < FEW_ROWS
 
 
-def plan_chunks(text: RenderedTable, ask: Ask, most: int | None = None) -> list[Chunk]:
+def plan_chunks(text: RenderedTable, ask: AskInteger, most: int | None = None) -> list[Chunk]:
     """Cut the table as it is now into chunks of at most ``chunk_rows`` rows.
 
     Where nearly every key is there, so many keys make a chunk. Else probes find the bounds, which
@@ -58,7 +58,7 @@ def plan_chunks(text: RenderedTable, ask: Ask, most: int | None = None) -> list[
     return _cut_dense(text, ask, most) or grow_chunks(text, [Chunk(0)], ask, most)
 
 
-def _cut_dense(text: RenderedTable, ask: Ask, most: int | None) -> list[Chunk]:
+def _cut_dense(text: RenderedTable, ask: AskInteger, most: int | None) -> list[Chunk]:
     """Return chunks of equally many keys; none where there are too many holes in between."""
     table = text.table
     if table.integer_key is None or len(table.primary_key) > 1 or not table.rows_estimate:
@@ -71,7 +71,7 @@ def _cut_dense(text: RenderedTable, ask: Ask, most: int | None) -> list[Chunk]:
 
 
 def grow_chunks(
-    text: RenderedTable, chunks: Sequence[Chunk], ask: Ask, most: int | None = None
+    text: RenderedTable, chunks: Sequence[Chunk], ask: AskInteger, most: int | None = None
 ) -> list[Chunk]:
     """Return *chunks*, the last of them cut as ``plan_chunks`` would cut its rows now."""
     if text.table.integer_key is None:
@@ -102,7 +102,7 @@ def is_badly_cut(table: Table, rows: Sequence[int], most: int | None = None) -> 
     return max(rows) > 4 * size or (len(rows) > 8 and sum(rows) < len(rows) * size // 8)
 
 
-def _find_bounds(text: RenderedTable, lower: int | None, ask: Ask, rows: int) -> list[int]:
+def _find_bounds(text: RenderedTable, lower: int | None, ask: AskInteger, rows: int) -> list[int]:
     """Return where chunks of *rows* begin above *lower*, rising."""
     bounds: list[int] = []
     # Only rows of a composite key can share its first column with the very first row.
@@ -118,7 +118,7 @@ def _find_bounds(text: RenderedTable, lower: int | None, ask: Ask, rows: int) ->
     return bounds
 
 
-def ask_integer(connection: Any) -> Ask:
+def ask_integer(connection: Any) -> AskInteger:
     """Return a function that asks *connection*."""
 
     def ask(statement: str) -> int | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from etl_pipeline.config.models import TableConfig
+from etl_pipeline.config.tables_file import TableConfig
 from etl_pipeline.errors import SchemaError
 from etl_pipeline.replicate.watermark import Instant, first_stamp
 from etl_pipeline.schema.catalog import Column, Table

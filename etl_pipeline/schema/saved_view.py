@@ -12,7 +12,7 @@ PUBLIC = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class SavedGrant:
     """A privilege on a relation or, where *column* is named, on one column."""
 
     role: str
@@ -32,7 +32,7 @@ class Access:
     """
 
     owner: str
-    grants: tuple[Grant, ...] = ()
+    grants: tuple[SavedGrant, ...] = ()
     is_default: bool = True
     given: tuple[str, ...] = ()
 
@@ -135,7 +135,7 @@ def grant_access(relation: str, access: Access) -> list[str]:
     return [*found, *grants_on(relation, access.grants)]
 
 
-def grants_on(relation: str, grants: Sequence[Grant]) -> list[str]:
+def grants_on(relation: str, grants: Sequence[SavedGrant]) -> list[str]:
     """A statement for each of *grants*."""
     found = []
     for grant in grants:

@@ -15,7 +15,7 @@ from pymysql.err import MySQLError
 
 from etl_pipeline.config import DatabaseType, Settings
 from etl_pipeline.config.checking import check_data
-from etl_pipeline.config.models import TablesConfig
+from etl_pipeline.config.tables_file import TablesConfig
 from etl_pipeline.config.yaml_file import parse_yaml
 from etl_pipeline.core import ConnectionFactory
 from etl_pipeline.core.driver_errors import explain

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -249,3 +250,45 @@ class KnownReplica:
     def is_complete(self) -> bool:
         """True if the replica has as many rows as it was given."""
         return self.actual.rows == self.remembered.rows
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Tables and hops that a run was asked for; only a run that asks for the same continues it."""
+
+    tables: tuple[str, ...] = ()
+    full: bool = False
+    importance: tuple[str, ...] = ()
+    only: str | None = None
+
+    def as_json(self, what: str = "run") -> str:
+        """For the record; what was not asked for is left out."""
+        asked: dict[str, object] = {"tables": sorted(self.tables), "full": self.full}
+        if self.importance:
+            asked["importance"] = sorted(self.importance)
+        if self.only:
+            asked["only"] = self.only
+        if what != "run":
+            asked["what"] = what
+        return json.dumps(asked)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTables:
+    """The source's tables, as they are recorded.
+
+    Attributes:
+        first_runs: The run that first saw each of them.
+        gone: Those that a run missed, and none has seen since.
+        columns: Of each loaded table, every column that was ever loaded, by the table's name.
+    """
+
+    first_runs: Mapping[str, int] = field(default_factory=dict)
+    gone: frozenset[str] = frozenset()
+    columns: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def later(self) -> frozenset[str]:
+        """Tables that came after the first run of all."""
+        first = min(self.first_runs.values(), default=0)
+        return frozenset(name for name, run in self.first_runs.items() if run > first)

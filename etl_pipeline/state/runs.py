@@ -24,34 +24,13 @@ from psycopg.rows import dict_row
 from etl_pipeline import __version__
 from etl_pipeline.core.encryption import ConnectionSecurity
 from etl_pipeline.errors import DatabaseError
-from etl_pipeline.state.records import RESUME_SECONDS, Lease, TableOutcome
+from etl_pipeline.state.records import RESUME_SECONDS, Lease, Selection, TableOutcome
 from etl_pipeline.state.run_sessions import end_holders, end_left_loaders
 
 _LOCK = 7_305_438_871_402_195  # an arbitrary number that is ours
 HEARTBEAT_SECONDS = 10.0
 SILENT_SECONDS = 60.0
 """A run that gave no sign of life for so long is taken for dead."""
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Tables and hops that a run was asked for; only a run that asks for the same continues it."""
-
-    tables: tuple[str, ...] = ()
-    full: bool = False
-    importance: tuple[str, ...] = ()
-    only: str | None = None
-
-    def as_json(self, what: str = "run") -> str:
-        """For the record; what was not asked for is left out."""
-        asked: dict[str, object] = {"tables": sorted(self.tables), "full": self.full}
-        if self.importance:
-            asked["importance"] = sorted(self.importance)
-        if self.only:
-            asked["only"] = self.only
-        if what != "run":
-            asked["what"] = what
-        return json.dumps(asked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,31 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection
 
 import psycopg
 
-
-@dataclass(frozen=True, slots=True)
-class KnownTables:
-    """The source's tables, as they are recorded.
-
-    Attributes:
-        first_runs: The run that first saw each of them.
-        gone: Those that a run missed, and none has seen since.
-        columns: Of each loaded table, every column that was ever loaded, by the table's name.
-    """
-
-    first_runs: Mapping[str, int] = field(default_factory=dict)
-    gone: frozenset[str] = frozenset()
-    columns: Mapping[str, frozenset[str]] = field(default_factory=dict)
-
-    @property
-    def later(self) -> frozenset[str]:
-        """Tables that came after the first run of all."""
-        first = min(self.first_runs.values(), default=0)
-        return frozenset(name for name, run in self.first_runs.items() if run > first)
+from etl_pipeline.state.records import KnownTables
 
 
 def read_known_tables(analytics: psycopg.Connection) -> KnownTables:

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from etl_pipeline.config.models import ColumnConfig
+from etl_pipeline.config.tables_file import ColumnConfig
 from etl_pipeline.errors import SchemaError
 from etl_pipeline.schema.catalog import INTEGER_TYPES, Table, without_columns
 from etl_pipeline.schema.names import (

@@ -9,7 +9,7 @@ import pytest
 from etl_pipeline.cli.config import screen
 from etl_pipeline.config import FileConfigProvider, Settings, create_test_settings
 from etl_pipeline.config.effective import Effective, list_effective
-from etl_pipeline.config.models import PipelineConfig
+from etl_pipeline.config.pipeline_file import PipelineConfig
 from etl_pipeline.errors import FaultyConfigurationError
 
 if TYPE_CHECKING:

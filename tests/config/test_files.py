@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from etl_pipeline.config import DictConfigProvider, FileConfigProvider, Settings
 from etl_pipeline.config.checking import check_data
 from etl_pipeline.config.env_file import parse_env_text
-from etl_pipeline.config.models import PipelineConfig, TablesConfig
+from etl_pipeline.config.pipeline_file import PipelineConfig
 from etl_pipeline.config.providers import DEFAULTS
+from etl_pipeline.config.tables_file import TablesConfig
 from etl_pipeline.config.yaml_file import parse_yaml
 from etl_pipeline.errors import ConfigurationError, FaultyConfigurationError
 from tests.config.test_guide import write

@@ -34,7 +34,7 @@ def words_of(section: str, name: str) -> dict[str, Any]:
 @pytest.mark.parametrize(("section", "name"), KEYS)
 def test_every_key_has_its_meaning_and_an_example(section: str, name: str) -> None:
     words = words_of(section, name)
-    advice = "give the field a description and examples: see key() in config/models.py"
+    advice = "give the field a description and examples: see key() in config/keys.py"
     assert words.get("description"), advice
     if section not in OUTER:
         assert words.get("examples"), advice
@@ -45,7 +45,7 @@ def test_every_key_has_its_meaning_and_an_example(section: str, name: str) -> No
 def wrap(section: str, name: str, value: object) -> Iterator[tuple[str, dict[str, Any]]]:
     """Whole files in which *value* stands under the key."""
     data = {name: value}
-    if section in ("MysqlConnection", "PostgresConnection"):
+    if section in ("MysqlConnectionConfig", "PostgresConnectionConfig"):
         places = ("analytics",) if section.startswith("Postgres") else ("source", "replication")
         for place in places:
             yield "pipeline", {"connections": {place: data}}

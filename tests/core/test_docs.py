@@ -15,7 +15,8 @@ from etl_pipeline.config.databases import (
     POSTGRES_SSL_MODES,
     list_variables,
 )
-from etl_pipeline.config.models import PipelineConfig, TablesConfig
+from etl_pipeline.config.pipeline_file import PipelineConfig
+from etl_pipeline.config.tables_file import TablesConfig
 from etl_pipeline.config.yaml_file import parse_yaml
 from etl_pipeline.core import ConnectionFactory
 from tests.config.test_guide import write

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from etl_pipeline.config.models import PipelineConfig, TablesConfig
+from etl_pipeline.config.pipeline_file import PipelineConfig
+from etl_pipeline.config.tables_file import TablesConfig
 from etl_pipeline.pipeline import events as run_events
 from etl_pipeline.transform import events as transform_events
 from tests.docs.pages import ROOT, find_rows, list_commands, options_of, read_page

@@ -15,7 +15,8 @@ from etl_pipeline.cli.screens.plan import plan_json
 from etl_pipeline.cli.screens.run import run_json
 from etl_pipeline.cli.screens.verify import verify_json
 from etl_pipeline.config.checking import check_data
-from etl_pipeline.config.models import PipelineConfig, TablesConfig
+from etl_pipeline.config.pipeline_file import PipelineConfig
+from etl_pipeline.config.tables_file import TablesConfig
 from etl_pipeline.config.yaml_file import parse_yaml
 from etl_pipeline.pipeline.plan import Preview, TablePreview
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary

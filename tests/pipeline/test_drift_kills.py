@@ -12,7 +12,7 @@ import psycopg
 import pymysql
 import pytest
 
-from etl_pipeline.config.models import ColumnConfig
+from etl_pipeline.config.tables_file import ColumnConfig
 from etl_pipeline.load.drift_log import TableDrift
 from etl_pipeline.load.job import LoadResult
 from etl_pipeline.schema.adopt import REPLACED_SUFFIX

@@ -13,7 +13,7 @@ import pytest
 
 from etl_pipeline.cli.notification import notifying_of_end
 from etl_pipeline.config import create_test_settings
-from etl_pipeline.config.models import Notify
+from etl_pipeline.config.pipeline_file import Notify
 from etl_pipeline.errors import DatabaseError
 from etl_pipeline.pipeline.notify import ATTEMPTS, notify
 

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from etl_pipeline.config.models import Drift, TableConfig
+from etl_pipeline.config.pipeline_file import Drift
+from etl_pipeline.config.tables_file import TableConfig
 from etl_pipeline.errors import ConfigurationError
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.selection import SelectedTables, decide_selection
-from etl_pipeline.pipeline.source_catalog import SourcePrivileges
+from etl_pipeline.pipeline.source_privileges import SourcePrivileges
 from etl_pipeline.pipeline.table_changes import SelectionInput, TableSettings
 from etl_pipeline.schema.catalog import Column, Table
-from etl_pipeline.state.source_tables import KnownTables
+from etl_pipeline.state.records import KnownTables
 
 KEY = Column("id", "int", "int", is_nullable=False)
 LOADED = frozenset({"id"})

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from etl_pipeline.config.models import ExtractionStrategy, TableConfig
+from etl_pipeline.config.tables_file import ExtractionStrategy, TableConfig
 from etl_pipeline.errors import DatabaseError, SchemaError
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
@@ -16,8 +16,8 @@ from etl_pipeline.replicate import chunking
 from etl_pipeline.replicate.strategy import STRATEGIES, choose_rules, find_warnings
 from etl_pipeline.schema.catalog import Column, Index, IndexPart, Table
 from etl_pipeline.state import run_sessions, runs
+from etl_pipeline.state.records import Selection
 from etl_pipeline.state.run_lease import check_replicas, check_warehouse, take_replicas
-from etl_pipeline.state.runs import Selection
 from tests.conftest import Lab
 from tests.hops import Bench
 from tests.rows import make_table, numbers, read_mysql, read_postgres, run_sql

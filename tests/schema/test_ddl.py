@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from etl_pipeline.config.models import ColumnConfig
+from etl_pipeline.config.tables_file import ColumnConfig
 from etl_pipeline.errors import SchemaError
 from etl_pipeline.load.sql import (
     apply_differences,

@@ -28,7 +28,7 @@ from etl_pipeline.schema.loaded import LoadedTable, loaded_with, read_table_json
 from etl_pipeline.schema.names import LOADED_AT
 from etl_pipeline.schema.saved_view import (
     Access,
-    Grant,
+    SavedGrant,
     SavedView,
     drop_view,
     fill_view,
@@ -305,8 +305,8 @@ def test_views_are_taken_away_and_put_back(expected: Expected) -> None:
         "SELECT 1;",
         Access(
             "dbt",
-            (Grant("dbt", "SELECT"), Grant("", "SELECT"),
-             Grant("board", "UPDATE", "label", is_grantable=True)),
+            (SavedGrant("dbt", "SELECT"), SavedGrant("", "SELECT"),
+             SavedGrant("board", "UPDATE", "label", is_grantable=True)),
             is_default=False,
             given=("board",),
         ),

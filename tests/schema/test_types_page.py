@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from etl_pipeline.config.models import ColumnType
+from etl_pipeline.config.tables_file import ColumnType
 from etl_pipeline.schema.types import STAND_INS, TYPES, UNTOLD_MEMBERS
 
 PAGE = Path(__file__).parents[2] / "docs" / "types.md"

@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from etl_pipeline.config.models import ColumnConfig
+from etl_pipeline.config.tables_file import ColumnConfig
 from etl_pipeline.load.sql import digest_raw
 from etl_pipeline.schema.catalog import Column, Table
 from etl_pipeline.schema.types import Mode

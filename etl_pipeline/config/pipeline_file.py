@@ -1,24 +1,23 @@
-"""Models of ``pipeline.yml`` and ``tables.yml``. A key that is not here is a fault.
-
-Each key is described here and nowhere else: the reference in ``docs/configuration.md`` and the
-JSON Schemas are made from these models (``reference.py``). A test refuses a key without its words.
-"""
+"""Models of ``pipeline.yml``. A key that is not here is a fault."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from etl_pipeline.config.databases import MysqlSslMode, PostgresSslMode
+from etl_pipeline.config.keys import (
+    Count,
+    Model,
+    Seconds,
+    Section,
+    Text,
+    WholeSeconds,
+    fill_section,
+    key,
+)
 from etl_pipeline.config.resolve import (
     DEFAULT_CONNECT_TIMEOUT,
     DEFAULT_MAX_OVERFLOW,
@@ -28,18 +27,11 @@ from etl_pipeline.config.resolve import (
 )
 from etl_pipeline.config.window import WINDOW_PATTERN, parse_window
 
-ExtractionStrategy = Literal["full_table", "fingerprint", "incremental", "append_only"]
-TableImportance = Literal["critical", "important", "standard"]
 DriftWord = Literal["follow", "freeze"]
 
 
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
-
-
-def _fill(value: object) -> object:
-    # A section whose keys are all commented out reads as None in YAML.
-    return {} if value is None else value
 
 
 def _check_window(value: str) -> str:
@@ -55,51 +47,10 @@ def _check_window(value: str) -> str:
 
 def _spell_out(value: object) -> object:
     # drift: freeze is drift: {policy: freeze}.
-    return {"policy": value} if isinstance(value, str) else _fill(value)
+    return {"policy": value} if isinstance(value, str) else fill_section(value)
 
 
-Section = BeforeValidator(_fill)
-Count = Annotated[int, Field(ge=1)]
-# A year is the longest time that PyMySQL accepts, and shorter than every server's own limit.
-Seconds = Annotated[float, Field(gt=0, le=31_536_000, allow_inf_nan=False)]
-WholeSeconds = Annotated[int, Field(ge=1, le=31_536_000)]
-Text = Annotated[str, StringConstraints(min_length=1)]
-
-
-def key(
-    meaning: str,
-    *,
-    example: object,
-    unit: str = "",
-    otherwise: object = None,
-    default: Any = None,
-    is_secret: bool = False,
-) -> Any:
-    """A key that may be left out, and its words in the reference and the schemas.
-
-    Args:
-        meaning: What the key does, as a phrase without a full stop.
-        example: A value that one would write.
-        unit: Of a number.
-        otherwise: What holds when *default* is None: a value, or words.
-        default: What the program gets when the key is left out.
-        is_secret: Whether it is shown as stars.
-    """
-    extra: dict[str, Any] = {"unit": unit} if unit else {}
-    if is_secret:
-        extra["writeOnly"] = True
-    if isinstance(otherwise, str):
-        extra["otherwise"] = otherwise
-    elif otherwise is not None:
-        extra["default"] = otherwise
-    return Field(default=default, description=meaning, examples=[example], json_schema_extra=extra)
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class _Connection(_Model):
+class _Connection(Model):
     pool_size: Count | None = key(
         "kept open", unit="connections", otherwise=DEFAULT_POOL_SIZE, example=10
     )
@@ -137,7 +88,7 @@ class _Connection(_Model):
 _TLS = "[encrypted connections](environment_setup.md#encrypted-connections)"
 
 
-class MysqlConnection(_Connection):
+class MysqlConnectionConfig(_Connection):
     """Overrides for source or replication; None leaves the default."""
 
     read_timeout: Seconds | None = key(
@@ -161,7 +112,7 @@ class MysqlConnection(_Connection):
     )
 
 
-class PostgresConnection(_Connection):
+class PostgresConnectionConfig(_Connection):
     """Overrides for analytics; None leaves the default."""
 
     application_name: Annotated[str, StringConstraints(min_length=1, max_length=63)] | None = key(
@@ -174,21 +125,21 @@ class PostgresConnection(_Connection):
     )
 
 
-class Connections(_Model):
+class Connections(Model):
     """Overrides for each database."""
 
-    source: Annotated[MysqlConnection, Section] = Field(
-        default=MysqlConnection(), description="connections to the practice's database"
+    source: Annotated[MysqlConnectionConfig, Section] = Field(
+        default=MysqlConnectionConfig(), description="connections to the practice's database"
     )
-    replication: Annotated[MysqlConnection, Section] = Field(
-        default=MysqlConnection(), description="connections to our copy"
+    replication: Annotated[MysqlConnectionConfig, Section] = Field(
+        default=MysqlConnectionConfig(), description="connections to our copy"
     )
-    analytics: Annotated[PostgresConnection, Section] = Field(
-        default=PostgresConnection(), description="connections to the warehouse"
+    analytics: Annotated[PostgresConnectionConfig, Section] = Field(
+        default=PostgresConnectionConfig(), description="connections to the warehouse"
     )
 
 
-class General(_Model):
+class General(Model):
     """Settings of every run."""
 
     parallel_tables: Count | None = key(
@@ -203,7 +154,7 @@ class General(_Model):
     )
 
 
-class Source(_Model):
+class Source(Model):
     """Limits on what a run asks of the source server."""
 
     max_seconds_per_statement: Seconds = key(
@@ -253,7 +204,7 @@ class Source(_Model):
     )
 
 
-class Verify(_Model):
+class Verify(Model):
     """Limits on how much a run compares again of what it did not write."""
 
     scrub_seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] | None = key(
@@ -265,7 +216,7 @@ class Verify(_Model):
     )
 
 
-class Notify(_Model):
+class Notify(Model):
     """Who hears of a run that has ended."""
 
     when: Literal["failure", "success", "always"] = key(
@@ -286,7 +237,7 @@ class Notify(_Model):
     )
 
 
-class Drift(_Model):
+class Drift(Model):
     """Policy for a source whose schema is not the one that was loaded."""
 
     policy: DriftWord | None = key(
@@ -306,7 +257,7 @@ DriftSection = Annotated[
 ]
 
 
-class Transform(_Model):
+class Transform(Model):
     """Settings of the models' build in the warehouse."""
 
     after_run: bool = key(
@@ -319,7 +270,7 @@ class Transform(_Model):
     )
 
 
-class PipelineConfig(_Model):
+class PipelineConfig(Model):
     """``pipeline.yml``."""
 
     connections: Annotated[Connections, Section] = Field(
@@ -340,126 +291,4 @@ class PipelineConfig(_Model):
     )
     transform: Annotated[Transform, Section] = Field(
         default=Transform(), description="how models are built in the warehouse"
-    )
-
-
-ColumnType = Literal[
-    "boolean",
-    "smallint",
-    "integer",
-    "bigint",
-    "numeric",
-    "text",
-    "json",
-    "jsonb",
-    "uuid",
-    "inet",
-    "bytea",
-]
-
-
-class ColumnConfig(_Model):
-    """One column of a table of ``tables.yml``."""
-
-    type: ColumnType | None = key(
-        "type in `raw` in place of the one in the [table of types](types.md); a value that it "
-        "cannot hold makes the table fail, with the row's key. Bytes are `bytea` and nothing else",
-        example="boolean",
-    )
-    exclude: bool = key(
-        "leaves the column out of replication and `raw`; not for a column of the primary key",
-        default=False,
-        example=True,
-    )
-    renamed_from: Text | None = key(
-        "what the column was called before it was renamed at the source: it is renamed in "
-        "replication and `raw` too; without it, one column is dropped and another added",
-        example="Phone",
-    )
-
-
-class TableConfig(_Model):
-    """One table of ``tables.yml``; None means that nothing was said."""
-
-    table_importance: TableImportance = key(
-        "order of processing; among equals, the largest first",
-        default="standard",
-        example="critical",
-    )
-    extraction_strategy: ExtractionStrategy | None = key(
-        "how the table is kept equal: see [strategies](strategies.md)",
-        otherwise="`fingerprint`",
-        example="incremental",
-    )
-    incremental_column: Text | None = key(
-        "of `incremental`: the column that the server stamps on each update", example="DateTStamp"
-    )
-    overlap: Annotated[float, Field(ge=0, le=525_600, allow_inf_nan=False)] = key(
-        "of `incremental`: how far behind the watermark rows are read again, since a row gets its "
-        "stamp before its transaction commits",
-        unit="minutes",
-        default=60.0,
-        example=240,
-    )
-    verify_every: Annotated[float, Field(gt=0, le=3650, allow_inf_nan=False)] = key(
-        "of `incremental` and `append_only`: age of the last full pass at which a run makes one",
-        unit="days",
-        default=7.0,
-        example=1,
-    )
-    deletes: Literal["delete", "mark"] = key(
-        "what becomes of a row of `raw` that the source does not have any more; `mark` keeps it, "
-        "with the time in `_etl_deleted_at`. Only for a table with a primary key",
-        default="delete",
-        example="mark",
-    )
-    max_delete_fraction: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = key(
-        "the part of a table's rows that may go in one run; a table that would lose more, and more "
-        "than 100 rows, is stopped (`--allow-deletes TABLE` lets it pass)",
-        unit="of 1",
-        default=0.2,
-        example=0.5,
-    )
-    batch_size: Count | None = key(
-        "of a chunk at most", unit="rows", otherwise="50,000, and about 4 MB", example=20000
-    )
-    estimated_size_mb: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = key(
-        "a note for readers, which `etl discover` writes; a run asks the source itself",
-        unit="megabytes",
-        example=160.5,
-    )
-    estimated_rows: Annotated[int, Field(ge=0)] | None = key(
-        "a note for readers, likewise", unit="rows", example=1000000
-    )
-    max_seconds_per_statement: Seconds | None = key(
-        "limit of a statement that reads this table",
-        unit="seconds",
-        otherwise="that of `source`",
-        example=60,
-    )
-    drift: DriftSection = Field(
-        default=Drift(),
-        description="what is done when this table's schema changed; `drift: freeze` is short for "
-        "`drift: {policy: freeze}`",
-        examples=["freeze"],
-    )
-    columns: Annotated[dict[Text, Annotated[ColumnConfig, Section]], Section] = Field(
-        default_factory=dict,
-        description="what is special about single columns, by name",
-        examples=[{"Password": {"exclude": True}}],
-    )
-
-
-class TablesConfig(_Model):
-    """``tables.yml``: the tables to carry, by name. None at all means every table."""
-
-    tables: Annotated[dict[Text, Annotated[TableConfig, Section]], Section] = Field(
-        default_factory=dict,
-        description="the tables to copy, by name; with none named, every table of the source is",
-    )
-    new_tables: Literal["report", "include"] = key(
-        "where tables are named: whether one that comes to the source later is reported only, or "
-        "copied as if it were named",
-        default="report",
-        example="include",
     )
