@@ -6,10 +6,11 @@ import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pymysql
+from pymysql.connections import Connection
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -24,6 +25,7 @@ from etl_pipeline.core.driver_errors import (
 )
 from etl_pipeline.core.lock_holders import find_held, waited_in_vain
 from etl_pipeline.core.orphans import end_orphan, kill_query
+from etl_pipeline.core.source_connection import SourceConnection
 from etl_pipeline.errors import DatabaseError, EtlError
 
 
@@ -104,7 +106,7 @@ def note_circumstances(error: BaseException, engine: Engine) -> None:
 
 
 @contextlib.contextmanager
-def lend_mysql(engine: Engine, stop: Cancellation) -> Iterator[Any]:
+def lend_mysql(engine: Engine, stop: Cancellation) -> Iterator[Connection[Any]]:
     """Lend a connection of PyMySQL from the pool; a stop kills its statement.
 
     After an error the connection is closed: what is unread or uncommitted on it is nobody's. When
@@ -138,7 +140,14 @@ def lend_mysql(engine: Engine, stop: Cancellation) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def lend_postgres(engine: Engine, stop: Cancellation) -> Iterator[Any]:
+def lend_source(engine: Engine, stop: Cancellation) -> Iterator[SourceConnection]:
+    """Lend a connection to the source, as ``lend_mysql`` does."""
+    with lend_mysql(engine, stop) as connection:
+        yield cast("SourceConnection", connection)
+
+
+@contextlib.contextmanager
+def lend_postgres(engine: Engine, stop: Cancellation) -> Iterator[psycopg.Connection[Any]]:
     """Lend a connection of psycopg from the pool; a stop cancels its statement."""
     with _noting_place(engine):
         lent = engine.raw_connection()

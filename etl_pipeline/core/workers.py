@@ -14,8 +14,11 @@ from concurrent.futures import Executor, Future, wait
 from functools import cached_property
 from typing import Any, TypeVar
 
+from pymysql.connections import Connection
+
 from etl_pipeline.core.cancellation import Cancellation
-from etl_pipeline.core.databases import Databases, lend_mysql
+from etl_pipeline.core.databases import Databases, lend_mysql, lend_source
+from etl_pipeline.core.source_connection import SourceConnection
 
 MOST_AT_ONCE = 8
 """Upper bound of the default for what is done side by side: tables, chunks, dbt's models."""
@@ -42,13 +45,13 @@ class Worker:
         self.stop = stop
 
     @cached_property
-    def source(self) -> Any:
-        """A connection of PyMySQL to the source, read-only."""
-        return self._lent.enter_context(lend_mysql(self._databases.source, self.stop))
+    def source(self) -> SourceConnection:
+        """A connection to the source, read-only."""
+        return self._lent.enter_context(lend_source(self._databases.source, self.stop))
 
     @cached_property
-    def replication(self) -> Any:
-        """A connection of PyMySQL to the replication database; the work commits."""
+    def replication(self) -> Connection[Any]:
+        """A connection to the replication database; the work commits."""
         return self._lent.enter_context(lend_mysql(self._databases.replication, self.stop))
 
 

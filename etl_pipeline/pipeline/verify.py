@@ -10,7 +10,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from etl_pipeline.config import Settings
-from etl_pipeline.core.databases import lend_mysql, lend_postgres
+from etl_pipeline.core.databases import lend_mysql, lend_postgres, lend_source
 from etl_pipeline.errors import StoppedError
 from etl_pipeline.pipeline.events import (
     ChunkDone,
@@ -174,7 +174,7 @@ def open_job(
     """Lend connections to all three databases for the block, to compare a table of *plan*."""
     databases, stop = session.databases, session.stop
     with (
-        lend_mysql(databases.source, stop) as source,
+        lend_source(databases.source, stop) as source,
         lend_mysql(databases.replication, stop) as replication,
         lend_postgres(databases.analytics, stop) as analytics,
     ):

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from pymysql.connections import Connection
+
 from etl_pipeline.errors import TransferError
 from etl_pipeline.formatting import count_of
 from etl_pipeline.replicate.difference import Difference
@@ -31,7 +33,7 @@ def count_gone(text: RenderedTable, difference: Difference) -> int:
 
 
 def write_few(
-    text: RenderedTable, difference: Difference, before: bytes, replication: Any
+    text: RenderedTable, difference: Difference, before: bytes, replication: Connection[Any]
 ) -> RowChanges:
     """Write the rows of *difference*, and read them back: they must be what was sent.
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pymysql import err
+from pymysql.connections import Connection
 
 from etl_pipeline.core.workers import Worker
 from etl_pipeline.replicate.alteration import forget_proof, is_alterable
@@ -67,7 +68,7 @@ class ReplicaDrift:
 
 
 def find_replica_drift(
-    connection: Any, source: Table, policy: DriftPolicy, collations: Collection[str]
+    connection: Connection[Any], source: Table, policy: DriftPolicy, collations: Collection[str]
 ) -> ReplicaDrift | None:
     """The changes since the replica of *source* was made or altered; None where none are known.
 
@@ -91,7 +92,7 @@ def find_replica_drift(
     return ReplicaDrift(changes, steps)
 
 
-def find_left_out(connection: Any, table: str) -> tuple[Index, ...]:
+def find_left_out(connection: Connection[Any], table: str) -> tuple[Index, ...]:
     """Indexes that the replica of *table*, which stands as it was left, was to have and has not."""
     definition = read_ddl_digest(connection, table)
     loaded = read_schema(connection, table, definition) if definition else None
@@ -161,13 +162,15 @@ def _evolve(
         _finish(job, connection, known, wanted)
 
 
-def _is_as_wanted(connection: Any, table: str, wanted: bytes) -> bool:
+def _is_as_wanted(connection: Connection[Any], table: str, wanted: bytes) -> bool:
     """True if the replica is as wanted; most runs of most tables ask no more."""
     is_wanted = read_ddl_digest(connection, table) == wanted
     return is_wanted and read_begun(connection, table, wanted) is None
 
 
-def _finish_begun(job: WriteJob, connection: Any, known: Remembered) -> Remembered | None:
+def _finish_begun(
+    job: WriteJob, connection: Connection[Any], known: Remembered
+) -> Remembered | None:
     """Do what is left of an alteration that was begun; what is remembered then, if anything is."""
     table = job.text.name
     begun = read_begun(connection, table, known.identity.ddl_digest)
@@ -191,7 +194,7 @@ def _steps_at(
     source: Table,
     collations: Collection[str],
     refused: Collection[str],
-    connection: Any,
+    connection: Connection[Any],
     name: str,
 ) -> ReplicaSteps:
     """The steps for the replica, or for the table *name* that is like it."""
@@ -208,7 +211,10 @@ def _steps_at(
 
 
 def _find_refused(
-    connection: Any, source: Table, changes: Sequence[SchemaChange], collations: Collection[str]
+    connection: Connection[Any],
+    source: Table,
+    changes: Sequence[SchemaChange],
+    collations: Collection[str],
 ) -> dict[str, int]:
     """Indexes that the server does not take, with the numbers by which it says so.
 
@@ -243,14 +249,16 @@ def _added(changes: Sequence[SchemaChange]) -> list[Index]:
     ]
 
 
-def _find_lacking(connection: Any, table: str, changes: Sequence[SchemaChange]) -> frozenset[str]:
+def _find_lacking(
+    connection: Connection[Any], table: str, changes: Sequence[SchemaChange]
+) -> frozenset[str]:
     """Indexes that were dropped at the source, and that *table* never had."""
     dropped = {c.subject for c in changes if c.kind is ChangeKind.INDEX_DROPPED and c.subject}
     return frozenset(dropped - read_indexes(connection, table)) if dropped else frozenset()
 
 
 def _try_steps(
-    connection: Any, source: Table, steps_at: Callable[[str], ReplicaSteps]
+    connection: Connection[Any], source: Table, steps_at: Callable[[str], ReplicaSteps]
 ) -> list[bytes]:
     """Return the SHOW CREATE digest after each step, found by altering an empty table like it."""
     seen = []
@@ -263,7 +271,7 @@ def _try_steps(
 
 
 @contextlib.contextmanager
-def _empty_copy(connection: Any, source: Table) -> Iterator[str]:
+def _empty_copy(connection: Connection[Any], source: Table) -> Iterator[str]:
     """An empty table like the replica, for a block; an error leaves it to the next run."""
     name = rehearsed_name(source.name)
     drop_ours(connection, name)
@@ -273,7 +281,7 @@ def _empty_copy(connection: Any, source: Table) -> Iterator[str]:
         cursor.execute(f"DROP TABLE {quote_mysql(name)}")
 
 
-def _run(connection: Any, table: str, statements: Sequence[str]) -> bool:
+def _run(connection: Connection[Any], table: str, statements: Sequence[str]) -> bool:
     """Run *statements*; False where the rows do not fit, so that the replica is to be built."""
     try:
         _execute(connection, statements)
@@ -287,7 +295,7 @@ def _run(connection: Any, table: str, statements: Sequence[str]) -> bool:
     return True
 
 
-def _execute(connection: Any, statements: Sequence[str]) -> None:
+def _execute(connection: Connection[Any], statements: Sequence[str]) -> None:
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
@@ -297,7 +305,9 @@ def _is_misfit(error: err.MySQLError) -> bool:
     return bool(error.args) and error.args[0] in _MISFITS
 
 
-def _finish(job: WriteJob, connection: Any, known: Remembered, definition: bytes) -> Remembered:
+def _finish(
+    job: WriteJob, connection: Connection[Any], known: Remembered, definition: bytes
+) -> Remembered:
     """The replica stands as *definition* says."""
     table = job.text.name
     check_replicas(connection, job.lease)
@@ -308,7 +318,9 @@ def _finish(job: WriteJob, connection: Any, known: Remembered, definition: bytes
     return replace(known, identity=Identity(definition, known.identity.rendering_digest))
 
 
-def _remember(connection: Any, table: str, known: Remembered, definition: bytes) -> None:
+def _remember(
+    connection: Connection[Any], table: str, known: Remembered, definition: bytes
+) -> None:
     """Remember *known* of the table, which stands as it is now, as being of *definition*."""
     replicas.remember_table(
         connection,

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from pymysql.connections import Connection
+
 from etl_pipeline.core.cancellation import Cancellation
+from etl_pipeline.core.source_connection import SourceConnection
 from etl_pipeline.errors import SchemaError, TransferError
 from etl_pipeline.formatting import count_of
 from etl_pipeline.replicate.pages import read_pages
@@ -24,7 +27,7 @@ ColumnState = tuple[str, str, str | None]
 
 
 def extract_chunk(
-    text: RenderedTable, chunk: Chunk, source: Any, spool: Spool, stop: Cancellation
+    text: RenderedTable, chunk: Chunk, source: SourceConnection, spool: Spool, stop: Cancellation
 ) -> ChunkProof:
     """Read a chunk into *spool*, and end the read at the source.
 
@@ -54,7 +57,7 @@ def extract_rows(
     text: RenderedTable,
     statement: str | bytes,
     where: bytes,
-    source: Any,
+    source: SourceConnection,
     spool: Spool,
     stop: Cancellation,
 ) -> None:
@@ -66,7 +69,7 @@ def extract_rows(
     end_read(source)
 
 
-def end_read(connection: Any) -> None:
+def end_read(connection: Connection[Any]) -> None:
     """End the transaction that a SELECT began.
 
     While it is open, an ALTER of the table waits for it, with every statement behind the ALTER,
@@ -75,7 +78,7 @@ def end_read(connection: Any) -> None:
     connection.rollback()
 
 
-def _refuse_unreadable(text: RenderedTable, source: Any, where: bytes) -> None:
+def _refuse_unreadable(text: RenderedTable, source: Connection[Any], where: bytes) -> None:
     """Raise TransferError if the source sent other characters than it holds."""
     for column, query in select_unreadable(text, where).items():
         with source.cursor() as cursor:
@@ -91,7 +94,7 @@ def _refuse_unreadable(text: RenderedTable, source: Any, where: bytes) -> None:
             )
 
 
-def read_columns(text: RenderedTable, source: Any) -> list[ColumnState]:
+def read_columns(text: RenderedTable, source: SourceConnection) -> list[ColumnState]:
     """The table's columns as they are now at the source; the read is ended."""
     with source.cursor() as cursor:
         cursor.execute(f"SHOW FULL COLUMNS FROM {quote_mysql(text.name)}")
@@ -100,7 +103,9 @@ def read_columns(text: RenderedTable, source: Any) -> list[ColumnState]:
     return columns
 
 
-def refuse_altered(text: RenderedTable, source: Any, before: Sequence[ColumnState] | None) -> None:
+def refuse_altered(
+    text: RenderedTable, source: SourceConnection, before: Sequence[ColumnState] | None
+) -> None:
     """Raise SchemaError if the source's columns are not those of *before* and of *text*.
 
     Nothing is locked at the source between two chunks, so the first chunks may have been read

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pymysql import err
+from pymysql.connections import Connection
 
 from etl_pipeline.core.workers import Worker
 from etl_pipeline.replicate.chunking import ask_integer, has_wide_rows, plan_chunks
@@ -147,7 +148,7 @@ def _complete(
     known: KnownReplica | None,
     watermark: Watermark | None,
     proofs: Sequence[ChunkProof],
-    replication: Any,
+    replication: Connection[Any],
 ) -> None:
     """Index the incoming table, and let it take the replica's place in one RENAME."""
     table, incoming = job.text.name, incoming_name(job.text.name)
@@ -163,7 +164,7 @@ def _complete(
     settle_swap(replication, table)
 
 
-def settle_swap(replication: Any, table: str) -> None:
+def settle_swap(replication: Connection[Any], table: str) -> None:
     """Record of *table* what is recorded of its incoming table, if that took its place.
 
     A kill may fall between the RENAME, which MySQL commits by itself, and this. Whether it did
@@ -183,7 +184,7 @@ def settle_swap(replication: Any, table: str) -> None:
     drop_ours(replication, replaced_name(table))
 
 
-def _exists(replication: Any, table: str) -> bool:
+def _exists(replication: Connection[Any], table: str) -> bool:
     with replication.cursor() as cursor:
         cursor.execute(
             "SELECT 1 FROM information_schema.tables "
@@ -193,7 +194,7 @@ def _exists(replication: Any, table: str) -> bool:
         return cursor.fetchone() is not None
 
 
-def _run(connection: Any, statements: Sequence[str]) -> None:
+def _run(connection: Connection[Any], statements: Sequence[str]) -> None:
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pymysql
+from pymysql.connections import Connection
 
 from etl_pipeline.core.driver_errors import is_too_long
 from etl_pipeline.core.workers import Worker
@@ -217,13 +218,14 @@ def _plan_ranges(
 
 
 def _ask_stamp(statement: str, worker: Worker) -> str | None:
-    with worker.source.cursor() as cursor:
+    source: Connection[Any] = worker.source
+    with source.cursor() as cursor:
         cursor.execute(f"SELECT CAST(({statement}) AS CHAR)")
         (stamp,) = cursor.fetchone()
     return None if stamp is None else str(stamp)
 
 
-def _read_rows(job: WriteJob, keys: Sequence[bytes], connection: Any) -> list[bytes]:
+def _read_rows(job: WriteJob, keys: Sequence[bytes], connection: Connection[Any]) -> list[bytes]:
     """Return the lines of the rows of *keys*, as *connection*'s server has them."""
     text = job.text
     lines: list[bytes] = []
@@ -237,7 +239,7 @@ def _write(
     job: WriteJob,
     difference: Difference,
     progress: _Progress,
-    replication: Any,
+    replication: Connection[Any],
     keys: Mapping[int, bytes | None] | None = None,
 ) -> None:
     """Write *difference*, and record of each chunk that some of its rows were written.

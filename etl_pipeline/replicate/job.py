@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pymysql.connections import Connection
+
 from etl_pipeline.core.workers import Workers
 from etl_pipeline.errors import TransferError
 from etl_pipeline.formatting import count_of
@@ -143,7 +145,7 @@ class ChunkResult:
         return cls(proof, 0, 0, proof.altered)
 
 
-def write_rows(job: WriteJob, replication: Any, table: str, spool: Spool) -> None:
+def write_rows(job: WriteJob, replication: Connection[Any], table: str, spool: Spool) -> None:
     """Send the rows of *spool* into *table*; the caller commits.
 
     Raises:

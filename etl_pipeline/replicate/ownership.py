@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pymysql.connections import Connection
+
 from etl_pipeline.errors import SchemaError
 from etl_pipeline.schema.ddl import REPLICA_MARK
 from etl_pipeline.schema.names import quote_mysql, quote_mysql_text
@@ -14,7 +16,7 @@ from etl_pipeline.state import replicas
 from etl_pipeline.state.records import KnownReplica
 
 
-def check_ownership(connection: Any, table: str, known: KnownReplica | None) -> None:
+def check_ownership(connection: Connection[Any], table: str, known: KnownReplica | None) -> None:
     """Raise SchemaError if a table or view that is not ours bears the name of *table*'s replica.
 
     A replica is ours if it is defined as it is recorded. Where nothing is recorded, the mark in
@@ -37,7 +39,7 @@ def check_ownership(connection: Any, table: str, known: KnownReplica | None) -> 
     )
 
 
-def drop_ours(connection: Any, *names: str) -> None:
+def drop_ours(connection: Connection[Any], *names: str) -> None:
     """Drop those of our temporary tables *names* that are there; MySQL commits.
 
     Raises:
@@ -57,7 +59,7 @@ def drop_ours(connection: Any, *names: str) -> None:
             cursor.execute(f"DROP TABLE {quote_mysql(name)}")
 
 
-def mark_replica(connection: Any, table: str, comment: str) -> None:
+def mark_replica(connection: Connection[Any], table: str, comment: str) -> None:
     """Give the replica of *table* our mark, if it has none: older versions did without.
 
     Put aside without it, it would be taken for somebody else's.

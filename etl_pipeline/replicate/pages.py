@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pymysql
 
 from etl_pipeline.core.driver_errors import is_too_long
 from etl_pipeline.core.page_size import fewer_rows, next_rows
+from etl_pipeline.core.source_connection import SourceConnection
 from etl_pipeline.core.throttle import Throttle
 from etl_pipeline.errors import TransferError
 from etl_pipeline.replicate.chunking import chunk_rows
@@ -29,7 +29,7 @@ MOST_EMPTY = 8
 def read_pages(
     text: RenderedTable,
     chunk: Chunk,
-    source: Any,
+    source: SourceConnection,
     *,
     with_copy: bool = False,
     ended: Callable[[Page], None] | None = None,
@@ -77,7 +77,7 @@ class _Pager:
         self,
         text: RenderedTable,
         chunk: Chunk,
-        source: Any,
+        source: SourceConnection,
         throttle: Throttle,
         with_copy: bool,
         ended: Callable[[Page], None] | None,

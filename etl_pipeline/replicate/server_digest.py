@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pymysql.connections import Connection
+
 from etl_pipeline.core.workers import Worker
 from etl_pipeline.replicate.chunking import ask_integer
 from etl_pipeline.replicate.extract import end_read
@@ -63,7 +65,9 @@ def _field(carried: CarriedColumn) -> str:
     return f"COALESCE(CONCAT(CHAR_LENGTH({value}), ':', {value}), 'N')"
 
 
-def ask_digest(text: RenderedTable, chunk: Chunk, connection: Any) -> tuple[int, int] | None:
+def ask_digest(
+    text: RenderedTable, chunk: Chunk, connection: Connection[Any]
+) -> tuple[int, int] | None:
     """Return the rows of *chunk* and the sum of their hashes; None where a row has none."""
     with connection.cursor() as cursor:
         cursor.execute(select_digest(text, chunk))
@@ -93,7 +97,7 @@ def servers_agree(text: RenderedTable, worker: Worker) -> bool:
 
 
 def _lines_and_hashes(
-    text: RenderedTable, chunk: Chunk, connection: Any, worker: Worker
+    text: RenderedTable, chunk: Chunk, connection: Connection[Any], worker: Worker
 ) -> dict[bytes, bytes | None]:
     """Return the hash of each row of *chunk* by its line."""
     hash_mode = (Mode.PLAIN,)

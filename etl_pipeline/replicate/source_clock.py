@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pymysql import err
+from pymysql.connections import Connection
 
 from etl_pipeline.replicate.extract import end_read
 from etl_pipeline.replicate.watermark import Instant
 from etl_pipeline.transfer.select import RenderedTable, select_next_stamp
 
 
-def ask_instant(text: RenderedTable, column: str, source: Any) -> Instant:
+def ask_instant(text: RenderedTable, column: str, source: Connection[Any]) -> Instant:
     """Ask the source's clock, its oldest transaction, and the highest stamp of *column*."""
     with source.cursor() as cursor:
         cursor.execute("SELECT CAST(NOW(6) AS CHAR)")

@@ -11,6 +11,7 @@ import re
 from typing import Any, Final
 
 from pymysql import err
+from pymysql.connections import Connection
 
 from etl_pipeline.errors import SchemaError
 from etl_pipeline.replicate.ownership import drop_ours
@@ -106,7 +107,7 @@ def _width(column: Column) -> int:
     return characters if is_fixed else min(characters + 1, _KEPT_BYTES) + 2
 
 
-def build_indexes(connection: Any, table: Table, name: str) -> list[str]:
+def build_indexes(connection: Connection[Any], table: Table, name: str) -> list[str]:
     """Build the indexes of *table* at the table *name*; notes on those that do not fit.
 
     Those that a run which was cut off has built are there already.
@@ -130,7 +131,7 @@ def build_indexes(connection: Any, table: Table, name: str) -> list[str]:
     ]
 
 
-def _try_index(connection: Any, index: Index, name: str) -> int | None:
+def _try_index(connection: Connection[Any], index: Index, name: str) -> int | None:
     """Build *index* alone; the number by which the server refused it, None where it is there."""
     try:
         _run(connection, add_indexes([index], name))
@@ -141,7 +142,7 @@ def _try_index(connection: Any, index: Index, name: str) -> int | None:
     return None
 
 
-def find_refused(connection: Any, indexes: list[Index], name: str) -> dict[str, int]:
+def find_refused(connection: Connection[Any], indexes: list[Index], name: str) -> dict[str, int]:
     """Return the *indexes* that the server does not take at the empty table *name*, by error."""
     numbers = {index.name: _try_index(connection, index, name) for index in indexes}
     return {name: number for name, number in numbers.items() if number is not None}
@@ -158,7 +159,7 @@ def describe_left_out(table: str, index: str, number: int | None = None) -> str:
     return f"{table}: index {index} does not fit the replication server{shown} and is left out"
 
 
-def read_indexes(connection: Any, name: str) -> frozenset[str]:
+def read_indexes(connection: Connection[Any], name: str) -> frozenset[str]:
     """Return the names of the indexes that the table *name* has."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -169,7 +170,7 @@ def read_indexes(connection: Any, name: str) -> frozenset[str]:
         return frozenset(str(row[0]) for row in cursor.fetchall())
 
 
-def _run(connection: Any, statements: list[str]) -> None:
+def _run(connection: Connection[Any], statements: list[str]) -> None:
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
@@ -180,7 +181,7 @@ _OF_A_COLUMN = frozenset({1063, 1064, 1074, 1115, 1273, 1291, 1425, 1426, 1427, 
 
 
 def refuse_column(
-    connection: Any, text: RenderedTable, ddl: ReplicaDdl, error: err.MySQLError
+    connection: Connection[Any], text: RenderedTable, ddl: ReplicaDdl, error: err.MySQLError
 ) -> None:
     """Name the column for which the replication server did not make a replica, if it is one.
 
@@ -205,7 +206,7 @@ def refuse_column(
         ) from error
 
 
-def _is_refused(connection: Any, table: str, declared: str, number: int) -> bool:
+def _is_refused(connection: Connection[Any], table: str, declared: str, number: int) -> bool:
     trial, mark = quote_mysql(rehearsed_name(table)), quote_mysql_text(REPLICA_MARK)
     drop_ours(connection, rehearsed_name(table))
     with connection.cursor() as cursor:

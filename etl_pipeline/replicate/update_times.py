@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pymysql import err
+from pymysql.connections import Connection
 from pymysql.constants import ER
 
 SAME_START_SECONDS = 3
@@ -45,7 +46,7 @@ class UpdateTime:
         )
 
 
-def read_now(connection: Any) -> datetime:
+def read_now(connection: Connection[Any]) -> datetime:
     """Return the server's clock."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT NOW()")
@@ -53,7 +54,7 @@ def read_now(connection: Any) -> datetime:
     return now  # type: ignore[no-any-return]
 
 
-def read_update_times(connection: Any) -> dict[str, UpdateTime]:
+def read_update_times(connection: Connection[Any]) -> dict[str, UpdateTime]:
     """Return what the server says of each table of the database, in one query."""
     with connection.cursor() as cursor:
         _ask_for_todays(cursor)
@@ -103,7 +104,7 @@ def settle(
     return now if is_ours else None
 
 
-def read_expected(connection: Any) -> dict[str, UpdateTime]:
+def read_expected(connection: Connection[Any]) -> dict[str, UpdateTime]:
     """Return the update times that the last run left, by replica."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -113,7 +114,7 @@ def read_expected(connection: Any) -> dict[str, UpdateTime]:
 
 
 def write_expected(
-    connection: Any, known: Mapping[str, UpdateTime], unknown: Iterable[str]
+    connection: Connection[Any], known: Mapping[str, UpdateTime], unknown: Iterable[str]
 ) -> None:
     """Replace what is expected of the replicas of *known*; of those of *unknown* nothing is."""
     with connection.cursor() as cursor:

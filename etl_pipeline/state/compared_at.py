@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from pymysql.connections import Connection
+
 _OLDEST_FIRST = (
     "FROM _etl_chunk AS chunk LEFT JOIN _etl_compared AS compared "
     "ON compared.table_name = chunk.table_name AND compared.ordinal = chunk.ordinal "
@@ -16,7 +18,7 @@ _OLDEST_FIRST = (
 )
 
 
-def note_compared(connection: Any, table: str, digests: Mapping[int, bytes]) -> None:
+def note_compared(connection: Connection[Any], table: str, digests: Mapping[int, bytes]) -> None:
     """Record that chunks of the replica were just written, or read, with *digests*, by ordinal."""
     now = datetime.now(UTC).replace(tzinfo=None)
     with connection.cursor() as cursor:
@@ -27,7 +29,9 @@ def note_compared(connection: Any, table: str, digests: Mapping[int, bytes]) -> 
         )
 
 
-def carry_compared(connection: Any, table: str, ordinal: int, before: bytes, now: bytes) -> None:
+def carry_compared(
+    connection: Connection[Any], table: str, ordinal: int, before: bytes, now: bytes
+) -> None:
     """Keep the instant of a chunk of which only some rows were written, under its new digest."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -37,7 +41,9 @@ def carry_compared(connection: Any, table: str, ordinal: int, before: bytes, now
         )
 
 
-def read_due(connection: Any, tables: Sequence[str], most: int) -> list[tuple[str, int]]:
+def read_due(
+    connection: Connection[Any], tables: Sequence[str], most: int
+) -> list[tuple[str, int]]:
     """Return the *most* chunks of *tables* that were compared longest ago: table and ordinal.
 
     A chunk whose text has no digest, since single rows were written, cannot be compared.
@@ -55,7 +61,7 @@ def read_due(connection: Any, tables: Sequence[str], most: int) -> list[tuple[st
         return [(name, int(ordinal)) for name, ordinal in cursor.fetchall()]
 
 
-def read_oldest(connection: Any) -> dict[str, datetime | None]:
+def read_oldest(connection: Connection[Any]) -> dict[str, datetime | None]:
     """Return by table the oldest instant of its chunks; None where one was never compared.
 
     Empty where the state is of an older version, or there is none. A chunk in which single rows

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import class_row, namedtuple_row
+from pymysql.connections import Connection
 
 from etl_pipeline.errors import EtlError
 from etl_pipeline.schema.drift_decision import DriftEvent
@@ -193,7 +194,7 @@ def read_loaded_rows(connection: psycopg.Connection) -> dict[str, int]:
     return dict(connection.execute(_LOADED).fetchall())
 
 
-def read_replica_rows(connection: Any) -> dict[str, int]:
+def read_replica_rows(connection: Connection[Any]) -> dict[str, int]:
     """Rows that the replicas were last given, by table; *connection* is PyMySQL's."""
     with connection.cursor() as cursor:
         cursor.execute("SHOW TABLES LIKE '\\_etl\\_chunk'")

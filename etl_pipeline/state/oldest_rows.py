@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 import pymysql
+from pymysql.connections import Connection
 
 from etl_pipeline.core.driver_errors import is_passing
 from etl_pipeline.formatting import count_of
@@ -65,7 +66,7 @@ def describe(found: Collection[OldRowMatch]) -> str:
 
 
 def compare_replication(
-    source: Any, replication: Any, tables: Iterable[Table]
+    source: Connection[Any], replication: Connection[Any], tables: Iterable[Table]
 ) -> list[OldRowMatch]:
     """Compare the oldest rows of the replicas of *tables*; both connections are PyMySQL's.
 
@@ -83,7 +84,7 @@ def compare_replication(
 
 
 def compare_analytics(
-    source: Any, analytics: psycopg.Connection, schema: str, tables: Iterable[Table]
+    source: Connection[Any], analytics: psycopg.Connection, schema: str, tables: Iterable[Table]
 ) -> list[OldRowMatch]:
     """Like ``compare_replication``, for the tables of *schema*."""
     rows = analytics.execute(
@@ -103,7 +104,7 @@ def compare_analytics(
 
 
 def _compare(
-    source: Any,
+    source: Connection[Any],
     tables: Iterable[Table],
     held: Mapping[str, set[str]],
     read: Callable[[Table, Sequence[str], int], Rows],
@@ -142,7 +143,7 @@ def _by_table(rows: Iterable[Any]) -> dict[str, set[str]]:
     return found
 
 
-def _read_mysql(connection: Any, table: Table, names: Sequence[str], keys: int) -> Rows:
+def _read_mysql(connection: Connection[Any], table: Table, names: Sequence[str], keys: int) -> Rows:
     columns = [quote_mysql(name) for name in names]
     with connection.cursor() as cursor:
         cursor.execute(
@@ -164,7 +165,7 @@ def _read_postgres(
 
 
 def _read_source(
-    connection: Any, table: Table, names: Sequence[str], keys: int, rows: Rows
+    connection: Connection[Any], table: Table, names: Sequence[str], keys: int, rows: Rows
 ) -> Rows | None:
     """Return the source's rows of the keys of *rows*; None where the table cannot be read."""
     columns = [quote_mysql(name) for name in names]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from pymysql.connections import Connection
 
 from etl_pipeline.errors import DatabaseError
 from etl_pipeline.state.replica_tables import check_state_ownership
@@ -62,7 +63,7 @@ def name_server(variables: Mapping[str, str]) -> str:
     return ", ".join(words)
 
 
-def read_source(connection: Any) -> Origin:
+def read_source(connection: Connection[Any]) -> Origin:
     """Return the database of *connection*; ends the transaction that it opens."""
     with connection.cursor() as cursor:
         cursor.execute(_SERVER)
@@ -74,7 +75,7 @@ def read_source(connection: Any) -> Origin:
     return Origin(server, str(database).casefold())
 
 
-def read_replication(connection: Any) -> TargetContents:
+def read_replication(connection: Connection[Any]) -> TargetContents:
     """Return what the replication database holds; ends the transaction that it opens.
 
     Raises:
@@ -112,7 +113,7 @@ def read_analytics(connection: psycopg.Connection) -> TargetContents:
     return TargetContents(origin, tables)
 
 
-def record_replication(connection: Any, origin: Origin, seen: Origin | None) -> None:
+def record_replication(connection: Connection[Any], origin: Origin, seen: Origin | None) -> None:
     """Record that the replication database is a copy of *origin*; commits.
 
     Args:

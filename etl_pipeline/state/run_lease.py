@@ -11,12 +11,13 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
+from pymysql.connections import Connection
 
 from etl_pipeline.errors import DatabaseError
 from etl_pipeline.state.records import Lease
 
 
-def take_replicas(connection: Any, lease: Lease) -> None:
+def take_replicas(connection: Connection[Any], lease: Lease) -> None:
     """Take the replication database for *lease*; waits for what another run has under way.
 
     Args:
@@ -30,7 +31,7 @@ def take_replicas(connection: Any, lease: Lease) -> None:
     connection.commit()
 
 
-def check_replicas(connection: Any, lease: Lease) -> None:
+def check_replicas(connection: Connection[Any], lease: Lease) -> None:
     """Raise DatabaseError if the replication database is another run's, until the next commit."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT run_token FROM _etl_lease WHERE singleton = 1 LOCK IN SHARE MODE")

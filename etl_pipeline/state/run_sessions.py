@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 import pymysql
+from pymysql.connections import Connection
 from pymysql.constants import ER
 from sqlalchemy import Engine, event
 
@@ -61,7 +62,7 @@ def _mark(statement: str, connection: Any, record: Any, _lent: Any) -> None:
     record.info[_IS_MARKED] = True
 
 
-def _place(connection: Any) -> tuple[str, int]:
+def _place(connection: Connection[Any] | psycopg.Connection[Any]) -> tuple[str, int]:
     at = connection.info if isinstance(connection, psycopg.Connection) else connection
     return str(at.host), int(at.port)
 
@@ -90,7 +91,7 @@ def end_holders(connection: psycopg.Connection, lock: int) -> None:
     )
 
 
-def end_left_sessions(connection: Any) -> None:
+def end_left_sessions(connection: Connection[Any]) -> None:
     """End the sessions in the database of *connection* that bear the mark.
 
     Those of this process stay. The run that calls this holds the lock of runs, so whoever the

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from pymysql.connections import Connection
 from pymysql.protocol import LoadLocalPacketWrapper, OKPacketWrapper
 
 from etl_pipeline.errors import TransferError
@@ -49,7 +50,9 @@ def load_statement(table: str, text: RenderedTable) -> str:
     )
 
 
-def load_data(connection: Any, table: str, text: RenderedTable, blocks: Iterable[bytes]) -> int:
+def load_data(
+    connection: Connection[Any], table: str, text: RenderedTable, blocks: Iterable[bytes]
+) -> int:
     """Send *blocks* into *table* and return how many rows the server took; the caller commits.
 
     LOAD DATA LOCAL skips duplicates and clamps bad values, in strict mode too, so anything but
@@ -93,7 +96,9 @@ def load_data(connection: Any, table: str, text: RenderedTable, blocks: Iterable
     return records
 
 
-def insert_rows(connection: Any, table: str, text: RenderedTable, lines: Iterable[bytes]) -> int:
+def insert_rows(
+    connection: Connection[Any], table: str, text: RenderedTable, lines: Iterable[bytes]
+) -> int:
     """Send *lines* into *table* by multi-row INSERTs; the rest is as for ``load_data``.
 
     Args:
@@ -140,7 +145,7 @@ def insert_statements(
         yield head + b",".join(rows), last
 
 
-def _ask_packet(connection: Any) -> int:
+def _ask_packet(connection: Connection[Any]) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT @@SESSION.max_allowed_packet")
         return int(cursor.fetchone()[0])

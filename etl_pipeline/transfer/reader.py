@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pymysql import err
+from pymysql.connections import Connection
 
 from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.types import Mode
@@ -24,7 +25,7 @@ that fills FEW_BYTES in a nap is not held up, since then there is none."""
 
 
 def read_text(
-    connection: Any,
+    connection: Connection[Any],
     statement: str | bytes,
     modes: Sequence[Mode],
     *,

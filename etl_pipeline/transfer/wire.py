@@ -13,7 +13,7 @@ import contextlib
 import re
 import struct
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from pymysql import err
 from pymysql.constants import COMMAND, CR
@@ -24,8 +24,11 @@ from etl_pipeline.transfer.layout import Form, read_form
 
 READ_BYTES = 1 << 18
 
+OpenConnection: TypeAlias = Any
+"""A ``pymysql.connections.Connection`` with its private parts, which no stub names."""
 
-def send_query(connection: Any, statement: str | bytes) -> MysqlPacket:
+
+def send_query(connection: OpenConnection, statement: str | bytes) -> MysqlPacket:
     """Send *statement* and return the first packet of the answer.
 
     Raises:
@@ -36,7 +39,7 @@ def send_query(connection: Any, statement: str | bytes) -> MysqlPacket:
     return read_packet(connection)
 
 
-def read_packet(connection: Any) -> MysqlPacket:
+def read_packet(connection: OpenConnection) -> MysqlPacket:
     """The next packet; an error packet is raised as PyMySQL's error of its number."""
     packet: MysqlPacket = connection._read_packet()
     return packet
@@ -62,7 +65,7 @@ _MARIADB = re.compile(r"(\d+)\.(\d+)\.\d+-mariadb", re.IGNORECASE)
 _KNOWS_LAST = (10, 2)
 
 
-def open_result(connection: Any, statement: str | bytes) -> Result:
+def open_result(connection: OpenConnection, statement: str | bytes) -> Result:
     """Let the server run *statement*, prepared, and read its answer up to the rows.
 
     MariaDB knows a number for the statement that was prepared last, so it is told both things at
@@ -103,16 +106,16 @@ def open_result(connection: Any, statement: str | bytes) -> Result:
     return Result(number, _read_forms(connection, header.read_length_encoded_integer()))
 
 
-def _knows_last(connection: Any) -> bool:
+def _knows_last(connection: OpenConnection) -> bool:
     version = _MARIADB.search(connection.server_version)
     return version is not None and (int(version[1]), int(version[2])) >= _KNOWS_LAST
 
 
-def _execute(connection: Any, statement: int) -> None:
+def _execute(connection: OpenConnection, statement: int) -> None:
     connection._execute_command(COMMAND.COM_STMT_EXECUTE, _EXECUTE.pack(statement, 0, 1))
 
 
-def _read_prepared(connection: Any) -> tuple[int, int]:
+def _read_prepared(connection: OpenConnection) -> tuple[int, int]:
     """Number and columns of the statement that was prepared, past what is said of its columns."""
     answer: Any = read_packet(connection)
     number, columns, parameters = _PREPARED.unpack_from(answer.get_all_data())
@@ -124,18 +127,18 @@ def _read_prepared(connection: Any) -> tuple[int, int]:
     return number, columns
 
 
-def _read_other_answer(connection: Any) -> Any:
+def _read_other_answer(connection: OpenConnection) -> Any:
     """The first packet of the answer to the second of two commands that were sent at once."""
     connection._next_seq_id = 1
     return read_packet(connection)
 
 
-def close_statement(connection: Any, statement: int) -> None:
+def close_statement(connection: OpenConnection, statement: int) -> None:
     """Let the server forget a prepared statement whose result has ended; it gives no answer."""
     connection._execute_command(COMMAND.COM_STMT_CLOSE, statement.to_bytes(4, "little"))
 
 
-def _read_forms(connection: Any, columns: int) -> tuple[Form, ...]:
+def _read_forms(connection: OpenConnection, columns: int) -> tuple[Form, ...]:
     forms = []
     for _ in range(columns):
         column: Any = connection._read_packet(FieldDescriptorPacket)
@@ -144,7 +147,7 @@ def _read_forms(connection: Any, columns: int) -> tuple[Form, ...]:
     return tuple(forms)
 
 
-def read_more(connection: Any, rest: bytes, missing: int) -> bytes | bytearray:
+def read_more(connection: OpenConnection, rest: bytes, missing: int) -> bytes | bytearray:
     """*rest* and what the server has sent since.
 
     Where *missing* is a lot, that many bytes are waited for, so that a large row is put together
@@ -168,13 +171,13 @@ def read_more(connection: Any, rest: bytes, missing: int) -> bytes | bytearray:
     return rest + data if rest else data
 
 
-def end_query(connection: Any, rows: int, received_bytes: int) -> None:
+def end_query(connection: OpenConnection, rows: int, received_bytes: int) -> None:
     """Tell a connection that counts its statements that the answer to one has ended."""
     count = getattr(connection, "end_statement", None)
     if count is not None:
         count(rows, received_bytes)
 
 
-def close_at_once(connection: Any) -> None:
+def close_at_once(connection: OpenConnection) -> None:
     """Close without a word to the server: it drops what it was doing for this connection."""
     connection._force_close()

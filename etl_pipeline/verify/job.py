@@ -11,6 +11,7 @@ import psycopg
 from pymysql.connections import Connection
 
 from etl_pipeline.core.cancellation import Cancellation
+from etl_pipeline.core.source_connection import SourceConnection
 from etl_pipeline.load.digest_meaning import digest_meaning
 from etl_pipeline.load.inspect_table import read_actual_table
 from etl_pipeline.load.sql import PINNED_SETTINGS, live_rows, own_rows
@@ -67,7 +68,7 @@ class VerifyJob:
 
     text: RenderedTable
     schema: str
-    source: Connection[Any]
+    source: SourceConnection
     replication: Connection[Any]
     analytics: psycopg.Connection
     rules: Rules
@@ -149,7 +150,7 @@ def read_chunk(
     text = job.text
     with_copy = keep is not lossless
     if connection is job.source:
-        blocks = read_pages(text, chunk, connection, with_copy=with_copy)
+        blocks = read_pages(text, chunk, job.source, with_copy=with_copy)
     else:
         blocks = read_text(connection, select_chunk(text, chunk), text.modes, with_copy=with_copy)
     spool.fill(blocks, job.stop.check, keep)

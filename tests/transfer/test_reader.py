@@ -303,7 +303,8 @@ def test_an_abandoned_result_closes_the_connection_at_once_and_the_pool_renews_i
 ) -> None:
     engine = ConnectionFactory.get_source_connection(lab.settings)
     lent = engine.raw_connection()
-    blocks = read_text(lent.driver_connection, WIDE, WIDE_MODES)
+    connection: Any = lent.driver_connection
+    blocks = read_text(connection, WIDE, WIDE_MODES)
     assert next(blocks).rows < NUMBERS
     started = time.monotonic()
     blocks.close()  # type: ignore[attr-defined]
