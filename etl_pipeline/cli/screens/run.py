@@ -12,7 +12,7 @@ from etl_pipeline.cli.screens.transform import transform_record
 from etl_pipeline.core.source_usage import SourceUsage
 from etl_pipeline.errors import EtlError
 from etl_pipeline.formatting import age_of, count_of
-from etl_pipeline.pipeline.summary import RunSummary, find_oldest
+from etl_pipeline.pipeline.summary import ComparisonAges, RunSummary, find_oldest
 from etl_pipeline.state.records import TableOutcome
 from etl_pipeline.transfer.kernel_python import NEGATIVE_ZEROS, NUL_CHARACTERS, ZERO_DATES
 from etl_pipeline.transform.summary import TransformSummary
@@ -233,48 +233,56 @@ def run_json(summary: RunSummary, models: Models = None) -> str:
             "proven": {grade: summary.grades[grade] for grade in GRADES},
             "notes": list(summary.notes),
             "transformation": _models_record(models),
-            "source": {
-                "statements": summary.source_usage.statements,
-                "seconds": round(summary.source_usage.seconds, 3),
-                "rows": summary.source_usage.rows,
-                "bytes": summary.source_usage.bytes,
-                "longest_seconds": round(summary.source_usage.longest_seconds, 3),
-                "longest_of": summary.source_usage.longest_of or None,
-                "waited_seconds": round(summary.source_usage.waited_seconds, 3),
-            },
+            "source": _source_record(summary.source_usage),
             "drift": drift_json(summary.drift),
             "tables": [
-                {
-                    "table": o.table,
-                    "strategy": o.strategy,
-                    "grade": o.grade,
-                    "rows": o.rows,
-                    "rows_read": o.rows_read,
-                    "text_bytes": o.text_bytes,
-                    "seconds": round(o.seconds, 3),
-                    "inserted": o.inserted,
-                    "updated": o.updated,
-                    "deleted": o.deleted,
-                    "read_from": _instant(o.read_from),
-                    "read_to": _instant(o.read_to),
-                    "proven_at": _instant(o.proven_at),
-                    "raw_compared_at": _instant(summary.compared.raw.get(o.table)),
-                    "replica_compared_at": _instant(summary.compared.replication.get(o.table)),
-                    "watermark": o.watermark,
-                    "finished_in": o.finished_in,
-                    "altered": [
-                        {"column": column, "kind": kind, "count": count}
-                        for (column, kind), count in sorted(o.altered.items())
-                    ],
-                    "notes": o.notes,
-                    "mended": o.corrections,
-                    "error": o.error,
-                    "fix": o.fix,
-                }
-                for o in sorted(summary.outcomes, key=lambda o: o.table)
+                _table_record(outcome, summary.compared)
+                for outcome in sorted(summary.outcomes, key=lambda outcome: outcome.table)
             ],
         }
     )
+
+
+def _source_record(usage: SourceUsage) -> dict[str, Any]:
+    return {
+        "statements": usage.statements,
+        "seconds": round(usage.seconds, 3),
+        "rows": usage.rows,
+        "bytes": usage.bytes,
+        "longest_seconds": round(usage.longest_seconds, 3),
+        "longest_of": usage.longest_of or None,
+        "waited_seconds": round(usage.waited_seconds, 3),
+    }
+
+
+def _table_record(outcome: TableOutcome, compared: ComparisonAges) -> dict[str, Any]:
+    return {
+        "table": outcome.table,
+        "strategy": outcome.strategy,
+        "grade": outcome.grade,
+        "rows": outcome.rows,
+        "rows_read": outcome.rows_read,
+        "text_bytes": outcome.text_bytes,
+        "seconds": round(outcome.seconds, 3),
+        "inserted": outcome.inserted,
+        "updated": outcome.updated,
+        "deleted": outcome.deleted,
+        "read_from": _instant(outcome.read_from),
+        "read_to": _instant(outcome.read_to),
+        "proven_at": _instant(outcome.proven_at),
+        "raw_compared_at": _instant(compared.raw.get(outcome.table)),
+        "replica_compared_at": _instant(compared.replication.get(outcome.table)),
+        "watermark": outcome.watermark,
+        "finished_in": outcome.finished_in,
+        "altered": [
+            {"column": column, "kind": kind, "count": count}
+            for (column, kind), count in sorted(outcome.altered.items())
+        ],
+        "notes": outcome.notes,
+        "mended": outcome.corrections,
+        "error": outcome.error,
+        "fix": outcome.fix,
+    }
 
 
 def _instant(value: datetime | None) -> str | None:
