@@ -35,7 +35,7 @@ _SERVICE = b"service"
 _MEANT = {b"min_protocol_version": b"3.0", b"max_protocol_version": b"3.0"}
 """Defaults of libpq for parameters that cannot be given as empty."""
 
-NOTICE_DARK_LINES: Mapping[str, int] = {
+TCP_KEEPALIVE: Mapping[str, int] = {
     "keepalives": 1,
     "keepalives_idle": KEEPALIVE_IDLE_SECONDS,
     "keepalives_interval": KEEPALIVE_INTERVAL_SECONDS,
@@ -126,7 +126,7 @@ def make_postgres_args(config: Mapping[str, Any]) -> dict[str, Any]:
     process are all set here, because the process environment is no source of configuration.
     """
     ours: dict[str, Any] = {
-        **NOTICE_DARK_LINES,
+        **TCP_KEEPALIVE,
         "application_name": config.get("application_name") or APPLICATION_NAME,
         "client_encoding": "utf8",
         "connect_timeout": config["connect_timeout"],

@@ -24,14 +24,18 @@ from etl_pipeline.core.connect_args import (
 from etl_pipeline.core.driver_errors import PLACE_OPTION, ErrorPlace, note_finding, note_place
 from etl_pipeline.core.liveness import Liveness, SessionReport
 from etl_pipeline.core.manager import ConnectionManager, create_connection_manager
-from etl_pipeline.core.mysql_connection import MysqlConnection, ask_mysql
+from etl_pipeline.core.mysql_connection import MysqlConnection, probe_mysql
 from etl_pipeline.core.postgres_connection import (
     PostgresConnection,
-    ask_postgres,
     connect_postgres,
+    probe_postgres,
 )
 from etl_pipeline.core.postgres_logins import examine_refusal
-from etl_pipeline.core.source_connection import UNBENT, SourceConnection, time_limit
+from etl_pipeline.core.source_connection import (
+    PINNED_SETTINGS,
+    SourceConnection,
+    time_limit_variable,
+)
 from etl_pipeline.core.throttle import Throttle, read_throttle_limits
 from etl_pipeline.errors import FaultyConfigurationError
 
@@ -67,7 +71,7 @@ REPLICATION_SESSION = (
     "SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO,STRICT_ALL_TABLES,ALLOW_INVALID_DATES',"
     " time_zone='+00:00', foreign_key_checks=0,"
     # What the server says of a LOAD DATA is read, so it must be in English.
-    f" lc_messages='en_US', {UNBENT}, sql_safe_updates=0,"
+    f" lc_messages='en_US', {PINNED_SETTINGS}, sql_safe_updates=0,"
     # Its rows go straight into the warehouse, which may stall for longer than the usual minute.
     f" net_write_timeout=600, net_read_timeout=600, lock_wait_timeout={LOCK_SECONDS},"
     f" innodb_lock_wait_timeout={LOCK_SECONDS}"
@@ -145,7 +149,7 @@ class ConnectionFactory:
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE")
             # The server's own time limit for all statements is lifted: building the index of a
             # large table may take long.
-            cursor.execute(f"SET SESSION {time_limit(connection.server_version)}=0")
+            cursor.execute(f"SET SESSION {time_limit_variable(connection.server_version)}=0")
             cursor.close()
 
         return engine
@@ -233,7 +237,7 @@ def _watch_mysql(
 
     def probe(parameters: dict[str, Any]) -> SessionReport | None:
         limits = dict.fromkeys(("read_timeout", "write_timeout"), liveness.PROBE_SECONDS)
-        return ask_mysql(lambda: connection_class(**parameters | limits))
+        return probe_mysql(lambda: connection_class(**parameters | limits))
 
     def connect(watch: Liveness, parameters: dict[str, Any]) -> MysqlConnection:
         return connection_class(watch=watch, **parameters)
@@ -245,7 +249,7 @@ def _watch_postgres(engine: Engine, stop: Cancellation | None) -> None:
     """Make each connection of *engine* one that notices a silent server."""
 
     def probe(parameters: dict[str, Any]) -> SessionReport | None:
-        return ask_postgres(lambda: connect_postgres(Liveness(), **parameters))
+        return probe_postgres(lambda: connect_postgres(Liveness(), **parameters))
 
     def connect(watch: Liveness, parameters: dict[str, Any]) -> PostgresConnection:
         try:

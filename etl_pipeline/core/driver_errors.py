@@ -20,13 +20,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from etl_pipeline.core.error_meaning import (
     CLEARTEXT,
-    DOWN,
-    LOST,
-    OTHER,
-    POOL,
-    PRIVILEGE,
-    SILENCE,
+    CONNECTION_LOST,
+    INSUFFICIENT_PRIVILEGE,
+    POOL_EXHAUSTED,
+    SERVER_DOWN,
+    SERVER_SILENT,
     TLS,
+    UNKNOWN_ERROR,
     ErrorMeaning,
 )
 from etl_pipeline.core.grant_statements import (
@@ -36,9 +36,19 @@ from etl_pipeline.core.grant_statements import (
     mysql_account,
 )
 from etl_pipeline.core.liveness import SilentError
-from etl_pipeline.core.mysql_errors import BROKEN_OFF, MYSQL, OVER_LIMIT, TARGET_LIMIT
-from etl_pipeline.core.postgres_errors import POSTGRES, POSTGRES_CLASSES
-from etl_pipeline.core.reachability import Answer, meaning_of, read_answer, read_tls_fault
+from etl_pipeline.core.mysql_errors import (
+    BROKEN_OFF,
+    MEANING_OF_ERROR_NUMBER,
+    OVER_LIMIT,
+    TARGET_LIMIT,
+)
+from etl_pipeline.core.postgres_errors import MEANING_OF_SQLSTATE, MEANING_OF_SQLSTATE_CLASS
+from etl_pipeline.core.reachability import (
+    PortAnswer,
+    classify_connect_error,
+    explain_answer,
+    read_tls_fault,
+)
 from etl_pipeline.errors import DatabaseError
 from etl_pipeline.schema.names import quote_mysql, quote_postgres
 
@@ -80,7 +90,7 @@ class LoginFinding:
         kept_password: Whether the server asked for the password itself, and did not get it.
     """
 
-    answer: Answer | None = None
+    answer: PortAnswer | None = None
     sqlstate: str | None = None
     tls_fault: str | None = None
     kept_password: bool = False
@@ -169,7 +179,7 @@ def is_too_long(error: BaseException) -> bool:
 
 def is_privilege(error: BaseException) -> bool:
     """True if the user lacks a privilege, which the message names."""
-    return read_meaning(error)[0] is PRIVILEGE
+    return read_meaning(error)[0] is INSUFFICIENT_PRIVILEGE
 
 
 def read_meaning(error: BaseException) -> tuple[ErrorMeaning, str]:
@@ -177,7 +187,7 @@ def read_meaning(error: BaseException) -> tuple[ErrorMeaning, str]:
     driver_error = _unwrap(error)
     finding = getattr(driver_error, "etl_finding", None) or LoginFinding()
     if _is_silence(driver_error):
-        return SILENCE, ""
+        return SERVER_SILENT, ""
     if isinstance(driver_error, pymysql.err.Error):
         meaning, code = _read_mysql(driver_error, finding)
         place = getattr(driver_error, "etl_place", None)
@@ -186,8 +196,8 @@ def read_meaning(error: BaseException) -> tuple[ErrorMeaning, str]:
     if isinstance(driver_error, psycopg.Error):
         return _read_postgres(driver_error, finding)
     if isinstance(driver_error, PoolTimeoutError):
-        return POOL, ""
-    return OTHER, type(driver_error).__name__
+        return POOL_EXHAUSTED, ""
+    return UNKNOWN_ERROR, type(driver_error).__name__
 
 
 def _fill_in(text: str, place: ErrorPlace | None, where: str) -> str:
@@ -233,7 +243,7 @@ def _is_silence(error: BaseException) -> bool:
 def _read_mysql(error: pymysql.err.Error, finding: LoginFinding) -> tuple[ErrorMeaning, str]:
     number = error.args[0] if error.args and isinstance(error.args[0], int) else None
     if finding.answer is not None:
-        return meaning_of(finding.answer, wanted=Answer.MYSQL), ""
+        return explain_answer(finding.answer, wanted=PortAnswer.MYSQL), ""
     if number is None:
         return BROKEN_OFF, ""
     # PyMySQL reports whatever ends an attempt to connect as a server that cannot be reached.
@@ -243,25 +253,27 @@ def _read_mysql(error: pymysql.err.Error, finding: LoginFinding) -> tuple[ErrorM
     if number == CR.CR_SSL_CONNECTION_ERROR:
         return _tls("the server offers none"), str(number)
     if isinstance(cause, OSError) and number == CR.CR_CONN_HOST_ERROR:
-        return meaning_of(read_answer(cause), wanted=Answer.MYSQL), str(number)
-    return MYSQL.get(number, OTHER), str(number)
+        return explain_answer(classify_connect_error(cause), wanted=PortAnswer.MYSQL), str(number)
+    return MEANING_OF_ERROR_NUMBER.get(number, UNKNOWN_ERROR), str(number)
 
 
 def _read_postgres(error: psycopg.Error, finding: LoginFinding) -> tuple[ErrorMeaning, str]:
     state = error.sqlstate or finding.sqlstate
     if state:
-        return POSTGRES.get(state) or POSTGRES_CLASSES.get(state[:2], OTHER), state
+        return MEANING_OF_SQLSTATE.get(state) or MEANING_OF_SQLSTATE_CLASS.get(
+            state[:2], UNKNOWN_ERROR
+        ), state
     if finding.kept_password:
         return CLEARTEXT, ""
     if finding.tls_fault:
         return _tls(finding.tls_fault), ""
     if finding.answer is not None:
-        return meaning_of(finding.answer, wanted=Answer.POSTGRES), ""
+        return explain_answer(finding.answer, wanted=PortAnswer.POSTGRES), ""
     if isinstance(error, psycopg.errors.ConnectionTimeout):
-        return DOWN, ""
+        return SERVER_DOWN, ""
     if isinstance(error, psycopg.OperationalError):
-        return (LOST if error.pgconn is None else DOWN), ""
-    return OTHER, type(error).__name__
+        return (CONNECTION_LOST if error.pgconn is None else SERVER_DOWN), ""
+    return UNKNOWN_ERROR, type(error).__name__
 
 
 def _tls(fault: str) -> ErrorMeaning:

@@ -1,4 +1,7 @@
-"""Meanings of servers' errors for a user; the tables by number hold them."""
+"""Causes of servers' errors and their fixes, in our words.
+
+``mysql_errors.py`` and ``postgres_errors.py`` map error numbers and SQLSTATEs to them.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
 class ErrorMeaning:
     """Meaning of an error for a user: cause, fix, and what it leaves behind.
 
-    Texts may hold the names of ``faults.ErrorPlace`` in braces: ``{table}``, ``{grant}``.
+    Texts may hold the names of ``driver_errors.ErrorPlace`` in braces: ``{table}``, ``{grant}``.
 
     Attributes:
         what: In our words.
@@ -31,33 +34,35 @@ class ErrorMeaning:
     fix_at: Mapping[str, str] = field(default_factory=dict)
 
 
-LOGIN = ErrorMeaning("the server refused the login", "check user and password in the .env_… file")
+LOGIN_REFUSED = ErrorMeaning(
+    "the server refused the login", "check user and password in the .env_… file"
+)
 NO_DATABASE = ErrorMeaning(
     "there is no such database", "check the database's name in the .env_… file, or CREATE it"
 )
-DOWN = ErrorMeaning(
+SERVER_DOWN = ErrorMeaning(
     "the server does not answer",
     "check host, port and that the server is running",
     is_passing=True,
 )
-LOST = ErrorMeaning(
+CONNECTION_LOST = ErrorMeaning(
     "the connection was lost",
     "see the server's log and the line to it for what ended the connection, then run again",
     is_passing=True,
     is_connection_gone=True,
 )
-SILENCE = ErrorMeaning(
+SERVER_SILENT = ErrorMeaning(
     "the server has fallen silent",
     "find out what became of the server or of the network, then run again",
     is_passing=True,
     is_connection_gone=True,
 )
-FULL_HOUSE = ErrorMeaning(
+TOO_MANY_CONNECTIONS = ErrorMeaning(
     "the server takes no more connections",
     "end idle sessions there, raise max_connections, or lower pool_size in pipeline.yml",
     is_passing=True,
 )
-PRIVILEGE = ErrorMeaning(
+INSUFFICIENT_PRIVILEGE = ErrorMeaning(
     "the user lacks a privilege",
     "GRANT what the statement needs",
     fix_at={"source": "{grant}", "replication": "{grant}", "analytics": "{grant}"},
@@ -69,10 +74,10 @@ SYNTAX = ErrorMeaning(
     "see by etl doctor that its version is one that is supported, and that no proxy changes "
     "statements; else report it with what --debug prints",
 )
-LOCKED = ErrorMeaning("the statement met a lock and gave way", "run again", is_passing=True)
-CHANGED = ErrorMeaning("the table changed under the statement", "run again", is_passing=True)
-FULL_DISK = ErrorMeaning("the server's disk is full", "free space on the server")
-MEMORY = ErrorMeaning(
+LOCK_CONFLICT = ErrorMeaning("the statement met a lock and gave way", "run again", is_passing=True)
+TABLE_CHANGED = ErrorMeaning("the table changed under the statement", "run again", is_passing=True)
+DISK_FULL = ErrorMeaning("the server's disk is full", "free space on the server")
+OUT_OF_MEMORY = ErrorMeaning(
     "the server has no memory left for the statement", "give the server more memory, or less work"
 )
 TLS = ErrorMeaning("the encrypted connection could not be made", "check ssl_mode and certificates")
@@ -83,10 +88,14 @@ CLEARTEXT = ErrorMeaning(
     "certificate; or, on a network that you trust, "
     "connections.analytics.allow_cleartext_password: true",
 )
-POOL = ErrorMeaning("no connection of the pool was free in time", "raise pool_size or pool_timeout")
-VALUE = ErrorMeaning("a value does not fit the column", "compare the types of both sides")
-TWICE = ErrorMeaning("a key would stand twice", "look for rows that others wrote")
-OTHER = ErrorMeaning(
+POOL_EXHAUSTED = ErrorMeaning(
+    "no connection of the pool was free in time", "raise pool_size or pool_timeout"
+)
+VALUE_DOES_NOT_FIT = ErrorMeaning(
+    "a value does not fit the column", "compare the types of both sides"
+)
+DUPLICATE_KEY = ErrorMeaning("a key would stand twice", "look for rows that others wrote")
+UNKNOWN_ERROR = ErrorMeaning(
     "the server reported an error",
     "look the number up in the server's manual; --debug shows which step it was",
 )

@@ -1,8 +1,13 @@
-"""Tells a server that is silent from one at work, for whoever waits for an answer.
+"""Liveness of a server: tell a silent server from a busy one while a connection waits.
 
-A long statement and a server that is frozen look alike from here: nothing comes. So whoever has
-heard nothing for ``SILENCE_SECONDS`` has the server asked over a second connection what the
-session is doing.
+A long statement and a frozen server look alike to the client: no bytes arrive. So a wait in which
+nothing has come for ``SILENCE_SECONDS`` starts a *probe*: a second connection asks the server which
+of its sessions are at work. A wait ends with an error
+
+- when the probe gets no answer (the server is frozen, or the network is dark), or
+- when the server says that our session is idle (its answer to us was lost on the way).
+
+``Liveness`` is one server, shared by the connections to it. ``Wait`` is one wait of one connection.
 """
 
 from __future__ import annotations
@@ -15,57 +20,61 @@ from dataclasses import dataclass
 from etl_pipeline.core.cancellation import Cancellation
 
 SILENCE_SECONDS = 30.0
-"""Nothing has come for so long: the server is asked whether it is at work."""
+"""Time without a byte after which a wait has the server probed."""
 PROBE_SECONDS = 10.0
 """Time limit for an answer to a probe."""
 TICK_SECONDS = 1.0
-"""Interval at which a wait is checked."""
+"""Longest time between two calls of ``Wait.tick`` while nothing comes."""
 CONFIRM_SECONDS = 5.0
-"""Time in which an answer that was sent before the probe arrives."""
+"""Time allowed to an answer that the server sent before the probe, and that is still under way."""
+# TCP's own keepalive: 15 + 3 * 5 s, so the system ends a connection to a host that is gone in 30 s.
 KEEPALIVE_IDLE_SECONDS = 15
 KEEPALIVE_INTERVAL_SECONDS = 5
 KEEPALIVE_COUNT = 3
-"""Together half a minute after which TCP itself notices that nobody is at the other end."""
 
 
 class SilentError(OSError):
-    """Nobody answers any more, or nobody waits for the answer."""
+    """A wait was given up: the server is silent, its answer was lost, or a stop was requested."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionReport:
-    """A server's answer about its user's sessions.
+    """A server's answer to a probe: which sessions of our user are at work.
+
+    Without arguments: the server is alive, and nothing is known of its sessions.
 
     Attributes:
-        working: Numbers of the user's sessions that are at work, and wait for no client.
-        knows_itself: Whether the session that asked is among them; where it is not, a proxy is
-            between, and the numbers are not those that our connections know.
+        working: Ids of the sessions that execute something and wait for no client.
+        lists_prober: Whether the session that asked is in the server's list. If it is not, there is
+            a proxy between, and the ids in the list are not those that our connections know.
     """
 
     working: frozenset[int] = frozenset()
-    knows_itself: bool = False
+    lists_prober: bool = False
 
     def has_lost(self, session: int | None) -> bool:
         """True if *session* executes nothing, so that the answer we wait for was lost."""
-        return self.knows_itself and session is not None and session not in self.working
+        return self.lists_prober and session is not None and session not in self.working
 
 
 Probe = Callable[[], SessionReport | None]
-"""Asks a server over a new connection; None where it does not answer in time."""
+"""Ask a server over a new connection; the result is None if it does not answer in time."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Verdict:
+class ProbeResult:
+    """An answer, or None for silence, and the clock's time when the question was sent."""
+
     began: float
     answer: SessionReport | None
 
 
 class Liveness:
-    """Watch on one server; shared by all connections to it, from any thread.
+    """Knowledge of one server's liveness, shared by all connections to it, from any thread.
 
     Args:
-        probe: Asks the server; None where nobody shall.
-        stop: When it was requested, nobody waits on; None for one of its own.
+        probe: Asks the server; None switches probes off, and the server counts as alive.
+        stop: Ends waits ``GRACE_SECONDS`` after it was requested; None: only a signal does.
         clock: Monotonic seconds.
     """
 
@@ -77,86 +86,93 @@ class Liveness:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._probe, self.stop, self.clock = probe, stop or Cancellation(), clock
-        self._lock, self._turn = threading.Lock(), threading.Lock()
-        self._is_asking = False
-        self._verdict: _Verdict | None = None
+        self._lock = threading.Lock()  # request_probe starts no second thread
+        self._is_probing = False
+        self._last: ProbeResult | None = None
+        self._probe_lock = threading.Lock()  # is_alive: one thread probes, the others wait
 
     @property
     def is_silent(self) -> bool:
-        """True if the server did not answer when it was last asked, just now."""
-        verdict = self._verdict
+        """True if the last probe or login got no answer, and is recent enough to be believed."""
+        result = self._last
         return (
-            verdict is not None
-            and verdict.answer is None
-            and self.clock() - verdict.began < SILENCE_SECONDS + PROBE_SECONDS
+            result is not None
+            and result.answer is None
+            and self.clock() - result.began < SILENCE_SECONDS + PROBE_SECONDS
         )
 
     def note_silence(self) -> None:
-        """Somebody has tried to connect, and had no answer in time."""
-        self._verdict = _Verdict(self.clock(), None)
+        """Record that a login got no answer in time."""
+        self._last = ProbeResult(self.clock(), None)
 
-    def note_life(self) -> None:
-        """The server has answered somebody."""
-        self._verdict = _Verdict(self.clock(), SessionReport())
+    def note_answer(self) -> None:
+        """Record that the server answered a login."""
+        self._last = ProbeResult(self.clock(), SessionReport())
 
     def is_alive(self) -> bool:
-        """True if the server answers; a silent one is asked every ``PROBE_SECONDS``."""
+        """True unless the server is known to be silent; then it is probed, and this waits for it.
+
+        A silent server is probed again no sooner than ``PROBE_SECONDS`` after the last time.
+        """
         if self._probe is None:
             return True
-        with self._turn:
-            verdict, now = self._verdict, self.clock()
-            if verdict is None or verdict.answer is not None:
+        with self._probe_lock:
+            result, now = self._last, self.clock()
+            if result is None or result.answer is not None:
                 return True
-            if now - verdict.began > PROBE_SECONDS:
+            if now - result.began > PROBE_SECONDS:
                 answer = self._probe()
-                self._verdict = verdict = _Verdict(self.clock(), answer)
-        return verdict.answer is not None
+                self._last = result = ProbeResult(self.clock(), answer)
+        return result.answer is not None
 
-    def ask(self, since: float) -> _Verdict | None:
-        """Return the server's answer to a probe at *since* or later; None while there is none."""
+    def request_probe(self, since: float) -> ProbeResult | None:
+        """Return the result of a probe that was sent at *since* or later; None while there is none.
+
+        Does not wait: it starts a probe in a thread, unless one is under way.
+        """
         if self._probe is None:
             return None
         with self._lock:
-            if self._verdict is not None and self._verdict.began >= since:
-                return self._verdict
-            if not self._is_asking:
-                self._is_asking = True
-                threading.Thread(target=self._ask, name="liveness", daemon=True).start()
+            if self._last is not None and self._last.began >= since:
+                return self._last
+            if not self._is_probing:
+                self._is_probing = True
+                threading.Thread(target=self._run_probe, name="liveness", daemon=True).start()
         return None
 
-    def _ask(self) -> None:
+    def _run_probe(self) -> None:
         began, answer = self.clock(), None
         try:
             answer = self._probe() if self._probe else None
         finally:
             with self._lock:
-                self._verdict, self._is_asking = _Verdict(began, answer), False
+                self._last, self._is_probing = ProbeResult(began, answer), False
 
 
 class Wait:
-    """One wait for a server, whose ``tick`` raises when there is nothing more to wait for.
+    """One wait of one connection: ``tick`` raises when there is no more point in waiting.
 
     Args:
         liveness: Of the server.
-        session: The number by which it knows the connection; None where there is none yet.
+        session: The server's id of the connection's session; None before the login.
         limit: Seconds after which the wait ends, whatever the server says; None for no limit.
     """
 
     def __init__(self, liveness: Liveness, session: int | None, limit: float | None) -> None:
         self._liveness, self._session, self._limit = liveness, session, limit
-        self._began = self._asks_at = liveness.clock()
-        self._asks_at += SILENCE_SECONDS
+        self._began = liveness.clock()
+        self._next_probe_at = self._began + SILENCE_SECONDS
         self._lost_at: float | None = None
 
     def tick(self, waited: float = 0.0) -> None:
-        """Look up, when nothing has come for a moment.
+        """Check whether to wait on; called each time that nothing has come for a moment.
 
         Args:
-            waited: Seconds that had gone by before this was made.
+            waited: Seconds that had gone by before this wait was created.
 
         Raises:
             SilentError: The server is silent, the answer was lost on its way, or a stop was
-                requested a while ago.
+                requested more than ``GRACE_SECONDS`` ago.
             TimeoutError: The limit is reached.
         """
         now = self._liveness.clock()
@@ -169,15 +185,15 @@ class Wait:
             raise SilentError("the server does not answer others either")
         if self._lost_at is not None and now - self._lost_at >= CONFIRM_SECONDS:
             raise SilentError("the server has done its work, and its answer did not come")
-        if now >= self._asks_at and self._lost_at is None:
-            self._judge(now)
+        if now >= self._next_probe_at and self._lost_at is None:
+            self._probe_server(now)
 
-    def _judge(self, now: float) -> None:
-        verdict = self._liveness.ask(self._asks_at)
-        if verdict is None:
+    def _probe_server(self, now: float) -> None:
+        result = self._liveness.request_probe(self._next_probe_at)
+        if result is None:
             return
-        if verdict.answer is None:
+        if result.answer is None:
             raise SilentError(f"nothing came for {now - self._began:.0f} s, nor did an answer")
-        if verdict.answer.has_lost(self._session):
+        if result.answer.has_lost(self._session):
             self._lost_at = now
-        self._asks_at = now + SILENCE_SECONDS
+        self._next_probe_at = now + SILENCE_SECONDS

@@ -1,12 +1,15 @@
-"""The driver's connection to a MySQL server: waits that end, TLS at no more than its cost.
+"""``MysqlConnection``: PyMySQL's connection with three changes.
 
-PyMySQL waits for ever, or for a fixed time after which a read cannot go on. Here a read and a
-write look up each second, and end when the server is silent: see :mod:`etl_pipeline.core.liveness`.
-
-PyMySQL answers whatever way to log in a server asks for. Some of them hand over the password:
-in clear (``mysql_clear_password``, ``dialog``, the full form of ``caching_sha2_password`` and
-``sha256_password`` under TLS), or encrypted for a key that the server itself sends, or as a hash
-of 1998 (``mysql_old_password``). A false server asks for those.
+- Waits end. PyMySQL waits for ever, or for a fixed time after which a read cannot go on. Here a
+  read and a write check each second whether the server is silent:
+  :mod:`etl_pipeline.core.liveness`.
+- The password is kept from a false server. PyMySQL follows every authentication plugin that a
+  server asks for, and some reveal the password: in clear (``mysql_clear_password``, ``dialog``;
+  under TLS also ``sha256_password`` and the full authentication of ``caching_sha2_password``),
+  encrypted with a key that the server itself sends, or as a hash of 1998
+  (``mysql_old_password``).
+- TLS without a check of the certificate does not load the system's certificates, which takes 60 ms
+  for each connection (measured with OpenSSL 3 and 140 of them) and is not needed.
 """
 
 from __future__ import annotations
@@ -28,36 +31,43 @@ from etl_pipeline.core.driver_errors import LoginFinding, note_database, note_fi
 from etl_pipeline.core.encryption import read_mysql_line
 from etl_pipeline.core.liveness import Liveness, SessionReport, SilentError, Wait
 from etl_pipeline.core.lock_holders import note_own
-from etl_pipeline.core.reachability import Answer, find_answer
+from etl_pipeline.core.reachability import PortAnswer, probe_port
 from etl_pipeline.errors import DatabaseError
 
 PORT_PROBE_SECONDS = 2.0
-"""Time limit of each probe of a server that does not greet as MySQL does."""
-CLIENT_NUMBERS = range(2000, 3000)
-"""Numbers that PyMySQL gives; others are the server's."""
-_REVEALING = frozenset(
+"""Time limit of each step that finds out what listens at a port, after a failed login."""
+CLIENT_ERROR_NUMBERS = range(2000, 3000)
+"""Error numbers that PyMySQL raises itself; the others come from the server."""
+_PASSWORD_REVEALING_PLUGINS = frozenset(
     {b"mysql_clear_password", b"dialog", b"sha256_password", b"mysql_old_password"}
 )
-_FULL_LOGIN = b"\x01\x04"
-"""A server's packet in caching_sha2_password: it does not know the password's hash by heart."""
-
-_AT_WORK = ("Query", "Execute", "Prepare", "Killed", "Init DB", "Ping", "Field List", "Connect")
+_FULL_AUTHENTICATION = b"\x01\x04"
+"""perform_full_authentication of caching_sha2_password: the server has no hash in its cache."""
+_ACTIVE_COMMANDS = (
+    "Query",
+    "Execute",
+    "Prepare",
+    "Killed",
+    "Init DB",
+    "Ping",
+    "Field List",
+    "Connect",
+)
+"""Values of COMMAND in SHOW PROCESSLIST with which a session executes something."""
 _WAITING_STATES = frozenset(
     {"writing to net", "reading from net", "sending to client", "receiving from client"}
 )
+"""Values of STATE, in lower case, with which such a session waits for its client."""
 
 
 class MysqlConnection(Connection):
-    """A connection that is encrypted if the server offers it, unless TLS is switched off.
-
-    That is PyMySQL's own way, which reads the system's authorities anew for every connection, 60 ms
-    of processor each (measured with OpenSSL 3 and 140 of them), and then asks none of them.
+    """A connection that is encrypted if the server offers TLS, unless TLS is switched off.
 
     Args:
-        name: What the database is called in pipeline.yml, for messages.
-        allow_cleartext_password: Whether the server gets the password where nothing proves that
-            it is the server that is meant. On this machine it gets it in any case.
-        watch: Tells whether the server is alive; shared by the connections to it.
+        name: The database's name in pipeline.yml, for messages.
+        allow_cleartext_password: Whether a server may get the password although nothing proves its
+            identity. A server on this machine may get it in any case.
+        watch: Liveness of the server; shared by the connections to it.
         parameters: As for ``pymysql.connect``.
 
     Raises:
@@ -92,11 +102,11 @@ class MysqlConnection(Connection):
         super().__init__(**parameters)
 
     def connect(self, sock: Any = None) -> None:
-        """Log in, within ``connect_timeout`` for each answer; then look up while waiting.
+        """Log in, within ``connect_timeout`` for each answer; then let ``watch`` end waits.
 
         Raises:
             DatabaseError: The server asks for the password, and may not have it.
-            pymysql.err.MySQLError: What is known of why not is noted on it.
+            pymysql.err.MySQLError: The login failed; its ``LoginFinding`` is noted on the error.
         """
         read_limit, write_limit = self._read_timeout, self._write_timeout
         self._session = None
@@ -106,44 +116,44 @@ class MysqlConnection(Connection):
         except err.MySQLError as error:
             if _find_timeout(error) is not None:
                 self.watch.note_silence()
-            self._probe_port(error)
+            self._note_port_answer(error)
             raise
         except DatabaseError:
-            raise  # the password was kept
+            raise  # the password was not sent
         except Exception as cause:
-            # PyMySQL met what is no greeting of a MySQL server.
+            # PyMySQL raises errors of any type when a greeting is not that of a MySQL server.
             self._force_close()
             strange = err.OperationalError(CR.CR_SERVER_HANDSHAKE_ERR, "not understood")
-            note_finding(strange, LoginFinding(Answer.STRANGER))
-            self._probe_port(strange)
+            note_finding(strange, LoginFinding(PortAnswer.STRANGER))
+            self._note_port_answer(strange)
             raise strange from cause
         finally:
             self._read_timeout, self._write_timeout = read_limit, write_limit
-        self.watch.note_life()
+        self.watch.note_answer()
         self._session = self.thread_id()
         note_own(self, str(self.host), self.port, self._session)
         self._watch_reads()
 
-    def _probe_port(self, error: err.MySQLError) -> None:
-        """Note on *error* what answers, where a connection was made and no server sent it."""
+    def _note_port_answer(self, error: err.MySQLError) -> None:
+        """Probe the port and note the result on *error*, unless *error* itself tells the cause."""
         number = error.args[0] if error.args else None
-        is_client = not isinstance(number, int) or number in CLIENT_NUMBERS
+        is_client = not isinstance(number, int) or number in CLIENT_ERROR_NUMBERS
         is_told = (
             getattr(error, "original_exception", None) is not None
             or number == CR.CR_SSL_CONNECTION_ERROR
         )
         if self.unix_socket or not is_client or is_told:
             return
-        answer = find_answer(str(self.host), self.port, timeout_seconds=PORT_PROBE_SECONDS)
-        if answer is not Answer.MYSQL:
+        answer = probe_port(str(self.host), self.port, timeout_seconds=PORT_PROBE_SECONDS)
+        if answer is not PortAnswer.MYSQL:
             note_finding(error, LoginFinding(answer))
 
     def _watch_reads(self) -> None:
-        _notice_dark_lines(self._sock)
+        _enable_keepalive(self._sock)
         self._rfile.close()
-        self._rfile = io.BufferedReader(_Reading(self._sock, self._begin_read))
+        self._rfile = io.BufferedReader(_WatchedSocket(self._sock, self._begin_read))
         self._sock.settimeout(liveness.TICK_SECONDS)
-        self._current_timeout = self._read_timeout  # so PyMySQL leaves the socket's as it is
+        self._current_timeout = self._read_timeout  # else PyMySQL would set the socket's time-out
 
     def _begin_read(self) -> Wait:
         return Wait(self.watch, self._session, self._read_timeout)
@@ -170,8 +180,8 @@ class MysqlConnection(Connection):
         return _unverified_context()
 
     def _request_authentication(self) -> None:
-        # To a server whose own way is this one, PyMySQL would send the password before it is asked.
-        # With another word it asks for the way of the account.
+        # If the server's default plugin is sha256_password, PyMySQL sends the password before it is
+        # asked to. If we name another plugin, the server asks for the account's plugin first.
         if self._auth_plugin_name == "sha256_password":
             self._auth_plugin_name = "mysql_native_password"
         self._is_logging_in = True
@@ -181,8 +191,8 @@ class MysqlConnection(Connection):
             self._is_logging_in = False
 
     def _process_auth(self, plugin_name: bytes, *rest: Any) -> Any:
-        if plugin_name in _REVEALING:
-            self._keep_password(plugin_name.decode())
+        if plugin_name in _PASSWORD_REVEALING_PLUGINS:
+            self._require_trusted_server(plugin_name.decode())
         return super()._process_auth(plugin_name, *rest)  # type: ignore[misc]
 
     def _read_packet(self, packet_type: Any = MysqlPacket) -> Any:
@@ -191,20 +201,27 @@ class MysqlConnection(Connection):
         except err.MySQLError as error:
             note_database(error, self._name)
             raise
-        if self._is_logging_in and packet.get_all_data() == _FULL_LOGIN:
-            self._keep_password("caching_sha2_password")
+        if self._is_logging_in and packet.get_all_data() == _FULL_AUTHENTICATION:
+            self._require_trusted_server("caching_sha2_password")
         return packet
 
-    def _keep_password(self, way: str) -> None:
-        """Raise DatabaseError unless the server may have the password."""
+    def _require_trusted_server(self, plugin: str) -> None:
+        """Raise DatabaseError unless the server may have the password.
+
+        It may if it is on this machine, if its certificate was verified, or if the configuration
+        allows it (``allow_cleartext_password``).
+
+        Args:
+            plugin: The authentication plugin that would reveal the password, for the message.
+        """
         line = read_mysql_line(self, self._name)
         if line.is_local or line.is_verified or self._allows_cleartext or not self.password:
             return
         missing = "its certificate is not checked" if line.tls else "the line is not encrypted"
         section = f"connections.{self._name}"
         raise DatabaseError(
-            f"the server asks for the password itself ({way}), and nothing proves that it is the "
-            f"server that is meant: {missing}; the password was not sent",
+            f"the server asks for the password itself ({plugin}), and nothing proves that it is "
+            f"the server that is meant: {missing}; the password was not sent",
             where=f"{self._name} {self.host}:{self.port}",
             fix=f"{section}.ssl_ca in pipeline.yml: the file of who signed the server's "
             f"certificate; or, on a network that you trust, {section}.allow_cleartext_password: "
@@ -212,8 +229,8 @@ class MysqlConnection(Connection):
         )
 
 
-class _Reading(io.RawIOBase):
-    """Reads a socket whose time-outs are no ends: after each of them the wait looks up."""
+class _WatchedSocket(io.RawIOBase):
+    """Reader of a socket that reads on after a time-out, unless ``Wait.tick`` gives up."""
 
     def __init__(self, sock: socket.socket, begin: Callable[[], Wait]) -> None:
         super().__init__()
@@ -232,11 +249,11 @@ class _Reading(io.RawIOBase):
                 wait.tick(self._sock.gettimeout() or 0.0)
 
 
-def ask_mysql(connect: Callable[[], Any]) -> SessionReport | None:
-    """Ask a server for its user's sessions; None if it does not answer.
+def probe_mysql(connect: Callable[[], Any]) -> SessionReport | None:
+    """Ask a server which of its user's sessions are at work; return None if it does not answer.
 
     Args:
-        connect: Makes a connection that does not wait long.
+        connect: Logs in, with a short time limit.
     """
     try:
         connection = connect()
@@ -245,10 +262,10 @@ def ask_mysql(connect: Callable[[], Any]) -> SessionReport | None:
                 cursor.execute("SHOW PROCESSLIST")
                 rows = [(row[0], row[4], row[6]) for row in cursor.fetchall()]
         finally:
-            connection._force_close()  # noqa: SLF001 - no word to a server that may be silent
+            connection._force_close()  # noqa: SLF001 - close() would write to a server that may be silent
     except err.MySQLError as error:
         number = error.args[0] if error.args else 0
-        is_silent = number in CLIENT_NUMBERS and _find_timeout(error) is not None
+        is_silent = number in CLIENT_ERROR_NUMBERS and _find_timeout(error) is not None
         return None if is_silent else SessionReport()
     except (OSError, DatabaseError):
         return SessionReport()
@@ -256,19 +273,19 @@ def ask_mysql(connect: Callable[[], Any]) -> SessionReport | None:
     working = {
         session
         for session, command, state in rows
-        if command in _AT_WORK and str(state or "").casefold() not in _WAITING_STATES
+        if command in _ACTIVE_COMMANDS and str(state or "").casefold() not in _WAITING_STATES
     }
     return SessionReport(frozenset(working), own in {session for session, *_ in rows})
 
 
 def _find_timeout(error: BaseException) -> BaseException | None:
-    """Return the cause of *error* that tells of an answer that came too late."""
+    """Return the time-out or the silence that caused *error*; None if another fault did."""
     causes = getattr(error, "original_exception", None), error.__cause__, error.__context__
     return next((cause for cause in causes if isinstance(cause, TimeoutError | SilentError)), None)
 
 
-def _notice_dark_lines(sock: socket.socket) -> None:
-    """Let the system end a connection whose other end acknowledges nothing."""
+def _enable_keepalive(sock: socket.socket) -> None:
+    """Let the system end a connection whose other end no longer acknowledges packets."""
     if sock.family not in (socket.AF_INET, socket.AF_INET6):
         return
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -5,22 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from etl_pipeline.core.error_meaning import (
-    CHANGED,
-    DOWN,
-    FULL_DISK,
-    FULL_HOUSE,
-    LOCKED,
-    LOGIN,
-    LOST,
-    MEMORY,
+    CONNECTION_LOST,
+    DISK_FULL,
+    DUPLICATE_KEY,
+    INSUFFICIENT_PRIVILEGE,
+    LOCK_CONFLICT,
+    LOGIN_REFUSED,
     NO_COLUMN,
     NO_DATABASE,
     NO_TABLE,
-    PRIVILEGE,
+    OUT_OF_MEMORY,
+    SERVER_DOWN,
     SYNTAX,
+    TABLE_CHANGED,
     TLS,
-    TWICE,
-    VALUE,
+    TOO_MANY_CONNECTIONS,
+    VALUE_DOES_NOT_FIT,
     ErrorMeaning,
 )
 
@@ -119,22 +119,24 @@ BROKEN_OFF: Final = ErrorMeaning(
 )
 """For errors of PyMySQL without a number: an answer came out of order."""
 
-MYSQL: Final[Mapping[int, ErrorMeaning]] = {
-    **dict.fromkeys((1045, 1698, 1862, 1820, 2059, 3118, 4151), LOGIN),
+MEANING_OF_ERROR_NUMBER: Final[Mapping[int, ErrorMeaning]] = {
+    **dict.fromkeys((1045, 1698, 1862, 1820, 2059, 3118, 4151), LOGIN_REFUSED),
     **dict.fromkeys((1049,), NO_DATABASE),
-    **dict.fromkeys((2002, 2003, 2005, 1053, 1129), DOWN),
-    **dict.fromkeys((0, 2006, 2013, 2055, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 4031), LOST),
-    **dict.fromkeys((1040, 1203), FULL_HOUSE),
+    **dict.fromkeys((2002, 2003, 2005, 1053, 1129), SERVER_DOWN),
+    **dict.fromkeys(
+        (0, 2006, 2013, 2055, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 4031), CONNECTION_LOST
+    ),
+    **dict.fromkeys((1040, 1203), TOO_MANY_CONNECTIONS),
     **dict.fromkeys((1226,), _USER_LIMIT),
     **dict.fromkeys((1044,), _DATABASE_DENIED),
-    **dict.fromkeys((1142, 1143, 1227, 1370), PRIVILEGE),
+    **dict.fromkeys((1142, 1143, 1227, 1370), INSUFFICIENT_PRIVILEGE),
     **dict.fromkeys((1146, 1051), NO_TABLE),
     **dict.fromkeys((1054,), NO_COLUMN),
     **dict.fromkeys((1064, 1149), SYNTAX),
-    **dict.fromkeys((1205, 1213, 3572), LOCKED),
-    **dict.fromkeys((1020, 1412, 1615), CHANGED),
-    **dict.fromkeys((1021, 1114, 3), FULL_DISK),
-    **dict.fromkeys((5, 1037, 1038, 1041), MEMORY),
+    **dict.fromkeys((1205, 1213, 3572), LOCK_CONFLICT),
+    **dict.fromkeys((1020, 1412, 1615), TABLE_CHANGED),
+    **dict.fromkeys((1021, 1114, 3), DISK_FULL),
+    **dict.fromkeys((5, 1037, 1038, 1041), OUT_OF_MEMORY),
     **dict.fromkeys((1969, 3024), OVER_LIMIT),
     **dict.fromkeys((1317,), _STOPPED),
     **dict.fromkeys((1290, 1792, 1836), _READ_ONLY),
@@ -152,6 +154,6 @@ MYSQL: Final[Mapping[int, ErrorMeaning]] = {
     **dict.fromkeys((2027,), _DAMAGED),
     **dict.fromkeys((2026,), TLS),
     **dict.fromkeys((3159,), _TLS_ONLY),
-    **dict.fromkeys((1062, 1586), TWICE),
-    **dict.fromkeys((1048, 1264, 1265, 1292, 1366, 1406), VALUE),
+    **dict.fromkeys((1062, 1586), DUPLICATE_KEY),
+    **dict.fromkeys((1048, 1264, 1265, 1292, 1366, 1406), VALUE_DOES_NOT_FIT),
 }

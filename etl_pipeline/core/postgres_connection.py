@@ -1,4 +1,8 @@
-"""The driver's connection to PostgreSQL, whose waits end when the server is silent."""
+"""``PostgresConnection``: psycopg's connection, whose waits end when the server is silent.
+
+Every call that waits (connect excepted) passes ``PostgresConnection.wait``. See
+:mod:`etl_pipeline.core.liveness` for when a wait is given up.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from etl_pipeline.core.lock_holders import note_own
 Result = TypeVar("Result")
 
 CANCEL_SECONDS = 1.0
-"""Time limit for the server to take a request to cancel, after Ctrl-C."""
+"""Time limit to send the cancel request after Ctrl-C."""
 _SESSIONS = (
     "SELECT pid, wait_event IS NULL OR wait_event NOT IN ('ClientRead', 'ClientWrite') "
     "FROM pg_stat_activity WHERE usename = current_user"
@@ -27,7 +31,7 @@ class PostgresConnection(psycopg.Connection[Any]):
     """A connection of psycopg that checks for a silent server and a stop while it waits.
 
     Attributes:
-        watch: Tells whether the server is alive; shared by the connections to it.
+        watch: Liveness of the server; shared by the connections to it.
         limit: Seconds after which a wait ends, whatever the server says; None for no limit.
     """
 
@@ -35,16 +39,16 @@ class PostgresConnection(psycopg.Connection[Any]):
     limit: float | None = None
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Have *gen* done, as psycopg does; it ends when the server is silent.
+        """Override psycopg's wait for the generator *gen*; give up when the server is silent.
 
-        Ctrl-C cancels what the server does and closes the connection, without waiting for the
-        server to say that it has understood: one that is silent never says it.
+        Ctrl-C sends a cancel request and closes the connection. It does not wait for the server to
+        confirm, as psycopg does: a silent server never confirms.
 
         Raises:
             psycopg.OperationalError: The server is silent, or a stop was requested a while ago.
         """
         try:
-            watched: Any = _watch(gen, self._begin_wait)
+            watched: Any = _tick_while_waiting(gen, self._begin_wait)
             return waiting.wait(watched, self.pgconn.socket, interval=interval, timeout=timeout)
         except (SilentError, TimeoutError) as error:
             self.close()
@@ -60,24 +64,28 @@ class PostgresConnection(psycopg.Connection[Any]):
 
 
 def connect_postgres(watch: Liveness, **parameters: Any) -> PostgresConnection:
-    """Connect with *watch* over each wait; *parameters* as for ``psycopg.connect``."""
+    """Connect and tell *watch* if the server answered; *parameters* as for ``psycopg.connect``.
+
+    Raises:
+        psycopg.OperationalError: As ``psycopg.connect``; ``connect_timeout`` bounds this wait.
+    """
     try:
         connection = PostgresConnection.connect(**parameters)
     except psycopg.errors.ConnectionTimeout:
         watch.note_silence()
         raise
-    watch.note_life()
+    watch.note_answer()
     connection.watch = watch
     info = connection.info
     note_own(connection, str(parameters.get("host")), info.port, info.backend_pid)
     return connection
 
 
-def ask_postgres(connect: Callable[[], PostgresConnection]) -> SessionReport | None:
-    """Ask a server for its user's sessions; None if it does not answer.
+def probe_postgres(connect: Callable[[], PostgresConnection]) -> SessionReport | None:
+    """Ask a server which of its user's sessions are at work; return None if it does not answer.
 
     Args:
-        connect: Makes a connection that does not wait long.
+        connect: Logs in, with a short time limit.
     """
     try:
         with contextlib.closing(connect()) as connection:
@@ -87,16 +95,20 @@ def ask_postgres(connect: Callable[[], PostgresConnection]) -> SessionReport | N
     except psycopg.errors.ConnectionTimeout:
         return None
     except psycopg.Error as error:
-        # Else it has answered, or TCP tells those who wait that nobody is there.
+        # A wait that was given up has an OSError as its cause: silence. Any other error is an
+        # answer, or comes from TCP, which then ends the waiting connection as well.
         return None if isinstance(error.__cause__, OSError) else SessionReport()
     working = frozenset(session for session, is_at_work in rows if is_at_work)
     return SessionReport(working, own in {session for session, _ in rows})
 
 
-def _watch(
+def _tick_while_waiting(
     gen: Generator[int, int, Result], begin: Callable[[], Wait]
 ) -> Generator[int, int, Result]:
-    """*gen*, with a tick of a wait for each time that it is told that nothing has come."""
+    """Wrap psycopg's generator *gen*: call ``Wait.tick`` each time that nothing was ready.
+
+    psycopg sends 0 into the generator after each interval without an event on the socket.
+    """
     wait: Wait | None = None
     try:
         state = next(gen)

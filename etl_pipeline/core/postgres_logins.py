@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 
 from etl_pipeline.core.connect_args import NO_CLEARTEXT
 from etl_pipeline.core.driver_errors import LoginFinding
-from etl_pipeline.core.reachability import Answer, find_answer, find_tls_fault
+from etl_pipeline.core.reachability import PortAnswer, find_tls_fault, probe_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,8 +41,8 @@ def examine_refusal(error: psycopg.OperationalError, parameters: Mapping[str, An
         return LoginFinding(kept_password=True)
     if host.startswith("/"):
         return LoginFinding(sqlstate=_read_sqlstate(parameters))
-    answer = find_answer(host, port, timeout_seconds=PORT_PROBE_SECONDS)
-    if answer not in (Answer.POSTGRES, Answer.POSTGRES_TLS):
+    answer = probe_port(host, port, timeout_seconds=PORT_PROBE_SECONDS)
+    if answer not in (PortAnswer.POSTGRES, PortAnswer.POSTGRES_TLS):
         return LoginFinding(answer)
     tls_fault = None
     if parameters.get("sslmode") in _DEMANDING_SSL_MODES:

@@ -1,4 +1,8 @@
-"""Probe of a host and port where a driver could not log in."""
+"""Probe of a host and port after a failed login: what listens there, if anything does?
+
+Drivers report many causes as one error. The probe tells them apart: a wrong name, a closed port, a
+server of the other kind, something that is no database server.
+"""
 
 from __future__ import annotations
 
@@ -8,103 +12,111 @@ import ssl
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from etl_pipeline.core.error_meaning import DOWN, ErrorMeaning
+from etl_pipeline.core.error_meaning import SERVER_DOWN, ErrorMeaning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 GREETING_SECONDS = 1.0
-"""Time limit for a server that speaks first, as MySQL does."""
+"""Time in which a MySQL server sends its greeting; PostgreSQL's sends none."""
 _SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
+"""PostgreSQL's SSLRequest message: its length 8, then the code 80877103."""
 _GREETINGS = (b"\x0a", b"\x09", b"\xff")
-"""First bytes of MySQL's first packet: versions of the protocol, or an error."""
+"""First byte of the greeting: version 10 or 9 of MySQL's protocol, or an error packet."""
 
 
-class Answer(Enum):
+class PortAnswer(Enum):
     """The result of a probe of a host and port."""
 
-    NO_NAME = "no name"
-    REFUSED = "refused"
-    UNROUTABLE = "unroutable"
-    SILENT = "silent"
-    MUTE = "mute"
+    NO_NAME = "no name"  # DNS does not know the host
+    REFUSED = "refused"  # the host answers, no process listens at the port
+    UNROUTABLE = "unroutable"  # the system knows no route, or may not use it
+    SILENT = "silent"  # the TCP connection was not accepted in time
+    MUTE = "mute"  # it was accepted, and nothing was sent in time
     MYSQL = "mysql"
-    POSTGRES = "postgres"
+    POSTGRES = "postgres"  # without TLS
     POSTGRES_TLS = "postgres with TLS"
-    STRANGER = "stranger"
+    STRANGER = "stranger"  # what was sent is neither MySQL's protocol nor PostgreSQL's
 
 
-MEANINGS: Final[Mapping[Answer, ErrorMeaning]] = {
-    Answer.NO_NAME: ErrorMeaning(
+MEANINGS: Final[Mapping[PortAnswer, ErrorMeaning]] = {
+    PortAnswer.NO_NAME: ErrorMeaning(
         "there is no machine of this name, as far as this one can find out",
         "check the host in the .env_… file, and that this machine's DNS knows it",
         is_passing=True,
     ),
-    Answer.REFUSED: ErrorMeaning(
+    PortAnswer.REFUSED: ErrorMeaning(
         "the machine does not answer at this port: no server listens there",
         "check host and port in the .env_… file, that the server is running, and that it listens "
         "on this address",
         is_passing=True,
     ),
-    Answer.UNROUTABLE: ErrorMeaning(
+    PortAnswer.UNROUTABLE: ErrorMeaning(
         "no way leads to this machine from here, so it does not answer",
         "check the host in the .env_… file, and the network, VPN or firewall between",
         is_passing=True,
     ),
-    Answer.SILENT: ErrorMeaning(
+    PortAnswer.SILENT: ErrorMeaning(
         "the machine does not answer",
         "check that it is on, the host in the .env_… file, and the network, VPN or firewall "
         "between",
         is_passing=True,
     ),
-    Answer.MUTE: ErrorMeaning(
+    PortAnswer.MUTE: ErrorMeaning(
         "something takes connections at this port and says nothing, so the server does not answer",
         "check the port in the .env_… file, and that the server is not stopped, frozen or full",
         is_passing=True,
     ),
-    Answer.MYSQL: ErrorMeaning(
+    PortAnswer.MYSQL: ErrorMeaning(
         "this is the port of a MySQL server, and a PostgreSQL server is wanted",
         "name PostgreSQL's port in the .env_… file, which is mostly 5432",
     ),
-    Answer.POSTGRES: ErrorMeaning(
+    PortAnswer.POSTGRES: ErrorMeaning(
         "this is the port of a PostgreSQL server, and a MySQL server is wanted",
         "name MySQL's port in the .env_… file, which is mostly 3306",
     ),
-    Answer.STRANGER: ErrorMeaning(
+    PortAnswer.STRANGER: ErrorMeaning(
         "what answers at this port does not speak like a database server",
         "check host and port in the .env_… file",
     ),
 }
 
 
-def meaning_of(answer: Answer, *, wanted: Answer) -> ErrorMeaning:
-    """Explain *answer* where a server of *wanted*, MYSQL or POSTGRES, is expected."""
-    found = Answer.POSTGRES if answer is Answer.POSTGRES_TLS else answer
-    return DOWN if found is wanted else MEANINGS[found]
+def explain_answer(answer: PortAnswer, *, wanted: PortAnswer) -> ErrorMeaning:
+    """Return the meaning of *answer* for a user who expects *wanted* (MYSQL or POSTGRES).
+
+    If a server of the wanted kind answers now, it did not when the driver tried to log in:
+    ``SERVER_DOWN``.
+    """
+    found = PortAnswer.POSTGRES if answer is PortAnswer.POSTGRES_TLS else answer
+    return SERVER_DOWN if found is wanted else MEANINGS[found]
 
 
-def read_answer(error: OSError) -> Answer:
-    """Return the result of an attempt to connect that ended in *error*."""
+def classify_connect_error(error: OSError) -> PortAnswer:
+    """Return what *error* of ``socket.create_connection`` tells about host and port."""
     if isinstance(error, socket.gaierror):
-        return Answer.NO_NAME
+        return PortAnswer.NO_NAME
     if isinstance(error, ConnectionRefusedError):
-        return Answer.REFUSED
-    return Answer.SILENT if isinstance(error, TimeoutError) else Answer.UNROUTABLE
+        return PortAnswer.REFUSED
+    return PortAnswer.SILENT if isinstance(error, TimeoutError) else PortAnswer.UNROUTABLE
 
 
-def find_answer(host: str, port: int, *, timeout_seconds: float) -> Answer:
-    """Connect to *host* and say what answers, within *timeout_seconds* for each of two steps."""
+def probe_port(host: str, port: int, *, timeout_seconds: float) -> PortAnswer:
+    """Return what listens at *host* and *port*; nothing is logged in to.
+
+    Takes *timeout_seconds* to connect, at most, and for each of two answers.
+    """
     try:
         wire = socket.create_connection((host, port), timeout_seconds)
     except OSError as error:
-        return read_answer(error)
+        return classify_connect_error(error)
     with wire:
         try:
-            return _ask_who(wire, timeout_seconds)
+            return _identify_server(wire, timeout_seconds)
         except TimeoutError:
-            return Answer.MUTE
+            return PortAnswer.MUTE
         except OSError:
-            return Answer.STRANGER
+            return PortAnswer.STRANGER
 
 
 def find_tls_fault(
@@ -112,7 +124,10 @@ def find_tls_fault(
 ) -> str | None:
     """Return why TLS with the PostgreSQL server at *host* fails under *context*; None if it works.
 
-    libpq tells it in words of the process's language alone.
+    libpq has no number for it, only a message in the language of the process.
+
+    Raises:
+        OSError: There is no connection to *host*, or it ended.
     """
     with socket.create_connection((host, port), timeout_seconds) as wire:
         wire.sendall(_SSL_REQUEST)
@@ -126,7 +141,7 @@ def find_tls_fault(
 
 
 def read_tls_fault(error: ssl.SSLError) -> str:
-    """Return why TLS failed, in OpenSSL's words: ``certificate has expired``."""
+    """Return why TLS failed, in OpenSSL's words, such as ``certificate has expired``."""
     verdict = getattr(error, "verify_message", None)
     if verdict:
         return str(verdict).rstrip(".")
@@ -134,16 +149,19 @@ def read_tls_fault(error: ssl.SSLError) -> str:
     return str(reason).replace("_", " ").lower()
 
 
-def _ask_who(wire: socket.socket, timeout_seconds: float) -> Answer:
-    """A MySQL server speaks first; PostgreSQL's answers a client that asks for TLS by a letter."""
+def _identify_server(wire: socket.socket, timeout_seconds: float) -> PortAnswer:
+    """Wait for MySQL's greeting; without one, send PostgreSQL's SSLRequest and read the letter.
+
+    PostgreSQL answers S (TLS), N (no TLS), or E (an error).
+    """
     wire.settimeout(min(GREETING_SECONDS, timeout_seconds))
     with contextlib.suppress(TimeoutError):
         greeting = wire.recv(5)
         is_mysql = greeting[3:4] == b"\0" and greeting[4:5] in _GREETINGS
-        return Answer.MYSQL if is_mysql else Answer.STRANGER
+        return PortAnswer.MYSQL if is_mysql else PortAnswer.STRANGER
     wire.settimeout(timeout_seconds)
     wire.sendall(_SSL_REQUEST)
     letter = wire.recv(1)
     if letter == b"S":
-        return Answer.POSTGRES_TLS
-    return Answer.POSTGRES if letter in (b"N", b"E") else Answer.STRANGER
+        return PortAnswer.POSTGRES_TLS
+    return PortAnswer.POSTGRES if letter in (b"N", b"E") else PortAnswer.STRANGER

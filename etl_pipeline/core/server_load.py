@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from etl_pipeline.core.server_version import is_mariadb
+
 Rows = Sequence[Mapping[str, Any]]
 
 THREADS_RUNNING = "SHOW GLOBAL STATUS LIKE 'Threads_running'"
@@ -25,7 +27,7 @@ class LoadLimits:
 
 def replica_status(server_version: str) -> str:
     """Return the statement that shows how far a replica is behind."""
-    if _is_mariadb(server_version):
+    if is_mariadb(server_version):
         return "SHOW ALL SLAVES STATUS"
     numbers = re.match(r"(\d+)\.(\d+)\.(\d+)", server_version)
     is_new = numbers is not None and tuple(map(int, numbers.groups())) >= (8, 0, 22)
@@ -34,7 +36,7 @@ def replica_status(server_version: str) -> str:
 
 def replica_privilege(server_version: str) -> str:
     """Return the privilege that ``replica_status`` needs; MariaDB before 10.5 names it as MySQL."""
-    return "REPLICA MONITOR" if _is_mariadb(server_version) else "REPLICATION CLIENT"
+    return "REPLICA MONITOR" if is_mariadb(server_version) else "REPLICATION CLIENT"
 
 
 def seems_replica(show: Callable[[str], Rows], server_version: str) -> bool:
@@ -43,15 +45,11 @@ def seems_replica(show: Callable[[str], Rows], server_version: str) -> bool:
     MariaDB counts for everybody the replications that run; MySQL does not, but a replica of it is
     as a rule told to be read-only.
     """
-    if _is_mariadb(server_version):
+    if is_mariadb(server_version):
         rows = show(_RUNNING_REPLICAS)
         return bool(rows) and int(rows[0]["Value"]) > 0
     rows = show(_READ_ONLY)
     return bool(rows) and rows[0]["Value"] == "ON"
-
-
-def _is_mariadb(server_version: str) -> bool:
-    return "mariadb" in server_version.lower()
 
 
 def read_threads(rows: Rows) -> int:

@@ -1,8 +1,9 @@
-"""The driver's connection to the source, which cannot write and keeps to the throttle's limits.
+"""``SourceConnection``: a connection to the source that cannot write and obeys the throttle.
 
-The check sits where PyMySQL hands a command to the socket, so cursors, the pool, SQLAlchemy and
-PyMySQL's own methods all pass it. There, too, every statement is timed and counted, and a read
-waits until the source is to be read.
+``_execute_command`` is where PyMySQL hands a command to the socket, so cursors, the pool,
+SQLAlchemy and PyMySQL's own methods all pass it. There each statement is checked
+(``source_guard``), waits for the throttle if it begins to read, and is timed and counted
+(``source_usage``).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pymysql.constants import CLIENT, COMMAND
 
 from etl_pipeline.core.mysql_connection import MysqlConnection
+from etl_pipeline.core.server_version import is_mariadb
 from etl_pipeline.core.source_guard import check_statement
 from etl_pipeline.core.throttle import Throttle
 from etl_pipeline.errors import StatementRefusedError
@@ -23,13 +25,13 @@ if TYPE_CHECKING:
 
 
 NO_LIMIT = 2**64 - 1
-"""For ``sql_select_limit``, whose word DEFAULT means the server's own value."""
+"""Largest value of ``sql_select_limit``; DEFAULT would be the server's global value, not this."""
 IDLE_SECONDS = 2700
-"""The longest that a session of ours may be idle; a client that is gone keeps no lock for longer.
+"""Session ``wait_timeout``: a client that is gone keeps its locks no longer than this.
 
-Longer than ``pool_recycle`` by default, so that a connection is renewed before the server ends it.
+Longer than ``pool_recycle`` by default: the pool renews a connection before the server ends it.
 """
-UNBENT = (
+PINNED_SETTINGS = (
     # A limit of rows, or of what may be joined, ends a statement or cuts it short.
     f"sql_select_limit={NO_LIMIT}, max_join_size={NO_LIMIT}, sql_big_selects=1,"
     # CHAIN begins a transaction where one has ended, RELEASE ends the session.
@@ -38,15 +40,15 @@ UNBENT = (
     " sql_auto_is_null=0,"
     f" sql_quote_show_create=1, wait_timeout={IDLE_SECONDS}"
 )
-"""Settings that our statements rely on and a server may set otherwise; for SET SESSION."""
-FIRST_TO_KEEP_SIZES = 8
-"""The major version of MySQL."""
+"""Assignments for SET SESSION of what our statements rely on and a server may set otherwise."""
+FIRST_MYSQL_WITH_CACHED_SIZES = 8
+"""Major version of MySQL that caches the sizes in information_schema for a day by default."""
 
 _HARMLESS_COMMANDS = frozenset(
     {
         COMMAND.COM_PING,
         COMMAND.COM_QUIT,
-        # Of statements that were checked when they were prepared.
+        # COM_STMT_PREPARE was checked.
         COMMAND.COM_STMT_EXECUTE,
         COMMAND.COM_STMT_CLOSE,
     }
@@ -58,8 +60,8 @@ class SourceConnection(MysqlConnection):
 
     Args:
         throttle: Limits each statement and read; shared by the connections of a run.
-        parameters: As for ``pymysql.connect``; files are never sent, and the character set is
-            utf8mb4, for which the check was made.
+        parameters: As for ``pymysql.connect``. Overridden: no local files, no multiple statements,
+            and the character set utf8mb4, which ``check_statement`` assumes.
     """
 
     # What PyMySQL has and its type stubs leave out; a test fails if a release takes it away.
@@ -82,14 +84,14 @@ class SourceConnection(MysqlConnection):
         super().connect(sock)
         try:
             for statement in list_session_statements(self.server_version, self._session_seconds):
-                self._set(statement)
+                self._send_unchecked(statement)
         except BaseException:
             self._force_close()
             raise
 
     @contextlib.contextmanager
     def reading(self, table: str) -> Iterator[None]:
-        """For the block, statements read *table*: its limit is theirs, and they are counted so."""
+        """In the block, statements have the time limit of *table* and are counted for it."""
         self._table = table
         self._limit_statements(self.throttle.limits.seconds_of_tables.get(table))
         yield
@@ -98,11 +100,11 @@ class SourceConnection(MysqlConnection):
         self._table = ""
 
     def end_statement(self, rows: int = 0, received_bytes: int = 0) -> None:
-        """Count the statement under way, if there is one.
+        """Report the statement under way to the usage meter; do nothing if there is none.
 
         Args:
             rows: Rows received.
-            received_bytes: What was received past PyMySQL.
+            received_bytes: Bytes that did not pass PyMySQL: ``transfer/wire.py`` read them.
         """
         if self._sent_at is None:
             return
@@ -118,20 +120,22 @@ class SourceConnection(MysqlConnection):
         self._sent_at = self.throttle.clock()
 
     def _limit_statements(self, seconds: float | None) -> None:
-        """Let the server end statements after *seconds*; None is the limit of the session."""
+        """Let the server end statements after *seconds*; None for the session's own limit."""
         seconds = self._session_seconds if seconds is None else seconds
         if seconds != self._limit_seconds:
-            self._set(f"SET SESSION {_limit_words(self.server_version, seconds)}")
+            self._send_unchecked(
+                f"SET SESSION {_time_limit_settings(self.server_version, seconds)}"
+            )
             self._limit_seconds = seconds
 
-    def _set(self, statement: str) -> None:
-        """Send a statement of ours that the check would not let through."""
+    def _send_unchecked(self, statement: str) -> None:
+        """Send a SET of ours, which the guard would refuse."""
         self._begin_statement()
         super()._execute_command(COMMAND.COM_QUERY, statement)  # type: ignore[misc]
         self._read_ok_packet()
 
-    def _ask_load(self, statement: str) -> list[dict[str, Any]]:
-        """Return the rows of a SHOW, each by column name."""
+    def _show(self, statement: str) -> list[dict[str, Any]]:
+        """Send a SHOW past guard and throttle; return its rows as mappings by column name."""
         self._begin_statement()
         super()._execute_command(COMMAND.COM_QUERY, statement)  # type: ignore[misc]
         self._read_query_result()
@@ -155,15 +159,16 @@ class SourceConnection(MysqlConnection):
         super()._execute_command(command, sql)  # type: ignore[misc]
 
     def _wait_for_throttle(self, verb: bytes) -> None:
-        """Wait before the first read of a transaction; one that is open would keep others waiting.
+        """Wait for the throttle before the first read of a transaction.
 
-        What ends a transaction, or another session's statement, never waits.
+        Never in an open transaction: its locks would make others wait, too. COMMIT, ROLLBACK and
+        KILL never wait.
         """
         if verb.startswith((b"ROLLBACK", b"COMMIT")):
             self._has_read = False
         elif verb.startswith((b"SELECT", b"WITH")) and not self._has_read:
             self.end_statement()
-            self.throttle.admit(self._ask_load, self.server_version, self._read_at)
+            self.throttle.admit(self._show, self.server_version, self._read_at)
             self._has_read = True
 
     def _read_query_result(self, unbuffered: bool = False) -> int:
@@ -172,7 +177,7 @@ class SourceConnection(MysqlConnection):
             rows = getattr(self._result, "rows", None)
             self.end_statement(len(rows or ()))
         except RuntimeError:
-            # PyMySQL's answer to a server that asks for a file although nobody offered one.
+            # PyMySQL raises it when the server asks for a local file and local_infile is off.
             self._force_close()
             raise StatementRefusedError(
                 "the server asked for a local file and got none; the connection was closed",
@@ -195,37 +200,40 @@ class SourceConnection(MysqlConnection):
 
 
 def list_session_statements(server_version: str, max_seconds: float) -> tuple[str, ...]:
-    """Return the statements that prepare a session at the source; *server_version* as greeted.
+    """Return the statements that prepare a session at the source.
 
-    The SQL mode is emptied: others change what a quotation mark or a ``CHAR`` column means. A
-    limit of rows that the server gives every session would end a SELECT without a word. MySQL
-    8.0 and newer answer with the size that a table had when somebody last asked, up to a day ago;
-    chunks are cut by that size, so it is asked for anew.
+    The SQL mode is emptied: a mode can change what a quotation mark or a ``CHAR`` column means.
+    MySQL 8.0 and later cache the sizes of tables for a day (``information_schema_stats_expiry``);
+    chunks are cut by size, so the cache is switched off.
+
+    Args:
+        server_version: From the server's greeting.
+        max_seconds: Time limit of a statement.
     """
-    limit = _limit_words(server_version, max_seconds)
-    is_mariadb = "mariadb" in server_version.lower()
-    if not is_mariadb and int(server_version.split(".")[0]) >= FIRST_TO_KEEP_SIZES:
+    limit = _time_limit_settings(server_version, max_seconds)
+    if (
+        not is_mariadb(server_version)
+        and int(server_version.split(".")[0]) >= FIRST_MYSQL_WITH_CACHED_SIZES
+    ):
         limit += ", information_schema_stats_expiry=0"
     return (
-        f"SET SESSION sql_mode='', time_zone='+00:00', {UNBENT}, {limit}",
-        # One that reads uncommitted rows would copy what never was; a serializable one locks them.
+        f"SET SESSION sql_mode='', time_zone='+00:00', {PINNED_SETTINGS}, {limit}",
+        # READ UNCOMMITTED would copy rows that are rolled back; SERIALIZABLE would lock them.
         "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
     )
 
 
-def time_limit(server_version: str) -> str:
-    """Return the variable that bounds a statement: seconds in MariaDB, milliseconds in MySQL."""
-    is_mariadb = "mariadb" in server_version.lower()
-    return "max_statement_time" if is_mariadb else "max_execution_time"
+def time_limit_variable(server_version: str) -> str:
+    """Return the variable with the time limit: seconds in MariaDB, milliseconds in MySQL."""
+    return "max_statement_time" if is_mariadb(server_version) else "max_execution_time"
 
 
-def _limit_words(server_version: str, seconds: float) -> str:
-    """Return the assignments of SET SESSION that bound a statement.
+def _time_limit_settings(server_version: str, seconds: float) -> str:
+    """Return the assignments for SET SESSION that let the server end a statement after *seconds*.
 
-    A server that waits for a client to take its rows does not look at the time that a statement
-    has; measured on MariaDB 10.11: a MyISAM table stayed locked for a minute. So it is told, too,
-    how long to wait for a client.
+    While a server waits for the client to take rows, it does not check the time limit (measured on
+    MariaDB 10.11: a MyISAM table stayed locked for a minute). So ``net_write_timeout`` bounds that
+    wait, too.
     """
-    is_mariadb = "mariadb" in server_version.lower()
-    most = f"{seconds:f}" if is_mariadb else str(math.ceil(seconds * 1000))
-    return f"{time_limit(server_version)}={most}, net_write_timeout={math.ceil(seconds)}"
+    most = f"{seconds:f}" if is_mariadb(server_version) else str(math.ceil(seconds * 1000))
+    return f"{time_limit_variable(server_version)}={most}, net_write_timeout={math.ceil(seconds)}"

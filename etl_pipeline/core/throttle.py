@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOAD_VALID_SECONDS = 1.0
-"""Time for which a server that was not busy is taken to be not busy."""
+"""Time for which the answer "not busy" is believed before the server is asked again."""
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 30.0
 PATIENCE_SECONDS = 600.0
@@ -35,7 +35,7 @@ PATIENCE_SECONDS = 600.0
 _NOT_ALLOWED = (1227, 1142, 1044)
 
 Show = Callable[[str], server_load.Rows]
-"""Sends a SHOW to the server and returns its rows by name."""
+"""Send a SHOW to the server; return its rows as mappings by column name."""
 
 
 def utc_now() -> datetime:
@@ -161,7 +161,7 @@ class Throttle:
         return self._closed is not None
 
     def admit(self, show: Show, server_version: str, read_at: float | None) -> None:
-        """Return when a connection may begin to read.
+        """Wait until a connection may begin to read: the pause, then a server that is not busy.
 
         Args:
             show: Sends a SHOW on that connection, which has no open transaction.
@@ -177,7 +177,7 @@ class Throttle:
                 self.wait(rest)
         if not self._watches_load:
             return
-        # One of them asks, and all wait for the same answer.
+        # One connection asks, and the others wait for its answer.
         with self._turn:
             if self._calm_until is None or self.clock() >= self._calm_until:
                 self._wait_for_calm(show, server_version)
@@ -217,7 +217,7 @@ class Throttle:
         return server_load.judge_load(threads, lag, self.limits.load)
 
     def _find_lag(self, show: Show, server_version: str) -> float | None:
-        """Seconds that the server is behind as a replica; None where it is none, or not shown."""
+        """Return the replica lag in seconds; None if it is no replica or does not show it."""
         statement = server_load.replica_status(server_version)
         try:
             rows = show(statement)
@@ -225,13 +225,13 @@ class Throttle:
             if error.args[0] not in _NOT_ALLOWED:
                 raise
             self._watches_lag = False
-            self._say_unseen(show, server_version)
+            self._log_unknown_lag(show, server_version)
             return None
         self._watches_lag = bool(rows)  # what is no replica now does not become one meanwhile
         return server_load.read_lag(rows)
 
-    def _say_unseen(self, show: Show, server_version: str) -> None:
-        """Say that the lag is not watched: aloud where there may be one."""
+    def _log_unknown_lag(self, show: Show, server_version: str) -> None:
+        """Log that the lag is not watched; as a WARNING if the server seems to be a replica."""
         if server_load.seems_replica(show, server_version):
             log.warning(
                 "source: it seems to be a replica, and the user may not see how far it is behind; "

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pymysql
 
 from etl_pipeline.core.driver_errors import is_too_long
-from etl_pipeline.core.page_size import fewer_rows, next_rows
+from etl_pipeline.core.page_size import next_page_rows, rows_after_timeout
 from etl_pipeline.core.source_connection import SourceConnection
 from etl_pipeline.core.throttle import Throttle
 from etl_pipeline.errors import TransferError
@@ -100,11 +100,11 @@ class _Pager:
             except pymysql.err.MySQLError as error:
                 if not is_too_long(error):
                     raise
-                throttle.learn_rows(what, fewer_rows(asked, self._got))
+                throttle.learn_rows(what, rows_after_timeout(asked, self._got))
                 self._count_empty(error)
             else:
                 seconds = throttle.clock() - began
-                throttle.learn_rows(what, next_rows(asked, self._got, seconds, self._limit))
+                throttle.learn_rows(what, next_page_rows(asked, self._got, seconds, self._limit))
                 if self._got < asked:
                     self._end(Page(self._chunk, after))
                     return

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from etl_pipeline.config.resolve import is_this_machine
 from etl_pipeline.core.encoding import explain_encoding
+from etl_pipeline.core.server_version import is_mariadb
 from etl_pipeline.errors import EtlError
 from etl_pipeline.formatting import count_of
 from etl_pipeline.setup.facts import MysqlFacts, PostgresFacts
@@ -102,12 +103,11 @@ def judge_tables(refusals: Sequence[EtlError], carried: int) -> Finding:
 
 
 def _version(facts: MysqlFacts, name: str) -> Finding:
-    is_mariadb = "mariadb" in facts.version.lower()
     numbers = tuple(int(part) for part in re.findall(r"\d+", facts.version)[:3])
-    product = "MariaDB" if is_mariadb else "MySQL"
+    product = "MariaDB" if is_mariadb(facts.version) else "MySQL"
     return make_finding(
         f"{name}.version",
-        numbers >= ((10, 1) if is_mariadb else (5, 7, 8)),
+        numbers >= ((10, 1) if product == "MariaDB" else (5, 7, 8)),
         f"{product} {'.'.join(map(str, numbers))}",
         "use MariaDB 10.1, MySQL 5.7.8 or later",
     )

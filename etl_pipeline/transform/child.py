@@ -39,7 +39,7 @@ def main() -> int:
 
     PostgresConnectionManager.exception_handler = _without_values  # type: ignore[method-assign, assignment]
     PostgresConnectionManager.release = _keep_session  # type: ignore[method-assign, assignment]
-    _notice_dark_lines()
+    _enable_keepalive()
     lock = threading.Lock()
 
     def listen(event: Any) -> None:
@@ -59,12 +59,12 @@ def main() -> int:
     return 0
 
 
-def _notice_dark_lines() -> None:
+def _enable_keepalive() -> None:
     """Let libpq end a connection whose other end is gone; dbt has no settings for that."""
     import psycopg2  # type: ignore[import-untyped]
 
     connect = psycopg2.connect
-    noticing = json.loads(os.environ["ETL_NOTICE_DARK_LINES"])
+    noticing = json.loads(os.environ["ETL_TCP_KEEPALIVE"])
 
     def connect_noticing(*arguments: Any, **parameters: Any) -> Any:
         return connect(*arguments, **parameters | noticing)

@@ -10,7 +10,7 @@ from typing import Any
 
 import etl_pipeline
 from etl_pipeline.config import Settings
-from etl_pipeline.core.connect_args import NOTICE_DARK_LINES, SESSION_OPTIONS, make_postgres_args
+from etl_pipeline.core.connect_args import SESSION_OPTIONS, TCP_KEEPALIVE, make_postgres_args
 
 PROJECT = Path(__file__).parent / "project"
 FOLDER = "transform_target"
@@ -55,7 +55,7 @@ def make_environment(
         "ETL_SSL_CA": optional["ssl_ca"],
         "ETL_SSL_CERT": optional["ssl_cert"],
         "ETL_SSL_KEY": optional["ssl_key"],
-        "ETL_NOTICE_DARK_LINES": json.dumps(NOTICE_DARK_LINES),
+        "ETL_TCP_KEEPALIVE": json.dumps(TCP_KEEPALIVE),
         "ETL_THREADS": str(threads),
         "ETL_SCHEMA_RAW": raw_schema,
         **{f"ETL_SCHEMA_{layer.upper()}": str(layers[layer]["schema"]) for layer in LAYERS},

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from etl_pipeline.config import FileConfigProvider, create_test_settings
 from etl_pipeline.core import ConnectionFactory
-from etl_pipeline.core.reachability import Answer, read_answer
+from etl_pipeline.core.reachability import PortAnswer, classify_connect_error
 from etl_pipeline.demo.server_databases import connect_postgres
 from etl_pipeline.errors import EtlError
 from etl_pipeline.pipeline.session import open_session
@@ -114,17 +114,17 @@ def test_a_port_of_the_other_product_is_named(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("error", "answer"),
     [
-        (socket.gaierror(socket.EAI_AGAIN, "x"), Answer.NO_NAME),
-        (ConnectionRefusedError(errno.ECONNREFUSED, "x"), Answer.REFUSED),
-        (TimeoutError("timed out"), Answer.SILENT),
+        (socket.gaierror(socket.EAI_AGAIN, "x"), PortAnswer.NO_NAME),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "x"), PortAnswer.REFUSED),
+        (TimeoutError("timed out"), PortAnswer.SILENT),
         *(
-            (OSError(number, os.strerror(number)), Answer.UNROUTABLE)
+            (OSError(number, os.strerror(number)), PortAnswer.UNROUTABLE)
             for number in (errno.EHOSTUNREACH, errno.ENETUNREACH)
         ),
     ],
 )
-def test_what_a_socket_says_is_read_by_its_number(error: OSError, answer: Answer) -> None:
-    assert read_answer(error) is answer
+def test_what_a_socket_says_is_read_by_its_number(error: OSError, answer: PortAnswer) -> None:
+    assert classify_connect_error(error) is answer
 
 
 def test_postgres_tells_password_database_and_room_apart(lab: Lab) -> None:

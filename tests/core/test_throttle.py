@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from etl_pipeline.config import create_test_settings
 from etl_pipeline.config.window import parse_window
 from etl_pipeline.core import server_load
-from etl_pipeline.core.page_size import GROWTH, SHARE, fewer_rows, next_rows
+from etl_pipeline.core.page_size import GROWTH, TARGET_SHARE, next_page_rows, rows_after_timeout
 from etl_pipeline.core.source_usage import SourceUsage
 from etl_pipeline.core.throttle import (
     LOAD_VALID_SECONDS,
@@ -243,16 +243,16 @@ def test_steps_up_are_small_and_steps_down_go_to_what_fits(
     asked: int, got: int, took: float, limit: float
 ) -> None:
     got = min(asked, got)
-    after = next_rows(asked, got, took, limit)
+    after = next_page_rows(asked, got, took, limit)
     assert 1 <= after <= GROWTH * asked
-    if took > limit * SHARE:
+    if took > limit * TARGET_SHARE:
         assert after <= asked
-        assert after == 1 or after * took / max(got, 1) <= limit * SHARE * 1.0001
+        assert after == 1 or after * took / max(got, 1) <= limit * TARGET_SHARE * 1.0001
     else:
         assert after >= asked
-    if got < asked and took <= limit * SHARE:
+    if got < asked and took <= limit * TARGET_SHARE:
         assert after == asked
-    assert 1 <= fewer_rows(asked, got) <= max(1, asked // GROWTH)
+    assert 1 <= rows_after_timeout(asked, got) <= max(1, asked // GROWTH)
 
 
 def simulate(rows_per_second: Callable[[int], float], statements: int) -> list[tuple[int, float]]:
@@ -262,9 +262,9 @@ def simulate(rows_per_second: Callable[[int], float], statements: int) -> list[t
         took = 0.01 + asked / rows_per_second(number)
         told.append((asked, min(took, limit)))
         if took > limit:
-            asked = fewer_rows(asked, int(limit * rows_per_second(number)))
+            asked = rows_after_timeout(asked, int(limit * rows_per_second(number)))
         else:
-            asked = next_rows(asked, asked, took, limit)
+            asked = next_page_rows(asked, asked, took, limit)
     return told
 
 

@@ -1,4 +1,8 @@
-"""Changes of the source's schema as text for people, and as JSON for programs; pure functions."""
+"""Changes of the source's schema (drift) as lines for people and as JSON for programs (no I/O).
+
+Three screens show them: ``etl run`` what it met (``drift_lines``), ``etl plan`` what it would meet
+(``planned_lines``), ``etl show`` what a run recorded (``recorded_lines``).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from typing import Any
 from etl_pipeline.schema.drift_decision import DriftEvent
 from etl_pipeline.state.history import DriftRecord
 
-_ENDS = {"refuse": "; refused", "reload": "; loaded anew"}
+_VERDICT_WORDS = {"refuse": "; refused", "reload": "; loaded anew"}
 
 
 def drift_lines(events: Sequence[DriftEvent]) -> Iterator[str]:
@@ -18,12 +22,12 @@ def drift_lines(events: Sequence[DriftEvent]) -> Iterator[str]:
     for _, of_table in itertools.groupby(events, key=lambda event: event.table):
         plan: dict[str, None] = {}
         for event in of_table:
-            end = _ENDS.get(event.verdict, "")
+            end = _VERDICT_WORDS.get(event.verdict, "")
             yield f"  drift  {event.where}: {shorten_members(event.words)}{end}"
             if event.verdict == "refuse":
                 replication = () if event.is_replicated else event.replication
                 for place, statements in (("replication", replication), ("raw", event.raw)):
-                    plan |= {f"{place}: {_in_a_line(s)}": None for s in statements}
+                    plan |= {f"{place}: {_on_one_line(s)}": None for s in statements}
         yield from (
             f"    plan {line}" for line in sorted(plan, key=lambda line: line.startswith("raw"))
         )
@@ -42,7 +46,7 @@ def recorded_lines(records: Sequence[DriftRecord]) -> Iterator[str]:
         group = list(of_table)
         for record in group:
             event = record.event
-            yield f"  drift  {event.where}: {shorten_members(event.words)}{_ending(record)}"
+            yield f"  drift  {event.where}: {shorten_members(event.words)}{_verdict_words(record)}"
         said = dict.fromkeys(line for record in group for line in _statements(record))
         yield from (f"    {words}" for _, words in sorted(said, key=lambda line: line[0]))
         if dependents := dict.fromkeys(
@@ -51,15 +55,15 @@ def recorded_lines(records: Sequence[DriftRecord]) -> Iterator[str]:
             yield f"    used by {', '.join(dependents)}"
 
 
-def _ending(record: DriftRecord) -> str:
+def _verdict_words(record: DriftRecord) -> str:
     verdict = record.event.verdict
     if verdict == "follow" and record.done_at is None:
         return "; raw has not followed" if record.replicated_at else "; not done"
-    return _ENDS.get(verdict, "")
+    return _VERDICT_WORDS.get(verdict, "")
 
 
 def _statements(record: DriftRecord) -> Iterator[tuple[int, str]]:
-    """The statements in a line each, with the place of each among those of its table."""
+    """Yield each statement on one line, with a rank that puts replication's before raw's."""
     event = record.event
     for rank, (place, statements, has_run) in enumerate(
         (
@@ -68,10 +72,10 @@ def _statements(record: DriftRecord) -> Iterator[tuple[int, str]]:
         )
     ):
         plan = "" if has_run else "plan "
-        yield from ((rank, f"{plan}{place}: {_in_a_line(statement)}") for statement in statements)
+        yield from ((rank, f"{plan}{place}: {_on_one_line(statement)}") for statement in statements)
 
 
-def _in_a_line(statement: str) -> str:
+def _on_one_line(statement: str) -> str:
     return shorten_members(" ".join(statement.split()))
 
 
@@ -81,9 +85,10 @@ _SHOWN_CHARACTERS = 100
 
 
 def shorten_members(words: str) -> str:
-    """*words* with long lists of an ENUM's or SET's members cut in their middles.
+    """Return *words* with the middle of each long list of an ENUM's or SET's members cut out.
 
-    Members that one list has and another has not are kept: they are what changed.
+    If *words* hold two lists (before and after), members that only one of them has are kept: they
+    are what changed.
     """
     lists = [set(re.findall(_MEMBER, found)) for found in _MEMBERS.findall(words)]
     common = set.intersection(*lists) if lists else set()
@@ -104,7 +109,7 @@ def shorten_members(words: str) -> str:
 
 
 def drift_json(events: Sequence[DriftEvent]) -> list[dict[str, Any]]:
-    """*events* for programs; keys are only ever added."""
+    """Return *events* as JSON for programs; keys are added, never renamed or removed."""
     return [
         {
             "table": event.table,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 QUICK_SECONDS = 1.0
-"""A table that took less time leaves no line above the bars."""
+"""Least time of a table that gets a log line above the bars."""
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +32,14 @@ log = logging.getLogger(__name__)
 class Bars:
     """A bar for each table at work, and one for all of them.
 
-    A run moves each row over two hops, so a bar is full when every row went over both; it shows
-    the rows as if they went over all hops at once. The source's estimate of rows can be off, and
-    a bar's end moves when more rows come than were expected. What is logged stands above the
-    bars: problems, warnings, and tables that took their time.
+    Each row is reported once for each hop and counts as a fraction of a row, so a bar is full when
+    all rows have passed all hops. The source only estimates its rows: if more arrive, the bar's
+    total grows. Log lines stand above the bars: problems, warnings, and tables that took longer
+    than ``QUICK_SECONDS``.
+
+    Args:
+        progress: Draws the bars.
+        hops: How often each row is reported.
     """
 
     def __init__(self, progress: Progress, hops: int) -> None:
@@ -76,7 +80,7 @@ class Bars:
 
     def _advance(self, task: TaskID, rows: float) -> None:
         self._progress.advance(task, rows)
-        shown = next(t for t in self._progress.tasks if t.id == task)
+        shown = next(bar for bar in self._progress.tasks if bar.id == task)
         if shown.total is not None and shown.completed > shown.total:
             self._progress.update(task, total=shown.completed)
 
@@ -85,7 +89,7 @@ class Bars:
 
 
 def _is_quick(event: Event) -> bool:
-    """True if *event* ends a table so soon that its line would only push others off the screen."""
+    """True if *event* ends a table that succeeded within ``QUICK_SECONDS``."""
     return isinstance(event, TableFinished) and not event.problem and event.seconds < QUICK_SECONDS
 
 
@@ -98,7 +102,7 @@ def log_event(event: Event) -> None:
             log.info(
                 "%-32s %17s %8.1f s",
                 event.table,
-                count_of(event.rows, "row ", "rows"),
+                count_of(event.rows, "row ", "rows"),  # of one width: the seconds stand in a column
                 event.seconds,
             )
     elif isinstance(event, TableRetried):
@@ -111,18 +115,18 @@ def log_event(event: Event) -> None:
 
 
 def log_trouble(event: Event) -> None:
-    """Log a retry as a WARNING, and nothing else: what failed stands in the summary."""
+    """Log retries as WARNINGs, and nothing else; the summary lists the tables that failed."""
     if isinstance(event, TableRetried):
         log_event(event)
 
 
 @contextlib.contextmanager
 def show_progress(style: ProgressStyle, *, hops: int = 2) -> Iterator[Listener]:
-    """Give a listener that shows a run's events while the block runs.
+    """Yield a listener that shows a run's events while the block runs.
 
     Args:
         style: How they are shown.
-        hops: How often each row is reported: 2 for a run, 1 for a comparison.
+        hops: How often each row is reported: 2 for a run (one for each hop), 1 for a comparison.
     """
     if style is not ProgressStyle.BARS:
         yield log_event if style is ProgressStyle.LINES else log_trouble

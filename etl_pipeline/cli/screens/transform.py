@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from etl_pipeline.core.postgres_errors import POSTGRES
+from etl_pipeline.core.postgres_errors import MEANING_OF_SQLSTATE
 from etl_pipeline.formatting import align, count_of
 from etl_pipeline.transform.summary import Node, Rows, TransformSummary
 
@@ -75,7 +75,7 @@ def _server_fix(words: str) -> str | None:
     state = re.search(r"\(SQLSTATE (\w{5})\)$", words)
     if state is None or (state[1].startswith("42") and state[1] != "42501"):
         return None
-    meaning = POSTGRES.get(state[1])
+    meaning = MEANING_OF_SQLSTATE.get(state[1])
     # Advice with names to fill in is about the tables of raw.
     return meaning.fix if meaning and "{" not in meaning.fix else None
 

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Bar:
-    """One bar for all models and tests, with the name of what was begun last."""
+    """One bar for all models and tests, with the name of the one that began last."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -37,7 +37,7 @@ class Bar:
             self._total = event.nodes
             self._task = self._progress.add_task("models and tests", total=event.nodes)
         elif self._task is not None and isinstance(event, NodeStarted):
-            # dbt counts before it adds the unit tests.
+            # dbt reports the number of nodes before it adds the unit tests.
             self._started += 1
             total = max(self._total, self._started)
             self._progress.update(self._task, description=event.name, total=total)
@@ -48,7 +48,7 @@ class Bar:
 
 
 def log_event(event: Event) -> None:
-    """Log what is worth a line: a model that is built, and what failed."""
+    """Log a model that was built and a node that failed at INFO, all else at DEBUG."""
     if not isinstance(event, NodeFinished):
         return
     if event.status in ("error", "fail"):
@@ -61,7 +61,7 @@ def log_event(event: Event) -> None:
 
 @contextlib.contextmanager
 def show_progress(style: ProgressStyle) -> Iterator[Listener]:
-    """Give a listener that shows events in *style* while the block runs."""
+    """Yield a listener that shows dbt's events in *style* while the block runs."""
     if style is not ProgressStyle.BARS:
         yield log_event if style is ProgressStyle.LINES else lambda _: None
         return
