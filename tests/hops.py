@@ -27,7 +27,7 @@ from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
 from etl_pipeline.state import runs, warehouse
 from etl_pipeline.state.records import Selection
 from etl_pipeline.state.replica_tables import open_replicas
-from etl_pipeline.state.run_lease import take_replicas
+from etl_pipeline.state.run_lease import take_replication_lease
 from etl_pipeline.transfer.select import RenderedTable, render_table
 from tests.conftest import Lab
 
@@ -127,7 +127,7 @@ class Bench:
             connection.autocommit = False
         self.lease = replace(started.lease, continued=frozenset())
         with lend_mysql(self.databases.replication, self.stop) as connection:
-            take_replicas(connection, self.lease)
+            take_replication_lease(connection, self.lease)
 
     def _read_catalog(self, cursor: Any) -> Any:
         def execute(statement: str, values: Any) -> list[Any]:

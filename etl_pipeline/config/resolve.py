@@ -1,4 +1,4 @@
-"""From variables and overrides to one connection's configuration: pure."""
+"""From variables and overrides to one connection's configuration (no I/O)."""
 
 from __future__ import annotations
 

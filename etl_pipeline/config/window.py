@@ -1,4 +1,4 @@
-"""The hours in which the source may be read: pure."""
+"""The hours in which the source may be read (no I/O)."""
 
 from __future__ import annotations
 

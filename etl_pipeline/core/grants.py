@@ -1,4 +1,4 @@
-"""Privileges of a MySQL user, parsed from the lines of ``SHOW GRANTS``: pure.
+"""Privileges of a MySQL user, parsed from the lines of ``SHOW GRANTS`` (no I/O).
 
 Active roles are in them: MariaDB lists their lines, and those of PUBLIC, behind the user's; MySQL
 adds their privileges to the user's own lines.

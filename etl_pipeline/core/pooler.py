@@ -1,4 +1,4 @@
-"""Refuses a warehouse behind a connection pooler that hands out no sessions of its own.
+"""Refuse a warehouse behind a connection pooler that hands out no sessions of its own.
 
 Locks, temporary tables and settings belong to a session of PostgreSQL. Behind pgbouncer in
 transaction mode each transaction is another's, and ours would meet what they left: so it is

@@ -1,4 +1,4 @@
-"""The guard of the source, which lets reading statements through: pure.
+"""The guard of the source, which lets reading statements through (no I/O).
 
 ``READ ONLY`` sessions are not enough: measured on MariaDB 10.11, they still let through
 ``SELECT … FOR UPDATE``, ``INTO OUTFILE``, ``GET_LOCK`` and ``SET GLOBAL``, and ``ANALYZE DELETE``

@@ -1,4 +1,7 @@
-"""The throttle: every connection to the source asks it before it reads rows.
+"""The throttle: every connection to the source waits for it before it reads rows.
+
+``SourceConnection`` calls ``admit`` before the first SELECT of a transaction;
+``replicate/pages.py`` asks how many rows one statement may read.
 
 One ``Throttle`` serves all connections of a run, from any thread. It knows the limits, how many
 rows of which table fit into them, whether the server has other work, and until when it may be read.

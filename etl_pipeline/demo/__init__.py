@@ -1,0 +1,1 @@
+"""Private database servers with a synthetic practice, for ``etl demo``."""

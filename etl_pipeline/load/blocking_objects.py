@@ -1,4 +1,4 @@
-"""Names the trigger, rule, constraint or policy of others that refuses or alters raw's rows."""
+"""Name the trigger, rule, constraint or policy of others that refuses or alters raw's rows."""
 
 from __future__ import annotations
 

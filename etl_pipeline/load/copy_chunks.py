@@ -1,4 +1,4 @@
-"""Copies chunks of the replica to PostgreSQL; workers read and prove them ahead."""
+"""Copy chunks of the replica to PostgreSQL; workers read and prove them ahead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Creates a table of ``raw`` and fills it."""
+"""Create a table of ``raw`` and fill it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads PostgreSQL's digests of what ``raw`` holds."""
+"""Read PostgreSQL's digests of what ``raw`` holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds how a table of ``raw`` differs from its source's schema, and if its digests are valid."""
+"""Find how a table of ``raw`` differs from its source's schema, and if its digests are valid."""
 
 from __future__ import annotations
 

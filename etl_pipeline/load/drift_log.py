@@ -1,4 +1,4 @@
-"""Records changes of schema in ``etl.drift_event``.
+"""Decide the changes of a table's schema for both copies, and record them in ``etl.drift_event``.
 
 An event is recorded before a copy follows it, and marked as done in the transaction that loads the
 table: after a run that was killed it shows what was about to be done.
@@ -19,7 +19,12 @@ from etl_pipeline.load.views import name_dependents
 from etl_pipeline.replicate.evolve import ReplicaDrift, find_replica_drift
 from etl_pipeline.schema.alter_raw import retype_columns
 from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
-from etl_pipeline.schema.drift_decision import DriftEvent, decide, merge, refuse_frozen
+from etl_pipeline.schema.drift_decision import (
+    DriftEvent,
+    decide_drift,
+    join_attempts,
+    refuse_frozen,
+)
 from etl_pipeline.schema.names import quote_postgres
 
 if TYPE_CHECKING:
@@ -64,8 +69,8 @@ class TableDrift:
             if not _pairs(replica) and not _raw_pairs(raw):
                 return
             dependents = name_dependents(analytics, quote_postgres(schema, text.name))
-            found = decide_both(text.name, replica, raw, self.policy, dependents)
-            self.events = merge(self.events, found)
+            found = decide_table_drift(text.name, replica, raw, self.policy, dependents)
+            self.events = join_attempts(self.events, found)
             write_events(analytics, run_id, self.events)
         if self.policy.refuses:
             raise refuse_frozen(text.name, found)
@@ -101,7 +106,7 @@ class TableDrift:
         self.record(analytics, run_id)
 
 
-def decide_both(
+def decide_table_drift(
     table: str,
     replica: ReplicaDrift | None,
     raw: RawDrift | None,
@@ -109,7 +114,7 @@ def decide_both(
     dependents: Sequence[str],
 ) -> tuple[DriftEvent, ...]:
     """Return the changes that the copies of *table* have not followed, as events."""
-    return decide(table, _pairs(replica), _raw_pairs(raw), policy, dependents)
+    return decide_drift(table, _pairs(replica), _raw_pairs(raw), policy, dependents)
 
 
 def _pairs(drift: ReplicaDrift | None) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Evolves the schema of a table of ``raw`` as its source's, in the transaction that loads it."""
+"""Evolve the schema of a table of ``raw`` as its source's, in the transaction that loads it."""
 
 from __future__ import annotations
 

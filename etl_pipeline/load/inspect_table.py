@@ -1,4 +1,4 @@
-"""Reads a table of ``raw`` from PostgreSQL's catalog."""
+"""Read a table of ``raw`` from PostgreSQL's catalog."""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""Merges stale chunks into a table of ``raw``: copies rows beside it, applies the differences."""
+"""Merge stale chunks into a table of ``raw``, within the transaction of ``load/table.py``.
+
+1. ``find_stale_chunks``: compare the recorded digests of ``raw`` with those of the replica.
+2. ``_copy_whole``, ``_copy_changes``: COPY rows of the replica into temporary tables.
+3. ``_apply``: execute ``apply_differences`` of ``load/sql.py``: delete, update, insert.
+4. ``_prove``: digest the chunks in ``raw``; they must be what was copied.
+"""
 
 from __future__ import annotations
 

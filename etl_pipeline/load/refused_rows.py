@@ -1,4 +1,4 @@
-"""Names rows that PostgreSQL cannot hold, by their key."""
+"""Name rows that PostgreSQL cannot hold, by their key."""
 
 from __future__ import annotations
 

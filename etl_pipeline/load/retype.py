@@ -1,4 +1,4 @@
-"""Changes the types of columns of ``raw``, also where old values do not fit the new type.
+"""Change the types of columns of ``raw``, also where old values do not fit the new type.
 
 Every row of the source is compared afterwards, in the same transaction. So a column whose values
 do not fit is emptied, and the merge fills it again; but it cannot fill rows that the source no

@@ -1,4 +1,4 @@
-"""Digests chunks of ``raw`` again that no run wrote to, to find edits by others."""
+"""Digest chunks of ``raw`` again that no run wrote to, to find edits by others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Builds the statements that merge and digest rows of ``raw`` (no I/O).
+"""Build the statements that merge and digest rows of ``raw`` (no I/O).
 
 They are put together from quoted names and integers only.
 """

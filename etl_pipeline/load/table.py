@@ -1,4 +1,4 @@
-"""Loads a table from its replica into ``raw``: the second hop, in one transaction.
+"""Load a table from its replica into ``raw``: the second hop, in one transaction.
 
 Readers of ``raw`` see the old rows or the new ones. A table that exists keeps its identity, so
 views, grants and comments of others on it survive: rows are copied into a temporary table beside
@@ -22,7 +22,7 @@ from etl_pipeline.load.merge import EditedError, StaleChunks, find_stale_chunks,
 from etl_pipeline.load.scrub import find_edited_chunks
 from etl_pipeline.load.sql import PINNED_SETTINGS
 from etl_pipeline.load.write_counters import flush_counters
-from etl_pipeline.state.run_lease import check_warehouse
+from etl_pipeline.state.run_lease import check_warehouse_lease
 
 _IS_OTHER = "the table there is not the one that was loaded, or its columns mean something else"
 
@@ -59,7 +59,7 @@ def _load(request: LoadRequest, analytics: psycopg.Connection) -> LoadResult:
     text, drift, run_id = request.text, request.drift, request.lease.run_id
     marks_deletes = request.rules.marks_deletes
     with analytics.transaction():
-        check_warehouse(analytics, request.lease)
+        check_warehouse_lease(analytics, request.lease)
         analytics.execute(PINNED_SETTINGS.encode())
         raw = evolve_raw(analytics, request.schema, text, drift.policy, marks_deletes=marks_deletes)
         result = _create_or_merge(LoadJob(request, analytics, raw))

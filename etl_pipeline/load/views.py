@@ -1,4 +1,4 @@
-"""Drops the views on a table of ``raw`` before an ALTER, and creates them again as they were.
+"""Drop the views on a table of ``raw`` before an ALTER, and create them again as they were.
 
 This happens in the caller's transaction; nothing here commits.
 """

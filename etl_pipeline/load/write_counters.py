@@ -1,4 +1,4 @@
-"""Reads PostgreSQL's counters of rows written to the tables of ``raw``, to find writes of others.
+"""Read PostgreSQL's counters of rows written to the tables of ``raw``, to find writes of others.
 
 They tell that rows were written, not which, and a rollback counts as well. So they prove nothing:
 where our own writes do not explain them, the table is digested again. A session reports what it

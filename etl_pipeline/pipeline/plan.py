@@ -21,7 +21,7 @@ from etl_pipeline.config import Settings
 from etl_pipeline.core.databases import lend_mysql, lend_postgres
 from etl_pipeline.errors import DriftError, SchemaError
 from etl_pipeline.load.drift import RawDrift, find_raw_drift
-from etl_pipeline.load.drift_log import decide_both
+from etl_pipeline.load.drift_log import decide_table_drift
 from etl_pipeline.load.sql import add_marks
 from etl_pipeline.pipeline.dependents import Warehouse, read_models, read_warehouse
 from etl_pipeline.pipeline.origin_check import refuse_other_source
@@ -215,7 +215,7 @@ def _find_events(text: RenderedTable, targets: _Targets) -> tuple[DriftEvent, ..
     if isinstance(raw, SchemaError) or isinstance(drift, SchemaError):
         return ()
     policy = targets.policies.get(text.name, FOLLOW)
-    return decide_both(text.name, drift, raw, policy, targets.warehouse.views_of(text.name))
+    return decide_table_drift(text.name, drift, raw, policy, targets.warehouse.views_of(text.name))
 
 
 def _find_refusal(

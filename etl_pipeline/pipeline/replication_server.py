@@ -21,7 +21,7 @@ from etl_pipeline.schema.names import is_ours
 from etl_pipeline.state import origin, replicas
 from etl_pipeline.state.records import Lease
 from etl_pipeline.state.replica_tables import open_replicas
-from etl_pipeline.state.run_lease import take_replicas
+from etl_pipeline.state.run_lease import take_replication_lease
 from etl_pipeline.state.run_sessions import end_left_sessions
 
 
@@ -38,7 +38,7 @@ def open_replication(session: Session, lease: Lease, origins: Origins) -> Replic
         with lend_mysql(databases.replication, session.stop) as connection:
             end_left_sessions(connection)
             open_replicas(connection)
-            take_replicas(connection, lease)
+            take_replication_lease(connection, lease)
             origin.record_replication(connection, origins.source, origins.replication)
             _drop_left_tables(connection, lease)
     except pymysql.err.MySQLError as error:

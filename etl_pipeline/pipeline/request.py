@@ -32,7 +32,7 @@ class RunRequest:
         tables: Names and patterns; empty for the tables of tables.yml, or all of the source.
         importance: Only tables of one of these levels; empty for all.
         only: The only hop to make; None for both.
-        full: Build both targets of every table anew, whatever its strategy.
+        full: Build both targets of every table anew: ``choose_rules`` takes FULL_TABLE for all.
         backfill: Read this range again, and nothing else; None for a run.
         allow_deletes: Names and patterns of tables that may lose any number of rows.
         outside_window: Read the source outside of ``source.window`` too.

@@ -21,7 +21,7 @@ from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.state import runs, warehouse
 from etl_pipeline.state.records import Lease, Selection, TableOutcome
 from etl_pipeline.state.replica_tables import open_replicas
-from etl_pipeline.state.run_lease import take_replicas
+from etl_pipeline.state.run_lease import take_replication_lease
 from etl_pipeline.state.run_sessions import end_left_sessions
 
 log = logging.getLogger(__name__)
@@ -155,7 +155,7 @@ def record_run(
         with lend_mysql(session.databases.replication, session.stop) as replication:
             end_left_sessions(replication)
             open_replicas(replication)
-            take_replicas(replication, lease)
+            take_replication_lease(replication, lease)
         with runs.beating(lambda: records.connection, lease.run_id):
             yield run
         outcome = "failed" if run.has_failed else "succeeded"

@@ -1,4 +1,4 @@
-"""Decide whether a run alters a replica in place to follow the source's schema: pure."""
+"""Decide whether a run alters a replica in place to follow the source's schema (no I/O)."""
 
 from __future__ import annotations
 

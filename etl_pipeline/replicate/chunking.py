@@ -1,4 +1,4 @@
-"""Cuts a table into chunks: key ranges that are each read in one bounded statement."""
+"""Cut a table into chunks: key ranges that are each read in one bounded statement."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ from etl_pipeline.replicate.strategy import Pass
 from etl_pipeline.state import replicas
 from etl_pipeline.state.compared_at import carry_compared, note_compared
 from etl_pipeline.state.records import ChunkProof, KnownChunk, KnownReplica, Remembered, Watermark
-from etl_pipeline.state.run_lease import check_replicas
+from etl_pipeline.state.run_lease import check_replication_lease
 from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.select import delete_chunk
 from etl_pipeline.transfer.spool import Spool
@@ -201,7 +201,7 @@ def _void(job: WriteJob, remembered: Remembered, worker: Worker) -> Remembered:
     Digests of both forms side by side could be taken for each other's, if this pass is cut off and
     the source changes back. Commits.
     """
-    check_replicas(worker.replication, job.lease)
+    check_replication_lease(worker.replication, job.lease)
     chunks = replicas.void_chunks(worker.replication, job.text.name, remembered.chunks)
     replicas.remember_table(worker.replication, job.text.name, job.identity)
     worker.replication.commit()

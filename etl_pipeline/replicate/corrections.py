@@ -1,4 +1,4 @@
-"""Rows of our copies that a run found wrong, and corrected: pure.
+"""Rows of our copies that a run found wrong, and corrected (no I/O).
 
 A run compares the source with what it left. Where a copy is not what was left, somebody else wrote
 there; where a full pass brings a row that the passes before should have brought, they missed it.

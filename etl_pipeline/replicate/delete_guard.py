@@ -1,4 +1,4 @@
-"""Stops a table from which suspiciously many rows would go."""
+"""Stop a table from which suspiciously many rows would go."""
 
 from __future__ import annotations
 

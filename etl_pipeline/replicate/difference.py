@@ -1,4 +1,4 @@
-"""Compare two row texts and return the lines that differ: pure.
+"""Compare two row texts and return the lines that differ (no I/O).
 
 A line is a row's whole value, so two lines of one key that differ are a row that was changed.
 """

@@ -1,4 +1,4 @@
-"""Makes a replica follow its source's schema, in an order that survives a kill between any steps.
+"""Make a replica follow its source's schema, in an order that survives a kill between any steps.
 
 1. What is to be done is written down, and the digests of rows that it may change are voided, in
    one transaction.
@@ -50,7 +50,7 @@ from etl_pipeline.state.replica_schema import (
     read_schema,
     write_begun,
 )
-from etl_pipeline.state.run_lease import check_replicas
+from etl_pipeline.state.run_lease import check_replication_lease
 
 # Rows do not fit what the column becomes: NULL, a duplicate key, out of range, cut, invalid, of a
 # type that is not made into the other.
@@ -149,7 +149,7 @@ def _evolve(
         raise
     statements = steps_at(source.name).statements
     job.notes.extend(describe_left_out(source.name, *each) for each in refused.items())
-    check_replicas(connection, job.lease)
+    check_replication_lease(connection, job.lease)
     ddl_digest_before = known.identity.ddl_digest
     begun = PendingAlteration(wanted, statements, tuple(digests))
     write_begun(connection, source.name, ddl_digest_before, begun)
@@ -310,7 +310,7 @@ def _finish(
 ) -> Remembered:
     """The replica stands as *definition* says."""
     table = job.text.name
-    check_replicas(connection, job.lease)
+    check_replication_lease(connection, job.lease)
     _remember(connection, table, known, definition)
     forget_begun(connection, table)
     forget_other_schemas(connection, table, [definition])

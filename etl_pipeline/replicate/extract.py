@@ -1,4 +1,4 @@
-"""Reads the source: a chunk completely, and what the table looks like."""
+"""Read the source: a chunk completely, and what the table looks like."""
 
 from __future__ import annotations
 

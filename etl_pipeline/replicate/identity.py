@@ -1,4 +1,4 @@
-"""The replica that a table is to have, and what tells it from another: pure."""
+"""The replica that a table is to have, and what tells it from another (no I/O)."""
 
 from __future__ import annotations
 

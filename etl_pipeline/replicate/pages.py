@@ -1,4 +1,4 @@
-"""Reads a chunk of the source in as many statements as the limit of a statement asks for."""
+"""Read a chunk of the source in as many statements as the limit of a statement asks for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All that a table's strategy decides, and the pass that a run makes of the table: pure.
+"""All that a table's strategy decides, and the pass that a run makes of the table (no I/O).
 
 A further strategy is an entry of ``STRATEGIES``, a pass, and the module that makes the pass
 (``_PASSES`` in ``replicate/table.py``).
@@ -26,9 +26,9 @@ class Pass(StrEnum):
     """The way in which a run makes a table's first hop."""
 
     BUILD = "build"
-    """Everything is read, and a new replica takes the old one's place."""
+    """Everything is read, and a new replica takes the old one's place (``etl run --full``)."""
     FULL = "full"
-    """Everything is read, and what differs is written."""
+    """Everything is read, and what differs is written: a full pass (``--full`` makes a BUILD)."""
     STAMPED = "stamped"
     """Rows past the watermark and all keys are read, and what differs is written."""
     TAIL = "tail"
@@ -274,7 +274,7 @@ def choose_rules(
     Args:
         table: As the source declares it.
         config: What tables.yml says of it.
-        full: True if both targets are built anew, whatever its strategy.
+        full: ``etl run --full``: the strategy is ``FULL_TABLE``, whatever *config* says.
         allows_deletes: True if as many rows may go in this run as will.
         by_servers: True if the servers hash the rows of chunks that may be as they were.
 

@@ -1,4 +1,4 @@
-"""The watermark of ``incremental``: how far it moves, and where the next extract starts: pure."""
+"""The watermark of ``incremental``: how far it moves, and where an extract starts (no I/O)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comparison of a table of ``raw`` as it is with the expected one: pure."""
+"""Comparison of a table of ``raw`` as it is with the expected one (no I/O)."""
 
 from __future__ import annotations
 

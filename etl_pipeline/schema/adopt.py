@@ -1,4 +1,4 @@
-"""Takes over a table of ``raw`` that we did not make, or that others altered: pure."""
+"""Take over a table of ``raw`` that we did not make, or that others altered (no I/O)."""
 
 from __future__ import annotations
 

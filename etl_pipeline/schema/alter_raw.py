@@ -1,4 +1,4 @@
-"""The statements that make a table of ``raw`` follow its source: pure."""
+"""The statements that make a table of ``raw`` follow its source (no I/O)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The statements that make a replica follow its source: pure."""
+"""The statements that make a replica follow its source (no I/O)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Casts of values of ``raw`` to another type: pure.
+"""Casts of values of ``raw`` to another type (no I/O).
 
 A column follows its source by ``ALTER … USING``. Where PostgreSQL has no cast from one type to
 another, or one that means another thing than MySQL's, the value goes the way that is here. Rows

@@ -1,4 +1,4 @@
-"""Changes between the schema that was last loaded and the source's: pure.
+"""Changes between the schema that was last loaded and the source's (no I/O).
 
 Columns and indexes are compared by name. That columns of the same names stand in another order is
 a change of its own: two that have exchanged their names look so, too.

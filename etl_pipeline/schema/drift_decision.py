@@ -1,4 +1,8 @@
-"""Decisions about changes of the source's schema, as shown and recorded: pure."""
+"""Decisions about changes of the source's schema, as shown and recorded (no I/O).
+
+``schema/drift.py`` finds the changes of a table; ``load/drift_log.py`` has them decided here for
+both copies, and records them. ``pipeline/table_changes.py`` decides about tables that come or go.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +44,7 @@ class DriftEvent:
 
     @property
     def where(self) -> str:
-        """The table, with the column or index concerned."""
+        """Table, and column or index: ``procedurelog.Dx``."""
         return f"{self.table}.{self.subject}" if self.subject else self.table
 
     @property
@@ -53,14 +57,17 @@ class DriftEvent:
 Steps = Iterable[tuple[SchemaChange, tuple[str, ...]]]
 
 
-def decide(
+def decide_drift(
     table: str,
     replica: Steps,
     raw: Steps,
     policy: DriftPolicy,
     dependents: Sequence[str] = (),
 ) -> tuple[DriftEvent, ...]:
-    """An event for each change, whichever target it is still to come to.
+    """Return an event for each change that at least one target has not followed.
+
+    A change that both targets have to follow is one event. All have one verdict: ``refuse`` if the
+    policy is ``freeze``, else ``follow``.
 
     Args:
         table: The table's name.
@@ -92,8 +99,8 @@ _CHANGES_NAMED = 5
 
 
 def list_changes(table: str, changes: Sequence[SchemaChange]) -> str:
-    """*changes* in one line, the first of many: ``colour column added: int(11); …``."""
-    events = decide(table, [(change, ()) for change in changes[:_CHANGES_NAMED]], [], FOLLOW)
+    """Return the first of *changes* on one line: ``colour column added: int(11); …``."""
+    events = decide_drift(table, [(change, ()) for change in changes[:_CHANGES_NAMED]], [], FOLLOW)
     rest = len(changes) - _CHANGES_NAMED
     return _list_events(events) + (f"; and {rest} more" if rest > 0 else "")
 
@@ -103,7 +110,7 @@ def _list_events(events: Iterable[DriftEvent]) -> str:
 
 
 def refuse_frozen(table: str, events: Iterable[DriftEvent]) -> DriftError:
-    """The error for changes of a table that is frozen."""
+    """Return the error for changes of a table that is frozen."""
     return DriftError(
         f"the source's schema changed, and drift is frozen: {_list_events(events)}",
         where=table,
@@ -111,8 +118,8 @@ def refuse_frozen(table: str, events: Iterable[DriftEvent]) -> DriftError:
     )
 
 
-def merge(before: Iterable[DriftEvent], after: Iterable[DriftEvent]) -> list[DriftEvent]:
-    """The events of a second attempt, with what the first had done already."""
+def join_attempts(before: Iterable[DriftEvent], after: Iterable[DriftEvent]) -> list[DriftEvent]:
+    """Return the events of a second attempt, with the statements that the first had executed."""
     merged = {(event.kind, event.subject): event for event in before}
     for event in after:
         known = merged.get((event.kind, event.subject))

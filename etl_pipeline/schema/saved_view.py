@@ -1,4 +1,4 @@
-"""A view that is taken away and put back: what is saved of it, and the statements for it; pure."""
+"""A view that is dropped and created again: its saved definition and statements (no I/O)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 """The one table of types: what each MySQL type becomes, and how its values travel.
 
+``TYPES`` maps MySQL's types to PostgreSQL's, ``map_column`` maps a column, and ``fit_replica``
+a table for a replication server of the other product.
+
 ``text`` in ``raw`` carries no length, so that a column which grows at the source needs no change.
 A type that is not in the table is refused by name; nothing is guessed from the data.
 """
@@ -301,7 +304,7 @@ def choice_of(table: str, column: str, choice: str) -> str:
     return f"in tables.yml: {table}: {{columns: {{{column}: {{{choice}}}}}}}"
 
 
-def carry(table: str, column: Column, override: str | None = None) -> CarriedColumn:
+def map_column(table: str, column: Column, override: str | None = None) -> CarriedColumn:
     """Return the carried form of *column* of *table*.
 
     Args:

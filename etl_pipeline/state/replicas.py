@@ -32,7 +32,7 @@ from etl_pipeline.state.records import (
     Watermark,
 )
 from etl_pipeline.state.replica_tables import read_state
-from etl_pipeline.state.run_lease import check_replicas
+from etl_pipeline.state.run_lease import check_replication_lease
 from etl_pipeline.state.segments import Segment, pack, unpack
 from etl_pipeline.transfer.chunk import Chunk, is_tiling
 
@@ -251,7 +251,7 @@ def remember_chunks(
     Raises:
         DatabaseError: Another run has taken over.
     """
-    check_replicas(connection, lease)
+    check_replication_lease(connection, lease)
     keys = key_digests or {}
     known = [KnownChunk(proof, keys.get(proof.chunk.ordinal), lease.token) for proof in proofs]
     _write_chunks(connection, table, known)

@@ -1,9 +1,12 @@
-"""The lease: a run's right to write to both targets, taken and checked.
+"""The lease: a run's right to write to both targets, taken once and checked by each transaction.
 
-The lock of a run (``state/warehouse.py``) keeps two runs apart as long as its connection lives. A
-run whose connection is gone may still be at work, so each transaction that writes checks that the
-targets are still its own: the row that it reads is locked until it commits, and whoever takes the
-targets over waits for it.
+A run takes it in three steps: the advisory lock (``runs.lock_runs``), the lease of the warehouse
+(``runs.start_run``: the token of its row in ``etl.run``), and the lease of the replication database
+(``take_replication_lease``).
+
+The lock keeps two runs apart as long as its connection lives. A run whose connection is gone may
+still be at work, so each transaction that writes checks the lease. The row that it reads is locked
+until the transaction ends, and a run that takes over waits for that.
 """
 
 from __future__ import annotations
@@ -17,8 +20,8 @@ from etl_pipeline.errors import DatabaseError
 from etl_pipeline.state.records import Lease
 
 
-def take_replicas(connection: Connection[Any], lease: Lease) -> None:
-    """Take the replication database for *lease*; waits for what another run has under way.
+def take_replication_lease(connection: Connection[Any], lease: Lease) -> None:
+    """Give the replication database to *lease*; wait for transactions of the run that had it.
 
     Args:
         connection: Of PyMySQL; committed here.
@@ -31,7 +34,7 @@ def take_replicas(connection: Connection[Any], lease: Lease) -> None:
     connection.commit()
 
 
-def check_replicas(connection: Connection[Any], lease: Lease) -> None:
+def check_replication_lease(connection: Connection[Any], lease: Lease) -> None:
     """Raise DatabaseError if the replication database is another run's, until the next commit."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT run_token FROM _etl_lease WHERE singleton = 1 LOCK IN SHARE MODE")
@@ -40,7 +43,7 @@ def check_replicas(connection: Connection[Any], lease: Lease) -> None:
         raise _lost(lease)
 
 
-def check_warehouse(connection: psycopg.Connection, lease: Lease) -> None:
+def check_warehouse_lease(connection: psycopg.Connection, lease: Lease) -> None:
     """Raise DatabaseError if the warehouse is another run's, until the transaction ends."""
     row = connection.execute(
         "SELECT 1 FROM etl.run WHERE run_id = %s AND token = %s AND outcome IS NULL FOR SHARE",

@@ -1,4 +1,4 @@
-"""Runs in schema ``etl``: the lock, the lease, the run that is continued, and the history.
+"""Runs in schema ``etl``: the lock, the warehouse's lease, the run that is continued, the history.
 
 Every statement here is a transaction of its own, on the run's own connection in autocommit mode.
 """
@@ -113,7 +113,9 @@ def start_run(
     *,
     what: str = "run",
 ) -> Started:
-    """Record a new run, which goes on with the last one if that was cut off just now.
+    """Record a new run and take the warehouse's lease for it.
+
+    It continues the last run if that was cut off just now and was asked for the same.
 
     The lock is held, so whatever else seems to be at work is not: such runs are recorded as lost.
     """

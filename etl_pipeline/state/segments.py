@@ -1,4 +1,4 @@
-"""Segments of a chunk: digests that tell where in the chunk rows changed: pure.
+"""Segments of a chunk: digests that tell where in the chunk rows changed (no I/O).
 
 A segment is a range of keys within a chunk, with the digest of its rows' text. Where a chunk is not
 what it was, only the segments that differ are read from the copy; a few rows that changed are

@@ -1,4 +1,4 @@
-"""Layout of a server's rows in packets: the form and the mode of each column: pure.
+"""Layout of a server's rows in packets: the form and the mode of each column (no I/O).
 
 Rows are asked for in the protocol's binary form, in which numbers and dates are sent as the server
 holds them: it spends a third less on a row than where it prints them as text, and that third is

@@ -1,4 +1,4 @@
-"""The SELECT that asks for a part of a chunk, from one row's key on: pure.
+"""The SELECT that asks for a part of a chunk, from one row's key on (no I/O).
 
 A page is what one statement reads. It goes on after the last key that has come, in the order that
 the server itself gives the key, so it needs no probe, and any key will do that sorts as it

@@ -1,4 +1,4 @@
-"""Reads row text from a MySQL server."""
+"""Read row text from a MySQL server."""
 
 from __future__ import annotations
 

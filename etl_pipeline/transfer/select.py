@@ -17,7 +17,7 @@ from etl_pipeline.schema.names import (
     postgres_name,
     quote_mysql,
 )
-from etl_pipeline.schema.types import CarriedColumn, Mode, carry, choice_of, stand_for_unlisted
+from etl_pipeline.schema.types import CarriedColumn, Mode, choice_of, map_column, stand_for_unlisted
 from etl_pipeline.transfer.chunk import Chunk
 
 READABLE_CHARSETS = frozenset(
@@ -142,7 +142,7 @@ def render_table(table: Table, choices: Mapping[str, ColumnConfig] | None = None
     kept = replace(kept, columns=tuple(columns))
     return RenderedTable(
         kept,
-        tuple(carry(table.name, column, types.get(column.name)) for column in kept.columns),
+        tuple(map_column(table.name, column, types.get(column.name)) for column in kept.columns),
     )
 
 

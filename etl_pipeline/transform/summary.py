@@ -1,4 +1,4 @@
-"""Records of the result of a transformation."""
+"""Record of the result of a transformation."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Compares what the three databases hold, and copies again what is wrong."""
+"""Compare what the three databases hold, and copy again what is wrong."""

@@ -1,4 +1,4 @@
-"""Reads a range of rows at the source again, and copies what differs in replication or ``raw``."""
+"""Read a range of rows at the source again, and copy what differs in replication or ``raw``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Builds the statements that compare rows that were sent with those in ``raw`` (no I/O).
+"""Build the statements that compare rows that were sent with those in ``raw`` (no I/O).
 
 They are put together from quoted names and integers only.
 """

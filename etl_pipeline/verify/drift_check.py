@@ -1,4 +1,4 @@
-"""Refuses to compare a table whose schema has changed since it was loaded."""
+"""Refuse to compare a table whose schema has changed since it was loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the range of keys or dates of a backfill, and builds its SELECT (no I/O)."""
+"""Read the range of keys or dates of a backfill, and build its SELECT (no I/O)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compares lines of row text (no I/O).
+"""Compare lines of row text (no I/O).
 
 Each line is replaced by a hash, so that a chunk's rows are not held in memory twice.
 """

@@ -1,4 +1,4 @@
-"""Decides which of the three rows of a key is wrong (no I/O).
+"""Decide which of the three rows of a key is wrong (no I/O).
 
 Source, replica and ``raw`` each have a row of the key, or none. The source may have changed since
 the rows were loaded, so a difference from its row alone proves nothing against a copy. Two rows

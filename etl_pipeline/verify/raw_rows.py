@@ -1,4 +1,4 @@
-"""Compares rows of ``raw`` by value with rows that are sent again."""
+"""Compare rows of ``raw`` by value with rows that are sent again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads what is recorded of the chunks of a table: as written to the replica, as loaded."""
+"""Read what is recorded of the chunks of a table: as written to the replica, as loaded."""
 
 from __future__ import annotations
 

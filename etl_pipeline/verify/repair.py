@@ -1,4 +1,4 @@
-"""Repairs rows: copies wrong rows again into replication and ``raw``, and no others.
+"""Repair rows: copy wrong rows again into replication and ``raw``, and no others.
 
 The rows of a chunk are written in one transaction of each target, with what is recorded of it: a
 run can go on from a repair that was interrupted.
@@ -22,7 +22,7 @@ from etl_pipeline.schema.names import quote_postgres, quote_temporary
 from etl_pipeline.state import replicas, warehouse
 from etl_pipeline.state.compared_at import note_compared
 from etl_pipeline.state.records import ChunkProof, Lease
-from etl_pipeline.state.run_lease import check_warehouse
+from etl_pipeline.state.run_lease import check_warehouse_lease
 from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.select import select_rows, where_keys
 from etl_pipeline.transfer.spool import Spool, for_copy
@@ -176,7 +176,7 @@ def repairing_raw(job: VerifyJob, lease: Lease) -> Iterator[RawTable]:
         TransferError: The table in ``raw`` is gone.
     """
     with job.analytics.transaction():
-        check_warehouse(job.analytics, lease)
+        check_warehouse_lease(job.analytics, lease)
         job.analytics.execute(PINNED_SETTINGS.encode())
         raw = find_raw_table(job)
         if raw is None:

@@ -1,4 +1,4 @@
-"""Repairs a table without a primary key: copies all its rows again, since none can be addressed.
+"""Repair a table without a primary key: copy all its rows again, since none can be addressed.
 
 The rows of a target are replaced in one transaction, with what is recorded of them.
 """

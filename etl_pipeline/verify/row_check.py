@@ -1,4 +1,4 @@
-"""Checks again, row by row, the rows that differed in the first check.
+"""Check again, row by row, the rows that differed in the first check.
 
 A while has passed: a row that only changed at the source meanwhile is told from a wrong one.
 """

@@ -1,4 +1,4 @@
-"""Compares a table in the three databases and names the rows that differ; changes nothing.
+"""Compare a table in the three databases and name the rows that differ; change nothing.
 
 The source is at work while it is compared. Rows that changed there since they were loaded are no
 discrepancy, so each row that differs is read again after a pause.

@@ -165,6 +165,18 @@ def test_files_of_the_project_that_a_page_names_exist(page: Path) -> None:
             assert (ROOT / path).exists() or (ROOT / "etl_pipeline" / path).exists(), path
 
 
+def test_names_that_contributing_points_to_are_defined_there() -> None:
+    section = find_section(
+        (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), "## Where is it?"
+    )
+    places = re.findall(r"`([\w/]+\.py)`: (`\w+`(?:, `\w+`)*)", section)
+    assert len(places) > 10
+    for path, names in places:
+        source = (ROOT / "etl_pipeline" / path).read_text(encoding="utf-8")
+        for name in re.findall(r"\w+", names):
+            assert re.search(rf"^(?: *(?:def|class) )?{name}\b", source, re.MULTILINE), (path, name)
+
+
 def test_the_readme_leads_to_every_page() -> None:
     readme = read_page("README.md")
     for page in PAGES:

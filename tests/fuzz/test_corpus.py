@@ -7,7 +7,7 @@ import contextlib
 import pytest
 
 from etl_pipeline.schema.catalog import Column
-from etl_pipeline.schema.types import carry
+from etl_pipeline.schema.types import map_column
 from etl_pipeline.transfer import kernel_python, wire
 from etl_pipeline.transfer.kernel_python import ServerErrorPacket
 from etl_pipeline.transfer.layout import Layout
@@ -65,7 +65,7 @@ def _record(
     lab: Lab, table: str, columns: dict[str, str], source: str, *, as_name: str | None = None
 ) -> None:
     carried = [
-        carry(table, Column(name, kind.split("(")[0].split()[0], kind, is_nullable=True))
+        map_column(table, Column(name, kind.split("(")[0].split()[0], kind, is_nullable=True))
         for name, kind in columns.items()
     ]
     statement = f"SELECT {', '.join(c.select for c in carried)} FROM {source}"

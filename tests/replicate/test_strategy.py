@@ -17,7 +17,11 @@ from etl_pipeline.replicate.strategy import STRATEGIES, choose_rules, find_warni
 from etl_pipeline.schema.catalog import Column, Index, IndexPart, Table
 from etl_pipeline.state import run_sessions, runs
 from etl_pipeline.state.records import Selection
-from etl_pipeline.state.run_lease import check_replicas, check_warehouse, take_replicas
+from etl_pipeline.state.run_lease import (
+    check_replication_lease,
+    check_warehouse_lease,
+    take_replication_lease,
+)
 from tests.conftest import Lab
 from tests.hops import Bench
 from tests.rows import make_table, numbers, read_mysql, read_postgres, run_sql
@@ -180,14 +184,14 @@ def test_a_silent_run_is_taken_over_and_cannot_write_any_more(
             assert ("lost",) in outcomes
             with bench.databases.replication.connect() as connection:
                 driver: Any = connection.connection.driver_connection
-                take_replicas(driver, new)
-                check_replicas(driver, new)
+                take_replication_lease(driver, new)
+                check_replication_lease(driver, new)
                 with pytest.raises(DatabaseError, match=f"taken over from run {old.run_id}"):
-                    check_replicas(driver, old)
+                    check_replication_lease(driver, old)
             with other.connection.transaction():
-                check_warehouse(other.connection, new)
+                check_warehouse_lease(other.connection, new)
                 with pytest.raises(DatabaseError, match=f"taken over from run {old.run_id}"):
-                    check_warehouse(other.connection, old)
+                    check_warehouse_lease(other.connection, old)
 
 
 def column(

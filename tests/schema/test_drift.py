@@ -23,7 +23,7 @@ from etl_pipeline.schema.alter_replica import alter_replica
 from etl_pipeline.schema.catalog import Column, Index, IndexPart, Table
 from etl_pipeline.schema.ddl import raw_comment
 from etl_pipeline.schema.drift import ChangeKind, DriftPolicy, find_changes
-from etl_pipeline.schema.drift_decision import DriftEvent, decide, merge
+from etl_pipeline.schema.drift_decision import DriftEvent, decide_drift, join_attempts
 from etl_pipeline.schema.loaded import LoadedTable, loaded_with, read_table_json, table_json
 from etl_pipeline.schema.names import LOADED_AT
 from etl_pipeline.schema.saved_view import (
@@ -161,7 +161,7 @@ def follow(source: Table, policy: DriftPolicy) -> tuple[DriftEvent, ...]:
     in_raw = with_raw_changes(changes, target, policy)
     replica = alter_replica(changes, source, name=source.name, collations=COLLATIONS)
     raw = alter_raw(in_raw, target, policy)
-    return decide(
+    return decide_drift(
         source.name,
         zip(changes, replica.of_change, strict=True),
         zip(in_raw, raw.of_change, strict=True),
@@ -271,8 +271,8 @@ def test_a_rename_that_cannot_be_is_refused(old: str, words_: str) -> None:
 def test_a_second_attempt_adds_to_what_the_first_one_did() -> None:
     first = DriftEvent("t", "column_added", "c", "int", "follow", ("ALTER 1",), ("ALTER 2",))
     again = replace(first, replication=())
-    assert merge([first], [again]) == [first]
-    assert merge([], [again]) == [again]
+    assert join_attempts([first], [again]) == [first]
+    assert join_attempts([], [again]) == [again]
 
 
 def test_a_table_that_fits_is_adopted_and_another_is_renamed(expected: Expected) -> None:

@@ -1,4 +1,4 @@
-"""A plan as text for people, and as JSON for programs; pure functions."""
+"""A plan as text for people, and as JSON for programs (no I/O)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The results of commands as text for people, and as JSON for programs; pure functions."""
+"""The results of commands as text for people, and as JSON for programs (no I/O)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Render the state of tables and the history of runs, as text and as JSON; pure functions."""
+"""Render the state of tables and the history of runs, as text and as JSON (no I/O)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The result of ``etl verify`` as text for people, and as JSON for programs; pure functions."""
+"""The result of ``etl verify`` as text for people, and as JSON for programs (no I/O)."""
 
 from __future__ import annotations
 
