@@ -204,6 +204,7 @@ def odd(anew: State, tmp_path_factory: pytest.TempPathFactory) -> State:
     carrier = models / "staging" / "stg_carrier.sql"
     carrier.write_text(carrier.read_text().replace("as name", "as carrier_name"))
     for mart in (
+        "dim_carrier",
         "dim_insurance_plan",
         "claims_by_age_and_carrier",
         "report_unfinalized_insurance_payments",
@@ -212,8 +213,8 @@ def odd(anew: State, tmp_path_factory: pytest.TempPathFactory) -> State:
         file.write_text(
             file.read_text().replace("c.name", "c.carrier_name").replace("k.name", "k.carrier_name")
         )
-    file = models / "marts" / "dim_fee_schedule.sql"
-    file.write_text(file.read_text().replace("s.is_hidden,", "s.is_hidden, s.name::int as number,"))
+    file = models / "marts" / "report_procedures.sql"
+    file.write_text(file.read_text().replace("k.code,", "k.code, k.code::int as number,"))
     (project / "tests" / "no_clinics.sql").write_text(
         "select clinic_id, name from {{ ref('dim_clinic') }} where clinic_id > 0\n"
     )

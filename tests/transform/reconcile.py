@@ -171,7 +171,10 @@ PAIRS: dict[str, tuple[str, str]] = {
         f'count(*) {PLANNED} AND "ProcStatus" = 2',
     ),
     **{
-        f"rows of {mart}": (f"count(*) FROM marts.{mart}", f"count(*) FROM raw.{table}")
+        f"rows of {mart}": (
+            f"count(*) FROM marts.{mart} {'WHERE NOT is_missing' * mart.startswith('dim')}",
+            f"count(*) FROM raw.{table}",
+        )
         for mart, table in {
             "fact_procedure": "procedurelog",
             "fact_payment": "paysplit",

@@ -27,7 +27,7 @@ def test_everything_is_built_and_passes(first: State) -> None:
 def test_only_what_may_warn_warns_after_changes(changed: State) -> None:
     assert changed.summary.is_success, changed.summary.failed
     warned = {n.name: n.failures for n in changed.summary.warned}
-    assert warned == {"fact_procedure_without_orphans": 1, "known_codes": 1}
+    assert warned == {"dim_provider_without_inferred": 1, "known_codes": 1}
     assert changed.query(
         "SELECT provider_id, count(*) FROM marts.fact_procedure WHERE provider_id = 999 GROUP BY 1"
     ) == [(999, 2)]
@@ -35,6 +35,38 @@ def test_only_what_may_warn_warns_after_changes(changed: State) -> None:
         "SELECT status, outcome, count(*) FROM marts.fact_appointment "
         "WHERE status LIKE 'unknown%' GROUP BY 1, 2"
     ) == [("unknown 77", "not a visit", 3)]
+
+
+KEYS = {
+    "patient_id": "dim_patient",
+    "provider_id": "dim_provider",
+    "clinic_id": "dim_clinic",
+    "procedure_code_id": "dim_procedure_code",
+    "plan_id": "dim_insurance_plan",
+    "carrier_id": "dim_carrier",
+}
+
+
+def test_a_join_of_facts_and_dimensions_loses_no_row(changed: State) -> None:
+    """No key is NULL, and every member has a name: none (0), and what is not there (999)."""
+    columns = changed.query(
+        "SELECT table_name, column_name FROM information_schema.columns "
+        "WHERE table_schema = 'marts' AND table_name LIKE 'fact%'"
+    )
+    joined = [(fact, key) for fact, key in columns if key in KEYS]
+    assert len(joined) > 20
+    for fact, key in joined:
+        assert changed.query(
+            f"SELECT count(*), count(d.{key}) FROM marts.{fact} f "
+            f"LEFT JOIN marts.{KEYS[key]} d ON d.{key} = f.{key}"
+        ) == changed.query(f"SELECT count(*), count(*) FROM marts.{fact}"), (fact, key)
+    assert changed.query(
+        "SELECT abbreviation, last_name FROM marts.dim_provider WHERE is_missing ORDER BY 1"
+    ) == [("none", "no provider"), ("unknown 999", "unknown provider 999")]
+    ((without_provider,),) = changed.query(
+        "SELECT count(*) FROM marts.fact_payment WHERE provider_id = 0"
+    )
+    assert without_provider > 0
 
 
 @pytest.mark.parametrize("pair", PAIRS)

@@ -56,7 +56,7 @@ def test_a_view_of_others_survives_other_columns(odd: State) -> None:
 def test_a_model_that_fails_is_named_without_values(odd: State) -> None:
     ((name, words),) = ((n.name, n.words) for n in odd.summary.failed if n.kind == "model")
     assert (name, words) == (
-        "dim_fee_schedule",
+        "report_procedures",
         "invalid text representation (SQLSTATE 22P02)",
     )
 

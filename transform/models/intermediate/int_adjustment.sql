@@ -1,9 +1,9 @@
 -- Adjustments of accounts, with the name of their kind.
 select
     a.adjustment_id,
-    a.patient_id,
-    a.provider_id,
-    a.clinic_id,
+    coalesce(a.patient_id, 0) as patient_id,
+    coalesce(a.provider_id, 0) as provider_id,
+    coalesce(a.clinic_id, 0) as clinic_id,
     a.procedure_id,
     a.adjustment_date,
     a.adjustment_type_id,

@@ -4,9 +4,9 @@
 -- Each character of the pattern is five minutes.
 select
     a.appointment_id,
-    a.patient_id,
-    case when a.is_hygiene then coalesce(a.hygienist_id, a.provider_id) else a.provider_id end as provider_id,
-    a.clinic_id,
+    coalesce(a.patient_id, 0) as patient_id,
+    coalesce(case when a.is_hygiene then a.hygienist_id end, a.provider_id, 0) as provider_id,
+    coalesce(a.clinic_id, 0) as clinic_id,
     a.operatory_id,
     a.starts_at,
     a.starts_at::date as appointment_date,

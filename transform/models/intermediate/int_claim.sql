@@ -1,11 +1,11 @@
 -- Claims with their carrier. A preauthorization asks and claims nothing.
 select
     c.claim_id,
-    c.patient_id,
-    c.provider_id,
-    c.clinic_id,
-    c.plan_id,
-    p.carrier_id,
+    coalesce(c.patient_id, 0) as patient_id,
+    coalesce(c.provider_id, 0) as provider_id,
+    coalesce(c.clinic_id, 0) as clinic_id,
+    coalesce(c.plan_id, 0) as plan_id,
+    coalesce(p.carrier_id, 0) as carrier_id,
     c.service_date,
     coalesce(c.first_sent_date, c.sent_date) as sent_date,
     c.received_date,

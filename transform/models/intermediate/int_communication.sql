@@ -1,7 +1,7 @@
 -- Contacts with patients, without their text.
 select
     c.communication_id,
-    c.patient_id,
+    coalesce(c.patient_id, 0) as patient_id,
     c.contacted_at,
     c.contacted_at::date as contact_date,
     coalesce(t.name, 'unknown ' || c.communication_type_id) as communication_type,

@@ -3,12 +3,12 @@
 select
     p.patient_id,
     p.procedure_date as visit_date,
-    min(p.clinic_id) as clinic_id,
+    min(nullif(p.clinic_id, 0)) as clinic_id,
     bool_or(coalesce(c.is_hygiene, false)) as has_hygiene
 from {{ ref('int_procedure') }} as p
 left join {{ ref('stg_procedurecode') }} as c on c.procedure_code_id = p.procedure_code_id
 where p.is_complete
   and p.procedure_date is not null
-  and p.patient_id is not null
+  and p.patient_id <> 0
   and coalesce(c.code, '') not in ('D9986', 'D9987')
 group by p.patient_id, p.procedure_date

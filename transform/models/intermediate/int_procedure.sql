@@ -26,10 +26,10 @@ priced as (
 
 select
     p.procedure_id,
-    p.patient_id,
-    p.provider_id,
-    p.clinic_id,
-    p.procedure_code_id,
+    coalesce(p.patient_id, 0) as patient_id,
+    coalesce(p.provider_id, 0) as provider_id,
+    coalesce(p.clinic_id, 0) as clinic_id,
+    coalesce(p.procedure_code_id, 0) as procedure_code_id,
     p.appointment_id,
     p.procedure_date,
     p.planned_date,
