@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from etl_pipeline.pipeline.summary import RunSummary
     from etl_pipeline.transform.summary import TransformSummary
 
-FULL_OPTION = typer.Option(False, "--full", help="Build both targets anew from the source.")
+FULL_OPTION = typer.Option(False, "--full", help="Rebuild each replica, compare every row of raw.")
 ALLOW_DELETES_OPTION = typer.Option(
     [], "--allow-deletes", metavar="TABLE", help="Let as many of its rows go as will; repeatable."
 )
