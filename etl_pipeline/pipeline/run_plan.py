@@ -13,7 +13,7 @@ from etl_pipeline.errors import ConfigurationError, EtlError, SchemaError
 from etl_pipeline.formatting import count_of
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.source_privileges import SourcePrivileges
-from etl_pipeline.replicate.strategy import Rules, choose_rules, find_warnings
+from etl_pipeline.replicate.strategy import Rules, choose_rules
 from etl_pipeline.schema.catalog import Table
 from etl_pipeline.schema.drift import DriftPolicy
 from etl_pipeline.transfer.select import RenderedTable, render_table
@@ -102,7 +102,7 @@ def plan_run(
     order = {name: _ORDER[config.table_importance] for name, config in configured.items()}
     texts.sort(key=lambda t: (order.get(t.name, 2), -t.table.data_bytes, t.name))
     notes = [note for text in texts for note in text.shortened]
-    notes += [note for text in texts for note in find_warnings(text.table, rules[text.name])]
+    notes += [note for text in texts for note in rules[text.name].warnings]
     notes += [_PARTLY.format(text.name) for text in texts if text.table.flaw]
     return RunPlan(tuple(texts), tuple(refused), rules, tuple(notes))
 

@@ -216,12 +216,13 @@ def describe_changes(given: SelectionInput, changes: TableChanges) -> Iterator[D
 def _added_event(given: SelectionInput, changes: TableChanges, name: str) -> DriftEvent:
     table, kind = given.catalog[name], ChangeKind.TABLE_ADDED
     is_selectable = name in changes.selectable
+    is_refused = name in changes.refused_new and not table.flaw
+    statements = _create_both(table, given.settings.schema) if is_refused else ((), ())
     detail = count_of(len(table.columns), "column")
     if table.flaw:
         return DriftEvent(name, kind, "", f"{detail} seen; {table.flaw.what}", "report")
-    if name in changes.refused_new:
-        replica, raw = _create_both(table, given.settings.schema)
-        return DriftEvent(name, kind, "", detail, "refuse", replica, raw)
+    if is_refused:
+        return DriftEvent(name, kind, "", detail, "refuse", *statements)
     if is_selectable and given.is_requested(name):
         return DriftEvent(name, kind, "", detail, "follow")
     why = "this run does not ask for it" if is_selectable else "tables.yml does not name it"

@@ -213,6 +213,7 @@ class Rules:
         marks_deletes: True if rows that are gone stay in ``raw``, marked.
         batch_rows: Rows of a chunk at most; None for the default.
         by_servers: True if the servers hash the rows of chunks that may be as they were.
+        warnings: Sentences on what is doubtful, or slow, about them.
     """
 
     strategy: Strategy = FINGERPRINT
@@ -224,6 +225,7 @@ class Rules:
     marks_deletes: bool = False
     batch_rows: int | None = None
     by_servers: bool = False
+    warnings: tuple[str, ...] = ()
 
     @property
     def rebuilds(self) -> bool:
@@ -291,9 +293,10 @@ def choose_rules(
             where=table.name,
             fix=f"take 'deletes: mark' of {table.name} out of tables.yml",
         )
+    column = config.incremental_column if strategy.needs_incremental_column else None
     return Rules(
         strategy,
-        config.incremental_column if strategy.needs_incremental_column else None,
+        column,
         timedelta(minutes=config.overlap),
         timedelta(days=config.verify_every),
         config.max_delete_fraction,
@@ -301,14 +304,12 @@ def choose_rules(
         config.deletes == "mark",
         config.batch_size,
         by_servers,
+        tuple(_warn_of_column(table, column)) if column else (),
     )
 
 
-def find_warnings(table: Table, rules: Rules) -> Iterator[str]:
-    """Yield sentences on what is doubtful, or slow, about how *table* is kept equal."""
-    column = rules.incremental_column
-    if column is None:
-        return
+def _warn_of_column(table: Table, column: str) -> Iterator[str]:
+    """Yield sentences on what is doubtful, or slow, about an ``incremental_column``."""
     if not table.column(column).is_stamped:
         yield (
             f"{table.name}: the server does not set {column} by itself, so an edit that "

@@ -13,7 +13,7 @@ from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.run_record import RecordConnection
 from etl_pipeline.replicate import chunking
-from etl_pipeline.replicate.strategy import STRATEGIES, choose_rules, find_warnings
+from etl_pipeline.replicate.strategy import STRATEGIES, choose_rules
 from etl_pipeline.schema.catalog import Column, Index, IndexPart, Table
 from etl_pipeline.state import run_sessions, runs
 from etl_pipeline.state.records import Selection
@@ -242,11 +242,11 @@ def test_a_strategy_that_does_not_fit_is_refused(table: Table, config: Any, what
 
 def test_a_doubtful_stamp_is_noted() -> None:
     config = TableConfig(extraction_strategy="incremental", incremental_column="c")
-    notes = list(find_warnings(OTHERS, choose_rules(OTHERS, config)))
+    notes = choose_rules(OTHERS, config).warnings
     assert "the server does not set c by itself" in notes[0]
     assert "no index begins with c" in notes[1]
     config = TableConfig(extraction_strategy="incremental", incremental_column="DateTStamp")
-    assert not list(find_warnings(STAMPED, choose_rules(STAMPED, config)))
+    assert not choose_rules(STAMPED, config).warnings
 
 
 def test_every_strategy_that_a_file_may_name_has_an_entry() -> None:
