@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import typer
@@ -19,6 +20,8 @@ from etl_pipeline.cli.shell import (
 )
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from etl_pipeline.config import Settings
     from etl_pipeline.transform.summary import TransformSummary
 
@@ -35,15 +38,21 @@ FULL_REFRESH = typer.Option(
 SHOW_ROWS = typer.Option(
     False, "--show-rows", help="Show the first ten rows that fail a test: values of patients."
 )
-DOCS = typer.Option(
-    False, "--docs", help="Write the documentation of the models as one HTML file; build nothing."
+AS_OF = typer.Option(
+    None,
+    "--as-of",
+    metavar="DATE",
+    formats=["%Y-%m-%d"],
+    help="Count ages from this day (2024-06-30), not from today.",
 )
+DOCS = typer.Option(False, "--docs", help="Write the models' documentation as HTML; build nothing.")
 
 
 def transform(
     select: list[str] | None = SELECT,
     full_refresh: bool = FULL_REFRESH,
     show_rows: bool = SHOW_ROWS,
+    as_of: datetime | None = AS_OF,
     docs: bool = DOCS,
     quiet: bool = QUIET_OPTION,
     progress: ProgressStyle | None = PROGRESS_OPTION,
@@ -62,7 +71,7 @@ def transform(
 
         stop_on_signals()
         if docs:
-            if select or full_refresh or show_rows or as_json:
+            if select or full_refresh or show_rows or as_of or as_json:
                 raise typer.BadParameter("--docs builds nothing; choose it alone")
             _write_docs(get_settings())
             return
@@ -72,6 +81,7 @@ def transform(
             select=select or [],
             full_refresh=full_refresh,
             show_rows=show_rows,
+            as_of=as_of.date() if as_of else None,
         )
         show_summary(summary, quiet=quiet, as_json=as_json)
         if not summary.is_success:
@@ -85,6 +95,7 @@ def build_models(
     select: list[str] | None = None,
     full_refresh: bool = False,
     show_rows: bool = False,
+    as_of: date | None = None,
 ) -> TransformSummary:
     """Build models, with progress of *style* on stderr."""
     from etl_pipeline.cli.screens.transform_progress import show_progress
@@ -96,6 +107,7 @@ def build_models(
             select=select or [],
             full_refresh=full_refresh,
             show_rows=show_rows,
+            as_of=as_of,
             listen=listen,
         )
 

@@ -268,6 +268,12 @@ class Transform(Model):
         otherwise="transform_target",
         example="/var/lib/etl_pipeline",
     )
+    today: Literal["clock", "entries"] = key(
+        "what decides the day that ages and due dates count from: the source's clock in the last "
+        "run, or the newest entries, for a demo or a backup that was restored",
+        example="entries",
+        default="clock",
+    )
 
 
 class PipelineConfig(Model):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 import psycopg
@@ -38,11 +39,13 @@ class Origins:
 
     Attributes:
         replication: As it was recorded; None where it was not.
+        clock: What the source's clock shows, in its server's time zone.
         notes: Sentences about a source that is another one by name and the same by its rows.
     """
 
     source: Origin
     replication: Origin | None
+    clock: datetime
     notes: tuple[str, ...] = ()
 
 
@@ -79,7 +82,8 @@ def check_origins(
             lend_mysql(databases.replication, stop) as replication,
             lend_postgres(databases.analytics, stop) as analytics,
         ):
-            now = origin.read_source(source)
+            seen = origin.read_source(source)
+            now = seen.origin
             held = origin.read_replication(replication)
             stored = origin.read_analytics(analytics)
             of_replicas = partial(compare_replication, source, replication)
@@ -95,7 +99,7 @@ def check_origins(
                     notes.append(_judge(_name(databases, engine), holding, now, found, accepts))
     except (pymysql.err.MySQLError, psycopg.Error) as error:
         raise explain(error, "what the targets are a copy of") from error
-    return Origins(now, held.origin, tuple(note for note in notes if note))
+    return Origins(now, held.origin, seen.clock, tuple(note for note in notes if note))
 
 
 def _pick(catalog: Mapping[str, Table], holding: TargetContents) -> list[Table]:

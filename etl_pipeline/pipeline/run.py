@@ -101,6 +101,7 @@ def run_once(
             origins = refuse_other_source(session, accepts=request.accept_source)
             started = runs.start_run(records.connection, request.selection, session.security)
             origin.record_analytics(records.connection, origins.source)
+            warehouse.record_source_clock(records.connection, started.lease.run_id, origins.clock)
             log.debug("run %d: %s", started.lease.run_id, session.parallelism)
             with runs.beating(lambda: records.connection, started.lease.run_id):
                 result = _copy_and_record(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -63,16 +64,27 @@ def name_server(variables: Mapping[str, str]) -> str:
     return ", ".join(words)
 
 
-def read_source(connection: Connection[Any]) -> Origin:
-    """Return the database of *connection*; ends the transaction that it opens."""
+@dataclass(frozen=True, slots=True)
+class SourceNow:
+    """The source, and what its clock shows in the time zone of its server."""
+
+    origin: Origin
+    clock: datetime
+
+
+def read_source(connection: Connection[Any]) -> SourceNow:
+    """Return the database of *connection* and its clock; ends the transaction that it opens."""
     with connection.cursor() as cursor:
         cursor.execute(_SERVER)
         server = name_server({str(name): str(value) for name, value in cursor.fetchall()})
-        cursor.execute("SELECT DATABASE()")
-        (database,) = cursor.fetchone()
+        # Sessions of ours are in UTC; people date by the zone that the server is set to.
+        cursor.execute(
+            "SELECT DATABASE(), CONVERT_TZ(UTC_TIMESTAMP(), '+00:00', @@GLOBAL.time_zone)"
+        )
+        database, clock = cursor.fetchone()
     connection.rollback()
     # Servers on Windows keep names in lower case, and clients write them as they like.
-    return Origin(server, str(database).casefold())
+    return SourceNow(Origin(server, str(database).casefold()), clock)
 
 
 def read_replication(connection: Connection[Any]) -> TargetContents:

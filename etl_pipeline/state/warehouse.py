@@ -20,10 +20,17 @@ from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.state.records import ChunkProof, RawDigest, TableOutcome
 from etl_pipeline.transfer.chunk import Chunk
 
-VERSION = 6
+VERSION = 7
 # What brings the state of each older version to the next one, besides what warehouse.sql does.
 # Digests that are gone are made again by the next run.
-_MIGRATIONS = {1: "DELETE FROM etl.chunk", 2: "SELECT", 3: "SELECT", 4: "SELECT", 5: "SELECT"}
+_MIGRATIONS = {
+    1: "DELETE FROM etl.chunk",
+    2: "SELECT",
+    3: "SELECT",
+    4: "SELECT",
+    5: "SELECT",
+    6: "SELECT",
+}
 # Columns that had another name in an older version: table, name then, name now.
 _RENAMED = (
     ("table_schema", "types", "column_types"),
@@ -110,6 +117,11 @@ def ensure_schema(connection: psycopg.Connection, schema: str) -> None:
     found = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,))
     if found.fetchone() is None:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_postgres(schema)}".encode())
+
+
+def record_source_clock(connection: psycopg.Connection, run_id: int, clock: datetime) -> None:
+    """Record what the source's clock showed when the run began, in its server's time zone."""
+    connection.execute("UPDATE etl.run SET source_clock = %s WHERE run_id = %s", (clock, run_id))
 
 
 def record_source_usage(

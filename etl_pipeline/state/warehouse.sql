@@ -30,6 +30,8 @@ ALTER TABLE etl.run ADD COLUMN IF NOT EXISTS source_longest_seconds double preci
 ALTER TABLE etl.run ADD COLUMN IF NOT EXISTS source_longest_of text;
 ALTER TABLE etl.run ADD COLUMN IF NOT EXISTS source_waited_seconds double precision;
 ALTER TABLE etl.run ADD COLUMN IF NOT EXISTS encryption jsonb NOT NULL DEFAULT '{}';
+ALTER TABLE etl.run ADD COLUMN IF NOT EXISTS source_clock timestamp;
+COMMENT ON COLUMN etl.run.source_clock IS 'What the source''s clock showed when the run began, in the time zone of its server.';
 COMMENT ON COLUMN etl.run.encryption IS 'Of the three lines: version of TLS, whether the certificate was verified, whether it stays on the machine.';
 COMMENT ON COLUMN etl.run.source_statements IS 'Sent to the source, with all that follows; NULL while the run goes on.';
 COMMENT ON TABLE etl.run IS 'One row a run; outcome is NULL while it is going on and after a kill.';

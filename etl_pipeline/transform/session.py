@@ -12,7 +12,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,12 @@ from etl_pipeline.transform import warehouse
 from etl_pipeline.transform.environment import LAYERS, PROJECT, find_folder, make_environment
 from etl_pipeline.transform.events import Listener
 from etl_pipeline.transform.needs import MissingTables, digest_models, find_missing, read_needs
+from etl_pipeline.transform.practice_day import (
+    decide_day,
+    read_newest_entry,
+    read_source_clock,
+    write_day,
+)
 from etl_pipeline.transform.process import run_dbt
 from etl_pipeline.transform.summary import Node, Rows, TransformSummary
 
@@ -47,6 +53,7 @@ def transform_once(
     select: Sequence[str] = (),
     full_refresh: bool = False,
     show_rows: bool = False,
+    as_of: date | None = None,
     listen: Listener,
     project: Path = PROJECT,
 ) -> TransformSummary:
@@ -58,6 +65,8 @@ def transform_once(
         full_refresh: Make every row of incremental models anew. That also happens when the models
             have changed since the rows were made.
         show_rows: Return the first rows that fail each test.
+        as_of: The day that ages and due dates count from; without it the source's clock in the
+            last run, or the newest entries where ``transform.today`` says so.
         listen: Called with each event.
         project: Folder of the dbt project.
 
@@ -69,11 +78,19 @@ def transform_once(
     started_at, started = datetime.now(UTC), time.monotonic()
     with _open_warehouse(settings) as (connection, raw_schema):
         needs = read_needs(project)
-        absent = find_missing(needs, warehouse.read_columns(connection, raw_schema))
+        columns = warehouse.read_columns(connection, raw_schema)
+        absent = find_missing(needs, columns)
         _refuse_empty_raw(absent, needs, raw_schema)
         layers = _layers(settings)
         schemas = [str(config["schema"]) for config in layers.values()]
         digest = digest_models(project, absent)
+        day = decide_day(
+            as_of,
+            clock=read_source_clock(connection),
+            entered=read_newest_entry(connection, raw_schema, columns),
+            follows_entries=settings.pipeline.transform.today == "entries",
+        )
+        write_day(connection, schemas[1], day)
         notes = _list_missing(absent)
         built_by = warehouse.read_digest(connection, schemas[1])
         if built_by not in (None, digest) and not full_refresh:
@@ -107,6 +124,7 @@ def transform_once(
                 environment=settings.environment,
                 started_at=started_at,
                 seconds=time.monotonic() - started,
+                as_of=day.as_of,
                 project=project,
                 folder=folder,
                 nodes=outcome.nodes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 MODEL_KINDS = ("model", "seed")
@@ -56,6 +56,7 @@ class TransformSummary:
     """The result of ``etl transform``.
 
     Attributes:
+        as_of: The practice's day, from which ages count; None if nothing says it.
         project: Folder of the dbt project.
         folder: dbt's working folder; it contains the SQL that was sent.
         not_built: Models that need a table or column that raw does not have.
@@ -65,6 +66,7 @@ class TransformSummary:
     environment: str
     started_at: datetime
     seconds: float
+    as_of: date | None
     project: Path
     folder: Path
     nodes: Sequence[Node]

@@ -274,5 +274,5 @@ def test_a_model_that_the_server_let_down_is_not_said_to_be_wrong(
 ) -> None:
     file = "models/dim_clinic.sql"
     node = Node("dim_clinic", "model", "error", 0.1, None, words, file, None, "marts", ())
-    summary = TransformSummary("test", STARTED, 1.0, Path("project"), Path("folder"), [node])
+    summary = TransformSummary("test", STARTED, 1.0, None, Path("project"), Path("folder"), [node])
     assert f"  fix: {fix} transform --select dim_clinic+" in transform_screen(summary)

@@ -125,7 +125,10 @@ def first(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """After the first build."""
     with open_lab(servers) as lab:
         build_practice(lab.source, patients=PATIENTS)
-        folder = lab.write_config(tmp_path_factory.mktemp("transform"))
+        # The practice lives in 2024, whatever the clock says.
+        folder = lab.write_config(
+            tmp_path_factory.mktemp("transform"), pipeline={"transform": {"today": "entries"}}
+        )
         settings = Settings("test", FileConfigProvider(folder))
         assert run_once(settings, RunRequest(), listen=lambda _: None).is_success
         yield build(lab, settings)
@@ -175,6 +178,9 @@ def changed(first: State) -> State:
         "SecurityHash) VALUES (900001, -50, 1, 900001, '2024-06-28', '2024-06-28', ''), "
         "(900002, 50, 2, 900001, '2024-06-28', '2024-06-28', ''), "
         "(900003, -12.34, 1, 900002, '2024-06-28', '2024-06-28', '')",
+        # Wrong years: of an entry by a clock that was wrong, and of the day on which one counts.
+        "UPDATE payment SET DateEntry = '2026-03-02' WHERE PayNum = 900002",
+        "UPDATE adjustment SET AdjDate = '2042-07-01' ORDER BY AdjNum LIMIT 1",
         "DELETE FROM claimproc WHERE Status = 1 ORDER BY ClaimProcNum LIMIT 2",
         "UPDATE claimproc SET ProcNum = ProcNum + 1 WHERE Status = 1 ORDER BY ClaimProcNum LIMIT 1",
         # A release gives columns that views of ours show another type.

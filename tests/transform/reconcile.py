@@ -40,12 +40,7 @@ TREATED = (
     f'USING ("CodeNum") WHERE p.{COMPLETE} AND p."PatNum" <> 0 '
     "AND coalesce(c.\"ProcCode\", '') NOT IN ('D9986', 'D9987')"
 )
-DAY = (
-    '(SELECT greatest((SELECT max("DateEntryC") FROM raw.procedurelog), '
-    '(SELECT max("DateEntry") FROM raw.payment), (SELECT max("DateEntry") FROM raw.adjustment), '
-    '(SELECT max("DateEntry") FROM raw.claimproc), '
-    '(SELECT max("SecDateTEntry")::date FROM raw.appointment)))'
-)
+DAY = '(SELECT max("LogDateTime")::date FROM raw.securitylog)'
 OPEN_CLAIMS = "FROM raw.claim WHERE \"ClaimStatus\" <> 'R' AND \"ClaimType\" <> 'PreAuth'"
 PLANNED = (
     'FROM raw.procedurelog WHERE "ProcStatus" IN (1, 2, 5, 8) AND "DateTP" > \'1900-01-01\' '

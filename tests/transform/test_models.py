@@ -27,7 +27,11 @@ def test_everything_is_built_and_passes(first: State) -> None:
 def test_only_what_may_warn_warns_after_changes(changed: State) -> None:
     assert changed.summary.is_success, changed.summary.failed
     warned = {n.name: n.failures for n in changed.summary.warned}
-    assert warned == {"dim_provider_without_inferred": 1, "known_codes": 1}
+    assert warned == {
+        "dim_provider_without_inferred": 1,
+        "known_codes": 1,
+        "dates_out_of_range": 4,
+    }
     assert changed.query(
         "SELECT provider_id, count(*) FROM marts.fact_procedure WHERE provider_id = 999 GROUP BY 1"
     ) == [(999, 2)]

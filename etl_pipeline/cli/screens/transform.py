@@ -102,6 +102,7 @@ def transform_record(summary: TransformSummary) -> dict[str, Any]:
         "outcome": "succeeded" if summary.is_success else "failed",
         "started_at": summary.started_at.isoformat(),
         "seconds": round(summary.seconds, 3),
+        "as_of": summary.as_of.isoformat() if summary.as_of else None,
         "notes": list(summary.notes),
         "not_built": list(summary.not_built),
         "nodes": [

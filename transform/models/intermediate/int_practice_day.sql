@@ -1,10 +1,6 @@
--- The day on which the practice last worked: the newest day of entry in the books. What is due and
--- how old a debt is counts from here, by the practice's own dates. So a build is a function of raw
--- alone: no clock of a server and no time zone has a say, and a month end is what the office says.
-select greatest(
-    (select max(entry_date) from {{ ref('stg_procedurelog') }}),
-    (select max(entry_date) from {{ ref('stg_payment') }}),
-    (select max(entry_date) from {{ ref('stg_adjustment') }}),
-    (select max(entry_date) from {{ ref('stg_claimproc') }}),
-    (select max(entered_at)::date from {{ ref('stg_appointment') }})
-) as as_of_date
+-- The day from which ages and due dates count: today by the source's clock in the last run, or the day
+-- that was given (etl transform --as-of); `etl transform` writes it down before it builds. No entry of
+-- the books has a say, so one with a wrong year moves nothing, and no time zone has. The day is past
+-- where an earlier one than today was given: then what is dated later is left out.
+select as_of_date, today, coalesce(as_of_date < today, false) as is_past
+from {{ source('practice_day', '_etl_practice_day') }}

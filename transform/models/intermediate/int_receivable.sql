@@ -1,12 +1,13 @@
 -- What families owe, by age. Credits settle the oldest charges of the family first; a charge that
 -- they settle in part keeps its age. Credit that is left over is younger than any debt. What is dated
--- after the practice's day has no age yet (later); it counts in the balance, as OpenDental's does.
+-- after the practice's day has no age yet (later); it counts in the balance, as OpenDental's does,
+-- unless the day is past.
 with entry as (
     select
         e.guarantor_id, d.as_of_date - e.entry_date as days, e.entry_kind, e.source_id, e.amount
     from {{ ref('int_account_entry') }} as e
     cross join {{ ref('int_practice_day') }} as d
-    where not e.is_scheduled or e.entry_date <= d.as_of_date
+    where e.entry_date <= d.as_of_date or not e.is_scheduled and not d.is_past
 ),
 
 credit as (

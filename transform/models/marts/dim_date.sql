@@ -2,9 +2,10 @@
 with span as (
     select
         least(min(l.entry_date), min(d.as_of_date)) as first_day,
-        max(d.as_of_date) as as_of_date
+        max(d.as_of_date) as as_of_date, max(d.today) as today
     from {{ ref('int_practice_day') }} as d
-    left join {{ ref('int_ledger') }} as l on l.entry_date is not null
+    -- An entry with a wrong year makes no centuries.
+    left join {{ ref('int_ledger') }} as l on l.entry_date >= date '1990-01-01'
 )
 
 select
@@ -21,5 +22,5 @@ select
 from span as s
 cross join generate_series(
     date_trunc('year', s.first_day),
-    date_trunc('year', s.as_of_date) + interval '2 years - 1 day', interval '1 day'
+    date_trunc('year', s.today) + interval '2 years - 1 day', interval '1 day'
 ) as g (day)

@@ -5,9 +5,11 @@
 -- was treated until then and not received, or received later, as it is written now. On the practice's
 -- day the total holds what is dated later, as OpenDental's does.
 with day as not materialized (
-    select c.date_day as as_of_date, c.is_practice_day
+    select
+        c.date_day as as_of_date,
+        c.date_day = (select today from {{ ref('int_practice_day') }}) as is_today
     from {{ ref('dim_date') }} as c
-    where c.date_day <= (select as_of_date from {{ ref('int_practice_day') }})
+    where c.date_day <= (select today from {{ ref('int_practice_day') }})
 ),
 
 account_entry as (
@@ -33,14 +35,14 @@ aged as (
         case when e.entry_kind = 'patient payment' then e.entry_date end as payment_date
     from day as d
     join account_entry as e
-        on e.entry_date <= d.as_of_date or d.is_practice_day and not e.is_scheduled
+        on e.entry_date <= d.as_of_date or d.is_today and not e.is_scheduled
     union all
     select
         d.as_of_date, c.guarantor_id, null, 0, c.insurance_estimate, c.write_off_estimate, null
     from day as d
     join claim_line as c
-        on c.is_pending and d.is_practice_day
-        or not d.is_practice_day and c.procedure_date <= d.as_of_date
+        on c.is_pending and d.is_today
+        or not d.is_today and c.procedure_date <= d.as_of_date
            and (c.is_pending or c.payment_date > d.as_of_date)
 ),
 

@@ -1,10 +1,11 @@
 -- Payment plans and prepayments on a working day, @day, after the desk has closed.
 
 SET timestamp = UNIX_TIMESTAMP(@day + INTERVAL 1050 MINUTE);
-SET @payments = (SELECT MAX(PayNum) FROM payment), @splits = (SELECT MAX(SplitNum) FROM paysplit),
-    @plans = (SELECT MAX(PayPlanNum) FROM payplan),
-    @links = (SELECT MAX(PayPlanLinkNum) FROM payplanlink),
-    @charges = (SELECT MAX(PayPlanChargeNum) FROM payplancharge);
+SET @payments = (SELECT IFNULL(MAX(PayNum), 0) FROM payment),
+    @splits = (SELECT IFNULL(MAX(SplitNum), 0) FROM paysplit),
+    @plans = (SELECT IFNULL(MAX(PayPlanNum), 0) FROM payplan),
+    @links = (SELECT IFNULL(MAX(PayPlanLinkNum), 0) FROM payplanlink),
+    @charges = (SELECT IFNULL(MAX(PayPlanChargeNum), 0) FROM payplancharge);
 
 -- An unpaid piece of today's dear work goes on a new plan.
 CREATE TEMPORARY TABLE agreed ENGINE=MyISAM
@@ -84,12 +85,15 @@ UPDATE payplancharge c JOIN closed x ON x.Last = c.PayPlanChargeNum
        c.Note = 'Close out charge';
 UPDATE payplan p JOIN closed x ON x.PayPlanNum = p.PayPlanNum SET p.IsClosed = 1;
 
--- Prepayments of the hidden type: those for work that is done now go to it, in a payment of 0, and
--- one patient leaves money for planned work. Another leaves money for nothing yet, which shows.
-SET @payments = (SELECT MAX(PayNum) FROM payment), @splits = (SELECT MAX(SplitNum) FROM paysplit);
+-- Prepayments of the hidden type: those for work that is done now go to it, in a payment of 0, or to
+-- the ones that show where it was paid at the desk. One patient leaves money for planned work, and
+-- another for nothing yet, which shows.
+SET @payments = (SELECT IFNULL(MAX(PayNum), 0) FROM payment),
+    @splits = (SELECT IFNULL(MAX(SplitNum), 0) FROM paysplit);
 CREATE TEMPORARY TABLE allocated ENGINE=MyISAM
 SELECT ROW_NUMBER() OVER (ORDER BY p.ProcNum) AS Place, p.ProcNum, p.PatNum, p.ProvNum,
-       p.ClinicNum, SUM(s.SplitAmt) AS Amount
+       p.ClinicNum, SUM(s.SplitAmt) AS Amount,
+       EXISTS (SELECT 1 FROM paysplit d WHERE d.ProcNum = p.ProcNum AND d.UnearnedType = 0) AS IsPaid
   FROM paysplit s JOIN procedurelog p ON p.ProcNum = s.ProcNum
  WHERE s.UnearnedType = 2902 AND p.ProcStatus = 2
  GROUP BY p.ProcNum, p.PatNum, p.ProvNum, p.ClinicNum HAVING Amount > 0.005;
@@ -101,11 +105,12 @@ INSERT INTO paysplit
   (SplitNum, SplitAmt, PatNum, PayNum, ProvNum, DatePay, DateEntry, ProcNum, UnearnedType,
    ClinicNum, SecUserNumEntry, SecurityHash)
 SELECT @splits + ROW_NUMBER() OVER (ORDER BY a.Place, k.seq), IF(k.seq = 1, 0 - Amount, Amount),
-       PatNum, @payments + Place, ProvNum, @day, @day, ProcNum, IF(k.seq = 1, 2902, 0), ClinicNum,
-       3, ''
+       PatNum, @payments + Place, ProvNum, @day, @day, IF(k.seq = 2 AND IsPaid, 0, ProcNum),
+       IF(k.seq = 1, 2902, IF(IsPaid, 2901, 0)), ClinicNum, 3, ''
   FROM allocated a JOIN seq_1_to_2 k;
 
-SET @payments = (SELECT MAX(PayNum) FROM payment), @splits = (SELECT MAX(SplitNum) FROM paysplit);
+SET @payments = (SELECT IFNULL(MAX(PayNum), 0) FROM payment),
+    @splits = (SELECT IFNULL(MAX(SplitNum), 0) FROM paysplit);
 CREATE TEMPORARY TABLE prepaid ENGINE=MyISAM
 SELECT 1 AS Place, p.ProcNum, p.PatNum, p.ProvNum, p.ClinicNum, ROUND(p.ProcFee * 0.3, 2) AS Amount,
        2902 AS UnearnedType
@@ -126,6 +131,16 @@ INSERT INTO paysplit
 SELECT @splits + Place, Amount, PatNum, @payments + Place, ProvNum, @day, @day, ProcNum,
        UnearnedType, ClinicNum, 3, ''
   FROM prepaid;
+
+-- Now and then an adjustment is entered with a wrong year.
+INSERT INTO adjustment
+  (AdjNum, AdjDate, AdjAmt, PatNum, AdjType, ProvNum, AdjNote, DateEntry, ClinicNum,
+   SecUserNumEntry)
+SELECT (SELECT IFNULL(MAX(AdjNum), 0) FROM adjustment) + 1, @day + INTERVAL 2 YEAR, -5, PatNum,
+       101, PriProv,
+       'Kind of "wrong" year', @day, ClinicNum, 2
+  FROM patient WHERE PatStatus = 0 AND DAY(@day) % 10 = 1
+ ORDER BY dice(wrongyear, @day, PatNum) LIMIT 1;
 
 -- Edits that move no stamp: interest that is waived, and another amount of what a plan takes on.
 UPDATE payplancharge SET Interest = 0, SecDateTEdit = SecDateTEdit

@@ -42,7 +42,8 @@ UPDATE payplan p JOIN agreed s ON s.PayPlanNum = p.PayPlanNum
 -- Six charges a month apart; a dynamic plan has only those that fell due.
 CREATE TEMPORARY TABLE instalment ENGINE=MyISAM
 SELECT s.*, k.seq AS Place, s.Day + INTERVAL 10 + 30 * k.seq DAY AS ChargeDate,
-       IF(k.seq = 5, ROUND(s.Owed - 5 * ROUND(s.Owed / 6, 2), 2), ROUND(s.Owed / 6, 2)) AS Principal,
+       IF(k.seq = 5, ROUND(s.Owed - 5 * ROUND(s.Owed / 6, 2), 2), ROUND(s.Owed / 6, 2))
+         AS Principal,
        ROUND((s.Owed - k.seq * ROUND(s.Owed / 6, 2)) * s.APR / 1200, 2) AS Interest
   FROM agreed s JOIN seq_0_to_5 k;
 DELETE FROM instalment WHERE IsDynamic AND ChargeDate > @today;
@@ -89,7 +90,8 @@ SELECT s.PayNum, s.PatNum, s.ProvNum, s.ClinicNum, s.DatePay, s.SecUserNumEntry,
 INSERT INTO paysplit
   (SplitNum, SplitAmt, PatNum, PayNum, ProvNum, PayPlanNum, DatePay, DateEntry, ClinicNum,
    SecUserNumEntry, SecDateTEdit, PayPlanChargeNum, PayPlanDebitType, SecurityHash)
-SELECT (SELECT MAX(SplitNum) FROM paysplit) + ROW_NUMBER() OVER (ORDER BY PayPlanChargeNum),
+SELECT (SELECT IFNULL(MAX(SplitNum), 0) FROM paysplit)
+         + ROW_NUMBER() OVER (ORDER BY PayPlanChargeNum),
        Interest, PatNum, PayNum, ProvNum, PayPlanNum, DatePay, DatePay, ClinicNum,
        SecUserNumEntry, SecDateTEdit, PayPlanChargeNum, 2, ''
   FROM interest;
@@ -119,13 +121,14 @@ SELECT PayPlanNum, PatNum, Guarantor, Day, '', 2, ROUND(Fee / 6, 2), '', 1, 3,
   FROM ahead;
 INSERT INTO payplanlink
   (PayPlanLinkNum, PayPlanNum, LinkType, FKey, AmountOverride, SecDateTEntry)
-SELECT (SELECT MAX(PayPlanLinkNum) FROM payplanlink) + ROW_NUMBER() OVER (ORDER BY PayPlanNum),
+SELECT (SELECT IFNULL(MAX(PayPlanLinkNum), 0) FROM payplanlink)
+         + ROW_NUMBER() OVER (ORDER BY PayPlanNum),
        PayPlanNum, 2, ProcNum, 0, Day + INTERVAL 12 HOUR
   FROM ahead;
 INSERT INTO payplancharge
   (PayPlanChargeNum, PayPlanNum, Guarantor, PatNum, ChargeDate, Principal, Interest, Note, ProvNum,
    ClinicNum, SecDateTEntry, SecDateTEdit, FKey, LinkType)
-SELECT (SELECT MAX(PayPlanChargeNum) FROM payplancharge)
+SELECT (SELECT IFNULL(MAX(PayPlanChargeNum), 0) FROM payplancharge)
          + ROW_NUMBER() OVER (ORDER BY a.PayPlanNum, k.seq),
        a.PayPlanNum, a.PatNum, a.PatNum, a.Day + INTERVAL 30 * k.seq DAY,
        ROUND(a.Fee / 6, 2), 0, '', a.ProvNum, a.ClinicNum,
@@ -150,13 +153,14 @@ SELECT PayPlanNum, PatNum, Guarantor, Day, '', 2, ROUND(AdjAmt / 2, 2), '', 1, 3
   FROM missed;
 INSERT INTO payplanlink
   (PayPlanLinkNum, PayPlanNum, LinkType, FKey, AmountOverride, SecDateTEntry)
-SELECT (SELECT MAX(PayPlanLinkNum) FROM payplanlink) + ROW_NUMBER() OVER (ORDER BY PayPlanNum),
+SELECT (SELECT IFNULL(MAX(PayPlanLinkNum), 0) FROM payplanlink)
+         + ROW_NUMBER() OVER (ORDER BY PayPlanNum),
        PayPlanNum, 1, AdjNum, 0, Day + INTERVAL 12 HOUR
   FROM missed;
 INSERT INTO payplancharge
   (PayPlanChargeNum, PayPlanNum, Guarantor, PatNum, ChargeDate, Principal, Interest, Note, ProvNum,
    ClinicNum, SecDateTEntry, SecDateTEdit, FKey, LinkType)
-SELECT (SELECT MAX(PayPlanChargeNum) FROM payplancharge)
+SELECT (SELECT IFNULL(MAX(PayPlanChargeNum), 0) FROM payplancharge)
          + ROW_NUMBER() OVER (ORDER BY m.PayPlanNum, k.seq),
        m.PayPlanNum, m.PatNum, m.PatNum, m.Day + INTERVAL 30 * k.seq DAY, ROUND(m.AdjAmt / 2, 2),
        0, '', m.ProvNum, m.ClinicNum,
@@ -182,7 +186,7 @@ SELECT PayPlanNum, PatNum, 0, Day, 'Paid in parts', PlanNum, InsPayAmt, InsSubNu
 INSERT INTO payplancharge
   (PayPlanChargeNum, PayPlanNum, Guarantor, PatNum, ChargeDate, Principal, Interest, Note, ProvNum,
    ClinicNum, ChargeType, ProcNum, SecDateTEntry, SecDateTEdit)
-SELECT (SELECT MAX(PayPlanChargeNum) FROM payplancharge)
+SELECT (SELECT IFNULL(MAX(PayPlanChargeNum), 0) FROM payplancharge)
          + ROW_NUMBER() OVER (ORDER BY c.PayPlanNum, k.seq),
        c.PayPlanNum, c.PatNum, c.PatNum, c.Day + INTERVAL 30 * k.seq DAY,
        IF(k.seq = 0, c.InsPayAmt,

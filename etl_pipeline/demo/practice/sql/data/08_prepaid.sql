@@ -16,7 +16,8 @@ SELECT ProcNum, PatNum, Guarantor, ProvNum, ClinicNum, Day - INTERVAL 20 DAY, RO
  WHERE Habit = 'bad' AND ProcNum > 0 AND Owed > 50 AND Day > @today - INTERVAL 500 DAY
    AND Day > @opened + INTERVAL 30 DAY AND dice(signed, ProcNum) % 4 = 1;
 
-SET @payments = (SELECT MAX(PayNum) FROM payment), @splits = (SELECT MAX(SplitNum) FROM paysplit);
+SET @payments = (SELECT IFNULL(MAX(PayNum), 0) FROM payment),
+    @splits = (SELECT IFNULL(MAX(SplitNum), 0) FROM paysplit);
 CREATE TEMPORARY TABLE moved ENGINE=MyISAM
 SELECT a.*, k.seq, IF(k.seq = 1, a.Day, a.DoneOn) AS PayDay,
        DENSE_RANK() OVER (ORDER BY a.ProcNum, k.seq > 1) AS Place,
