@@ -40,7 +40,8 @@ def make_environment(
         "LC_ALL": "C.UTF-8",
         "PGTZ": "UTC",
         "PGDATESTYLE": "ISO, MDY",
-        "PGOPTIONS": SESSION_OPTIONS,
+        # Compiling the expressions of one model takes longer than computing them.
+        "PGOPTIONS": f"{SESSION_OPTIONS} -c jit=off",
         "PGREQUIREAUTH": str(make_postgres_args(config)["require_auth"]),
         "PYTHONPATH": str(Path(etl_pipeline.__file__).parents[1]),
         "ETL_HOST": str(config["host"]),

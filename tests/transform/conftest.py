@@ -71,6 +71,8 @@ JUDGES: tuple[tuple[str, Callable[..., Any], Callable[..., Any]], ...] = (
     ),
     ("receivables", receivables.reckon_receivables, receivables.read_receivables),
     ("aging of receivables", receivables.reckon_aging, receivables.read_aging),
+    ("receivables by month", receivables.reckon_months, receivables.read_months),
+    ("receivables by month, now", receivables.reckon_months, receivables.read_totals_now),
     ("payment plans", payment_plans.reckon_plans, payment_plans.read_plans),
     ("unearned income", payment_plans.reckon_unearned, payment_plans.read_unearned),
     (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.transform.conftest import State
 from tests.transform.reckoning.receivables import Aged
 
+TOTAL = 4
 REPORTS = (
     "receivables",
     "aging of receivables",
@@ -95,3 +97,19 @@ def test_the_report_of_today_is_accounts_receivable(changed: State) -> None:
         "USING (as_of_date)) AS r USING (guarantor_id) WHERE coalesce(a.balance, 0) <> "
         "coalesce(r.total, 0) OR coalesce(a.patient_portion, 0) <> coalesce(r.patient_portion, 0)"
     ) == [(0,)]
+
+
+def test_a_month_is_closed_once_and_late_edits_show_beside_it(first: State, changed: State) -> None:
+    at_closing, closed = first.judged["receivables by month"]
+    assert at_closing == closed
+    assert len({month for month, _ in closed}) == 24
+    now, still_closed = changed.judged["receivables by month"]
+    of_now = changed.judged["receivables by month, now"][1]
+    # The days of change end in the next month, whose predecessor is closed by then.
+    assert closed.items() <= still_closed.items()
+    assert {month for month, _ in still_closed} - {month for month, _ in closed} == {
+        dt.date(2024, 6, 30)
+    }
+    for key, owed in now.items():
+        assert of_now[key] == owed[TOTAL], key
+    assert any(of_now[key] != owed[TOTAL] for key, owed in closed.items())

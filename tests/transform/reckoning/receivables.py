@@ -312,23 +312,24 @@ def read_aging(analytics: PostgresConnection) -> dict[tuple[dt.date, int], Aged]
 def reckon_receivables(analytics: PostgresConnection) -> dict[int, Aged]:
     """The report as of the practice's day, with the estimates in one."""
     aged = Accounts(analytics).age(read_day(analytics), is_today=True)
-    return {family: _without_last_payment(row) for family, row in aged.items()}
+    return {family: _with_one_estimate(row) for family, row in aged.items()}
 
 
 def read_receivables(analytics: PostgresConnection) -> dict[int, Aged]:
     """The same as ``accounts_receivable`` has it, without families that owe and expect nothing."""
     rows = analytics.execute(
         b"SELECT guarantor_id, balance_0_30, balance_31_60, balance_61_90, balance_over_90, "
-        b"balance, insurance_portion, patient_portion FROM marts.accounts_receivable"
+        b"balance, insurance_portion, patient_portion, last_payment_date "
+        b"FROM marts.accounts_receivable"
     )
     found = {}
-    for family, new, old, older, oldest, balance, insurance, patient in rows:
+    for family, new, old, older, oldest, balance, insurance, patient, paid_on in rows:
         assert balance - insurance == patient
-        found[family] = Aged(new, old, older, oldest, balance, NOTHING, insurance, None)
+        found[family] = Aged(new, old, older, oldest, balance, NOTHING, insurance, paid_on)
     return {family: aged for family, aged in found.items() if not aged.is_empty}
 
 
-def _without_last_payment(aged: Aged) -> Aged:
+def _with_one_estimate(aged: Aged) -> Aged:
     return Aged(
         aged.days_0_30,
         aged.days_31_60,
@@ -337,5 +338,50 @@ def _without_last_payment(aged: Aged) -> Aged:
         aged.total,
         NOTHING,
         aged.write_off_estimate + aged.insurance_estimate,
-        None,
+        aged.last_payment,
     )
+
+
+Closed = dict[tuple[dt.date, int], tuple[Decimal, ...]]
+"""Ages, total and estimates, by month's end and clinic."""
+
+
+def reckon_months(analytics: PostgresConnection) -> Closed:
+    """What was owed at the ends of the 24 months before the practice's, by clinic."""
+    accounts = Accounts(analytics)
+    clinics = {
+        row.PatNum: row.ClinicNum for row in read_rows(analytics, "patient", "PatNum", "ClinicNum")
+    }
+    found: dict[tuple[dt.date, int], list[Decimal]] = defaultdict(lambda: [NOTHING] * 7)
+    for day in report_days(analytics)[1:]:
+        for family, aged in accounts.age(day, is_today=False).items():
+            row = (
+                aged.days_0_30,
+                aged.days_31_60,
+                aged.days_61_90,
+                aged.days_over_90,
+                aged.total,
+                aged.write_off_estimate,
+                aged.insurance_estimate,
+            )
+            key = (day, clinics.get(family, 0))
+            found[key] = [a + b for a, b in zip(found[key], row, strict=True)]
+    return {key: tuple(row) for key, row in found.items() if any(row)}
+
+
+def read_months(analytics: PostgresConnection) -> Closed:
+    """The same as the mart has it, of whatever day it was closed on."""
+    rows = analytics.execute(
+        b"SELECT month_end, clinic_id, balance_0_30, balance_31_60, balance_61_90, "
+        b"balance_over_90, total, write_off_estimate, insurance_estimate "
+        b"FROM marts.receivables_by_month"
+    )
+    return {(row[0], row[1]): row[2:] for row in rows if any(row[2:])}
+
+
+def read_totals_now(analytics: PostgresConnection) -> dict[tuple[dt.date, int], Decimal]:
+    """What the mart says that the books say now of each month's end."""
+    rows = analytics.execute(
+        b"SELECT month_end, clinic_id, total_now FROM marts.receivables_by_month"
+    )
+    return {(row[0], row[1]): row[2] for row in rows}

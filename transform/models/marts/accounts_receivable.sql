@@ -16,6 +16,14 @@ pending as (
         coalesce(sum(pending) filter (where age_bucket = '{{ bucket }}'), 0) as i_{{ name }}{{ ',' if not loop.last }}
         {%- endfor %}
     from {{ ref('int_insurance_pending') }} group by guarantor_id
+),
+
+paid as (
+    select e.guarantor_id, max(e.entry_date) as last_payment_date
+    from {{ ref('int_account_entry') }} as e
+    cross join {{ ref('int_practice_day') }} as d
+    where e.entry_kind = 'patient payment' and (e.entry_date <= d.as_of_date or not d.is_past)
+    group by e.guarantor_id
 )
 
 select
@@ -37,8 +45,10 @@ select
     {%- endfor %}
     ({% for name in buckets %}coalesce(o.b_{{ name }}, 0) - coalesce(i.i_{{ name }}, 0) + {% endfor %}coalesce(o.b_credit, 0)
         + coalesce(o.b_later, 0))::numeric(14, 2) as patient_portion,
-    coalesce(o.b_later, 0)::numeric(14, 2) as dated_later
+    coalesce(o.b_later, 0)::numeric(14, 2) as dated_later,
+    s.last_payment_date, d.as_of_date - s.last_payment_date as days_since_last_payment
 from owed as o
 full join pending as i on i.guarantor_id = o.guarantor_id
 cross join {{ ref('int_practice_day') }} as d
 left join {{ ref('stg_patient') }} as p on p.patient_id = coalesce(o.guarantor_id, i.guarantor_id)
+left join paid as s on s.guarantor_id = coalesce(o.guarantor_id, i.guarantor_id)
