@@ -53,9 +53,10 @@ def test_the_summary_as_json_and_a_line_a_model(first: State) -> None:
     assert {(n["name"], n["kind"], n["status"]) for n in result["nodes"]} == {
         ("dim_clinic", "model", "success"),
         ("grain_dim_clinic_clinic_id", "test", "pass"),
+        ("dim_clinic_without_inferred", "test", "pass"),
     }
     assert stderr.startswith("dim_clinic ")
-    assert "succeeded: 1 of 1 model built, 1 of 1 test passed" in stderr
+    assert "succeeded: 1 of 1 model built, 2 of 2 tests passed" in stderr
 
 
 def test_a_model_that_is_not_there_gives_the_nearest_name(first: State) -> None:
