@@ -42,10 +42,6 @@ TREATED = (
 )
 DAY = '(SELECT max("LogDateTime")::date FROM raw.securitylog)'
 OPEN_CLAIMS = "FROM raw.claim WHERE \"ClaimStatus\" <> 'R' AND \"ClaimType\" <> 'PreAuth'"
-PLANNED = (
-    'FROM raw.procedurelog WHERE "ProcStatus" IN (1, 2, 5, 8) AND "DateTP" > \'1900-01-01\' '
-    'AND NOT ("ProcStatus" = 2 AND "ProcDate" <= "DateTP")'
-)
 NEW = (
     f'SELECT v."PatNum", least(nullif(p."DateFirstVisit", \'0001-01-01\'), min(v."ProcDate")) AS d '
     f'FROM ({TREATED}) v JOIN raw.patient p USING ("PatNum") '
@@ -155,15 +151,6 @@ PAIRS: dict[str, tuple[str, str]] = {
     "billed on open claims": (
         "sum(fee) FROM marts.claims_by_age_and_carrier",
         f'sum(round("ClaimFee"::numeric, 2)) {OPEN_CLAIMS}',
-    ),
-    "planned treatment": ("sum(planned) FROM marts.treatment_acceptance", f"count(*) {PLANNED}"),
-    "price of planned treatment": (
-        "sum(planned_amount) FROM marts.treatment_acceptance",
-        f"sum({CHARGE}) {PLANNED}",
-    ),
-    "treatment done later than planned": (
-        "sum(completed) FROM marts.treatment_acceptance",
-        f'count(*) {PLANNED} AND "ProcStatus" = 2',
     ),
     **{
         f"rows of {mart}": (

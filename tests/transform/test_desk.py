@@ -56,3 +56,33 @@ def test_the_report_of_broken_appointments(state: State) -> None:
     assert reckoned == mart
     assert {way for way, _ in mart} == {"procedure", "adjustment", "status"}
     assert {line[2] for line in mart.values()} == {"D9986", "D9987", None}
+
+
+def test_recalls_that_are_disabled_for_now_are_not_overdue(state: State) -> None:
+    reckoned, rows = state.judged["recalls"]
+    assert reckoned == rows
+    counted, mart = state.judged["recall status"]
+    assert counted == mart
+    assert min(mart[name] for name in ("off", "on hold", "overdue", "due")) > 0
+
+
+def test_new_patients_stay_at_the_clinic_of_their_first_treatment(state: State) -> None:
+    reckoned, mart = state.judged["new patients"]
+    assert reckoned == mart
+    assert state.query(
+        "SELECT count(*) > 3 FROM intermediate.int_new_patient AS n "
+        "JOIN marts.dim_patient AS p USING (patient_id) WHERE n.clinic_id <> p.clinic_id"
+    ) == [(True,)]
+
+
+def test_who_came_back_is_counted_at_the_clinic_of_then(state: State) -> None:
+    reckoned, mart = state.judged["retention"]
+    assert reckoned == mart
+    assert {clinic for _, clinic in mart} >= {1, 2}
+
+
+def test_treatment_is_what_needs_acceptance(state: State) -> None:
+    reckoned, mart = state.judged["treatment"]
+    assert reckoned == mart
+    for stage in ("planned", "presented", "accepted", "completed", "done_same_day"):
+        assert sum(cell[stage][0] for cell in mart.values()) > 10, stage

@@ -1,6 +1,6 @@
 -- When a patient was first treated here, and who sent them. The office's own date of the first
 -- visit counts, for it may be older than the books; without one, the first treatment does.
--- A patient who was never treated is none yet.
+-- A patient who was never treated is none yet. The clinic is that of the first treatment here.
 with source as (
     select distinct on (r.patient_id) r.patient_id, r.referral_id
     from {{ ref('stg_refattach') }} as r
@@ -9,15 +9,15 @@ with source as (
 ),
 
 first_visit as (
-    select patient_id, min(visit_date) as visit_date
+    select distinct on (patient_id) patient_id, visit_date, clinic_id
     from {{ ref('int_patient_visit') }}
-    group by patient_id
+    order by patient_id, visit_date
 )
 
 select
     v.patient_id,
     least(p.first_visit_date, v.visit_date) as first_visit_date,
-    coalesce(p.clinic_id, 0) as clinic_id,
+    coalesce(v.clinic_id, 0) as clinic_id,
     coalesce(s.referral_id, 0) as referral_id
 from first_visit as v
 join {{ ref('stg_patient') }} as p on p.patient_id = v.patient_id

@@ -1,5 +1,6 @@
 -- Who came back: for each month, the patients who were treated in the twelve months before the
--- last twelve, and whether they were treated in those. Clinic is that of the patient.
+-- last twelve, and whether they were treated in those. The clinic is that of the last treatment
+-- before the last twelve months, so that a patient who goes to another one later changes no history.
 with month as (
     select generate_series(
         date_trunc('month', (select min(visit_date) from {{ ref('int_patient_visit') }})) + interval '2 years',
@@ -12,14 +13,15 @@ seen as (
     select
         m.month_start, v.patient_id,
         bool_or(v.visit_date < m.month_start - interval '1 year') as was_here,
-        bool_or(v.visit_date >= m.month_start - interval '1 year') as came_back
+        bool_or(v.visit_date >= m.month_start - interval '1 year') as came_back,
+        (array_agg(v.clinic_id order by v.visit_date desc)
+            filter (where v.visit_date < m.month_start - interval '1 year'))[1] as clinic_id
     from month as m
     join {{ ref('int_patient_visit') }} as v
         on v.visit_date >= m.month_start - interval '2 years' and v.visit_date < m.month_start
     group by m.month_start, v.patient_id
 )
 
-select s.month_start, s.patient_id, coalesce(p.clinic_id, 0) as clinic_id, s.came_back
+select s.month_start, s.patient_id, coalesce(s.clinic_id, 0) as clinic_id, s.came_back
 from seen as s
-left join {{ ref('stg_patient') }} as p on p.patient_id = s.patient_id
 where s.was_here

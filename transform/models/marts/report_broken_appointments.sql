@@ -36,7 +36,8 @@ event as (
 
 select
     e.counted_by, e.source_id, e.broken_date, e.starts_at,
-    e.provider_id, d.abbreviation as provider, e.hygienist_id, h.abbreviation as hygienist, e.is_hygiene,
+    coalesce(e.provider_id, 0) as provider_id, d.abbreviation as provider,
+    coalesce(e.hygienist_id, 0) as hygienist_id, h.abbreviation as hygienist, e.is_hygiene,
     e.procedure_code, e.patient_id, p.patient,
     coalesce(e.clinic_id, 0) as clinic_id, coalesce(c.name, 'Unassigned') as clinic, e.amount
 from event as e

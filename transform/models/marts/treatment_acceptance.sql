@@ -1,12 +1,27 @@
 {{ config(unique_key=['month_start', 'provider_id', 'clinic_id']) }}
+{%- set stages = {
+    'planned': 'true', 'presented': 'is_presented', 'accepted': 'is_accepted',
+    'completed': 'is_complete', 'done_same_day': 'is_done_same_day',
+} %}
+with treatment as (
+    select
+        date_trunc('month', planned_date)::date as month_start, provider_id, clinic_id,
+        {%- for stage, rule in stages.items() %}
+        count(*) filter (where {{ rule }}) as {{ stage }},
+        coalesce(sum(amount) filter (where {{ rule }}), 0)::numeric(14, 2) as {{ stage }}_amount,
+        count(distinct patient_id) filter (where {{ rule }}) as {{ stage }}_patients
+        {{- ',' if not loop.last }}
+        {%- endfor %}
+    from {{ ref('int_treatment') }}
+    group by 1, 2, 3
+)
+
 select
-    date_trunc('month', planned_date)::date as month_start, provider_id, clinic_id,
-    count(*) as planned,
-    count(*) filter (where is_accepted) as accepted,
-    count(*) filter (where is_complete) as completed,
-    sum(amount)::numeric(14, 2) as planned_amount,
-    coalesce(sum(amount) filter (where is_accepted), 0)::numeric(14, 2) as accepted_amount,
-    coalesce(sum(amount) filter (where is_complete), 0)::numeric(14, 2) as completed_amount,
-    round(count(*) filter (where is_accepted)::numeric / count(*), 4) as acceptance
-from {{ ref('int_treatment') }}
-group by 1, 2, 3
+    month_start, provider_id, clinic_id,
+    {%- for stage in stages %}
+    {{ stage }}, {{ stage }}_amount, {{ stage }}_patients,
+    {%- endfor %}
+    round(accepted::numeric / nullif(planned, 0), 4) as acceptance,
+    round(accepted_amount / nullif(planned_amount, 0), 4) as acceptance_by_amount,
+    round(accepted_patients::numeric / nullif(planned_patients, 0), 4) as acceptance_by_patient
+from treatment

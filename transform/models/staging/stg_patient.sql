@@ -16,6 +16,7 @@ with decoded as (
         {{ as_date('patient', 'DateFirstVisit') }} as first_visit_date,
         {{ as_text('patient', 'Zip') }} as postal_code,
         {{ as_money('patient', 'BalTotal') }} as balance_total,
+        {{ as_money('patient', 'InsEst') }} as insurance_estimate,
         r._etl_loaded_at
     from {{ raw_rows('patient') }}
 )
@@ -39,6 +40,7 @@ select
     d.first_visit_date,
     d.postal_code,
     d.balance_total,
+    d.insurance_estimate,
     d._etl_loaded_at
 from decoded as d
 {{ join_codes('patient_status', 'd.status_code', 'status_name') }}
