@@ -158,6 +158,9 @@ def changed(first: State) -> State:
         admin.execute(f"CREATE VIEW {name} AS {query}".encode())
     for name in GRANTED:
         admin.execute(f"GRANT SELECT ON {name} TO pg_monitor".encode())
+    admin.execute(
+        b"ALTER TABLE staging.enumeration DROP COLUMN source"
+    )  # as an older version had it
     for _ in range(DAYS_OF_CHANGE):
         change_practice(lab.source)
     run_sql(
@@ -216,6 +219,7 @@ def odd(anew: State, tmp_path_factory: pytest.TempPathFactory) -> State:
         "dim_insurance_plan",
         "claims_by_age_and_carrier",
         "report_unfinalized_insurance_payments",
+        "report_outstanding_insurance_claims",
     ):
         file = models / "marts" / f"{mart}.sql"
         file.write_text(

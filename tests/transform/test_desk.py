@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.transform.conftest import State
+from tests.transform.reckoning.enumerations import LETTERS, list_values
 
 STATES = ("first", "changed")
 
@@ -86,3 +87,59 @@ def test_treatment_is_what_needs_acceptance(state: State) -> None:
     assert reckoned == mart
     for stage in ("planned", "presented", "accepted", "completed", "done_same_day"):
         assert sum(cell[stage][0] for cell in mart.values()) > 10, stage
+
+
+def test_claims_that_wait_are_not_sent_whatever_their_dates_say(state: State) -> None:
+    reckoned, mart = state.judged["open claims"]
+    assert reckoned == mart
+    dated = "SELECT count(*) > 0 FROM raw.claim WHERE \"ClaimStatus\" IN ('U', 'H', 'W') AND "
+    assert state.query(
+        f"{dated} \"DateSent\" > '2021-01-01' AND \"DateSentOrig\" < '1900-01-01'"
+    ) == [(True,)]
+    assert sum(not_sent for _, not_sent, *_ in mart.values()) > 0
+
+
+def test_the_report_of_outstanding_claims(state: State) -> None:
+    reckoned, mart = state.judged["outstanding claims"]
+    assert reckoned == mart
+    assert mart
+
+
+def test_outstanding_claims_tell_who_follows_them_up(first: State) -> None:
+    _, mart = first.judged["outstanding claims"]
+    assert [line for line in mart.values() if line[9] is not None and line[10] is not None]
+    assert [line for line in mart.values() if line[3]]
+
+
+def test_the_report_of_referrals(state: State) -> None:
+    reckoned, mart = state.judged["referral analysis"]
+    assert reckoned == mart
+    assert sum(line[4] for line in mart.values()) > 10
+
+
+def test_every_code_is_named_where_opendental_documents_it(state: State) -> None:
+    rows = state.query("SELECT enumeration, code, source FROM staging.enumeration")
+    named = {(enumeration, code): source.split(": ", 1)[1] for enumeration, code, source in rows}
+    documented = list_values()
+    assert {key: named.get(key) for key in documented} == documented
+    rest = {key for key in named if key not in documented}
+    assert rest == {(name, code) for name, codes in LETTERS.items() for code in codes}
+
+
+def test_the_types_of_fee_schedules_have_their_names(state: State) -> None:
+    named = dict(
+        state.query(
+            'SELECT s."FeeSchedType", d.fee_schedule_type FROM marts.dim_fee_schedule AS d '
+            'JOIN raw.feesched AS s ON s."FeeSchedNum" = d.fee_schedule_id'
+        )
+    )
+    assert named == {
+        0: "normal",
+        1: "copay",
+        2: "out of network",
+        3: "fixed benefit",
+        4: "manual blue book",
+    }
+    assert state.query(
+        "SELECT DISTINCT status FROM marts.fact_claim_procedure WHERE status_code = '9'"
+    ) == [("insurance history",)]

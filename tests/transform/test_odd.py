@@ -12,6 +12,7 @@ def test_what_needs_a_missing_table_or_column_is_not_built(odd: State) -> None:
         "int_new_patient",
         "dim_patient",
         "new_patients_by_source",
+        "report_referral_analysis",
         "stg_commlog",
         "int_communication",
         "fact_communication",

@@ -199,3 +199,16 @@ where not exists (
 )
 {%- endif %}
 {% endmacro %}
+
+{#- A seed is emptied and filled again; a column that a new version gives it is added before. -#}
+{% macro postgres__reset_csv_table(model, full_refresh, old_relation, agate_table) %}
+    {%- set there = adapter.get_columns_in_relation(old_relation) | map(attribute='name') | list %}
+    {%- for column in agate_table.column_names if column not in there %}
+        {%- call statement('add_column') %}
+        alter table {{ old_relation }} add column {{ adapter.quote(column) }}
+            {{ model['config'].get('column_types', {}).get(column, 'text') }}
+        {%- endcall %}
+    {%- endfor %}
+    {%- do adapter.truncate_relation(old_relation) %}
+    {{ return('truncate table ' ~ old_relation.render()) }}
+{% endmacro %}

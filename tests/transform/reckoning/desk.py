@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.transform.reckoning import broken_visits, desk_patients, schedules, treatment
+from tests.transform.reckoning import (
+    broken_visits,
+    claims,
+    desk_patients,
+    referrals,
+    schedules,
+    treatment,
+)
 
 JUDGES: tuple[tuple[str, Callable[..., Any], Callable[..., Any]], ...] = (
     ("broken visits", broken_visits.reckon_days, broken_visits.read_days),
@@ -15,6 +22,9 @@ JUDGES: tuple[tuple[str, Callable[..., Any], Callable[..., Any]], ...] = (
     ("new patients", desk_patients.reckon_new, desk_patients.read_new),
     ("retention", desk_patients.reckon_retention, desk_patients.read_retention),
     ("treatment", treatment.reckon, treatment.read_marts),
+    ("open claims", claims.reckon_open, claims.read_open),
+    ("outstanding claims", claims.reckon_outstanding, claims.read_outstanding),
+    ("referral analysis", referrals.reckon, referrals.read_marts),
     ("providers' minutes", schedules.reckon_providers, schedules.read_providers),
     ("use of chairs", schedules.reckon_chairs, schedules.read_chairs),
 )

@@ -69,7 +69,7 @@ def reckon(
             "completed": is_done,
             "done_same_day": is_same_day,
         }
-        amount = cents(row.ProcFee) * max(1, row.UnitQty + row.BaseUnits)
+        amount = cents(row.ProcFee) * (row.UnitQty + row.BaseUnits)
         cell = cells[row.DateTP.replace(day=1), row.ProvNum, row.ClinicNum]
         for stage, is_reached in stages.items():
             if is_reached:

@@ -1,4 +1,6 @@
--- Claims with their carrier. A preauthorization asks and claims nothing.
+-- Claims with their carrier. A preauthorization asks and claims nothing. Whether a claim was sent is a
+-- matter of its status: one that waits carries as DateSent the day on which it was made
+-- (Claim.cs; manual, page claimedit), so a date says nothing.
 select
     c.claim_id,
     coalesce(c.patient_id, 0) as patient_id,
@@ -7,7 +9,9 @@ select
     coalesce(c.plan_id, 0) as plan_id,
     coalesce(p.carrier_id, 0) as carrier_id,
     c.service_date,
-    coalesce(c.first_sent_date, c.sent_date) as sent_date,
+    case when c.status_code not in ('U', 'H', 'W', 'I') then coalesce(c.first_sent_date, c.sent_date) end
+        as sent_date,
+    c.status_code in ('U', 'H', 'W', 'I') as is_unsent,
     c.received_date,
     c.status_code,
     c.status,

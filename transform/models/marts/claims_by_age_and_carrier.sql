@@ -4,7 +4,7 @@ select
     {{ age_bucket('greatest(0, d.as_of_date - coalesce(c.sent_date, c.service_date))') }} as age_bucket,
     min(k.name) as carrier_name,
     count(*) as claims,
-    count(*) filter (where c.sent_date is null) as not_sent,
+    count(*) filter (where c.is_unsent) as not_sent,
     sum(c.fee)::numeric(14, 2) as fee,
     sum(c.insurance_estimate)::numeric(14, 2) as insurance_estimate,
     min(coalesce(c.sent_date, c.service_date)) as oldest_date

@@ -16,6 +16,7 @@ with decoded as (
         {{ as_money('claim', 'WriteOff') }} as write_off,
         {{ as_code('claim', 'ClaimType') }} as claim_type_code,
         {{ as_reference('claim', 'ClinicNum') }} as clinic_id,
+        {{ as_reference('claim', 'CustomTracking') }} as tracking_status_id,
         r._etl_loaded_at
     from {{ raw_rows('claim') }}
 )
@@ -39,6 +40,7 @@ select
     d.claim_type_code,
     {{ code_name('d.claim_type_code', 'claim_type_name') }} as claim_type,
     d.clinic_id,
+    d.tracking_status_id,
     d._etl_loaded_at
 from decoded as d
 {{ join_codes('claim_status', 'd.status_code', 'status_name') }}

@@ -104,3 +104,11 @@ INSERT INTO refattach
 SELECT (SELECT MAX(RefAttachNum) FROM refattach) + ROW_NUMBER() OVER (ORDER BY PatNum),
        21 + dice(source, PatNum) % 5, PatNum, 1, @day, 1, 0, 0, 0, 0
   FROM patient WHERE SecDateEntry = @day AND dice(came, PatNum) % 100 < 70;
+
+-- Claims: one in three of today's is not sent yet, and yesterday's go out.
+UPDATE claim
+   SET ClaimStatus = 'S', DateSent = @day, DateSentOrig = @day
+ WHERE ClaimStatus IN ('U', 'W') AND SecDateEntry < @day AND dice(sends, ClaimNum, @day) % 3;
+UPDATE claim
+   SET ClaimStatus = 'W', DateSentOrig = '0001-01-01'
+ WHERE ClaimStatus = 'S' AND ClaimType = 'P' AND SecDateEntry = @day AND ClaimNum % 3 = 0;

@@ -170,7 +170,7 @@ VALUES
   (2, 'Northwind network', 0, 1, 0, 1, 1, '2021-01-04', '2023-12-29 17:06:00'),
   (3, 'Southgate network', 0, 2, 0, 1, 1, '2021-01-04', '2023-12-29 17:07:00'),
   (4, 'Public programme', 0, 3, 0, 1, 1, '2021-01-04', '2023-12-29 17:08:00'),
-  (5, 'Allowed, out of network', 3, 4, 0, 1, 1, '2021-01-04', '2022-05-02 09:00:00'),
+  (5, 'Allowed, out of network', 2, 4, 0, 1, 1, '2021-01-04', '2022-05-02 09:00:00'),
   (6, 'Office fees 2019', 0, 5, 1, 0, 0, '0001-01-01', '2021-01-04 08:00:00');
 
 INSERT INTO feeschedgroup (FeeSchedGroupNum, Description, FeeSchedNum, ClinicNums)

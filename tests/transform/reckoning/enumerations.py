@@ -1,0 +1,55 @@
+"""OpenDental's enumerations, as its public source declares them (DataTypes.cs, TableTypes/*.cs).
+
+A list's values count from 0 unless a first number is given; claims have letters.
+"""
+
+from __future__ import annotations
+
+ENUMERATIONS: dict[str, tuple[str, int, str]] = {
+    "procedure_status": ("ProcStat", 1, "TP C EC EO R D Cn TPi"),
+    "appointment_status": (
+        "ApptStatus",
+        0,
+        "None Scheduled Complete UnschedList ASAP Broken Planned PtNote PtNoteCompleted",
+    ),
+    "claim_procedure_status": (
+        "ClaimProcStatus",
+        0,
+        "NotReceived Received Preauth Adjustment Supplemental CapClaim Estimate CapComplete "
+        "CapEstimate InsHist",
+    ),
+    "patient_status": (
+        "PatientStatus",
+        0,
+        "Patient NonPatient Inactive Archived Deleted Deceased Prospective",
+    ),
+    "gender": ("PatientGender", 0, "Male Female Unknown Other"),
+    "communication_mode": (
+        "CommItemMode",
+        0,
+        "None Email Mail Phone InPerson Text EmailAndText PhoneAndText Fax",
+    ),
+    "sent_or_received": ("CommSentOrReceived", 0, "Neither Sent Received"),
+    "fee_schedule_type": (
+        "FeeScheduleType",
+        0,
+        "Normal CoPay OutNetwork FixedBenefit ManualBlueBook",
+    ),
+    "referral_type": ("ReferralType", 0, "RefTo RefFrom RefCustom"),
+    "schedule_type": ("ScheduleType", 0, "Practice Provider Blockout Employee WebSchedASAP"),
+    "treatment_plan_status": ("TreatPlanStatus", 0, "Saved Active Inactive"),
+}
+LETTERS = {
+    "claim_status": "UHWPSRI",
+    "claim_type": ("P", "S", "PreAuth", "Other", "Cap"),
+    "plan_type": "-pfc",
+}
+
+
+def list_values() -> dict[tuple[str, str], str]:
+    """OpenDental's name of each code of the numbered enumerations."""
+    return {
+        (ours, str(first + place)): f"{theirs}.{name}"
+        for ours, (theirs, first, names) in ENUMERATIONS.items()
+        for place, name in enumerate(names.split())
+    }
