@@ -16,13 +16,20 @@ with closed as (
     {%- endif %}
 ),
 
--- Months that are over, and not closed yet.
+-- Months that are over, and not closed yet: the books have gone on since, not the clock alone.
+book as (
+    select max(l.entry_date) as last_day, d.today
+    from {{ ref('int_practice_day') }} as d
+    join {{ ref('int_ledger') }} as l on l.entry_date <= d.today
+    group by d.today
+),
+
 due as (
     select (m.month_start + interval '1 month - 1 day')::date as month_end, d.today
-    from {{ ref('int_practice_day') }} as d
+    from book as d
     cross join generate_series(
-        date_trunc('month', d.today) - interval '24 months', date_trunc('month', d.today) - interval '1 month',
-        interval '1 month'
+        date_trunc('month', d.last_day) - interval '24 months',
+        date_trunc('month', d.last_day) - interval '1 month', interval '1 month'
     ) as m (month_start)
     where not exists (
         select from closed as c where c.month_end = (m.month_start + interval '1 month - 1 day')::date
