@@ -184,7 +184,7 @@ def test_what_nobody_wrote_to_is_not_looked_at(
     run_sql(visits.source, "UPDATE visits SET room = 7 WHERE id = 3")
     run(pipeline=NO_SCRUB)  # our own writes explain the counters
     know_replicas(visits)
-    for module, name in ((scrub_raw, "_digest_again"), (scrub_replica, "_see")):
+    for module, name in ((scrub_raw, "_digest_again"), (scrub_replica, "_holds_text")):
         monkeypatch.setattr(module, name, _refuse)
     assert corrections(run(pipeline=NO_SCRUB)) == []
 
