@@ -202,7 +202,7 @@ def test_bytes_without_a_character_are_refused_not_altered(
     with lab.source.cursor() as cursor:
         cursor.execute(f"INSERT INTO t VALUES (4, _{charset} x'41{byte}')")
     (failed,) = run().failed
-    assert f"1 values hold bytes that {charset} has no character for" in (failed.error or "")
+    assert f"1 value holds bytes that {charset} has no character for" in (failed.error or "")
     assert lab.analytics.execute("SELECT count(*) FROM raw.t").fetchone() == (3,)
 
 
