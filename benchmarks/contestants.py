@@ -83,15 +83,18 @@ def _our_variants() -> list[Contestant]:
     """A load finds what the contestant before it has left, where that is a replica of ours."""
     return [
         Contestant(
-            f"{OURS}, nothing compiled", POSTGRES, f"{HOP} load {TABLE} --twin", keeps_replica=True
+            f"{OURS}, nothing compiled",
+            POSTGRES,
+            f"{HOP} load {TABLE} --python-kernel",
+            keeps_replica=True,
         ),
-        Contestant(f"{OURS}, nothing compiled", MYSQL, f"{HOP} replicate {TABLE} --twin"),
-        Contestant(f"{OURS}, nothing compiled", BOTH, f"{HOP} run {TABLE} --twin"),
+        Contestant(f"{OURS}, nothing compiled", MYSQL, f"{HOP} replicate {TABLE} --python-kernel"),
+        Contestant(f"{OURS}, nothing compiled", BOTH, f"{HOP} run {TABLE} --python-kernel"),
         *(
             Contestant(
                 f"{OURS}, {workers} at once",
                 kind,
-                f"{HOP} {action} {TABLE} --lanes {workers}",
+                f"{HOP} {action} {TABLE} --workers {workers}",
                 keeps_replica=action == "load",
             )
             for action, kind in (("replicate", MYSQL), ("load", POSTGRES))

@@ -1,7 +1,7 @@
 """One hop of one table, by the functions that a run uses.
 
-    python -m benchmarks.hop replicate procedurelog --lanes 2
-    python -m benchmarks.hop load procedurelog --twin
+    python -m benchmarks.hop replicate procedurelog --workers 2
+    python -m benchmarks.hop load procedurelog --python-kernel
 
 Finds its configuration as ``etl run`` does. ``replicate`` builds the replica anew; ``load`` brings
 a replica that is there into ``raw``, which must not have the table.
@@ -23,10 +23,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("hop", choices=["replicate", "load", "run"])
     parser.add_argument("table")
-    parser.add_argument("--lanes", type=int, default=2)
-    parser.add_argument("--twin", action="store_true", help="without anything compiled")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--python-kernel", action="store_true", help="without anything compiled")
     choices = parser.parse_args()
-    if choices.twin:
+    if choices.python_kernel:
         sys.modules["etl_pipeline.transfer._kernel"] = None  # type: ignore[assignment]
     if choices.hop == "run":
         from etl_pipeline.cli.main import main as etl
