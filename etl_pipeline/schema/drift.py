@@ -211,7 +211,6 @@ _FAMILIES = (
     ("char", "varchar", "tinytext", "text", "mediumtext", "longtext"),
     ("varbinary", "tinyblob", "blob", "mediumblob", "longblob"),
 )
-_TINY = 255
 _NAMED = 8  # columns that are listed at most
 
 

@@ -20,6 +20,12 @@ def read_rows(analytics: PostgresConnection, table: str, *columns: str) -> list[
     return [row_type(*row) for row in rows]
 
 
+def read_practice_day(analytics: PostgresConnection) -> dt.date:
+    """The day that the marts have as today."""
+    ((day,),) = analytics.execute(b"SELECT as_of_date FROM intermediate.int_practice_day")
+    return day  # type: ignore[no-any-return]
+
+
 def read_hidden_types(analytics: PostgresConnection) -> set[int]:
     """Unearned types (list 29) whose definition has a value: their money counts nowhere."""
     rows = read_rows(analytics, "definition", "DefNum", "Category", "ItemValue")

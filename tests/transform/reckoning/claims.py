@@ -12,8 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from etl_pipeline.demo.server_databases import PostgresConnection
-from tests.transform.reckoning.books import NO_DATE, cents, read_rows
-from tests.transform.reckoning.desk_patients import practice_day
+from tests.transform.reckoning.books import NO_DATE, cents, read_practice_day, read_rows
 
 WAITING = ("U", "H", "W", "I")
 
@@ -29,7 +28,7 @@ def reckon_open(
     analytics: PostgresConnection,
 ) -> dict[tuple[int, str], tuple[int, int, Decimal, Decimal]]:
     """Claims, those not sent, what was billed and what is expected, by carrier and age."""
-    day = practice_day(analytics)
+    day = read_practice_day(analytics)
     carriers = {
         row.PlanNum: row.CarrierNum
         for row in read_rows(analytics, "insplan", "PlanNum", "CarrierNum")

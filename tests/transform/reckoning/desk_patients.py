@@ -13,25 +13,16 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from etl_pipeline.demo.server_databases import PostgresConnection
-from tests.transform.reckoning.books import NO_DATE, cents, read_rows
+from tests.transform.reckoning.books import NO_DATE, cents, read_practice_day, read_rows
 
 COMPLETE = 2
 PATIENT, NON_PATIENT, DELETED, PROSPECTIVE = 0, 1, 4, 6
 CAME_FROM = 1
 
 
-def practice_day(analytics: PostgresConnection) -> dt.date:
-    """The day that the marts have as today."""
-    ((day,),) = analytics.execute(
-        b"SELECT as_of_date FROM intermediate.int_practice_day"
-    ).fetchall()
-    found: dt.date = day
-    return found
-
-
 def reckon_recalls(analytics: PostgresConnection) -> dict[int, str]:
     """How each recall stands."""
-    day = practice_day(analytics)
+    day = read_practice_day(analytics)
     patients = {
         row.PatNum: row
         for row in read_rows(
@@ -144,7 +135,7 @@ def reckon_retention(
 ) -> dict[tuple[dt.date, int], tuple[int, int]]:
     """Patients of the year before the last one, and of them those who came back."""
     visits = _treated(analytics)
-    day = practice_day(analytics)
+    day = read_practice_day(analytics)
     month = min(min(days) for days in visits.values()).replace(day=1)
     month = month.replace(year=month.year + 2)
     found: defaultdict[tuple[dt.date, int], list[bool]] = defaultdict(list)

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from etl_pipeline.demo.server_databases import PostgresConnection
-from tests.transform.reckoning.books import cents, read_rows
+from tests.transform.reckoning.books import cents, read_practice_day, read_rows
 from tests.transform.reckoning.receivables import (
     CAP_CLAIM,
     CAP_COMPLETE,
@@ -24,7 +24,6 @@ from tests.transform.reckoning.receivables import (
     SUPPLEMENTAL,
     UNEARNED_TYPES,
     Accounts,
-    read_day,
 )
 
 ESTIMATED = (0, 6, 8, 9)
@@ -47,7 +46,7 @@ class Plan:
 
 def reckon_plans(analytics: PostgresConnection) -> dict[int, Plan]:
     """The report on the practice's day, by plan."""
-    accounts, day = Accounts(analytics), read_day(analytics)
+    accounts, day = Accounts(analytics), read_practice_day(analytics)
     families = accounts.age(day, is_today=True)
     found = {}
     for plan in accounts.plans:

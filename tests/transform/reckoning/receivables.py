@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from etl_pipeline.demo.server_databases import PostgresConnection
-from tests.transform.reckoning.books import cents, read_hidden_types, read_rows
+from tests.transform.reckoning.books import cents, read_hidden_types, read_practice_day, read_rows
 
 TREATMENT_PLANNED, COMPLETE = 1, 2
 NOT_RECEIVED, RECEIVED, PREAUTHORIZED, SUPPLEMENTAL, CAP_CLAIM, CAP_COMPLETE = 0, 1, 2, 4, 5, 7
@@ -269,15 +269,9 @@ def _aged(movements: list[Movement], pending: list[Any], day: dt.date) -> Aged:
     )
 
 
-def read_day(analytics: PostgresConnection) -> dt.date:
-    """The practice's day, as the models have it."""
-    ((day,),) = analytics.execute(b"SELECT as_of_date FROM intermediate.int_practice_day")
-    return day  # type: ignore[no-any-return]
-
-
 def report_days(analytics: PostgresConnection) -> list[dt.date]:
     """The practice's day, and the last days of the 24 months before its own."""
-    today = read_day(analytics)
+    today = read_practice_day(analytics)
     days, first = [today], today.replace(day=1)
     for _ in range(24):
         days.append(first - dt.timedelta(days=1))
@@ -287,7 +281,7 @@ def report_days(analytics: PostgresConnection) -> list[dt.date]:
 
 def reckon_aging(analytics: PostgresConnection) -> dict[tuple[dt.date, int], Aged]:
     """The report Aging of A/R as of each of the report's days."""
-    accounts, today = Accounts(analytics), read_day(analytics)
+    accounts, today = Accounts(analytics), read_practice_day(analytics)
     return {
         (day, family): aged
         for day in report_days(analytics)
@@ -311,7 +305,7 @@ def read_aging(analytics: PostgresConnection) -> dict[tuple[dt.date, int], Aged]
 
 def reckon_receivables(analytics: PostgresConnection) -> dict[int, Aged]:
     """The report as of the practice's day, with the estimates in one."""
-    aged = Accounts(analytics).age(read_day(analytics), is_today=True)
+    aged = Accounts(analytics).age(read_practice_day(analytics), is_today=True)
     return {family: _with_one_estimate(row) for family, row in aged.items()}
 
 
