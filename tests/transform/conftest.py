@@ -9,7 +9,7 @@ project that was changed, and a ``raw`` that lacks tables and columns.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,16 @@ from etl_pipeline.transform.summary import TransformSummary
 from tests.conftest import Lab, open_lab
 from tests.rows import run_sql
 from tests.transform.reckoning import (
+    broken_visits,
+    claims,
     daily_reports,
-    desk,
+    desk_patients,
     payment_plans,
     production_income,
     receivables,
+    referrals,
+    schedules,
+    treatment,
 )
 from tests.transform.reconcile import Reconciled, reconcile
 
@@ -52,36 +57,20 @@ INCREMENTAL = (
 )
 
 
-# What the reckoning says of raw, and what the marts say.
-JUDGES: tuple[tuple[str, Callable[..., Any], Callable[..., Any]], ...] = (
-    ("production and income", production_income.reckon, production_income.read_reports),
-    (
-        "production and income by day",
-        lambda analytics: production_income.of_days(production_income.reckon(analytics)),
-        production_income.read_days,
-    ),
-    ("ways to date write-offs", production_income.reckon_ways, production_income.read_ways),
-    ("daily payments", daily_reports.reckon_payments, daily_reports.read_payments),
-    ("daily adjustments", daily_reports.reckon_adjustments, daily_reports.read_adjustments),
-    ("procedures", daily_reports.reckon_procedures, daily_reports.read_procedures),
-    (
-        "unfinalized insurance payments",
-        production_income.reckon_unfinalized,
-        production_income.read_unfinalized,
-    ),
-    ("receivables", receivables.reckon_receivables, receivables.read_receivables),
-    ("aging of receivables", receivables.reckon_aging, receivables.read_aging),
-    ("receivables by month", receivables.reckon_months, receivables.read_months),
-    ("receivables by month, now", receivables.reckon_months, receivables.read_totals_now),
-    ("payment plans", payment_plans.reckon_plans, payment_plans.read_plans),
-    ("unearned income", payment_plans.reckon_unearned, payment_plans.read_unearned),
-    (
-        "unearned accounts",
-        payment_plans.reckon_unearned_accounts,
-        payment_plans.read_unearned_accounts,
-    ),
-    *desk.JUDGES,
+# Themes of the reckoning. Each has JUDGES: what it says of raw, and what the marts say.
+THEMES = (
+    production_income,
+    daily_reports,
+    receivables,
+    payment_plans,
+    broken_visits,
+    claims,
+    desk_patients,
+    referrals,
+    schedules,
+    treatment,
 )
+JUDGES = tuple(judge for theme in THEMES for judge in theme.JUDGES)
 DAYS_OF_CHANGE = 10
 
 

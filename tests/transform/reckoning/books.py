@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, NamedTuple
 
@@ -10,6 +11,9 @@ from etl_pipeline.demo.server_databases import PostgresConnection
 
 NO_DATE = dt.date(1900, 1, 1)
 """What is not later than this stands for no date."""
+
+Judges = tuple[tuple[str, Callable[..., Any], Callable[..., Any]], ...]
+"""By name: the reckoning of ``raw``, and what the marts say, both of a connection."""
 
 
 def read_rows(analytics: PostgresConnection, table: str, *columns: str) -> list[Any]:

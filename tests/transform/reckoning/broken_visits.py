@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from etl_pipeline.demo.server_databases import PostgresConnection
-from tests.transform.reckoning.books import cents, read_rows
+from tests.transform.reckoning.books import Judges, cents, read_rows
 
 COMPLETE = 2
 BROKEN, UNSCHEDULED = 5, 3
@@ -121,3 +121,9 @@ def read_report(analytics: PostgresConnection) -> dict[tuple[str, int], tuple[An
         b"amount FROM marts.report_broken_appointments"
     ).fetchall()
     return {row[:2]: row[2:] for row in rows}
+
+
+JUDGES: Judges = (
+    ("broken visits", reckon_days, read_days),
+    ("broken appointments", reckon_report, read_report),
+)

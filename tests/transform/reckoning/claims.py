@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from etl_pipeline.demo.server_databases import PostgresConnection
-from tests.transform.reckoning.books import NO_DATE, cents, read_practice_day, read_rows
+from tests.transform.reckoning.books import NO_DATE, Judges, cents, read_practice_day, read_rows
 
 WAITING = ("U", "H", "W", "I")
 
@@ -157,3 +157,9 @@ def read_outstanding(analytics: PostgresConnection) -> dict[int, tuple[Any, ...]
         b"FROM marts.report_outstanding_insurance_claims"
     ).fetchall()
     return {row[0]: row[1:] for row in rows}
+
+
+JUDGES: Judges = (
+    ("open claims", reckon_open, read_open),
+    ("outstanding claims", reckon_outstanding, read_outstanding),
+)

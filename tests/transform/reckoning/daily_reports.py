@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from etl_pipeline.demo.server_databases import PostgresConnection
-from tests.transform.reckoning.books import NO_DATE, cents, read_hidden_types, read_rows
+from tests.transform.reckoning.books import NO_DATE, Judges, cents, read_hidden_types, read_rows
 from tests.transform.reckoning.production_income import (
     CAP_COMPLETE,
     COMPLETE,
@@ -141,3 +141,10 @@ def read_procedures(analytics: PostgresConnection) -> dict[int, tuple[Any, ...]]
         b"FROM marts.report_procedures"
     ).fetchall()
     return {row[0]: row[1:] for row in rows}
+
+
+JUDGES: Judges = (
+    ("daily payments", reckon_payments, read_payments),
+    ("daily adjustments", reckon_adjustments, read_adjustments),
+    ("procedures", reckon_procedures, read_procedures),
+)

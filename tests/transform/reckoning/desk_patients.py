@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from etl_pipeline.demo.server_databases import PostgresConnection
-from tests.transform.reckoning.books import NO_DATE, cents, read_practice_day, read_rows
+from tests.transform.reckoning.books import NO_DATE, Judges, cents, read_practice_day, read_rows
 
 COMPLETE = 2
 PATIENT, NON_PATIENT, DELETED, PROSPECTIVE = 0, 1, 4, 6
@@ -159,3 +159,11 @@ def read_retention(
         b"WHERE patients_before IS NOT NULL"
     ).fetchall()
     return {row[:2]: row[2:] for row in rows}
+
+
+JUDGES: Judges = (
+    ("recalls", reckon_recalls, read_recalls),
+    ("recall status", reckon_recall_status, read_recall_status),
+    ("new patients", reckon_new, read_new),
+    ("retention", reckon_retention, read_retention),
+)

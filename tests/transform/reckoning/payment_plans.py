@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from etl_pipeline.demo.server_databases import PostgresConnection
-from tests.transform.reckoning.books import cents, read_practice_day, read_rows
+from tests.transform.reckoning.books import Judges, cents, read_practice_day, read_rows
 from tests.transform.reckoning.receivables import (
     CAP_CLAIM,
     CAP_COMPLETE,
@@ -193,3 +193,10 @@ def read_unearned_accounts(analytics: PostgresConnection) -> dict[int, Decimal]:
             b"SELECT guarantor_id, amount FROM marts.report_unearned_accounts"
         ).fetchall()
     )
+
+
+JUDGES: Judges = (
+    ("payment plans", reckon_plans, read_plans),
+    ("unearned income", reckon_unearned, read_unearned),
+    ("unearned accounts", reckon_unearned_accounts, read_unearned_accounts),
+)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from etl_pipeline.demo.server_databases import PostgresConnection
-from tests.transform.reckoning.books import NO_DATE, cents, read_hidden_types, read_rows
+from tests.transform.reckoning.books import NO_DATE, Judges, cents, read_hidden_types, read_rows
 
 # procedurelog.ProcStatus, appointment.AptStatus, claimproc.Status
 PLANNED, COMPLETE = 1, 2
@@ -367,3 +367,11 @@ def read_ways(analytics: PostgresConnection) -> dict[str, set[str]]:
             ).fetchall()
         found[value] = {kind for (kind,) in rows}
     return found
+
+
+JUDGES: Judges = (
+    ("production and income", reckon, read_reports),
+    ("production and income by day", lambda analytics: of_days(reckon(analytics)), read_days),
+    ("ways to date write-offs", reckon_ways, read_ways),
+    ("unfinalized insurance payments", reckon_unfinalized, read_unfinalized),
+)

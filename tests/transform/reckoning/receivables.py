@@ -14,7 +14,13 @@ from functools import cached_property
 from typing import Any
 
 from etl_pipeline.demo.server_databases import PostgresConnection
-from tests.transform.reckoning.books import cents, read_hidden_types, read_practice_day, read_rows
+from tests.transform.reckoning.books import (
+    Judges,
+    cents,
+    read_hidden_types,
+    read_practice_day,
+    read_rows,
+)
 
 TREATMENT_PLANNED, COMPLETE = 1, 2
 NOT_RECEIVED, RECEIVED, PREAUTHORIZED, SUPPLEMENTAL, CAP_CLAIM, CAP_COMPLETE = 0, 1, 2, 4, 5, 7
@@ -379,3 +385,11 @@ def read_totals_now(analytics: PostgresConnection) -> dict[tuple[dt.date, int], 
         b"SELECT month_end, clinic_id, total_now FROM marts.receivables_by_month"
     )
     return {(row[0], row[1]): row[2] for row in rows}
+
+
+JUDGES: Judges = (
+    ("receivables", reckon_receivables, read_receivables),
+    ("aging of receivables", reckon_aging, read_aging),
+    ("receivables by month", reckon_months, read_months),
+    ("receivables by month, now", reckon_months, read_totals_now),
+)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from decimal import Decimal
 
 from etl_pipeline.demo.server_databases import PostgresConnection
-from tests.transform.reckoning.books import NO_DATE, cents, read_rows
+from tests.transform.reckoning.books import NO_DATE, Judges, cents, read_rows
 
 COMPLETE, CAME_FROM = 2, 1
 
@@ -63,3 +63,6 @@ def read_marts(analytics: PostgresConnection) -> dict[tuple[dt.date, int], Line]
         b"new_patients, new_patient_production FROM marts.report_referral_analysis"
     ).fetchall()
     return {row[:2]: row[2:] for row in rows}
+
+
+JUDGES: Judges = (("referral analysis", reckon, read_marts),)

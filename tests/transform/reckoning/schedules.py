@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from etl_pipeline.demo.server_databases import PostgresConnection
-from tests.transform.reckoning.books import NO_DATE, read_rows
+from tests.transform.reckoning.books import NO_DATE, Judges, read_rows
 
 PROVIDER = 1
 SCHEDULED, COMPLETE, ASAP = 1, 2, 4
@@ -100,3 +100,9 @@ def read_chairs(
         b"FROM marts.chair_use_by_day"
     ).fetchall()
     return {row[:2]: row[2:] for row in rows}
+
+
+JUDGES: Judges = (
+    ("providers' minutes", reckon_providers, read_providers),
+    ("use of chairs", reckon_chairs, read_chairs),
+)

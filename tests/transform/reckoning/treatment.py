@@ -11,7 +11,7 @@ from collections import defaultdict
 from decimal import Decimal
 
 from etl_pipeline.demo.server_databases import PostgresConnection
-from tests.transform.reckoning.books import NO_DATE, cents, read_rows
+from tests.transform.reckoning.books import NO_DATE, Judges, cents, read_rows
 
 PLANNED, COMPLETE, REFERRED, INACTIVE = 1, 2, 5, 8
 SCHEDULED, ASAP = 1, 4
@@ -100,3 +100,6 @@ def read_marts(
         row[:3]: {stage: row[3 + 3 * place : 6 + 3 * place] for place, stage in enumerate(STAGES)}
         for row in rows
     }
+
+
+JUDGES: Judges = (("treatment", reckon, read_marts),)
