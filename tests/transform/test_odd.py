@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from etl_pipeline.cli.screens.transform import transform_screen
 from tests.transform.conftest import State
 
@@ -55,11 +57,31 @@ def test_a_view_of_others_survives_other_columns(odd: State) -> None:
 
 
 def test_a_model_that_fails_is_named_without_values(odd: State) -> None:
-    ((name, words),) = ((n.name, n.words) for n in odd.summary.failed if n.kind == "model")
-    assert (name, words) == (
-        "report_procedures",
-        "invalid text representation (SQLSTATE 22P02)",
+    failed = {n.name: n.words for n in odd.summary.failed if n.kind == "model"}
+    assert failed.keys() == {"report_procedures", "report_daily_adjustments"}
+    assert failed["report_procedures"] == "invalid text representation (SQLSTATE 22P02)"
+
+
+def test_a_model_that_breaks_its_contract_says_how_and_stays_as_it_was(odd: State) -> None:
+    (words,) = (n.words for n in odd.summary.failed if n.name == "report_daily_adjustments")
+    assert words == (
+        "the columns are not those of the contract: "
+        "amount is double precision, the contract says numeric(12,2); "
+        "more integer is not in the contract; note is missing; "
+        "mend the model, or the columns of report_daily_adjustments in its .yml (SQLSTATE ET004)"
     )
+    assert odd.query(
+        "SELECT format_type(atttypid, atttypmod) FROM pg_attribute "
+        "WHERE attrelid = 'marts.report_daily_adjustments'::regclass AND attname = 'amount'"
+    ) == [("numeric(12,2)",)]
+
+
+def test_every_mart_has_a_contract(odd: State) -> None:
+    manifest = json.loads((odd.summary.folder / "manifest.json").read_text())
+    marts = [n for n in manifest["nodes"].values() if n.get("schema") == "marts"]
+    marts = [n for n in marts if n["resource_type"] == "model"]
+    assert len(marts) > 40
+    assert all(n["contract"]["enforced"] for n in marts)
 
 
 def test_a_test_that_fails_names_its_file_and_the_number_of_rows(odd: State) -> None:

@@ -77,6 +77,7 @@ begin
         execute $model$create view {{ target }} as {{ sql }}$model$;
 {{ etl_give_grants() }}
     end;
+{{ etl_keep_contract(target) }}
 {{ etl_say_in_comments(target) }}
 end $etl$
     {%- endcall %}
@@ -146,6 +147,7 @@ begin
                    names, names_n);
     drop table pg_temp.etl_new;
   end build;
+{{ etl_keep_contract(target) }}
 {{ etl_say_in_comments(target) }}
 end $etl$
 {% endmacro %}
