@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tests.transform.conftest import State
-from tests.transform.reckoning.enumerations import LETTERS, list_values
 
 STATES = ("first", "changed")
 
@@ -115,15 +114,6 @@ def test_the_report_of_referrals(state: State) -> None:
     reckoned, mart = state.judged["referral analysis"]
     assert reckoned == mart
     assert sum(line[4] for line in mart.values()) > 10
-
-
-def test_every_code_is_named_where_opendental_documents_it(state: State) -> None:
-    rows = state.query("SELECT enumeration, code, source FROM staging.enumeration")
-    named = {(enumeration, code): source.split(": ", 1)[1] for enumeration, code, source in rows}
-    documented = list_values()
-    assert {key: named.get(key) for key in documented} == documented
-    rest = {key for key in named if key not in documented}
-    assert rest == {(name, code) for name, codes in LETTERS.items() for code in codes}
 
 
 def test_the_types_of_fee_schedules_have_their_names(state: State) -> None:

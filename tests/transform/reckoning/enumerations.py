@@ -39,10 +39,22 @@ ENUMERATIONS: dict[str, tuple[str, int, str]] = {
     "schedule_type": ("ScheduleType", 0, "Practice Provider Blockout Employee WebSchedASAP"),
     "treatment_plan_status": ("TreatPlanStatus", 0, "Saved Active Inactive"),
 }
-LETTERS = {
-    "claim_status": "UHWPSRI",
-    "claim_type": ("P", "S", "PreAuth", "Other", "Cap"),
-    "plan_type": "-pfc",
+LETTERS: dict[str, tuple[str, str]] = {
+    # Claim.cs; the manual explains each on its page claimedit, the API (page apiclaims) lists them.
+    "claim_status": (
+        "claim.ClaimStatus",
+        "U=Unsent, H=Hold until pri received, W=Waiting in queue, P=Probably sent, S=Sent, "
+        "R=Received, I=Hold for In Process",
+    ),
+    "claim_type": (
+        "claim.ClaimType",
+        "P=primary, S=secondary, PreAuth=preauth, Other=other, Cap=capitation",
+    ),
+    # InsPlan.cs; what is empty there is "-" in the seed.
+    "plan_type": (
+        "insplan.PlanType",
+        "empty=percentage, p=ppo_percentage, f=flatCopay, c=capitation",
+    ),
 }
 
 
@@ -52,4 +64,13 @@ def list_values() -> dict[tuple[str, str], str]:
         (ours, str(first + place)): f"{theirs}.{name}"
         for ours, (theirs, first, names) in ENUMERATIONS.items()
         for place, name in enumerate(names.split())
+    }
+
+
+def list_letters() -> dict[tuple[str, str], str]:
+    """Where each code that is a letter or a word is documented: its column, and the words there."""
+    return {
+        (ours, "-" if code == "empty" else code): f"{column}: {code}={name}"
+        for ours, (column, words) in LETTERS.items()
+        for code, name in (word.split("=") for word in words.split(", "))
     }
