@@ -56,6 +56,7 @@ def read_needs(project: Path) -> dict[str, dict[str, bool]]:
             for column in table["columns"]
         }
         for source in document["sources"]
+        if source["name"] == "raw"
         for table in source["tables"]
     }
 
