@@ -25,7 +25,7 @@ META = frozenset({"leaves_out", "opendental", "rule"})
 _NUMBERS = ("smallint", "integer", "bigint", "numeric", "double precision", "real")
 _REFERENCE = re.compile(r"(?:ref|changed_rows)\('(\w+)'")
 _KEPT = re.compile(r"changed_rows\('(\w+)'")
-_DOC = re.compile(r"""\{\{\s*doc\(['"](\w+)['"]\)\s*\}\}""")
+DOC = re.compile(r"""\{\{\s*doc\(['"](\w+)['"]\)\s*\}\}""")
 _DOC_BLOCK = re.compile(r"\{% docs (\w+) %\}(.*?)\{% enddocs %\}", re.DOTALL)
 
 
@@ -127,7 +127,10 @@ def list_marts() -> list[str]:
 
 @cache
 def find_rules(model: str) -> tuple[str, ...]:
-    """Intermediate models that *model* is made from, by itself or by the marts that it reads."""
+    """Intermediate models that *model* is made from, by itself or by the marts that it reads.
+
+    Without any the model itself.
+    """
     found: dict[str, None] = {}
     for name in _REFERENCE.findall(_find_file(model).read_text(encoding="utf-8")):
         if name == "int_practice_day":
@@ -137,7 +140,7 @@ def find_rules(model: str) -> tuple[str, ...]:
             found[kept[1] if kept else name] = None
         elif not name.startswith(("stg_", "dim_")) and name != "enumeration":
             found |= dict.fromkeys(find_rules(name))
-    return tuple(found)
+    return tuple(found) or (model,)
 
 
 def write_page() -> str:
@@ -185,15 +188,14 @@ def _write_theme(theme: str, words: str, marts: Sequence[Mart]) -> Iterator[str]
     yield ""
     yield "| figure | formula | leaves out | OpenDental | tables | rule |"
     yield "|---|---|---|---|---|---|"
-    lines: dict[tuple[str, str], list[Figure]] = {}
-    for figure in (figure for mart in marts for figure in mart.figures):
-        lines.setdefault((figure.name, figure.formula), []).append(figure)
-    for (name, formula), same in lines.items():
+    everywhere = group_figures(read_marts())
+    for (name, formula), same in group_figures(marts).items():
+        alike = everywhere[name, formula]
         cells = [
             f"`{name}`",
             _cell(formula),
-            _cell(" ".join(_distinct(figure.leaves_out for figure in same))),
-            _cell("; ".join(_distinct(figure.opendental for figure in same))),
+            _cell(" ".join(_distinct(figure.leaves_out for figure in alike))),
+            _cell("; ".join(_distinct(figure.opendental for figure in alike))),
             ", ".join(_link(figure.mart) for figure in same),
             ", ".join(map(_link, _find_rules_of(same))),
         ]
@@ -208,6 +210,14 @@ def _find_rules_of(same: Sequence[Figure]) -> list[str]:
 
 def _distinct(words: Iterable[str]) -> list[str]:
     return [word for word in dict.fromkeys(words) if word]
+
+
+def group_figures(marts: Iterable[Mart]) -> dict[tuple[str, str], list[Figure]]:
+    """Figures that have their name and formula in common, in order of appearance."""
+    groups: dict[tuple[str, str], list[Figure]] = {}
+    for figure in (figure for mart in marts for figure in mart.figures):
+        groups.setdefault((figure.name, figure.formula), []).append(figure)
+    return groups
 
 
 def _link(model: str) -> str:
@@ -239,7 +249,8 @@ def _read_documents() -> tuple[Mapping[str, Any], ...]:
 
 
 @cache
-def _read_docs() -> dict[str, str]:
+def read_docs() -> dict[str, str]:
+    """The doc blocks of the project: texts that several descriptions share."""
     return {
         name: words
         for file in sorted(MODELS.rglob("*.md"))
@@ -249,5 +260,5 @@ def _read_docs() -> dict[str, str]:
 
 def _in_words(description: str | None) -> str:
     """A description on one line, with the text of its doc blocks."""
-    words = _DOC.sub(lambda doc: _read_docs()[doc[1]], description or "")
+    words = DOC.sub(lambda doc: read_docs()[doc[1]], description or "")
     return " ".join(words.split())

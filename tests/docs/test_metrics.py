@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from tests.docs.metrics import (
+    DOC,
     META,
+    Figure,
+    group_figures,
     list_marts,
+    read_docs,
     read_marts,
     read_meta,
     read_themes,
@@ -15,6 +23,16 @@ from tests.docs.metrics import (
 from tests.docs.pages import ROOT
 
 PAGE = ROOT / "docs" / "metrics.md"
+
+
+def doc_of(column: Mapping[str, Any]) -> list[str]:
+    return DOC.findall(column.get("description", ""))
+
+
+def read_description(figure: Figure) -> str:
+    """The description as it is written, its doc blocks not filled in."""
+    (mart,) = (mart for mart in read_marts() if mart.name == figure.mart)
+    return str(mart.columns[figure.name]["description"])
 
 
 def test_the_page_is_that_of_the_models(request: pytest.FixtureRequest) -> None:
@@ -55,10 +73,28 @@ def test_every_column_of_a_mart_has_its_type() -> None:
 
 
 def test_every_figure_has_a_formula() -> None:
-    """A formula is read alone, so it does not lean on the line before."""
     figures = [figure for mart in read_marts() for figure in mart.figures]
     assert len(figures) > 150
-    assert not [f"{f.mart}.{f.name}" for f in figures if not f.formula]
+    assert not [f"{f.mart}.{f.name}" for f in figures if len(f.formula.split()) < 3]
+
+
+def test_a_formula_is_read_alone() -> None:
+    """It does not lean on the line before."""
+    figures = [figure for mart in read_marts() for figure in mart.figures]
+    leaning = re.compile(r"(The same|Of (it|them)|Their|Those|All of (it|them)|As above)\b")
+    assert not [f"{f.mart}.{f.name}: {f.formula}" for f in figures if leaning.match(f.formula)]
+
+
+def test_a_formula_that_several_marts_have_stands_once() -> None:
+    twice = [
+        f"{figure.mart}.{figure.name}"
+        for same in group_figures(read_marts()).values()
+        for figure in same
+        if len(same) > 1 and not DOC.search(read_description(figure))
+    ]
+    assert not twice, "write the formula once, as a doc block of figures.md"
+    used = {name for mart in read_marts() for c in mart.columns.values() for name in doc_of(c)}
+    assert used == read_docs().keys()
 
 
 def test_every_figure_names_where_its_rule_is() -> None:
