@@ -57,6 +57,8 @@ def make_environment(
         "ETL_SSL_CERT": optional["ssl_cert"],
         "ETL_SSL_KEY": optional["ssl_key"],
         "ETL_TCP_KEEPALIVE": json.dumps(TCP_KEEPALIVE),
+        # Exposures say who reads a mart; there is nothing to build, and dbt has no result for them.
+        "DBT_EXCLUDE_RESOURCE_TYPES": "exposure",
         "ETL_THREADS": str(threads),
         "ETL_SCHEMA_RAW": raw_schema,
         **{f"ETL_SCHEMA_{layer.upper()}": str(layers[layer]["schema"]) for layer in LAYERS},
