@@ -26,12 +26,16 @@ from etl_pipeline.transform.session import transform_once
 from etl_pipeline.transform.summary import TransformSummary
 from tests.conftest import Lab, open_lab
 from tests.rows import run_sql
+from tests.transform.judging import digest_marts, judge_marts
 from tests.transform.reckoning import (
     broken_visits,
     claims,
+    closed_months,
     daily_reports,
     desk_patients,
+    facts,
     payment_plans,
+    performance,
     production_income,
     receivables,
     referrals,
@@ -39,6 +43,7 @@ from tests.transform.reckoning import (
     treatment,
 )
 from tests.transform.reconcile import Reconciled, reconcile
+from tests.transform.register import Register, find_judges
 
 PATIENTS = 120
 INCREMENTAL = (
@@ -59,9 +64,12 @@ INCREMENTAL = (
 
 # Themes of the reckoning. Each has JUDGES: what it says of raw, and what the marts say.
 THEMES = (
+    facts,
     production_income,
+    performance,
     daily_reports,
     receivables,
+    closed_months,
     payment_plans,
     broken_visits,
     claims,
@@ -84,6 +92,9 @@ class State:
     totals: dict[str, Reconciled] = field(default_factory=dict)
     rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
     judged: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    months: closed_months.Closed = field(default_factory=dict)
+    digests: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    register: Register = field(default_factory=dict)
 
     @property
     def config_folder(self) -> Path:
@@ -99,9 +110,9 @@ def build(lab: Lab, settings: Settings, **options: Any) -> State:
     summary = transform_once(settings, listen=lambda _: None, **options)
     state = State(lab, settings, summary)
     state.totals = reconcile(lab.analytics)
-    state.judged = {
-        name: (reckon(lab.analytics), read(lab.analytics)) for name, reckon, read in JUDGES
-    }
+    state.judged = judge_marts(lab.analytics, JUDGES)
+    state.months = closed_months.read_months(lab.analytics)
+    state.digests = digest_marts(lab.analytics)
     state.rows = {
         name: sorted(
             map(tuple, state.query(f"SELECT row_to_json(t)::text FROM {name} AS t")),
@@ -184,14 +195,21 @@ def changed(first: State) -> State:
         "UPDATE definition SET ItemName = 'Plastic' WHERE DefNum = 1003",
     )
     assert run_once(first.settings, RunRequest(), listen=lambda _: None).is_success
-    return build(lab, first.settings)
+    state = build(lab, first.settings)
+    state.register = find_judges(lab.analytics, JUDGES)
+    return state
 
 
 @pytest.fixture(scope="session")
 def anew(changed: State) -> State:
-    """After the incremental models were made again, from nothing."""
-    changed.lab.analytics.execute(f"TRUNCATE {', '.join(INCREMENTAL)}".encode())
-    return build(changed.lab, changed.settings, select=[n.split(".")[1] for n in INCREMENTAL])
+    """After every model was made again, from nothing; only closed months are history."""
+    tables = changed.query(
+        "SELECT c.oid::regclass::text FROM pg_class AS c WHERE c.relkind = 'r' AND "
+        "c.relnamespace IN ('intermediate'::regnamespace, 'marts'::regnamespace) AND "
+        "c.relname NOT LIKE '\\_etl%' AND c.relname <> 'receivables_by_month'"
+    )
+    changed.lab.analytics.execute(f"TRUNCATE {', '.join(name for (name,) in tables)}".encode())
+    return build(changed.lab, changed.settings, full_refresh=True)
 
 
 @pytest.fixture(scope="session")

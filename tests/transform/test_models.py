@@ -111,6 +111,11 @@ def test_incremental_equals_made_anew(first: State, changed: State, anew: State,
     assert changed.rows[name] == anew.rows[name] != first.rows[name]
 
 
+def test_every_mart_is_the_same_as_made_anew(changed: State, anew: State) -> None:
+    assert len(changed.digests) > 40
+    assert changed.digests == anew.digests
+
+
 def test_an_incremental_build_leaves_other_rows_alone(first: State, changed: State) -> None:
     """Most rows are the very rows of the first build: nothing of theirs was written."""
     before, after = (set(state.rows["marts.fact_procedure"]) for state in (first, changed))

@@ -11,7 +11,7 @@ from etl_pipeline.config import FileConfigProvider, Settings
 from etl_pipeline.transform.practice_day import PracticeDay, decide_day
 from etl_pipeline.transform.session import transform_once
 from tests.transform.conftest import State
-from tests.transform.reckoning.receivables import Accounts
+from tests.transform.reckoning.accounts import Accounts
 
 CLOCK, ENTERED, GIVEN = dt.date(2026, 11, 29), dt.date(2024, 6, 28), dt.date(2024, 3, 31)
 WITHOUT_CLOCK = dt.date(2027, 1, 1)

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from tests.transform.conftest import State
-from tests.transform.reckoning.production_income import COLUMNS, of_report
+from tests.transform.reckoning.production_income import COLUMNS
 
 STATES = ("first", "changed", "anew")
 
@@ -25,9 +25,9 @@ def test_production_and_income_by_day(request: pytest.FixtureRequest, name: str)
 def test_production_and_income(request: pytest.FixtureRequest, name: str, report: str) -> None:
     """Every column of the report, with write-offs in all three ways, on all days of the books."""
     state: State = request.getfixturevalue(name)
-    reckoned, marts = state.judged["production and income"]
-    assert of_report(reckoned, report) == marts[report]
-    columns = {column for row in marts[report].values() for column in row}
+    reckoned, mart = state.judged[f"production and income, {report}"]
+    assert reckoned == mart
+    columns = {column for row in mart.values() for column in row}
     assert columns >= set(COLUMNS), "the practice has something of everything"
 
 
@@ -65,12 +65,6 @@ def test_a_quantity_counts_as_it_is(first: State) -> None:
     )
     assert found.keys() >= {0, 1, 2}
     assert set(found.values()) == {True}
-
-
-def test_the_practice_says_when_write_offs_count(anew: State) -> None:
-    """Its own preference decides between the three ways."""
-    reckoned, views = anew.judged["ways to date write-offs"]
-    assert reckoned == views
 
 
 @pytest.mark.parametrize("name", STATES)

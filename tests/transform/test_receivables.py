@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from tests.transform.conftest import State
-from tests.transform.reckoning.receivables import Aged
+from tests.transform.reckoning.accounts import Aged
 
-TOTAL = 4
 REPORTS = (
     "receivables",
     "aging of receivables",
@@ -101,15 +100,14 @@ def test_the_report_of_today_is_accounts_receivable(changed: State) -> None:
 
 def test_a_month_is_closed_once_and_late_edits_show_beside_it(first: State, changed: State) -> None:
     at_closing, closed = first.judged["receivables by month"]
-    assert at_closing == closed
+    assert at_closing == closed == first.months
     assert len({month for month, _ in closed}) == 24
-    now, still_closed = changed.judged["receivables by month"]
-    of_now = changed.judged["receivables by month, now"][1]
+    assert closed.items() <= changed.months.items()
     # The days of change end in the next month, whose predecessor is closed by then.
-    assert closed.items() <= still_closed.items()
-    assert {month for month, _ in still_closed} - {month for month, _ in closed} == {
-        dt.date(2024, 6, 30)
-    }
-    for key, owed in now.items():
-        assert of_now[key] == owed[TOTAL], key
-    assert any(of_now[key] != owed[TOTAL] for key, owed in closed.items())
+    reckoned, closed_later = changed.judged["receivables by month"]
+    assert reckoned == closed_later
+    assert {month for month, _ in closed_later} == {dt.date(2024, 6, 30)}
+    assert changed.months == closed | closed_later
+    now, of_now = changed.judged["receivables by month, now"]
+    assert now == of_now
+    assert any(of_now[key][0] != month.total for key, month in closed.items())

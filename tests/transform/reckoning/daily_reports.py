@@ -1,6 +1,6 @@
-"""Daily Payments, Daily Adjustments and Procedures, as OpenDental's reports list them.
+"""Daily Payments, Daily Adjustments, Procedures and Unfinalized Insurance Payments.
 
-RpPaySheet.cs, RpAdjSheet.cs, RpProcSheet.cs: by their rows, what each says.
+RpPaySheet.cs, RpAdjSheet.cs, RpProcSheet.cs, RpUnfinalizedInsPay.cs: by their rows, what each says.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from etl_pipeline.demo.server_databases import PostgresConnection
 from tests.transform.reckoning.books import NO_DATE, Judges, cents, read_hidden_types, read_rows
 from tests.transform.reckoning.production_income import (
+    CAP_CLAIM,
     CAP_COMPLETE,
     COMPLETE,
     PRICED,
@@ -143,8 +144,32 @@ def read_procedures(analytics: PostgresConnection) -> dict[int, tuple[Any, ...]]
     return {row[0]: row[1:] for row in rows}
 
 
+def reckon_unfinalized(analytics: PostgresConnection) -> dict[tuple[str, int], Decimal]:
+    """Amounts of the report Unfinalized Insurance Payments (RpUnfinalizedInsPay.cs)."""
+    found: defaultdict[tuple[str, int], Decimal] = defaultdict(Decimal)
+    for row in read_rows(analytics, "claimpayment", "ClaimPaymentNum", "CheckAmt", "IsPartial"):
+        if row.IsPartial:
+            found["partial payment", row.ClaimPaymentNum] = cents(row.CheckAmt)
+    for row in read_rows(
+        analytics, "claimproc", "ClaimNum", "Status", "ClaimPaymentNum", "InsPayAmt", "IsTransfer"
+    ):
+        is_received = row.Status in (RECEIVED, SUPPLEMENTAL, CAP_CLAIM)
+        if row.ClaimPaymentNum == 0 and row.InsPayAmt and is_received and not row.IsTransfer:
+            found["unfinalized payment", row.ClaimNum] += cents(row.InsPayAmt)
+    return dict(found)
+
+
+def read_unfinalized(analytics: PostgresConnection) -> dict[tuple[str, int], Decimal]:
+    """The same as the mart lists it."""
+    rows = analytics.execute(
+        b"SELECT payment_kind, source_id, amount FROM marts.report_unfinalized_insurance_payments"
+    ).fetchall()
+    return {(kind, source): amount for kind, source, amount in rows}
+
+
 JUDGES: Judges = (
     ("daily payments", reckon_payments, read_payments),
     ("daily adjustments", reckon_adjustments, read_adjustments),
     ("procedures", reckon_procedures, read_procedures),
+    ("unfinalized insurance payments", reckon_unfinalized, read_unfinalized),
 )

@@ -10,12 +10,22 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, defaultdict
+from decimal import Decimal
 from typing import Any
 
 from etl_pipeline.demo.server_databases import PostgresConnection
-from tests.transform.reckoning.books import NO_DATE, Judges, cents, read_practice_day, read_rows
+from tests.transform.reckoning.books import (
+    NO_DATE,
+    NOTHING,
+    Judges,
+    cents,
+    read_practice_day,
+    read_rows,
+    share,
+)
 
 COMPLETE = 2
+CAP_COMPLETE = 7
 PATIENT, NON_PATIENT, DELETED, PROSPECTIVE = 0, 1, 4, 6
 CAME_FROM = 1
 
@@ -92,7 +102,11 @@ def _treated(analytics: PostgresConnection) -> dict[int, dict[dt.date, int]]:
     return visits
 
 
-def reckon_new(analytics: PostgresConnection) -> Counter[tuple[dt.date, int, int]]:
+New = dict[tuple[dt.date, int, int], tuple[int, Decimal]]
+"""Patients and the production of their first year, by month, clinic and source."""
+
+
+def reckon_new(analytics: PostgresConnection) -> New:
     """New patients by month, clinic of the first treatment and source."""
     patients = {
         row.PatNum: row
@@ -105,7 +119,8 @@ def reckon_new(analytics: PostgresConnection) -> Counter[tuple[dt.date, int, int
     for row in sorted(links, key=lambda row: (row.ItemOrder, row.RefAttachNum)):
         if row.RefType == CAME_FROM and row.ReferralNum:
             sources.setdefault(row.PatNum, row.ReferralNum)
-    found: Counter[tuple[dt.date, int, int]] = Counter()
+    produced = _production_of_patients(analytics)
+    found: New = {}
     for number, days in _treated(analytics).items():
         patient = patients.get(number)
         if patient is None or patient.PatStatus in (NON_PATIENT, DELETED, PROSPECTIVE):
@@ -113,17 +128,46 @@ def reckon_new(analytics: PostgresConnection) -> Counter[tuple[dt.date, int, int
         first = min(days)
         said = patient.DateFirstVisit
         since = min(first, said) if said > NO_DATE else first
-        found[since.replace(day=1), days[first], sources.get(number, 0)] += 1
+        year = sum(
+            (amount for day, amount in produced[number] if day < _year_after(since)), NOTHING
+        )
+        key = (since.replace(day=1), days[first], sources.get(number, 0))
+        count, total = found.get(key, (0, NOTHING))
+        found[key] = (count + 1, total + year)
     return found
 
 
-def read_new(analytics: PostgresConnection) -> Counter[tuple[dt.date, int, int]]:
+def _production_of_patients(
+    analytics: PostgresConnection,
+) -> defaultdict[int, list[tuple[dt.date, Decimal]]]:
+    """What was done for each patient, without what capitation plans write off."""
+    waived: defaultdict[int, Decimal] = defaultdict(lambda: NOTHING)
+    for row in read_rows(analytics, "claimproc", "ProcNum", "Status", "WriteOff"):
+        if row.Status == CAP_COMPLETE:
+            waived[row.ProcNum] += cents(row.WriteOff)
+    found: defaultdict[int, list[tuple[dt.date, Decimal]]] = defaultdict(list)
+    for row in read_rows(
+        analytics, "procedurelog", "ProcNum", "PatNum", "ProcDate", "ProcStatus", "ProcFee",
+        "UnitQty", "BaseUnits",
+    ):  # fmt: skip
+        if row.ProcStatus == COMPLETE:
+            amount = cents(row.ProcFee) * (row.UnitQty + row.BaseUnits) - waived[row.ProcNum]
+            found[row.PatNum].append((row.ProcDate, amount))
+    return found
+
+
+def _year_after(day: dt.date) -> dt.date:
+    is_leap_day = (day.month, day.day) == (2, 29)
+    return day.replace(year=day.year + 1, day=28 if is_leap_day else day.day)
+
+
+def read_new(analytics: PostgresConnection) -> New:
     """The same as the mart has it."""
     rows: list[Any] = analytics.execute(
-        b"SELECT month_start, clinic_id, referral_id, new_patients "
+        b"SELECT month_start, clinic_id, referral_id, new_patients, first_year_production "
         b"FROM marts.new_patients_by_source"
     ).fetchall()
-    return Counter({row[:3]: row[3] for row in rows})
+    return {row[:3]: row[3:] for row in rows}
 
 
 def _year_before(day: dt.date, years: int) -> dt.date:
@@ -132,7 +176,7 @@ def _year_before(day: dt.date, years: int) -> dt.date:
 
 def reckon_retention(
     analytics: PostgresConnection,
-) -> dict[tuple[dt.date, int], tuple[int, int]]:
+) -> dict[tuple[dt.date, int], tuple[int, int, Decimal | None]]:
     """Patients of the year before the last one, and of them those who came back."""
     visits = _treated(analytics)
     day = read_practice_day(analytics)
@@ -147,16 +191,18 @@ def reckon_retention(
                 is_back = any(middle <= d < month for d in days)
                 found[month, days[max(before)]].append(is_back)
         month = (month + dt.timedelta(days=32)).replace(day=1)
-    return {key: (len(backs), sum(backs)) for key, backs in found.items()}
+    return {
+        key: (len(backs), sum(backs), share(sum(backs), len(backs))) for key, backs in found.items()
+    }
 
 
 def read_retention(
     analytics: PostgresConnection,
-) -> dict[tuple[dt.date, int], tuple[int, int]]:
+) -> dict[tuple[dt.date, int], tuple[int, int, Decimal | None]]:
     """The same as the mart has it."""
     rows = analytics.execute(
-        b"SELECT month_start, clinic_id, patients_before, came_back FROM marts.hygiene_by_month "
-        b"WHERE patients_before IS NOT NULL"
+        b"SELECT month_start, clinic_id, patients_before, came_back, retention "
+        b"FROM marts.hygiene_by_month WHERE patients_before IS NOT NULL"
     ).fetchall()
     return {row[:2]: row[2:] for row in rows}
 

@@ -12,18 +12,24 @@ from decimal import Decimal
 from typing import Any
 
 from etl_pipeline.demo.server_databases import PostgresConnection
-from tests.transform.reckoning.books import Judges, cents, read_practice_day, read_rows
-from tests.transform.reckoning.receivables import (
+from tests.transform.reckoning.accounts import (
     CAP_CLAIM,
     CAP_COMPLETE,
     DEBIT,
     LINKED_ADJUSTMENT,
     LINKED_PROCEDURE,
-    NOTHING,
     RECEIVED,
     SUPPLEMENTAL,
     UNEARNED_TYPES,
     Accounts,
+    open_accounts,
+)
+from tests.transform.reckoning.books import (
+    NOTHING,
+    Judges,
+    cents,
+    read_practice_day,
+    read_rows,
 )
 
 ESTIMATED = (0, 6, 8, 9)
@@ -46,15 +52,16 @@ class Plan:
 
 def reckon_plans(analytics: PostgresConnection) -> dict[int, Plan]:
     """The report on the practice's day, by plan."""
-    accounts, day = Accounts(analytics), read_practice_day(analytics)
+    accounts, day = open_accounts(analytics), read_practice_day(analytics)
     families = accounts.age(day, is_today=True)
     found = {}
+    debits_of: defaultdict[int, list[Any]] = defaultdict(list)
+    for charge in accounts.charges:
+        if charge.ChargeType == DEBIT:
+            debits_of[charge.PayPlanNum].append(charge)
+    paid_on = _paid(accounts)
     for plan in accounts.plans:
-        debits = [
-            charge
-            for charge in accounts.charges
-            if charge.PayPlanNum == plan.PayPlanNum and charge.ChargeType == DEBIT
-        ]
+        debits = debits_of[plan.PayPlanNum]
         due = [charge for charge in debits if charge.ChargeDate <= day]
         interest = sum((cents(charge.Interest) for charge in due), NOTHING)
         due_all = sum((cents(charge.Principal) for charge in due), NOTHING) + interest
@@ -62,7 +69,7 @@ def reckon_plans(analytics: PostgresConnection) -> dict[int, Plan]:
             principal = _linked_principal(accounts, plan.PayPlanNum)
         else:
             principal = sum((cents(charge.Principal) for charge in debits), NOTHING)
-        paid = _paid(accounts, plan)
+        paid = paid_on[plan.PayPlanNum, plan.PlanNum != 0]
         aged = families.get(accounts.family_of(plan.Guarantor))
         owed = aged.total - aged.write_off_estimate - aged.insurance_estimate if aged else NOTHING
         found[plan.PayPlanNum] = Plan(
@@ -78,51 +85,37 @@ def reckon_plans(analytics: PostgresConnection) -> dict[int, Plan]:
     return found
 
 
-def _paid(accounts: Accounts, plan: Any) -> Decimal:
-    if plan.PlanNum:
-        return sum(
-            (
-                cents(line.InsPayAmt)
-                for line in accounts.lines
-                if line.PayPlanNum == plan.PayPlanNum
-                and line.Status in (RECEIVED, SUPPLEMENTAL, CAP_CLAIM)
-            ),
-            NOTHING,
-        )
-    return sum(
-        (
-            cents(split.SplitAmt)
-            for split in accounts.splits
-            if split.PayPlanNum == plan.PayPlanNum and not accounts.is_hidden(split)
-        ),
-        NOTHING,
-    )
+def _paid(accounts: Accounts) -> dict[tuple[int, bool], Decimal]:
+    """What was paid on each plan, by patients and (True) by carriers."""
+    found: defaultdict[tuple[int, bool], Decimal] = defaultdict(lambda: NOTHING)
+    for line in accounts.lines:
+        if line.PayPlanNum and line.Status in (RECEIVED, SUPPLEMENTAL, CAP_CLAIM):
+            found[line.PayPlanNum, True] += cents(line.InsPayAmt)
+    for split in accounts.splits:
+        if split.PayPlanNum and not accounts.is_hidden(split):
+            found[split.PayPlanNum, False] += cents(split.SplitAmt)
+    return found
 
 
 def _linked_principal(accounts: Accounts, plan: int) -> Decimal:
     """All the work that a dynamic plan is for, as it is today."""
-    procedures = {p.ProcNum: p for p in accounts.procedures}
-    adjustments = {a.AdjNum: a for a in accounts.adjustments}
-    outside = [split for split in accounts.splits if not split.PayPlanNum]
+    linked = accounts.linked
     total = NOTHING
     for link in accounts.links:
         if link.PayPlanNum != plan:
             continue
         if link.AmountOverride:
             total += cents(link.AmountOverride)
-        elif link.LinkType == LINKED_ADJUSTMENT and link.FKey in adjustments:
-            total += cents(adjustments[link.FKey].AdjAmt)
-            total -= sum((cents(s.SplitAmt) for s in outside if s.AdjNum == link.FKey), NOTHING)
-        elif link.LinkType == LINKED_PROCEDURE and link.FKey in procedures:
-            procedure = procedures[link.FKey]
+        elif link.LinkType == LINKED_ADJUSTMENT and link.FKey in linked.adjustments:
+            total += linked.left_of_adjustment(linked.adjustments[link.FKey])
+        elif link.LinkType == LINKED_PROCEDURE and link.FKey in linked.procedures:
+            procedure = linked.procedures[link.FKey]
             total += cents(procedure.ProcFee * max(1, procedure.UnitQty + procedure.BaseUnits))
-            total -= sum((cents(s.SplitAmt) for s in outside if s.ProcNum == link.FKey), NOTHING)
-            for adjustment in accounts.adjustments:
-                if adjustment.ProcNum == link.FKey:
-                    total += cents(adjustment.AdjAmt)
-            for line in accounts.lines:
-                if line.ProcNum == link.FKey:
-                    total -= _insured(line)
+            total -= linked.paid_for_procedure[link.FKey]
+            for adjustment in linked.adjustments_of[link.FKey]:
+                total += cents(adjustment.AdjAmt)
+            for line in linked.lines_of[link.FKey]:
+                total -= _insured(line)
     return total
 
 
@@ -152,7 +145,7 @@ Unearned = dict[int, tuple[dt.date, int, str, int, int, Decimal]]
 
 def reckon_unearned(analytics: PostgresConnection) -> Unearned:
     """The report Line Item Unearned Income over all days."""
-    accounts = Accounts(analytics)
+    accounts = open_accounts(analytics)
     types = {
         row.DefNum: row.ItemName
         for row in read_rows(analytics, "definition", "DefNum", "Category", "ItemName")
@@ -178,7 +171,7 @@ def read_unearned(analytics: PostgresConnection) -> Unearned:
 
 def reckon_unearned_accounts(analytics: PostgresConnection) -> dict[int, Decimal]:
     """The report Unearned Accounts, by family."""
-    accounts = Accounts(analytics)
+    accounts = open_accounts(analytics)
     totals: defaultdict[int, Decimal] = defaultdict(Decimal)
     for split in accounts.splits:
         if split.UnearnedType and not accounts.is_hidden(split):

@@ -10,12 +10,22 @@ from decimal import Decimal
 from typing import Any
 
 from etl_pipeline.demo.server_databases import PostgresConnection
-from tests.transform.reckoning.books import NO_DATE, Judges, cents, read_hidden_types, read_rows
+from tests.transform.reckoning.books import (
+    NO_DATE,
+    Judge,
+    Judges,
+    cents,
+    read_hidden_types,
+    read_preferences,
+    read_rows,
+    reckon_once,
+)
 
 # procedurelog.ProcStatus, appointment.AptStatus, claimproc.Status
 PLANNED, COMPLETE = 1, 2
 SCHEDULED = 1
 NOT_RECEIVED, RECEIVED, SUPPLEMENTAL, CAP_CLAIM, CAP_COMPLETE, CAP_ESTIMATE = 0, 1, 4, 5, 7, 8
+ESTIMATE = 6
 
 PRICED = ("ProvNum", "ClinicNum", "ProcFee", "UnitQty", "BaseUnits")
 NOT_DAILY = "income that Daily does not read"
@@ -23,6 +33,7 @@ SCHEDULED_DISCOUNT = "discounts of what is scheduled"
 COLUMNS = (
     "production",
     "adjustments",
+    "writeoff",
     "writeoff_by_pay_date",
     "writeoff_by_procedure_date",
     "writeoff_est",
@@ -39,14 +50,30 @@ TOTALS = (
     "tot_income",
 )
 BY_DAY = {
-    "production": "production",
-    "adjustments": "adjustments",
-    "writeoff_by_pay_date": "writeoff",
-    "pt_income": "pt_income",
-    "unearned_pt_income": "pt_income",
-    "ins_income": "ins_income",
-    NOT_DAILY: "ins_income",
+    "production": ("production", "net_production"),
+    "adjustments": ("adjustments", "net_production"),
+    "writeoff": ("writeoff", "net_production"),
+    "pt_income": ("pt_income", "collections"),
+    "unearned_pt_income": ("pt_income", "collections"),
+    "ins_income": ("ins_income", "collections"),
+    NOT_DAILY: ("ins_income", "collections"),
 }
+"""What a column of the report is in the tables by day."""
+
+REPORTS = {
+    "daily": "report_date, provider_id, clinic_id",
+    "monthly": "report_date, clinic_id",
+    "annual": "month_start, clinic_id",
+    "provider": "month_start, provider_id, clinic_id",
+}
+"""The types of the report, and what a row of each stands for."""
+
+WRITE_OFFS = {
+    "0": {"writeoff_by_pay_date"},
+    "1": {"writeoff_by_procedure_date"},
+    "2": {"writeoff_est", "writeoff_adj"},
+}
+"""When a write-off counts, by ReportsPPOwriteoffDefaultToProcDate (FormRpProdInc.cs)."""
 
 Key = tuple[dt.date, int, int]
 Totals = dict[Key, dict[str, Decimal]]
@@ -62,12 +89,14 @@ class Movement:
     amount: Decimal
 
 
+@reckon_once
 def reckon(analytics: PostgresConnection) -> Totals:
     """What the report counts on each day, by provider and clinic, in every way to date write-offs.
 
-    The parts of *Monthly* that are scheduled, and income that *Daily* does not read, are columns of
-    their own.
+    ``writeoff`` is the one of the way that the practice chose. The parts of *Monthly* that are
+    scheduled, and income that *Daily* does not read, are columns of their own.
     """
+    chosen = WRITE_OFFS[read_preferences(analytics)["ReportsPPOwriteoffDefaultToProcDate"]]
     totals: defaultdict[Key, defaultdict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
     for movement in (
         *_production(analytics),
@@ -80,6 +109,8 @@ def reckon(analytics: PostgresConnection) -> Totals:
     ):
         if movement.key[0] > NO_DATE:
             totals[movement.key][movement.column] += movement.amount
+            if movement.column in chosen:
+                totals[movement.key]["writeoff"] += movement.amount
     return _without_nothing(totals)
 
 
@@ -179,12 +210,18 @@ def _insurance_income(analytics: PostgresConnection) -> Iterator[Movement]:
 
 
 def _scheduled(analytics: PostgresConnection) -> Iterator[Movement]:
-    """Planned procedures of scheduled visits, less what capitation is to write off; discounts."""
+    """Planned procedures of scheduled visits, less expected write-offs; discounts.
+
+    Those of capitation are taken off always, those of other plans if the practice chose so.
+    """
     expected: defaultdict[int, Decimal] = defaultdict(Decimal)
+    counted = {CAP_ESTIMATE}
+    if read_preferences(analytics)["ReportPandIschedProdSubtractsWO"] == "1":
+        counted.add(ESTIMATE)
     for row in read_rows(
         analytics, "claimproc", "ProcNum", "Status", "WriteOffEst", "WriteOffEstOverride"
     ):
-        if row.Status == CAP_ESTIMATE:
+        if row.Status in counted:
             override = row.WriteOffEstOverride
             amount = override if override != -1 else row.WriteOffEst
             expected[row.ProcNum] += cents(amount) if amount != -1 else Decimal()
@@ -214,12 +251,13 @@ def _scheduled(analytics: PostgresConnection) -> Iterator[Movement]:
             yield Movement(SCHEDULED_DISCOUNT, (day, row.ProvNum, row.ClinicNum), -discount)
 
 
-def of_days(reckoned: Totals) -> Totals:
-    """The columns of the tables by day: the practice dates write-offs by insurance pay date."""
+@reckon_once
+def reckon_days(analytics: PostgresConnection) -> Totals:
+    """The columns of the tables by day, with write-offs when the practice counts them."""
     summed: defaultdict[Key, defaultdict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
-    for key, columns in reckoned.items():
+    for key, columns in reckon(analytics).items():
         for column, amount in columns.items():
-            if name := BY_DAY.get(column):
+            for name in BY_DAY.get(column, ()):
                 summed[key][name] += amount
     return _without_nothing(summed)
 
@@ -235,16 +273,21 @@ def read_days(analytics: PostgresConnection) -> Totals:
                 "production": "gross_production",
                 "adjustments": "adjustments",
                 "writeoff": "-write_offs",
+                "net_production": "net_production",
             },
         ),
         (
             "collections_by_day",
             "collection_date",
-            {"pt_income": "patient_payments", "ins_income": "insurance_payments"},
+            {
+                "pt_income": "patient_payments",
+                "ins_income": "insurance_payments",
+                "collections": "collections",
+            },
         ),
     ):
         query = f"SELECT {day}, provider_id, clinic_id, {', '.join(columns.values())}"
-        for row in analytics.execute(f"{query} FROM marts.{table}".encode()).fetchall():
+        for row in analytics.execute(f"{query} FROM marts.{table}".encode()):
             totals[row[:3]] |= dict(zip(columns, row[3:], strict=True))
     return _without_nothing(totals)
 
@@ -284,22 +327,17 @@ def _totals(columns: Mapping[str, Decimal]) -> dict[str, Decimal]:
         "tot_prod_by_pay_date": add(*production, "writeoff_by_pay_date"),
         "tot_prod_by_procedure_date": add(*production, "writeoff_by_procedure_date"),
         "tot_prod_by_claim_date": add(*production, "writeoff_est", "writeoff_adj"),
-        "tot_prod": add(*production, "writeoff_by_pay_date"),
+        "tot_prod": add(*production, "writeoff"),
         "tot_income": add("pt_income", "unearned_pt_income", "ins_income"),
     }
 
 
-def read_reports(analytics: PostgresConnection) -> dict[str, dict[Any, dict[str, Decimal]]]:
-    """The types of the report as the marts have them."""
-    return {
-        report: _read_report(analytics, report, keys)
-        for report, keys in {
-            "daily": "report_date, provider_id, clinic_id",
-            "monthly": "report_date, clinic_id",
-            "annual": "month_start, clinic_id",
-            "provider": "month_start, provider_id, clinic_id",
-        }.items()
-    }
+def _judge_report(report: str, keys: str) -> Judge:
+    return (
+        f"production and income, {report}",
+        lambda analytics: of_report(reckon(analytics), report),
+        lambda analytics: _read_report(analytics, report, keys),
+    )
 
 
 def _read_report(
@@ -318,60 +356,25 @@ def _read_report(
     )
 
 
-def reckon_unfinalized(analytics: PostgresConnection) -> dict[tuple[str, int], Decimal]:
-    """Amounts of the report Unfinalized Insurance Payments (RpUnfinalizedInsPay.cs)."""
-    found: defaultdict[tuple[str, int], Decimal] = defaultdict(Decimal)
-    for row in read_rows(analytics, "claimpayment", "ClaimPaymentNum", "CheckAmt", "IsPartial"):
-        if row.IsPartial:
-            found["partial payment", row.ClaimPaymentNum] = cents(row.CheckAmt)
-    for row in read_rows(
-        analytics, "claimproc", "ClaimNum", "Status", "ClaimPaymentNum", "InsPayAmt", "IsTransfer"
-    ):
-        is_received = row.Status in (RECEIVED, SUPPLEMENTAL, CAP_CLAIM)
-        if row.ClaimPaymentNum == 0 and row.InsPayAmt and is_received and not row.IsTransfer:
-            found["unfinalized payment", row.ClaimNum] += cents(row.InsPayAmt)
-    return dict(found)
+def reckon_schedule(analytics: PostgresConnection) -> dict[Key, Decimal]:
+    """Scheduled production as the practice wants it, by day, provider and clinic of the visit."""
+    totals: defaultdict[Key, Decimal] = defaultdict(Decimal)
+    for movement in _scheduled(analytics):
+        if movement.column == "sched":
+            totals[movement.key] += movement.amount
+    return {key: amount for key, amount in totals.items() if amount}
 
 
-def read_unfinalized(analytics: PostgresConnection) -> dict[tuple[str, int], Decimal]:
-    """The same as the mart lists it."""
-    rows = analytics.execute(
-        b"SELECT payment_kind, source_id, amount FROM marts.report_unfinalized_insurance_payments"
-    ).fetchall()
-    return {(kind, source): amount for kind, source, amount in rows}
-
-
-def reckon_ways(_analytics: PostgresConnection) -> dict[str, set[str]]:
-    """What a write-off is, by ReportsPPOwriteoffDefaultToProcDate (FormRpProdInc.cs)."""
-    return {
-        "0": {"write-off by pay date"},
-        "1": {"write-off by procedure date"},
-        "2": {"write-off estimate", "write-off adjustment"},
-        "": {"write-off by pay date"},
+def reckon_write_offs(analytics: PostgresConnection, way: str) -> dict[Key, Decimal]:
+    """Write-offs in one of the ways to date them."""
+    found = {
+        key: sum((columns.get(column, Decimal()) for column in WRITE_OFFS[way]), Decimal())
+        for key, columns in reckon(analytics).items()
     }
-
-
-def read_ways(analytics: PostgresConnection) -> dict[str, set[str]]:
-    """The same as the views answer, with each value in ``raw`` for a moment."""
-    found = {}
-    for value in ("0", "1", "2", ""):
-        with analytics.transaction(force_rollback=True):
-            analytics.execute(
-                b'UPDATE raw.preference SET "ValueString" = %s '
-                b"WHERE \"PrefName\" = 'ReportsPPOwriteoffDefaultToProcDate'",
-                (value,),
-            )
-            rows = analytics.execute(
-                b"SELECT DISTINCT kind FROM intermediate.int_production_income "
-                b"WHERE is_practice_write_off"
-            ).fetchall()
-        found[value] = {kind for (kind,) in rows}
-    return found
+    return {key: amount for key, amount in found.items() if amount}
 
 
 JUDGES: Judges = (
-    ("production and income", reckon, read_reports),
-    ("production and income by day", lambda analytics: of_days(reckon(analytics)), read_days),
-    ("ways to date write-offs", reckon_ways, read_ways),
-    ("unfinalized insurance payments", reckon_unfinalized, read_unfinalized),
+    *(_judge_report(report, keys) for report, keys in REPORTS.items()),
+    ("production and income by day", reckon_days, read_days),
 )

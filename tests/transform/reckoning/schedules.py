@@ -7,12 +7,13 @@ the chairs of which they are the dentist or the hygienist. Minutes are counted o
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from etl_pipeline.demo.server_databases import PostgresConnection
-from tests.transform.reckoning.books import NO_DATE, Judges, read_rows
+from tests.transform.reckoning.books import NO_DATE, Judges, read_rows, reckon_once, share
 
 PROVIDER = 1
 SCHEDULED, COMPLETE, ASAP = 1, 2, 4
@@ -49,30 +50,59 @@ def _blocks(analytics: PostgresConnection) -> Iterator[tuple[Any, range, list[An
         yield row, minutes, found
 
 
-def reckon_providers(analytics: PostgresConnection) -> dict[tuple[Day, int, int], int]:
-    """Minutes that somebody was to work, by day, provider and clinic."""
+@reckon_once
+def _worked(analytics: PostgresConnection) -> dict[tuple[Day, int, int], set[int]]:
+    """Minutes of the day in which somebody was to work, by day, provider and clinic."""
     worked: defaultdict[tuple[Day, int, int], set[int]] = defaultdict(set)
     for row, minutes, chairs in _blocks(analytics):
         assert row.ClinicNum == 0
         clinics = {chair.ClinicNum for chair in chairs}
         clinic = clinics.pop() if len(clinics) == 1 else 0
         worked[row.SchedDate, row.ProvNum, clinic].update(minutes)
-    return {key: len(minutes) for key, minutes in worked.items()}
+    return worked
 
 
-def read_providers(analytics: PostgresConnection) -> dict[tuple[Day, int, int], int]:
+def reckon_hours(analytics: PostgresConnection) -> dict[tuple[Day, int], int]:
+    """Minutes that a provider was to work on a day, at whatever clinics; each counts once."""
+    found: defaultdict[tuple[Day, int], set[int]] = defaultdict(set)
+    for (day, provider, _), minutes in _worked(analytics).items():
+        found[day, provider] |= minutes
+    return {key: len(minutes) for key, minutes in found.items()}
+
+
+def reckon_providers(
+    analytics: PostgresConnection,
+) -> dict[tuple[Day, int, int], tuple[int, Decimal | None]]:
+    """Minutes that somebody was to work, and how far they are booked."""
+    booked: Counter[tuple[Day, int, int]] = Counter()
+    for row in read_rows(
+        analytics, "appointment", "AptStatus", "AptDateTime", "ProvNum", "ProvHyg", "IsHygiene",
+        "ClinicNum", "Pattern",
+    ):  # fmt: skip
+        if row.AptStatus in (SCHEDULED, COMPLETE, ASAP):
+            provider = (row.IsHygiene and row.ProvHyg) or row.ProvNum
+            booked[row.AptDateTime.date(), provider, row.ClinicNum] += 5 * len(row.Pattern)
+    return {
+        key: (len(minutes), share(booked[key], len(minutes)))
+        for key, minutes in _worked(analytics).items()
+    }
+
+
+def read_providers(
+    analytics: PostgresConnection,
+) -> dict[tuple[Day, int, int], tuple[int, Decimal | None]]:
     """The same as the mart has it."""
     rows = analytics.execute(
-        b"SELECT appointment_date, provider_id, clinic_id, provider_minutes "
+        b"SELECT appointment_date, provider_id, clinic_id, provider_minutes, provider_use "
         b"FROM marts.appointments_by_day WHERE provider_minutes IS NOT NULL"
     ).fetchall()
-    return {row[:3]: row[3] for row in rows}
+    return {row[:3]: row[3:] for row in rows}
 
 
 def reckon_chairs(
     analytics: PostgresConnection,
-) -> dict[tuple[Day, int], tuple[int, int, int | None]]:
-    """Visits, their minutes and minutes of being open, by day and chair."""
+) -> dict[tuple[Day, int], tuple[int, int, int | None, Decimal | None]]:
+    """Visits, their minutes, minutes of being open and the use, by day and chair."""
     opened: defaultdict[tuple[Day, int], set[int]] = defaultdict(set)
     for row, minutes, chairs in _blocks(analytics):
         for chair in chairs:
@@ -86,6 +116,7 @@ def reckon_chairs(
             len(booked.get(key, ())),
             sum(booked.get(key, ())),
             len(opened[key]) if key in opened else None,
+            share(sum(booked.get(key, ())), len(opened.get(key, ()))),
         )
         for key in booked.keys() | opened.keys()
     }
@@ -93,10 +124,10 @@ def reckon_chairs(
 
 def read_chairs(
     analytics: PostgresConnection,
-) -> dict[tuple[Day, int], tuple[int, int, int | None]]:
+) -> dict[tuple[Day, int], tuple[int, int, int | None, Decimal | None]]:
     """The same as the mart has it."""
     rows = analytics.execute(
-        b"SELECT appointment_date, operatory_id, visits, booked_minutes, open_minutes "
+        b"SELECT appointment_date, operatory_id, visits, booked_minutes, open_minutes, chair_use "
         b"FROM marts.chair_use_by_day"
     ).fetchall()
     return {row[:2]: row[2:] for row in rows}

@@ -11,7 +11,7 @@ from collections import defaultdict
 from decimal import Decimal
 
 from etl_pipeline.demo.server_databases import PostgresConnection
-from tests.transform.reckoning.books import NO_DATE, Judges, cents, read_rows
+from tests.transform.reckoning.books import NO_DATE, Judges, cents, read_rows, share
 
 PLANNED, COMPLETE, REFERRED, INACTIVE = 1, 2, 5, 8
 SCHEDULED, ASAP = 1, 4
@@ -19,7 +19,7 @@ GUM_CARE = ("D4341", "D4342", "D4346", "D4355", "D4381", "D4910")
 BROKEN = ("D9986", "D9987")
 STAGES = ("planned", "presented", "accepted", "completed", "done_same_day")
 
-Stage = tuple[int, Decimal, int]
+Stage = tuple[Decimal | int | None, ...]
 """Procedures, their price, patients."""
 
 
@@ -74,17 +74,18 @@ def reckon(
         for stage, is_reached in stages.items():
             if is_reached:
                 cell[stage].append((amount, row.PatNum))
-    return {
-        key: {
-            stage: (
-                len(cell[stage]),
-                sum((amount for amount, _ in cell[stage]), Decimal("0.00")),
-                len({patient for _, patient in cell[stage]}),
-            )
-            for stage in STAGES
-        }
-        for key, cell in cells.items()
-    }
+    return {key: _sum_stages(cell) for key, cell in cells.items()}
+
+
+def _sum_stages(cell: dict[str, list[tuple[Decimal, int]]]) -> dict[str, Stage]:
+    """Each stage, and how much of what was planned was accepted, in the same three measures."""
+    found: dict[str, Stage] = {}
+    for stage in STAGES:
+        rows = cell.get(stage, [])
+        amount = sum((amount for amount, _ in rows), Decimal("0.00"))
+        found[stage] = (len(rows), amount, len({patient for _, patient in rows}))
+    pairs = zip(found["accepted"], found["planned"], strict=True)
+    return found | {"acceptance": tuple(share(part or 0, whole or 0) for part, whole in pairs)}
 
 
 def read_marts(
@@ -92,12 +93,16 @@ def read_marts(
 ) -> dict[tuple[dt.date, int, int], dict[str, Stage]]:
     """The same as the mart has it."""
     columns = ", ".join(f"{stage}, {stage}_amount, {stage}_patients" for stage in STAGES)
+    columns += ", acceptance, acceptance_by_amount, acceptance_by_patient"
     rows = analytics.execute(
         f"SELECT month_start, provider_id, clinic_id, {columns} "
         "FROM marts.treatment_acceptance".encode()
     ).fetchall()
     return {
-        row[:3]: {stage: row[3 + 3 * place : 6 + 3 * place] for place, stage in enumerate(STAGES)}
+        row[:3]: {
+            stage: row[3 + 3 * place : 6 + 3 * place]
+            for place, stage in enumerate((*STAGES, "acceptance"))
+        }
         for row in rows
     }
 

@@ -40,7 +40,7 @@ select
     coalesce(b.cancelled_by_code, 0) as cancelled_by_code,
     coalesce(v.kept_minutes, 0) as kept_minutes, coalesce(v.booked_minutes, 0) as booked_minutes,
     w.minutes as provider_minutes,
-    round(v.booked_minutes::numeric / nullif(w.minutes, 0), 4) as provider_use
+    round(coalesce(v.booked_minutes, 0)::numeric / nullif(w.minutes, 0), 4) as provider_use
 from visit as v
 full join broken as b using (appointment_date, provider_id, clinic_id)
 full join working as w using (appointment_date, provider_id, clinic_id)

@@ -16,7 +16,7 @@ select
     appointment_date, operatory_id, coalesce(c.clinic_id, 0) as clinic_id,
     coalesce(v.visits, 0) as visits, coalesce(v.booked_minutes, 0) as booked_minutes,
     o.minutes as open_minutes,
-    round(v.booked_minutes::numeric / nullif(o.minutes, 0), 4) as chair_use
+    round(coalesce(v.booked_minutes, 0)::numeric / nullif(o.minutes, 0), 4) as chair_use
 from visit as v
 full join opened as o using (appointment_date, operatory_id)
 left join {{ ref('stg_operatory') }} as c using (operatory_id)

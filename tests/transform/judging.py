@@ -1,0 +1,53 @@
+"""The marts beside the reckoning, and their whole content in short."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg import sql
+
+from etl_pipeline.demo.server_databases import PostgresConnection
+from tests.transform.reckoning.books import Judge, unchanged_books
+
+
+def judge_marts(
+    analytics: PostgresConnection, judges: Sequence[Judge]
+) -> dict[str, tuple[Any, Any]]:
+    """Return, by the judge's name, what the reckoning says and what the marts say."""
+    with unchanged_books():
+        return {name: (reckon(analytics), read(analytics)) for name, reckon, read in judges}
+
+
+def list_differences(reckoned: Any, mart: Any) -> dict[Any, tuple[Any, Any]]:
+    """Return, by its key, what the two say where they differ."""
+    if not isinstance(reckoned, dict) or not isinstance(mart, dict):
+        return {} if reckoned == mart else {None: (reckoned, mart)}
+    return {
+        key: (reckoned.get(key), mart.get(key))
+        for key in reckoned.keys() | mart.keys()
+        if reckoned.get(key) != mart.get(key)
+    }
+
+
+def digest_marts(analytics: PostgresConnection) -> dict[str, tuple[int, Any]]:
+    """Return the rows of each mart and a digest of all their values.
+
+    The order of rows does not count, nor do columns of ours (``_etl_...``). Views are read from
+    the marts and hold nothing of their own.
+    """
+    rows = analytics.execute(
+        b"SELECT c.relname::text, array_agg(a.attname::text ORDER BY a.attnum) FROM pg_class AS c "
+        b"JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
+        b"WHERE c.relnamespace = 'marts'::regnamespace AND c.relkind = 'r' "
+        b"AND c.relname NOT LIKE '%\\_\\_before%' AND c.relname NOT LIKE '\\_etl\\_%' "
+        b"AND a.attname NOT LIKE '\\_etl\\_%' GROUP BY c.relname ORDER BY c.relname"
+    ).fetchall()
+    found = {}
+    for mart, columns in rows:
+        digest = sql.SQL(
+            "SELECT count(*), sum(hashtextextended(row({})::text, 0)::numeric) FROM {}"
+        ).format(sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier("marts", mart))
+        ((count, total),) = analytics.execute(digest).fetchall()
+        found[mart] = (count, total)
+    return found
