@@ -27,6 +27,7 @@ from etl_pipeline.transform.summary import TransformSummary
 from tests.conftest import Lab, open_lab
 from tests.rows import run_sql
 from tests.transform.judging import digest_marts, judge_marts
+from tests.transform.preferences import Judged, judge_preferences
 from tests.transform.reckoning import (
     broken_visits,
     claims,
@@ -95,6 +96,7 @@ class State:
     months: closed_months.Closed = field(default_factory=dict)
     digests: dict[str, tuple[int, Any]] = field(default_factory=dict)
     register: Register = field(default_factory=dict)
+    chosen: Judged = field(default_factory=dict)
 
     @property
     def config_folder(self) -> Path:
@@ -197,6 +199,7 @@ def changed(first: State) -> State:
     assert run_once(first.settings, RunRequest(), listen=lambda _: None).is_success
     state = build(lab, first.settings)
     state.register = find_judges(lab.analytics, JUDGES)
+    state.chosen = judge_preferences(lab.analytics, state.summary.folder)
     return state
 
 

@@ -29,6 +29,28 @@ def test_every_reckoning_agrees(request: pytest.FixtureRequest, state: str, name
     assert reckoned
 
 
+CHOICES = {
+    "ReportsPPOwriteoffDefaultToProcDate": {"0", "1", "2"},
+    "ReportPandIschedProdSubtractsWO": {"0", "1"},
+    "PayPlansVersion": {"1", "3", "4"},
+}
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_the_practice_chooses_how_money_counts(changed: State, name: str) -> None:
+    """Its own row of the preferences decides, and each value says something else."""
+    judged = {value: pair for (chosen, value), pair in changed.chosen.items() if chosen == name}
+    assert judged.keys() == CHOICES[name]
+    for reckoned, mart in judged.values():
+        assert list_differences(reckoned, mart) == {}
+    said = [reckoned for reckoned, _ in judged.values()]
+    if name == "PayPlansVersion":
+        said.append(
+            {key: row[:8] for key, row in changed.judged["aging of receivables"][0].items()}
+        )
+    assert all(one != other for place, one in enumerate(said) for other in said[:place])
+
+
 def test_judges_have_names_of_their_own() -> None:
     assert sorted(NAMES) == sorted(set(NAMES))
 

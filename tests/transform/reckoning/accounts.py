@@ -133,6 +133,7 @@ class Accounts:
             row.PatNum: row.Guarantor
             for row in read_rows(analytics, "patient", "PatNum", "Guarantor")
         }
+        self._aged_on: dict[tuple[dt.date, bool], dict[int, Aged]] = {}
 
     def family_of(self, patient: int) -> int:
         """Who pays; a patient whose guarantor is not there pays for themselves."""
@@ -251,15 +252,19 @@ class Accounts:
 
     def age(self, day: dt.date, *, is_today: bool) -> dict[int, Aged]:
         """The report as of *day*, by family; the total of today holds what is dated later."""
-        families = {
-            family: _aged(
-                self._movements_until(family, day, is_today=is_today),
-                self.pending_on(family, day, is_today=is_today),
-                day,
-            )
-            for family in sorted({*self.movements, *self.pending})
-        }
-        return {family: aged for family, aged in families.items() if not aged.is_empty}
+        if (day, is_today) not in self._aged_on:
+            families = {
+                family: _aged(
+                    self._movements_until(family, day, is_today=is_today),
+                    self.pending_on(family, day, is_today=is_today),
+                    day,
+                )
+                for family in {*self.movements, *self.pending}
+            }
+            self._aged_on[day, is_today] = {
+                family: aged for family, aged in families.items() if not aged.is_empty
+            }
+        return self._aged_on[day, is_today]
 
     def accounts(self, day: dt.date) -> dict[int, Account]:
         """What families owe today, in the parts of ``accounts_receivable``."""
@@ -269,7 +274,7 @@ class Accounts:
                 self.pending_on(family, day, is_today=True),
                 day,
             )
-            for family in sorted({*self.movements, *self.pending})
+            for family in {*self.movements, *self.pending}
         }
         return {family: account for family, account in families.items() if not account.is_empty}
 

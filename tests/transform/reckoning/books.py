@@ -78,7 +78,9 @@ def read_practice_day(analytics: PostgresConnection) -> dt.date:
 
 
 def read_preferences(analytics: PostgresConnection) -> dict[str, str]:
-    """What the practice chose; a value that is empty is none."""
+    """What the practice chose; a value that is empty is none, and the table may be missing."""
+    if analytics.execute(b"SELECT to_regclass('raw.preference')").fetchone() == (None,):
+        return DEFAULTS
     rows = read_rows(analytics, "preference", "PrefName", "ValueString")
     return DEFAULTS | {row.PrefName: row.ValueString for row in rows if row.ValueString}
 

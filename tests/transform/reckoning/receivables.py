@@ -6,7 +6,7 @@ import datetime as dt
 
 from etl_pipeline.demo.server_databases import PostgresConnection
 from tests.transform.reckoning.accounts import Account, Aged, open_accounts
-from tests.transform.reckoning.books import Judges, read_practice_day, reckon_once
+from tests.transform.reckoning.books import Judges, read_practice_day
 
 
 def report_days(analytics: PostgresConnection) -> list[dt.date]:
@@ -19,7 +19,6 @@ def report_days(analytics: PostgresConnection) -> list[dt.date]:
     return days
 
 
-@reckon_once
 def reckon_aging(analytics: PostgresConnection) -> dict[tuple[dt.date, int], Aged]:
     """The report Aging of A/R as of each of the report's days."""
     accounts, today = open_accounts(analytics), read_practice_day(analytics)
