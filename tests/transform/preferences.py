@@ -14,6 +14,7 @@ from typing import Any
 
 from etl_pipeline.demo.server_databases import PostgresConnection
 from tests.transform.reckoning.accounts import (
+    AGE_CREDITS_AND_DEBITS,
     AGE_CREDITS_ONLY,
     DO_NOT_AGE,
     NO_CHARGES,
@@ -54,7 +55,7 @@ def judge_preferences(analytics: PostgresConnection, target: Path) -> Judged:
                 reckon_schedule(analytics),
                 _sum_movements(analytics, "kind = 'scheduled production'"),
             )
-    for value in (DO_NOT_AGE, AGE_CREDITS_ONLY, NO_CHARGES):
+    for value in (DO_NOT_AGE, AGE_CREDITS_AND_DEBITS, AGE_CREDITS_ONLY, NO_CHARGES):
         name = "PayPlansVersion"
         with _chosen(analytics, name, value):
             _fill_plan_entries(analytics, target / MODEL)
