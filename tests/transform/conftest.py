@@ -26,7 +26,7 @@ from etl_pipeline.transform.session import transform_once
 from etl_pipeline.transform.summary import TransformSummary
 from tests.conftest import Lab, open_lab
 from tests.rows import run_sql
-from tests.transform.judging import digest_marts, judge_marts
+from tests.transform.judging import digest_models, empty_models, judge_marts
 from tests.transform.preferences import Judged, judge_preferences
 from tests.transform.reckoning import (
     broken_visits,
@@ -114,7 +114,7 @@ def build(lab: Lab, settings: Settings, **options: Any) -> State:
     state.totals = reconcile(lab.analytics)
     state.judged = judge_marts(lab.analytics, JUDGES)
     state.months = closed_months.read_months(lab.analytics)
-    state.digests = digest_marts(lab.analytics)
+    state.digests = digest_models(lab.analytics)
     state.rows = {
         name: sorted(
             map(tuple, state.query(f"SELECT row_to_json(t)::text FROM {name} AS t")),
@@ -206,12 +206,7 @@ def changed(first: State) -> State:
 @pytest.fixture(scope="session")
 def anew(changed: State) -> State:
     """After every model was made again, from nothing; only closed months are history."""
-    tables = changed.query(
-        "SELECT c.oid::regclass::text FROM pg_class AS c WHERE c.relkind = 'r' AND "
-        "c.relnamespace IN ('intermediate'::regnamespace, 'marts'::regnamespace) AND "
-        "c.relname NOT LIKE '\\_etl%' AND c.relname <> 'receivables_by_month'"
-    )
-    changed.lab.analytics.execute(f"TRUNCATE {', '.join(name for (name,) in tables)}".encode())
+    empty_models(changed.lab.analytics)
     return build(changed.lab, changed.settings, full_refresh=True)
 
 

@@ -30,24 +30,38 @@ def list_differences(reckoned: Any, mart: Any) -> dict[Any, tuple[Any, Any]]:
     }
 
 
-def digest_marts(analytics: PostgresConnection) -> dict[str, tuple[int, Any]]:
-    """Return the rows of each mart and a digest of all their values.
+def digest_models(analytics: PostgresConnection) -> dict[str, tuple[int, Any]]:
+    """Return the rows of each table of the models and a digest of all their values.
 
-    The order of rows does not count, nor do columns of ours (``_etl_...``). Views are read from
-    the marts and hold nothing of their own.
+    The order of rows does not count, nor do columns of ours (``_etl_...``). Views hold nothing of
+    their own.
     """
     rows = analytics.execute(
-        b"SELECT c.relname::text, array_agg(a.attname::text ORDER BY a.attnum) FROM pg_class AS c "
+        b"SELECT n.nspname::text, c.relname::text, array_agg(a.attname::text ORDER BY a.attnum) "
+        b"FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
         b"JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
-        b"WHERE c.relnamespace = 'marts'::regnamespace AND c.relkind = 'r' "
+        b"WHERE n.nspname IN ('intermediate', 'marts') AND c.relkind = 'r' "
         b"AND c.relname NOT LIKE '%\\_\\_before%' AND c.relname NOT LIKE '\\_etl\\_%' "
-        b"AND a.attname NOT LIKE '\\_etl\\_%' GROUP BY c.relname ORDER BY c.relname"
+        b"AND a.attname NOT LIKE '\\_etl\\_%' GROUP BY 1, 2 ORDER BY 1, 2"
     ).fetchall()
     found = {}
-    for mart, columns in rows:
+    for schema, table, columns in rows:
         digest = sql.SQL(
             "SELECT count(*), sum(hashtextextended(row({})::text, 0)::numeric) FROM {}"
-        ).format(sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier("marts", mart))
+        ).format(sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(schema, table))
         ((count, total),) = analytics.execute(digest).fetchall()
-        found[mart] = (count, total)
+        found[f"{schema}.{table}"] = (count, total)
     return found
+
+
+def empty_models(analytics: PostgresConnection) -> None:
+    """Empty every table of the models, so that a build makes each row from nothing.
+
+    Months that are closed stay: no build makes them again.
+    """
+    rows = analytics.execute(
+        b"SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace IN "
+        b"('intermediate'::regnamespace, 'marts'::regnamespace) AND relname NOT LIKE '\\_etl%' "
+        b"AND relname <> 'receivables_by_month'"
+    ).fetchall()
+    analytics.execute(f"TRUNCATE {', '.join(name for (name,) in rows)}".encode())

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from tests.transform.conftest import State
 
 STATES = ("first", "changed")
+PLAYED = dt.date(2024, 7, 13)
+"""After the last day that the practice has lived; what is dated later is planned."""
 
 
 @pytest.fixture(params=STATES)
@@ -14,6 +20,35 @@ def state(request: pytest.FixtureRequest) -> State:
     """The warehouse before and after days of change."""
     found: State = request.getfixturevalue(request.param)
     return found
+
+
+DAY_OF: dict[str, Callable[[Any, Any], Any]] = {
+    "broken appointments": lambda _, line: line[0],
+    "procedures": lambda _, line: line[0],
+    "referral analysis": lambda key, _: key[0],
+    "providers' minutes": lambda key, _: key[0],
+    "use of chairs": lambda key, line: key[0] if line[2] else None,
+    "treatment": lambda key, _: key[0],
+}
+
+
+@pytest.mark.parametrize("report", DAY_OF)
+def test_the_desk_s_reports_are_judged_over_24_months(state: State, report: str) -> None:
+    reckoned, mart = state.judged[report]
+    assert reckoned == mart
+    days = [day for key, line in mart.items() if (day := DAY_OF[report](key, line))]
+    assert len({day.strftime("%Y-%m") for day in days if day < PLAYED}) >= 24
+
+
+def test_claims_of_24_months_are_judged_for_being_outstanding(state: State) -> None:
+    """Next to all of them are answered, so those of the report are of few months."""
+    reckoned, mart = state.judged["outstanding claims"]
+    assert reckoned == mart
+    ((months, claims),) = state.query(
+        "SELECT count(DISTINCT date_trunc('month', service_date)), count(*) FROM marts.fact_claim"
+    )
+    assert months > 24
+    assert claims > 10 * len(mart) > 0
 
 
 def test_a_provider_works_where_the_chairs_are(state: State) -> None:

@@ -111,7 +111,7 @@ def test_incremental_equals_made_anew(first: State, changed: State, anew: State,
     assert changed.rows[name] == anew.rows[name] != first.rows[name]
 
 
-def test_every_mart_is_the_same_as_made_anew(changed: State, anew: State) -> None:
+def test_every_table_is_the_same_as_made_anew(changed: State, anew: State) -> None:
     assert len(changed.digests) > 40
     assert changed.digests == anew.digests
 

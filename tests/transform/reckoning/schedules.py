@@ -21,8 +21,13 @@ SCHEDULED, COMPLETE, ASAP = 1, 2, 4
 Day = dt.date
 
 
-def _blocks(analytics: PostgresConnection) -> Iterator[tuple[Any, range, list[Any]]]:
+@reckon_once
+def _blocks(analytics: PostgresConnection) -> list[tuple[Any, range, list[Any]]]:
     """Each block of a provider with its minutes of the day and its chairs."""
+    return list(_read_blocks(analytics))
+
+
+def _read_blocks(analytics: PostgresConnection) -> Iterator[tuple[Any, range, list[Any]]]:
     chairs = {
         row.OperatoryNum: row
         for row in read_rows(

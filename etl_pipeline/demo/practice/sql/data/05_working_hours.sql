@@ -1,4 +1,4 @@
--- Working hours of the last year and the next three months. SchedType 1 provider, 2 blockout. A row
+-- Working hours of the last 25 months and the next three. SchedType 1 provider, 2 blockout. A row
 -- names no clinic (ClinicNum 0): its clinic is that of its chairs (scheduleop, operatory). On
 -- Tuesdays and Thursdays providers work in the other office after lunch; provider 5 is in two rows
 -- at a time, provider 8 goes to schools on Wednesdays. Provider 9 has the chair of which she is the
@@ -15,9 +15,9 @@ SELECT Day, ProvNum, Part,
             WHEN Part = 1 AND DAYOFWEEK(Day) IN (3, 5) AND ProvNum NOT IN (0, 9) THEN '12:30:00'
             WHEN Part = 3 THEN '18:00:00' ELSE '17:00:00' END,
        CASE WHEN Part = 2 THEN 2 - ProvNum % 2 ELSE 1 + ProvNum % 2 END
-  FROM (SELECT @today - INTERVAL 365 DAY + INTERVAL d.seq DAY AS Day, p.seq AS ProvNum,
+  FROM (SELECT @today - INTERVAL 760 DAY + INTERVAL d.seq DAY AS Day, p.seq AS ProvNum,
                k.seq AS Part
-          FROM seq_0_to_455 d JOIN seq_0_to_9 p JOIN seq_1_to_3 k) AS s
+          FROM seq_0_to_850 d JOIN seq_0_to_9 p JOIN seq_1_to_3 k) AS s
  WHERE DAYOFWEEK(Day) > 1 AND (DAYOFWEEK(Day) < 7 OR ProvNum % 5 = 1)
    AND CASE Part WHEN 1 THEN 1
                  WHEN 2 THEN DAYOFWEEK(Day) IN (3, 5) AND ProvNum NOT IN (0, 9)
