@@ -43,9 +43,10 @@ def read_figures(analytics: PostgresConnection) -> list[Figure]:
     """Return the figures of every mart, as the warehouse has them."""
     rows = analytics.execute(
         b"SELECT c.table_name::text, c.column_name::text, ARRAY(SELECT a.attname::text "
-        b"FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid "
-        b"AND a.attnum = ANY (i.indkey) WHERE i.indisprimary "
-        b"AND i.indrelid = format('marts.%I', c.table_name)::regclass), c.numeric_scale "
+        b"FROM pg_index AS i CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS k (attnum, place) "
+        b"JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum "
+        b"WHERE i.indisprimary AND i.indrelid = format('marts.%I', c.table_name)::regclass "
+        b"ORDER BY k.place), c.numeric_scale "
         b"FROM information_schema.columns AS c WHERE c.table_schema = 'marts' "
         b"AND c.data_type IN ('numeric', 'double precision', 'real', 'money') "
         b"AND c.table_name NOT LIKE '%\\_\\_before%' AND c.column_name NOT LIKE '\\_etl\\_%' "
