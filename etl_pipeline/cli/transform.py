@@ -32,11 +32,10 @@ SELECT = typer.Option(
     help="Build only this model; +MODEL with what it is built from, MODEL+ with what is built "
     "from it. May be given several times.",
 )
-FULL_REFRESH = typer.Option(
-    False, "--full-refresh", help="Make every row anew, and compare it with the one that is there."
-)
+EVERYTHING = typer.Option(False, "--all", help="Build all models, whether they changed or not.")
+FULL_REFRESH = typer.Option(False, "--full-refresh", help="Make every row of them anew, too.")
 SHOW_ROWS = typer.Option(
-    False, "--show-rows", help="Show the first ten rows that fail a test: values of patients."
+    False, "--show-rows", help="Show ten rows that fail a test: values of patients."
 )
 AS_OF = typer.Option(
     None,
@@ -50,6 +49,7 @@ DOCS = typer.Option(False, "--docs", help="Write the models' documentation as HT
 
 def transform(
     select: list[str] | None = SELECT,
+    everything: bool = EVERYTHING,
     full_refresh: bool = FULL_REFRESH,
     show_rows: bool = SHOW_ROWS,
     as_of: datetime | None = AS_OF,
@@ -61,17 +61,17 @@ def transform(
 ) -> None:
     """Build the models in staging, intermediate and marts from raw, and test them.
 
-    Large tables take over what changed in raw; all others are made anew and get the differences.
-    Views and grants of yours stay.
+    Models stay as they are if nothing that they are made from has changed. All of a build becomes
+    visible at once. Views and grants of yours stay.
 
     Example: etl transform --select +accounts_receivable
     """
-    with exit_codes(debug=debug, quiet=quiet, stopped="every model is the old one or the new one"):
+    with exit_codes(debug=debug, quiet=quiet, stopped="every model is as it was"):
         from etl_pipeline.config import get_settings
 
         stop_on_signals()
         if docs:
-            if select or full_refresh or show_rows or as_of or as_json:
+            if select or everything or full_refresh or show_rows or as_of or as_json:
                 raise typer.BadParameter("--docs builds nothing; choose it alone")
             _write_docs(get_settings())
             return
@@ -79,6 +79,7 @@ def transform(
             get_settings(),
             progress_style(progress, quiet=quiet),
             select=select or [],
+            everything=everything,
             full_refresh=full_refresh,
             show_rows=show_rows,
             as_of=as_of.date() if as_of else None,
@@ -93,6 +94,7 @@ def build_models(
     style: ProgressStyle,
     *,
     select: list[str] | None = None,
+    everything: bool = False,
     full_refresh: bool = False,
     show_rows: bool = False,
     as_of: date | None = None,
@@ -105,6 +107,7 @@ def build_models(
         return transform_once(
             settings,
             select=select or [],
+            everything=everything,
             full_refresh=full_refresh,
             show_rows=show_rows,
             as_of=as_of,

@@ -43,7 +43,7 @@ class OurWrites:
     deleted: int = 0
 
 
-_READ = """
+READ_COUNTERS = """
 SELECT relation.relname, relation.oid::bigint, pg_relation_filenode(relation.oid)::bigint,
        pg_stat_get_tuples_inserted(relation.oid), pg_stat_get_tuples_updated(relation.oid),
        pg_stat_get_tuples_deleted(relation.oid),
@@ -61,7 +61,7 @@ def read_counters(analytics: psycopg.Connection, schema: str) -> dict[str, Count
 
     *analytics* is in autocommit mode: a transaction sees them as they were when it first read them.
     """
-    rows = analytics.execute(_READ, (schema,)).fetchall()
+    rows = analytics.execute(READ_COUNTERS, (schema,)).fetchall()
     return {name: Counters(*counted) for name, *counted in rows}
 
 

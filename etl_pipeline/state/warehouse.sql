@@ -151,3 +151,34 @@ ALTER TABLE etl.drift_event ADD COLUMN IF NOT EXISTS replicated_at timestamptz;
 COMMENT ON COLUMN etl.drift_event.replicated_at IS 'When replication had followed; NULL where nothing was to be done there.';
 COMMENT ON TABLE etl.drift_event IS 'Changes of the source''s schema, in the run that met them.';
 COMMENT ON COLUMN etl.drift_event.done_at IS 'NULL while it is only meant to be done, and where it was refused.';
+
+CREATE TABLE IF NOT EXISTS etl.build (
+    build_id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    shows_at     timestamptz NOT NULL,
+    run_id       bigint,
+    as_of        date,
+    finished_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    outcome      text NOT NULL CHECK (outcome IN ('succeeded', 'failed')),
+    seconds      double precision NOT NULL,
+    etl_version  text NOT NULL,
+    dbt_version  text NOT NULL
+);
+COMMENT ON TABLE etl.build IS 'One row a build of the models, written in its transaction: a build that was cut off has none, and changed nothing.';
+COMMENT ON COLUMN etl.build.shows_at IS 'The instant at which every model of the build saw raw.';
+COMMENT ON COLUMN etl.build.run_id IS 'The last run whose rows the build saw; NULL where no run is recorded.';
+COMMENT ON COLUMN etl.build.as_of IS 'The day from which the models count.';
+
+CREATE TABLE IF NOT EXISTS etl.build_node (
+    node         text PRIMARY KEY,
+    kind         text NOT NULL,
+    build_id     bigint NOT NULL REFERENCES etl.build,
+    status       text NOT NULL,
+    failures     bigint,
+    seconds      double precision NOT NULL,
+    code_digest  text NOT NULL,
+    inputs       jsonb NOT NULL,
+    definition   text
+);
+COMMENT ON TABLE etl.build_node IS 'The last build of each model, seed and test, by dbt''s name of it.';
+COMMENT ON COLUMN etl.build_node.inputs IS 'What the tables of raw held that it was made from, directly or not, by a digest each; NULL where that is not known.';
+COMMENT ON COLUMN etl.build_node.definition IS 'Of a view the MD5 of its definition, of a table what PostgreSQL has counted of its rows; another one means that somebody else changed it.';

@@ -1,75 +1,161 @@
-"""Run dbt in this process and report its progress as lines of JSON on stdout.
+"""Run dbt in this process, in one transaction, at the request of the parent.
 
-The request is one line of JSON on stdin: a list of dbt's arguments. When stdin ends, the parent is
-gone, and dbt is stopped. dbt's own output is discarded: it quotes the server's messages, and those
-quote values of rows. An error of the server is reported by its SQLSTATE, with its message only
-where that can only contain names (see ``_describe_error``).
+Each request is a line of JSON on stdin, each message a line of JSON on stdout; see ``main``. When
+stdin ends, the parent is gone, and what is at work is cancelled: nothing is committed then. dbt's
+own output is discarded: it quotes the server's messages, and those quote values of rows.
 """
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import json
 import os
+import queue
 import re
-import signal
 import sys
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 STOPPED = 130
 CANCEL_SECONDS = 10.0
 """Time limit to cancel the statements; a silent server never confirms it."""
 
+Statement = tuple[str, Sequence[Any]]
 
-def main() -> int:
-    """Serve the request on stdin; the exit code tells only whether dbt could be run."""
-    request: list[str] = json.loads(sys.stdin.readline())
-    send = _open_channel()
-    threading.Thread(target=_watch_parent, daemon=True).start()
+
+class Child:
+    """The requests that the parent may make: each method is one."""
+
+    def __init__(self) -> None:
+        self._send_line = _open_channel()
+        self._lock = threading.Lock()
+        self._sessions = Sessions()
+
+    def send(self, line: dict[str, Any]) -> None:
+        """Send a message to the parent, from any thread."""
+        with self._lock:
+            self._send_line(line)
+
+    def cancel(self) -> None:
+        """Cancel the statement that is at work, if one is."""
+        if self._sessions.shared:
+            self._sessions.shared.cancel()
+
+    def begin(self, _: Sequence[Statement]) -> None:
+        """Begin the transaction that everything after it is part of."""
+        self._answer(self._sessions.begin)
+
+    def execute(self, statements: Sequence[Statement]) -> None:
+        """Execute *statements* in the transaction, and send the rows of the last."""
+        shared = self._sessions.shared
+        self._answer(lambda: [shared.query(*statement) for statement in statements][-1])
+
+    def commit(self, _: Sequence[Statement]) -> None:
+        """Commit everything."""
+        self._answer(self._sessions.shared.commit)
+
+    def dbt(self, arguments: Sequence[str]) -> None:
+        """Run dbt; send its progress, the result of each node, and that it has ended."""
+        from dbt.cli.main import dbtRunner
+
+        def listen(event: Any) -> None:
+            if line := _read_progress(event):
+                self.send(line)
+
+        done = dbtRunner(callbacks=[listen]).invoke(list(arguments))
+        if isinstance(done.exception, KeyboardInterrupt):
+            os._exit(STOPPED)
+        for result in getattr(done.result, "results", None) or ():
+            self.send(_describe_node(result))
+        if done.exception is not None:
+            self.send({"event": "refused", "words": str(done.exception)})
+        self.send({"event": "ended", "success": bool(done.success)})
+
+    def _answer(self, act: Callable[[], object]) -> None:
+        import psycopg2  # type: ignore[import-untyped]
+
+        from etl_pipeline.transform.transaction import describe_error
+
+        try:
+            self.send({"event": "done", "rows": act()})
+        except psycopg2.Error as error:
+            self.send({"event": "refused", "words": describe_error(error)})
+
+
+class Sessions:
+    """Sessions of dbt: one that is shared, once a transaction was begun, else one a thread."""
+
+    def __init__(self) -> None:
+        # These import half of dbt.
+        import psycopg2
+
+        self.shared: Any = None
+        self._connect = psycopg2.connect
+        self._keepalive = json.loads(os.environ["ETL_TCP_KEEPALIVE"])
+        psycopg2.connect = self._lend
+
+    def begin(self) -> None:
+        """Begin the shared transaction, by the parameters that ``profiles.yml`` gives dbt."""
+        from etl_pipeline.transform.transaction import OneTransaction
+
+        optional = {
+            name: os.environ[variable]
+            for name, variable in (
+                ("sslrootcert", "ETL_SSL_CA"),
+                ("sslcert", "ETL_SSL_CERT"),
+                ("sslkey", "ETL_SSL_KEY"),
+            )
+            if os.environ.get(variable)
+        }
+        session = self._connect(
+            host=os.environ["ETL_HOST"],
+            port=int(os.environ["ETL_PORT"]),
+            dbname=os.environ["ETL_DATABASE"],
+            user=os.environ["ETL_USER"],
+            password=os.environ["DBT_ENV_SECRET_ETL_PASSWORD"],
+            connect_timeout=int(os.environ["ETL_CONNECT_TIMEOUT"]),
+            application_name=os.environ["ETL_APPLICATION_NAME"],
+            sslmode=os.environ["ETL_SSL_MODE"],
+            **optional,
+            **self._keepalive,
+        )
+        self.shared = OneTransaction(session)
+
+    def _lend(self, *arguments: Any, **parameters: Any) -> Any:
+        """Connect as dbt asks; libpq ends a connection whose other end is gone."""
+        if self.shared is None:
+            return self._connect(*arguments, **parameters | self._keepalive)
+        from etl_pipeline.transform.transaction import Handle
+
+        return Handle(self.shared)
+
+
+def main() -> None:
+    """Serve requests until stdin ends: ``{"do": NAME, "with": [...]}``, a method of ``Child``."""
+    requests: queue.SimpleQueue[str] = queue.SimpleQueue()
     # What dbt makes while it is imported and reads its project stays; looking through it for cycles
     # again and again was a quarter of the 3.5 s of the imports.
     gc.disable()
-    # These import half of dbt.
-    from dbt.adapters.postgres.connections import PostgresConnectionManager
-    from dbt.cli.main import dbtRunner
+    child: list[Child] = []
+    threading.Thread(target=_read_requests, args=(requests, child), daemon=True).start()
+    child.append(Child())
+    import dbt.cli.main  # noqa: F401 - the longest of the imports, before anything is asked for
 
-    PostgresConnectionManager.exception_handler = _without_values  # type: ignore[method-assign, assignment]
-    PostgresConnectionManager.release = _keep_session  # type: ignore[method-assign, assignment]
-    _enable_keepalive()
-    lock = threading.Lock()
-
-    def listen(event: Any) -> None:
-        line = _read_progress(event)
-        if line:
-            with lock:
-                send(line)
-
-    done = dbtRunner(callbacks=[listen]).invoke(request)
-    if isinstance(done.exception, KeyboardInterrupt):
-        return STOPPED
-    for result in getattr(done.result, "results", None) or ():
-        send(_describe_node(result))
-    if done.exception is not None:
-        send({"event": "refused", "words": str(done.exception)})
-    send({"event": "ended", "success": bool(done.success)})
-    return 0
+    while True:
+        request = json.loads(requests.get())
+        getattr(child[0], request["do"])(request["with"])
 
 
-def _enable_keepalive() -> None:
-    """Let libpq end a connection whose other end is gone; dbt has no settings for that."""
-    import psycopg2  # type: ignore[import-untyped]
-
-    connect = psycopg2.connect
-    noticing = json.loads(os.environ["ETL_TCP_KEEPALIVE"])
-
-    def connect_noticing(*arguments: Any, **parameters: Any) -> Any:
-        return connect(*arguments, **parameters | noticing)
-
-    psycopg2.connect = connect_noticing
+def _read_requests(requests: queue.SimpleQueue[str], child: Sequence[Child]) -> None:
+    """Hand requests on; when the parent is gone, cancel what is at work and end."""
+    for line in sys.stdin:
+        requests.put(line)
+    threading.Timer(CANCEL_SECONDS, os._exit, (STOPPED,)).start()
+    for one in child:
+        one.cancel()
+    # All is reported, and what is not committed is undone; freeing dbt's objects takes 0.7 s.
+    os._exit(STOPPED)
 
 
 def _open_channel() -> Any:
@@ -79,17 +165,10 @@ def _open_channel() -> Any:
     os.dup2(nowhere, 1)
 
     def send(line: dict[str, Any]) -> None:
-        channel.write(json.dumps(line) + "\n")
+        channel.write(json.dumps(line, default=str) + "\n")
         channel.flush()
 
     return send
-
-
-def _watch_parent() -> None:
-    sys.stdin.read()
-    os.kill(os.getpid(), signal.SIGINT)
-    time.sleep(CANCEL_SECONDS)
-    os._exit(STOPPED)
 
 
 def _read_progress(event: Any) -> dict[str, Any] | None:
@@ -116,6 +195,7 @@ def _describe_node(result: Any) -> dict[str, Any]:
     node = result.node
     return {
         "event": "result",
+        "id": node.unique_id,
         "name": node.name,
         "kind": str(node.resource_type.value),
         "status": str(result.status.value),
@@ -144,57 +224,5 @@ def _describe_result(result: Any) -> str | None:
     return next((line.strip() for line in lines if not re.match(r"\w+ Error in ", line)), None)
 
 
-@contextlib.contextmanager
-def _without_values(manager: Any, sql: str) -> Iterator[None]:  # noqa: ARG001 - dbt's signature
-    """Report a server's error without values; replaces the adapter's ``exception_handler``."""
-    import psycopg2
-    from dbt_common.exceptions import DbtDatabaseError
-
-    try:
-        yield
-    except psycopg2.Error as error:
-        with contextlib.suppress(psycopg2.Error):
-            manager.rollback_if_open()
-        raise DbtDatabaseError(_describe_error(error)) from None
-    except BaseException:
-        manager.rollback_if_open()
-        raise
-
-
-def _keep_session(manager: Any) -> None:
-    """Keep the session for the next node; replaces the adapter's ``release``, which closes it.
-
-    Logging in for each of 160 nodes took a seventh of the time of the nodes of a small practice,
-    and a new server process has an empty catalog cache. A broken session is closed.
-    """
-    connection = manager.get_if_exists()
-    if connection is None or connection.state != "open":
-        return
-    import psycopg2
-
-    try:
-        # A question about the catalog begins a transaction of which dbt knows nothing.
-        connection.handle.rollback()
-        connection.transaction_open = False
-    except psycopg2.Error:
-        manager.close(connection)
-
-
-def _describe_error(error: Any) -> str:
-    """Describe an error of the server without values of rows.
-
-    SQLSTATE class 42 is about the statement: names, types, syntax. Class ET is ours. Any other
-    message may quote a row, so only the name of its SQLSTATE is given.
-    """
-    code = error.pgcode or ""
-    if code[:2] in ("42", "ET"):
-        return f"{error.diag.message_primary} (SQLSTATE {code})"
-    name = re.sub(r"(?<!^)(?=[A-Z])", " ", type(error).__name__).lower()
-    return f"{name} (SQLSTATE {code})" if code else name
-
-
 if __name__ == "__main__":
-    code = main()
-    # All is reported and every session closed; freeing dbt's objects one by one takes 0.7 s.
-    sys.stderr.flush()
-    os._exit(code)
+    main()

@@ -19,7 +19,7 @@ LAYERS = ("staging", "intermediate", "marts")
 
 
 def make_environment(
-    raw_schema: str, layers: Mapping[str, Mapping[str, Any]], folder: Path, *, threads: int
+    raw_schema: str, layers: Mapping[str, Mapping[str, Any]], folder: Path
 ) -> dict[str, str]:
     """Return the variables that ``profiles.yml`` and ``dbt_project.yml`` read, and no others.
 
@@ -30,7 +30,6 @@ def make_environment(
         raw_schema: Schema of the copied tables.
         layers: Connection settings of each layer; they differ in the schema alone.
         folder: Home directory of dbt's process.
-        threads: Number of models that are built at once.
     """
     config = layers["staging"]
     optional = {key: str(config.get(key) or "") for key in ("ssl_ca", "ssl_cert", "ssl_key")}
@@ -41,7 +40,7 @@ def make_environment(
         "PGTZ": "UTC",
         "PGDATESTYLE": "ISO, MDY",
         # Compiling the expressions of one model takes longer than computing them.
-        "PGOPTIONS": f"{SESSION_OPTIONS} -c jit=off",
+        "PGOPTIONS": f"{SESSION_OPTIONS} -c jit=off -c client_connection_check_interval=10s",
         "PGREQUIREAUTH": str(make_postgres_args(config)["require_auth"]),
         "PYTHONPATH": str(Path(etl_pipeline.__file__).parents[1]),
         "ETL_HOST": str(config["host"]),
@@ -59,7 +58,8 @@ def make_environment(
         "ETL_TCP_KEEPALIVE": json.dumps(TCP_KEEPALIVE),
         # Exposures say who reads a mart; there is nothing to build, and dbt has no result for them.
         "DBT_EXCLUDE_RESOURCE_TYPES": "exposure",
-        "ETL_THREADS": str(threads),
+        # One session sends all; PostgreSQL itself takes several processors for a statement.
+        "ETL_THREADS": "1",
         "ETL_SCHEMA_RAW": raw_schema,
         **{f"ETL_SCHEMA_{layer.upper()}": str(layers[layer]["schema"]) for layer in LAYERS},
     }

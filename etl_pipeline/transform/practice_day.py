@@ -91,17 +91,24 @@ def read_newest_entry(
     return row[0] if row else None
 
 
-def write_day(connection: psycopg.Connection, schema: str, day: PracticeDay) -> None:
-    """Let the models of *schema* count from *day*; commits."""
+def write_day(schema: str, day: PracticeDay) -> list[tuple[str, tuple[object, ...]]]:
+    """Return the statements by which the models of *schema* count from *day*.
+
+    They are part of the build's transaction; a day that is there already is left alone.
+    """
     table = quote_postgres(schema, _TABLE)
-    with connection.transaction():
-        connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {table} (as_of_date date, today date)".encode()
-        )
-        connection.execute(
-            f"COMMENT ON TABLE {table} IS 'The day that the models count from, and today.'".encode()
-        )
-        connection.execute(f"DELETE FROM {table}".encode())
-        connection.execute(f"INSERT INTO {table} VALUES (%s, %s)".encode(), (day.as_of, day.today))
-    # Without it the server plans for some thousand days.
-    connection.execute(f"ANALYZE {table}".encode())
+    values = (day.as_of, day.today)
+    return [
+        (f"CREATE TABLE IF NOT EXISTS {table} (as_of_date date, today date)", ()),
+        (f"COMMENT ON TABLE {table} IS 'The day that the models count from, and today.'", ()),
+        (
+            f"DELETE FROM {table} WHERE (as_of_date, today) IS DISTINCT FROM (%s::date, %s::date)",
+            values,
+        ),
+        (
+            f"INSERT INTO {table} SELECT %s::date, %s::date WHERE NOT EXISTS (SELECT FROM {table})",
+            values,
+        ),
+        # Without it the server plans for some thousand days.
+        (f"ANALYZE {table}", ()),
+    ]

@@ -1,4 +1,4 @@
-"""Run dbt as a child process and receive its messages."""
+"""Run dbt as a child process, in one transaction, and receive its messages."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from etl_pipeline.errors import EtlError
-from etl_pipeline.transform.child import STOPPED
+from etl_pipeline.errors import DatabaseError, EtlError
+from etl_pipeline.transform.child import Statement
 from etl_pipeline.transform.events import Listener, NodeFinished, NodeStarted, Planned
 from etl_pipeline.transform.summary import Node
 
@@ -33,49 +33,117 @@ class Outcome:
     refusal: str | None = None
 
 
-def run_dbt(
-    arguments: Sequence[str],
-    environment: Mapping[str, str],
-    folder: Path,
-    listen: Listener,
-    check: Callable[[], object],
-) -> Outcome:
-    """Run dbt with *arguments* in *folder*, and return the result of each node.
+class DbtProcess:
+    """dbt in a process of its own; it ends with the ``with`` block of ``start_dbt``.
 
-    On Ctrl-C dbt is asked to cancel its statements; its process has ended when this raises.
-
-    Args:
-        arguments: Arguments for dbt.
-        environment: Environment of its process.
-        folder: Its working folder.
-        listen: Called with each event.
-        check: Called when dbt has been silent for ``SILENCE_SECONDS``; raises if the warehouse
-            does not answer.
-
-    Raises:
-        EtlError: dbt ended without a result.
-        KeyboardInterrupt: Somebody pressed Ctrl-C.
+    What is not committed by ``commit`` is undone when it ends, however it ends.
     """
-    outcome, has_ended = Outcome(), False
-    with _start(environment, folder) as process:
-        assert process.stdin is not None
+
+    def __init__(
+        self, process: subprocess.Popen[str], folder: Path, check: Callable[[], object]
+    ) -> None:
+        self._process = process
+        self._folder = folder
         assert process.stdout is not None
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(list(arguments)) + "\n")
-            process.stdin.flush()
-        for line in _read_lines(process.stdout, check):
-            message = json.loads(line)
-            has_ended = has_ended or message["event"] == "ended"
+        self._lines = _read_lines(process.stdout, check)
+
+    def begin(self) -> None:
+        """Begin the transaction, in which each statement sees the warehouse at one instant.
+
+        Raises:
+            DatabaseError: The warehouse refused.
+            EtlError: The process has ended.
+        """
+        self._ask("begin")
+
+    def execute(self, statements: Sequence[Statement]) -> list[tuple[Any, ...]]:
+        """Execute *statements* in it, and return the rows of the last; raises as ``begin``."""
+        return [tuple(row) for row in self._ask("execute", statements)]
+
+    def commit(self) -> None:
+        """Commit everything; raises as ``begin``."""
+        self._ask("commit")
+
+    def run(self, arguments: Sequence[str], listen: Listener) -> Outcome:
+        """Run dbt with *arguments*, within the transaction if one was begun.
+
+        Args:
+            arguments: Arguments for dbt.
+            listen: Called with each event.
+
+        Raises:
+            EtlError: The process has ended without a result.
+        """
+        outcome = Outcome()
+        self._send("dbt", list(arguments))
+        for message in self._messages():
+            if message["event"] == "ended":
+                return outcome
             _handle(message, outcome, listen)
-    if process.returncode == STOPPED:
-        raise KeyboardInterrupt
-    if not has_ended:
-        raise EtlError(
-            f"dbt ended without a result (exit code {process.returncode})",
-            where=str(folder),
+        raise self._lost()
+
+    def _ask(self, what: str, statements: Sequence[Statement] = ()) -> list[list[Any]]:
+        self._send(what, [[text, list(values)] for text, values in statements])
+        for message in self._messages():
+            if message["event"] == "refused":
+                raise DatabaseError(f"the models cannot be built: {message['words']}")
+            if message["event"] == "done":
+                return message["rows"] or []
+        raise self._lost()
+
+    def _send(self, what: str, request: object) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps({"do": what, "with": request}, default=str) + "\n")
+            self._process.stdin.flush()
+
+    def _messages(self) -> Iterator[dict[str, Any]]:
+        for line in self._lines:
+            yield json.loads(line)
+
+    def _lost(self) -> EtlError:
+        return EtlError(
+            f"dbt ended without a result (exit code {self._process.wait()})",
+            where=str(self._folder),
             fix="see the last lines of dbt.err there, then run again",
         )
-    return outcome
+
+
+@contextlib.contextmanager
+def start_dbt(
+    environment: Mapping[str, str], folder: Path, check: Callable[[], object]
+) -> Iterator[DbtProcess]:
+    """Yield dbt's process, in a session of its own, so that only we receive Ctrl-C.
+
+    On Ctrl-C it is asked to cancel its statements; it has ended when this raises.
+
+    Args:
+        environment: Environment of its process.
+        folder: Its working folder.
+        check: Called when dbt has been silent for ``SILENCE_SECONDS``; raises if the warehouse
+            does not answer.
+    """
+    with (folder / "dbt.err").open("w", encoding="utf-8") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "etl_pipeline.transform.child"],
+            env=dict(environment),
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            encoding="utf-8",
+            start_new_session=True,
+            umask=0o077,
+        )
+    try:
+        yield DbtProcess(process, folder, check)
+    finally:
+        _stop(process)
+        for pipe in (process.stdin, process.stdout):
+            with contextlib.suppress(OSError):
+                assert pipe is not None
+                pipe.close()
 
 
 def _read_lines(stream: IO[str], check: Callable[[], object]) -> Iterator[str]:
@@ -98,35 +166,6 @@ def _read_lines(stream: IO[str], check: Callable[[], object]) -> Iterator[str]:
         if line is None:
             return
         yield line
-
-
-@contextlib.contextmanager
-def _start(environment: Mapping[str, str], folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Start the process in a session of its own, so that only we receive Ctrl-C."""
-    with (folder / "dbt.err").open("w", encoding="utf-8") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "etl_pipeline.transform.child"],
-            env=dict(environment),
-            cwd=folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            encoding="utf-8",
-            start_new_session=True,
-            umask=0o077,
-        )
-    try:
-        yield process
-        process.wait()
-    except BaseException:
-        _stop(process)
-        raise
-    finally:
-        for pipe in (process.stdin, process.stdout):
-            with contextlib.suppress(OSError):
-                assert pipe is not None
-                pipe.close()
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
@@ -156,6 +195,7 @@ def _handle(message: Mapping[str, Any], outcome: Outcome, listen: Listener) -> N
     elif event == "result":
         outcome.nodes.append(
             Node(
+                id=message["id"],
                 name=message["name"],
                 kind=message["kind"],
                 status=message["status"],

@@ -11,7 +11,8 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,11 @@ from typing import Any
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
+from etl_pipeline import __version__
 from etl_pipeline.config import DatabaseType, Settings
 from etl_pipeline.core import ConnectionFactory
 from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.core.pooler import refuse_pooler
-from etl_pipeline.core.workers import default_parallelism
 from etl_pipeline.errors import (
     ConfigurationError,
     DatabaseError,
@@ -31,39 +32,68 @@ from etl_pipeline.errors import (
     FaultyConfigurationError,
 )
 from etl_pipeline.schema.names import quote_postgres
+from etl_pipeline.state.warehouse import open_state
 from etl_pipeline.transform import warehouse
+from etl_pipeline.transform.build_plan import (
+    DAY,
+    BuildPlan,
+    BuiltNode,
+    Graph,
+    Warehouse,
+    decide_build,
+    inputs_after,
+    read_graph,
+    split_unusable,
+)
+from etl_pipeline.transform.builds import (
+    RawState,
+    Statement,
+    drop_older_record,
+    read_built,
+    read_definitions,
+    read_raw,
+    record_build,
+    take_raw,
+)
 from etl_pipeline.transform.environment import LAYERS, PROJECT, find_folder, make_environment
 from etl_pipeline.transform.events import Listener
+from etl_pipeline.transform.graph_file import load_graph, save_graph
 from etl_pipeline.transform.needs import MissingTables, digest_models, find_missing, read_needs
 from etl_pipeline.transform.practice_day import (
+    PracticeDay,
     decide_day,
     read_newest_entry,
     read_source_clock,
     write_day,
 )
-from etl_pipeline.transform.process import run_dbt
+from etl_pipeline.transform.process import DbtProcess, start_dbt
 from etl_pipeline.transform.summary import Node, Rows, TransformSummary
 
 ROWS_SHOWN = 10
+_GRAPH = "graph.json"
 
 
 def transform_once(
     settings: Settings,
     *,
     select: Sequence[str] = (),
+    everything: bool = False,
     full_refresh: bool = False,
     show_rows: bool = False,
     as_of: date | None = None,
     listen: Listener,
     project: Path = PROJECT,
 ) -> TransformSummary:
-    """Build the models that *select* names (all, if empty), and test them.
+    """Build the models that changed, or those that *select* names, and test them.
+
+    All of it is one transaction of the warehouse, so every model sees ``raw`` at one instant, and
+    readers see the build as a whole.
 
     Args:
         settings: The settings that say where the warehouse is.
-        select: Names of models, or other node selections of dbt.
-        full_refresh: Make every row of incremental models anew. That also happens when the models
-            have changed since the rows were made.
+        select: Names of models, or other node selections of dbt; built whether they changed or not.
+        everything: Build all models, whether they changed or not.
+        full_refresh: Build all models, and make every row of incremental ones anew.
         show_rows: Return the first rows that fail each test.
         as_of: The day that ages and due dates count from; without it the source's clock in the
             last run, or the newest entries where ``transform.today`` says so.
@@ -73,68 +103,222 @@ def transform_once(
     Raises:
         ConfigurationError: dbt is not installed, a setting is missing, or no model is selected.
         DatabaseError: The warehouse cannot be used, or another transformation is at work.
-        KeyboardInterrupt: Somebody pressed Ctrl-C; every model is the old one or the new one.
+        KeyboardInterrupt: Somebody pressed Ctrl-C; nothing was changed.
     """
     started_at, started = datetime.now(UTC), time.monotonic()
     with _open_warehouse(settings) as (connection, raw_schema):
-        needs = read_needs(project)
-        columns = warehouse.read_columns(connection, raw_schema)
-        absent = find_missing(needs, columns)
-        _refuse_empty_raw(absent, needs, raw_schema)
-        layers = _layers(settings)
-        schemas = [str(config["schema"]) for config in layers.values()]
-        digest = digest_models(project, absent)
-        day = decide_day(
-            as_of,
-            clock=read_source_clock(connection),
-            entered=read_newest_entry(connection, raw_schema, columns),
-            follows_entries=settings.pipeline.transform.today == "entries",
+        build = _prepare(settings, connection, raw_schema, project, as_of)
+        is_whole = not select
+        outcome = None
+        if is_whole and not (everything or full_refresh):
+            outcome = _find_nothing_to_do(build)
+        if outcome is None:
+            outcome = _build(
+                build, select, everything=everything, full_refresh=full_refresh, listen=listen
+            )
+        return TransformSummary(
+            environment=settings.environment,
+            started_at=started_at,
+            seconds=time.monotonic() - started,
+            as_of=build.day.as_of,
+            project=project,
+            folder=build.folder,
+            nodes=outcome.nodes,
+            not_built=outcome.not_built,
+            notes=[*_list_missing(build.absent), *_tidy_up(connection, build.schemas)],
+            rows=[*_failing_rows(connection, build.folder, outcome.nodes)] if show_rows else [],
         )
-        write_day(connection, schemas[1], day)
-        notes = _list_missing(absent)
-        built_by = warehouse.read_digest(connection, schemas[1])
-        if built_by not in (None, digest) and not full_refresh:
-            notes.append("the models are others than last time: every row is made anew")
-        with _make_folder(settings) as folder:
-            arguments = [
-                *_common_arguments(project, folder, absent),
-                *(["--full-refresh"] if full_refresh or built_by != digest else []),
-                # Only tests whose models are all selected.
-                *(["--indirect-selection=cautious", "--select", *select] if select else []),
-                *(
-                    ["--exclude", *(f"source:raw.{t}+" for t in absent.unusable)]
-                    * bool(absent.unusable)
-                ),
-            ]
-            environment = make_environment(
-                raw_schema, layers, folder, threads=default_parallelism()
-            )
-            outcome = run_dbt(
-                ["build", *arguments],
-                environment,
-                folder,
-                listen,
-                lambda: connection.execute("SELECT 1"),
-            )
-            if outcome.refusal:
-                raise _project_error(outcome.refusal, folder)
-            if not outcome.nodes:
-                raise _selection_error(select, project)
-            summary = TransformSummary(
-                environment=settings.environment,
-                started_at=started_at,
+
+
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """All that a build knows before it begins."""
+
+    connection: psycopg.Connection
+    raw_schema: str
+    layers: Mapping[str, Mapping[str, Any]]
+    schemas: Sequence[str]
+    project: Path
+    folder: Path
+    absent: MissingTables
+    tables: Sequence[str]
+    day: PracticeDay
+
+    @property
+    def arguments(self) -> list[str]:
+        return _common_arguments(self.project, self.folder, self.absent)
+
+    @property
+    def digest(self) -> str:
+        """Of the project's files and all else that decides on dbt's graph."""
+        files = digest_models(self.project, self.absent)
+        return f"{files} {dbt_version()} {__version__}"
+
+    def read_graph(self) -> Graph | None:
+        """Return the graph of the last build if the project is the same; else None."""
+        return load_graph(self.folder / _GRAPH, self.digest)
+
+    def held(self, raw: RawState, definitions: Iterable[tuple[Any, ...]]) -> Warehouse:
+        day = f"{self.day.as_of} {self.day.today}"
+        return Warehouse({**raw.versions, DAY: day}, dict(definitions))
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    nodes: Sequence[Node]
+    not_built: Sequence[str]
+
+
+def _prepare(
+    settings: Settings,
+    connection: psycopg.Connection,
+    raw_schema: str,
+    project: Path,
+    as_of: date | None,
+) -> _Build:
+    needs = read_needs(project)
+    columns = warehouse.read_columns(connection, raw_schema)
+    absent = find_missing(needs, columns)
+    _refuse_empty_raw(absent, needs, raw_schema)
+    open_state(connection)
+    layers = _layers(settings)
+    clock = read_source_clock(connection)
+    follows_entries = settings.pipeline.transform.today == "entries"
+    # To look for the newest entries reads all of five tables.
+    is_asked = follows_entries or clock is None
+    return _Build(
+        connection,
+        raw_schema,
+        layers,
+        [str(config["schema"]) for config in layers.values()],
+        project,
+        _make_folder(settings),
+        absent,
+        sorted(needs.keys() & columns.keys()),
+        decide_day(
+            as_of,
+            clock=clock,
+            entered=read_newest_entry(connection, raw_schema, columns) if is_asked else None,
+            follows_entries=follows_entries,
+        ),
+    )
+
+
+def _find_nothing_to_do(build: _Build) -> _Outcome | None:
+    """Return the outcome if all that was built is as it would be built now; else None.
+
+    It is known without dbt, which takes seconds to start.
+    """
+    graph = build.read_graph()
+    if graph is None:
+        return None
+    with build.connection.transaction():
+        build.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        raw = take_raw(build.connection.execute(*read_raw(build.raw_schema)).fetchall()[0])
+        shown = build.connection.execute(*read_definitions(build.schemas)).fetchall()
+        built = read_built(build.connection)
+    usable, not_built = split_unusable(graph, build.absent.unusable)
+    plan = decide_build(usable, built, build.held(raw, shown))
+    if plan.stale:
+        return None
+    return _Outcome(_reused(plan, usable, built), not_built)
+
+
+def _build(
+    build: _Build,
+    select: Sequence[str],
+    *,
+    everything: bool,
+    full_refresh: bool,
+    listen: Listener,
+) -> _Outcome:
+    """Build in one transaction; what fails is left as it was, all else is committed."""
+    started = time.monotonic()
+    environment = make_environment(build.raw_schema, build.layers, build.folder)
+    with start_dbt(environment, build.folder, lambda: build.connection.execute("SELECT 1")) as dbt:
+        graph = build.read_graph() or _parse(build, dbt)
+        dbt.begin()
+        locked = ", ".join(quote_postgres(build.raw_schema, table) for table in build.tables)
+        # Whoever alters a table waits, and nobody who waits for us holds what we need.
+        lock: Statement = (f"LOCK TABLE {locked} IN ACCESS SHARE MODE", ())
+        raw = take_raw(dbt.execute([lock, read_raw(build.raw_schema)])[0])
+        held = build.held(raw, dbt.execute([read_definitions(build.schemas)]))
+        dbt.execute([*write_day(build.schemas[1], build.day), drop_older_record(build.schemas[1])])
+        usable, not_built = split_unusable(graph, build.absent.unusable)
+        built = read_built(build.connection)
+        plan = decide_build(usable, built, held)
+        if everything or full_refresh:
+            plan = BuildPlan(dict.fromkeys(usable, "asked for") | dict(plan.stale), ())
+        if not (plan.stale or select):
+            return _Outcome(_reused(plan, usable, built), not_built)
+        chosen = _choose(select, plan, usable, build.absent)
+        is_full = ["--full-refresh"] if full_refresh else []
+        outcome = dbt.run(["build", *build.arguments, *is_full, *chosen], listen)
+        if outcome.refusal:
+            raise _project_error(outcome.refusal, build.folder)
+        if not outcome.nodes:
+            raise _selection_error(select, build.project)
+        done = {n.id for n in outcome.nodes if not n.is_failed and n.status != "skipped"}
+        made = inputs_after(usable, built, done, held)
+        dbt.execute(
+            record_build(
+                raw,
+                as_of=build.day.as_of,
                 seconds=time.monotonic() - started,
-                as_of=day.as_of,
-                project=project,
-                folder=folder,
+                dbt_version=dbt_version(),
                 nodes=outcome.nodes,
-                not_built=_dependents(folder, absent),
-                notes=[*notes, *_tidy_up(connection, schemas)],
-                rows=[*_failing_rows(connection, folder, outcome.nodes)] if show_rows else [],
+                graph=graph,
+                inputs=made,
+                definitions=dict(dbt.execute([read_definitions(build.schemas)])),
             )
-        if not select and not any(n.is_failed or n.status == "skipped" for n in summary.models):
-            warehouse.write_digest(connection, schemas[1], digest)
-        return summary
+        )
+        dbt.commit()
+    reasons = {} if select else plan.stale
+    nodes = [replace(node, reason=reasons.get(node.id)) for node in outcome.nodes]
+    return _Outcome([*nodes, *([] if select else _reused(plan, usable, built))], not_built)
+
+
+def _parse(build: _Build, dbt: DbtProcess) -> Graph:
+    """Let dbt read the project, and keep the graph for later."""
+    outcome = dbt.run(["parse", *build.arguments], lambda _: None)
+    if outcome.refusal:
+        raise _project_error(outcome.refusal, build.folder)
+    manifest = json.loads((build.folder / "manifest.json").read_text(encoding="utf-8"))
+    graph = read_graph(manifest, _variables(build.absent))
+    save_graph(build.folder / _GRAPH, build.digest, graph)
+    return graph
+
+
+def _choose(
+    select: Sequence[str], plan: BuildPlan, graph: Graph, absent: MissingTables
+) -> list[str]:
+    """Return the arguments that choose the nodes of a build."""
+    if not select:
+        chosen = [graph[key].selector for key in plan.stale]
+        return ["--indirect-selection=empty", "--select", *chosen]
+    # Only tests whose models are all selected.
+    unusable = [f"source:raw.{table}+" for table in absent.unusable]
+    excluded = ["--exclude", *unusable] if unusable else []
+    return ["--indirect-selection=cautious", "--select", *select, *excluded]
+
+
+def _reused(plan: BuildPlan, graph: Graph, built: Mapping[str, BuiltNode]) -> list[Node]:
+    return [
+        Node(
+            id=key,
+            name=graph[key].name,
+            kind=graph[key].kind,
+            status="reused",
+            seconds=0.0,
+            failures=built[key].failures,
+            words=None,
+            file=graph[key].file,
+            compiled=None,
+            schema=(graph[key].relation or "").split(".")[0],
+            before=built[key].status,
+        )
+        for key in plan.fresh
+    ]
 
 
 def write_docs(settings: Settings, *, project: Path = PROJECT) -> Path:
@@ -144,29 +328,17 @@ def write_docs(settings: Settings, *, project: Path = PROJECT) -> Path:
     """
     with _open_warehouse(settings) as (connection, raw_schema):
         absent = find_missing(read_needs(project), warehouse.read_columns(connection, raw_schema))
-        with _make_folder(settings) as folder:
-            environment = make_environment(
-                raw_schema, _layers(settings), folder, threads=default_parallelism()
-            )
-            arguments = [
-                "docs",
-                "generate",
-                "--static",
-                *_common_arguments(project, folder, absent),
-            ]
-            outcome = run_dbt(
-                arguments,
-                environment,
-                folder,
-                lambda _: None,
-                lambda: connection.execute("SELECT 1"),
-            )
-            if outcome.refusal:
-                raise _project_error(outcome.refusal, folder)
-            site = folder / "docs" / "index.html"
-            site.parent.mkdir(exist_ok=True)
-            (folder / "static_index.html").replace(site)
-            return site
+        folder = _make_folder(settings)
+        environment = make_environment(raw_schema, _layers(settings), folder)
+        arguments = ["docs", "generate", "--static", *_common_arguments(project, folder, absent)]
+        with start_dbt(environment, folder, lambda: connection.execute("SELECT 1")) as dbt:
+            outcome = dbt.run(arguments, lambda _: None)
+        if outcome.refusal:
+            raise _project_error(outcome.refusal, folder)
+        site = folder / "docs" / "index.html"
+        site.parent.mkdir(exist_ok=True)
+        (folder / "static_index.html").replace(site)
+        return site
 
 
 @contextlib.contextmanager
@@ -205,6 +377,11 @@ def _open_warehouse(settings: Settings) -> Iterator[tuple[psycopg.Connection, st
             lent.invalidate()
     finally:
         engine.dispose()
+
+
+def dbt_version() -> str:
+    """Return the version of dbt that is installed."""
+    return importlib.metadata.version("dbt-core")
 
 
 def has_dbt() -> bool:
@@ -257,9 +434,8 @@ def _layers(settings: Settings) -> dict[str, dict[str, Any]]:
     )
 
 
-@contextlib.contextmanager
-def _make_folder(settings: Settings) -> Iterator[Path]:
-    """Yield dbt's working folder (mode 700); it stays, so that dbt starts faster next time."""
+def _make_folder(settings: Settings) -> Path:
+    """Return dbt's working folder (mode 700); it stays, so that dbt starts faster next time."""
     folder = find_folder(settings)
     try:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -270,16 +446,11 @@ def _make_folder(settings: Settings) -> Iterator[Path]:
             where=str(folder),
             fix="name another one in pipeline.yml: transform: {folder: …}",
         ) from error
-    yield folder.resolve()
+    return folder.resolve()
 
 
 def _common_arguments(project: Path, folder: Path, absent: MissingTables) -> list[str]:
     """Return the arguments that every command of dbt gets; nothing is sent to third parties."""
-    variables = {
-        "missing_columns": {table: list(names) for table, names in absent.missing.items()},
-        "missing_tables": list(absent.empty),
-        "marked_tables": list(absent.marked),
-    }
     return [
         f"--project-dir={project}",
         f"--profiles-dir={project}",
@@ -290,8 +461,17 @@ def _common_arguments(project: Path, folder: Path, absent: MissingTables) -> lis
         "--no-version-check",
         "--quiet",
         "--no-use-colors",
-        f"--vars={json.dumps(variables)}",
+        f"--vars={json.dumps(_variables(absent))}",
     ]
+
+
+def _variables(absent: MissingTables) -> dict[str, object]:
+    """Return the variables that dbt is given."""
+    return {
+        "missing_columns": {table: list(names) for table, names in absent.missing.items()},
+        "missing_tables": list(absent.empty),
+        "marked_tables": list(absent.marked),
+    }
 
 
 def _list_missing(absent: MissingTables) -> list[str]:
@@ -308,22 +488,6 @@ def _list_missing(absent: MissingTables) -> list[str]:
         for column in columns
     ]
     return notes
-
-
-def _dependents(folder: Path, absent: MissingTables) -> list[str]:
-    """Return the models that depend on what raw lacks, by dbt's own graph."""
-    if not absent.unusable:
-        return []
-    children: dict[str, list[str]] = json.loads(
-        (folder / "manifest.json").read_text(encoding="utf-8")
-    )["child_map"]
-    waiting = [key for t in absent.unusable for key in children if key.endswith(f".raw.{t}")]
-    found: set[str] = set()
-    while waiting:
-        key = waiting.pop()
-        waiting += [child for child in children.get(key, ()) if child not in found]
-        found.update(children.get(key, ()))
-    return sorted(key.split(".")[2] for key in found if key.startswith("model."))
 
 
 def _project_error(words: str, folder: Path) -> EtlError:

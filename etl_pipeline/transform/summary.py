@@ -15,16 +15,20 @@ class Node:
     """The result of a model, a seed or a test.
 
     Attributes:
+        id: dbt's name of it, such as ``model.practice.dim_date``.
         kind: ``model``, ``seed``, ``test`` or ``unit_test``.
         status: ``success``, ``error``, ``skipped``; of a test ``pass``, ``warn``, ``fail``,
-            ``error``, ``skipped``.
+            ``error``, ``skipped``. ``reused`` if nothing was to be done: see *before*.
         failures: Number of rows that fail a test; None if it could not be run.
         words: The error, without values of rows.
         file: The SQL or YAML file of the project that defines it.
         compiled: The SQL that was sent, relative to the working folder.
         tested: Names of the models that a test checks.
+        reason: Why it was made anew; None if it was asked for, or was reused.
+        before: Of a node that was reused, its status when it was built; else None.
     """
 
+    id: str
     name: str
     kind: str
     status: str
@@ -34,7 +38,9 @@ class Node:
     file: str
     compiled: str | None
     schema: str
-    tested: tuple[str, ...]
+    tested: tuple[str, ...] = ()
+    reason: str | None = None
+    before: str | None = None
 
     @property
     def is_failed(self) -> bool:
@@ -85,6 +91,11 @@ class TransformSummary:
         return [n for n in self.nodes if n.kind not in MODEL_KINDS]
 
     @property
+    def reused(self) -> list[Node]:
+        """The models and tests for which nothing was to be done."""
+        return [n for n in self.nodes if n.status == "reused"]
+
+    @property
     def failed(self) -> list[Node]:
         """Models and tests that failed, sorted by kind and name."""
         return sorted((n for n in self.nodes if n.is_failed), key=lambda n: (n.kind, n.name))
@@ -92,7 +103,9 @@ class TransformSummary:
     @property
     def warned(self) -> list[Node]:
         """Tests that only warn, sorted by name."""
-        return sorted((n for n in self.nodes if n.status == "warn"), key=lambda n: n.name)
+        return sorted(
+            (n for n in self.nodes if "warn" in (n.status, n.before)), key=lambda n: n.name
+        )
 
     @property
     def is_success(self) -> bool:

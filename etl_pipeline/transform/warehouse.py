@@ -1,7 +1,6 @@
 """Queries around a transformation: its lock, the columns of ``raw``, replaced relations.
 
-Connections are in autocommit mode. Schema ``intermediate`` holds one table of ours beside the
-models, ``_etl_models``: the digest of the models that made the rows.
+Connections are in autocommit mode.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from typing import Any
 import psycopg
 
 from etl_pipeline.errors import DatabaseError
-from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.state.warehouse import ensure_schema
 
 BEFORE = "__before"
@@ -54,28 +52,6 @@ def read_columns(connection: psycopg.Connection, schema: str) -> dict[str, froze
     for table, column in rows:
         columns[table].add(column)
     return {table: frozenset(names) for table, names in columns.items()}
-
-
-def read_digest(connection: psycopg.Connection, schema: str) -> str | None:
-    """Return the digest of the models that last built all of *schema*; None if none did."""
-    table = quote_postgres(schema, "_etl_models")
-    found = connection.execute("SELECT to_regclass(%s)", (table,)).fetchone()
-    if not (found and found[0]):
-        return None
-    row = connection.execute(f"SELECT digest FROM {table}".encode()).fetchone()
-    return str(row[0]) if row else None
-
-
-def write_digest(connection: psycopg.Connection, schema: str, digest: str) -> None:
-    """Record that all models were built, by models of *digest*; commits."""
-    table = quote_postgres(schema, "_etl_models")
-    with connection.transaction():
-        connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {table} "
-            "(digest text NOT NULL, built_at timestamptz NOT NULL)".encode()
-        )
-        connection.execute(f"DELETE FROM {table}".encode())
-        connection.execute(f"INSERT INTO {table} VALUES (%s, now())".encode(), (digest,))
 
 
 def drop_replaced(connection: psycopg.Connection, schemas: Sequence[str]) -> dict[str, list[str]]:

@@ -273,6 +273,6 @@ def test_a_model_that_the_server_let_down_is_not_said_to_be_wrong(
     words: str | None, fix: str
 ) -> None:
     file = "models/dim_clinic.sql"
-    node = Node("dim_clinic", "model", "error", 0.1, None, words, file, None, "marts", ())
+    node = Node("i", "dim_clinic", "model", "error", 0.1, None, words, file, None, "marts")
     summary = TransformSummary("test", STARTED, 1.0, None, Path("project"), Path("folder"), [node])
     assert f"  fix: {fix} transform --select dim_clinic+" in transform_screen(summary)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -11,12 +10,10 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from etl_pipeline.transform.child import _keep_session
-from etl_pipeline.transform.process import run_dbt
+from etl_pipeline.transform.process import start_dbt
 from etl_pipeline.transform.warehouse import _LOCK
 from tests.cli.conftest import COMMAND, ROOT, refuse_secrets
 from tests.transform.conftest import State
@@ -93,15 +90,14 @@ def test_freshness_comes_from_our_state(first: State) -> None:
     layers = {
         layer: settings.get_analytics_connection_config(PostgresSchema(layer)) for layer in LAYERS
     }
-    outcome = run_dbt(
-        ["source", "freshness", f"--project-dir={PROJECT}", f"--profiles-dir={PROJECT}",
-         f"--target-path={folder}", f"--log-path={folder}", "--log-level-file=none",
-         "--no-send-anonymous-usage-stats", "--quiet", "--select", "source:raw.patient"],
-        make_environment("raw", layers, folder, threads=1),
-        folder,
-        lambda _: None,
-        lambda: None,
-    )  # fmt: skip
+    environment = make_environment("raw", layers, folder)
+    with start_dbt(environment, folder, lambda: None) as dbt:
+        outcome = dbt.run(
+            ["source", "freshness", f"--project-dir={PROJECT}", f"--profiles-dir={PROJECT}",
+             f"--target-path={folder}", f"--log-path={folder}", "--log-level-file=none",
+             "--no-send-anonymous-usage-stats", "--quiet", "--select", "source:raw.patient"],
+            lambda _: None,
+        )  # fmt: skip
     assert outcome.refusal is None
     (result,) = json.loads((folder / "sources.json").read_text())["results"]
     assert result["status"] == "pass"
@@ -140,7 +136,7 @@ def test_a_stop_cancels_what_the_server_does_and_changes_nothing(first: State) -
         process.send_signal(signal.SIGTERM)
         _, stderr = process.communicate(timeout=60)
         assert process.returncode == 130, stderr
-        assert stderr.endswith("stopped: every model is the old one or the new one\n")
+        assert stderr.endswith("stopped: every model is as it was\n")
         # The lock is still held here, so a statement that nobody cancelled would still wait.
         wait_for(lambda: count_waiting(first) == 0, "the statement was not cancelled")
     assert len(first.query("SELECT FROM marts.dim_clinic")) > 0
@@ -234,24 +230,3 @@ def test_models_that_cannot_be_begun_after_a_run_are_told(first: State, after_ru
             "outcome": "failed", "error": problem,
             "fix": "wait until it has ended, or stop it, and run again",
         }  # fmt: skip
-
-
-def test_a_session_is_kept_from_model_to_model_unless_it_is_broken(first: State) -> None:
-    import psycopg2  # type: ignore[import-untyped]
-
-    config = first.settings.get_analytics_connection_config()
-    login = {name: str(config[name]) for name in ("host", "port", "user", "password")}
-    with contextlib.closing(psycopg2.connect(**login, dbname=config["database"])) as session:
-        connection = SimpleNamespace(state="open", handle=session, transaction_open=True)
-        manager = SimpleNamespace(
-            get_if_exists=lambda: connection, close=lambda c: setattr(c, "state", "closed")
-        )
-        pid = session.info.backend_pid
-        session.cursor().execute("SELECT 1")
-        _keep_session(manager)
-        assert (connection.state, connection.transaction_open) == ("open", False)
-        assert session.info.transaction_status == psycopg2.extensions.TRANSACTION_STATUS_IDLE
-        session.cursor().execute("SELECT 1")
-        first.query(f"SELECT pg_terminate_backend({pid}, 10000)")
-        _keep_session(manager)
-        assert connection.state == "closed"

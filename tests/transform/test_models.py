@@ -203,7 +203,7 @@ def test_every_relation_is_described(first: State) -> None:
         first.query(
             "SELECT c.relname FROM pg_class c WHERE c.relnamespace::regnamespace::text IN "
             "('staging', 'intermediate', 'marts') AND c.relkind IN ('r', 'v') "
-            "AND obj_description(c.oid, 'pg_class') IS NULL AND c.relname <> '_etl_models'"
+            "AND obj_description(c.oid, 'pg_class') IS NULL"
         )
         == []
     )

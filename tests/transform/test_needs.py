@@ -78,7 +78,7 @@ def test_dbt_gets_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) ->
         "ssl_ca": "/ca.pem",
     }  # fmt: skip
     layers = {layer: {**config, "schema": layer} for layer in LAYERS}
-    environment = make_environment("raw", layers, Path("/f"), threads=2)
+    environment = make_environment("raw", layers, Path("/f"))
     assert "elsewhere" not in environment.values()
     assert environment["ETL_HOST"] == "warehouse.example.com"
     assert environment["ETL_SSL_CA"] == "/ca.pem"

@@ -68,10 +68,18 @@
     {% call statement('main') -%}
 do $etl$
 declare
-    grants_kept text[]; statement text; kind "char"; aside text;
+    grants_kept text[]; statement text; kind "char"; aside text; is_same boolean;
 begin
+    -- Readers of a view that is replaced wait until the build ends; one that is the same stays.
+    execute $model$create temporary view etl_new_view as {{ sql }}$model$;
+    is_same := coalesce(pg_get_viewdef('pg_temp.etl_new_view'::regclass) = (
+        select pg_get_viewdef(c.oid) from pg_class as c
+         where c.oid = to_regclass('{{ target }}') and c.relkind = 'v'), false);
+    drop view pg_temp.etl_new_view;
     begin
-        execute $model$create or replace view {{ target }} as {{ sql }}$model$;
+        if not is_same then
+            execute $model$create or replace view {{ target }} as {{ sql }}$model$;
+        end if;
     exception when invalid_table_definition or wrong_object_type then
 {{ etl_set_aside(target) }}
         execute $model$create view {{ target }} as {{ sql }}$model$;
@@ -134,9 +142,10 @@ begin
                        split_part(statement, ' ', 1), substr(statement, strpos(statement, ' ') + 1));
     end loop;
     {%- if changes_from %}
+    -- Which rows are new, the statement above has decided, and nothing that came after it.
+    delete from {{ target }} as t using pg_temp.etl_new as n where {{ etl_same(key, 'n', 't') }};
     delete from {{ target }} as t
-     where not exists (select from {{ changes_from }} as s
-                        where {{ etl_same(key, 's', 't') }} and s._etl_version = t._etl_version);
+     where not exists (select from {{ changes_from }} as s where {{ etl_same(key, 's', 't') }});
     {%- else %}
     execute format('delete from {{ target }} as t where not exists (select from pg_temp.etl_new as n '
                    'where {{ etl_same(key, "n", "t") }} and row(%s) is not distinct from row(%s))',
@@ -211,6 +220,7 @@ where not exists (
             {{ model['config'].get('column_types', {}).get(column, 'text') }}
         {%- endcall %}
     {%- endfor %}
-    {%- do adapter.truncate_relation(old_relation) %}
-    {{ return('truncate table ' ~ old_relation.render()) }}
+    {#- Nobody who reads it waits for a deletion. -#}
+    {% call statement('empty') %}delete from {{ old_relation }}{% endcall %}
+    {{ return('delete from ' ~ old_relation.render()) }}
 {% endmacro %}

@@ -9,23 +9,24 @@ from typing import Any
 
 from etl_pipeline.core.postgres_errors import MEANING_OF_SQLSTATE
 from etl_pipeline.formatting import align, count_of
-from etl_pipeline.transform.summary import Node, Rows, TransformSummary
+from etl_pipeline.transform.summary import MODEL_KINDS, Node, Rows, TransformSummary
 
 LINES_SHOWN = 20
 
 
 def transform_screen(summary: TransformSummary) -> str:
     """Return the text that ``etl transform`` prints at its end."""
-    models, tests = summary.models, summary.tests
-    built = sum(n.status == "success" for n in models)
-    passed = sum(n.status in ("pass", "success", "warn") for n in tests)
+    models = summary.models
     lines = [
         f"Transformation ({summary.environment}) "
         f"{'succeeded' if summary.is_success else 'failed'}: "
-        f"{built} of {count_of(len(models), 'model')} built, "
-        f"{passed} of {count_of(len(tests), 'test')} passed, "
-        f"in {summary.seconds:,.1f} s"
+        f"{_count_done(summary)}, in {summary.seconds:,.1f} s"
     ]
+    reused = summary.reused
+    if reused:
+        kept = [count_of(sum(n.kind in MODEL_KINDS for n in reused), "model")]
+        kept += [count_of(sum(n.kind not in MODEL_KINDS for n in reused), "test")]
+        lines.append(f"  reused {' and '.join(kept)}: nothing that they are made from changed")
     lines += [f"  note   {note}" for note in summary.notes[:LINES_SHOWN]]
     if len(summary.notes) > LINES_SHOWN:
         lines.append(
@@ -44,6 +45,20 @@ def transform_screen(summary: TransformSummary) -> str:
     for rows in summary.rows:
         lines += _table(rows)
     return "\n".join(lines)
+
+
+def _count_done(summary: TransformSummary) -> str:
+    """Return how many of the models and tests that were not reused were built, and passed."""
+    models = [n for n in summary.models if n.status != "reused"]
+    tests = [n for n in summary.tests if n.status != "reused"]
+    if not (models or tests):
+        return "nothing to build"
+    built = sum(n.status == "success" for n in models)
+    passed = sum(n.status in ("pass", "success", "warn") for n in tests)
+    return (
+        f"{built} of {count_of(len(models), 'model')} built, "
+        f"{passed} of {count_of(len(tests), 'test')} passed"
+    )
 
 
 def _failure(node: Node, summary: TransformSummary) -> Iterable[str]:
@@ -114,6 +129,7 @@ def transform_record(summary: TransformSummary) -> dict[str, Any]:
                 "failures": n.failures,
                 "error": n.words if n.is_failed and n.status != "fail" else None,
                 "file": n.file,
+                "reason": n.reason,
             }
             for n in sorted(summary.nodes, key=lambda n: (n.kind, n.name))
         ],

@@ -1,0 +1,294 @@
+"""Decide which models, seeds and tests a build makes anew, and why (no I/O).
+
+A node of dbt's graph is fresh if it was built by the same code, from tables of ``raw`` that hold
+the same since, for the same day, and nobody else has changed it. Doubt counts as a change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
+from typing import Any
+
+DAY = "day"
+"""Name, among the inputs of a node, of the day that the models count from."""
+_FAILED = ("error", "fail", "skipped", "runtime error")
+_MODELS = ("model", "seed")
+
+
+@dataclass(frozen=True, slots=True)
+class GraphNode:
+    """A model, a seed or a test of the project.
+
+    Attributes:
+        id: dbt's name of it, such as ``model.practice.dim_date``.
+        kind: ``model``, ``seed``, ``test`` or ``unit_test``.
+        relation: ``schema.name`` of a model or a seed; else None.
+        is_view: It holds no rows of its own, so it is the same whatever ``raw`` holds.
+        parents: Ids of the nodes that it is made from, in order.
+        sources: What it reads besides: tables of ``raw``, and ``DAY``.
+        code_digest: SHA-256 of all that decides what it makes of the same rows.
+        selector: Names it, and nothing else, in dbt's node selection.
+        file: The file of the project that defines it.
+    """
+
+    id: str
+    kind: str
+    name: str
+    relation: str | None
+    is_view: bool
+    parents: tuple[str, ...]
+    sources: tuple[str, ...]
+    code_digest: str
+    selector: str = ""
+    file: str = ""
+
+    @property
+    def has_rows(self) -> bool:
+        """True if what ``raw`` holds decides what it is: a table, or a test of rows."""
+        return self.kind == "test" or (self.kind == "model" and not self.is_view)
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltNode:
+    """Record of the last build of a node; see ``etl.build_node``."""
+
+    build_id: int
+    status: str
+    failures: int | None
+    seconds: float
+    code_digest: str
+    inputs: Mapping[str, str | None]
+    definition: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Warehouse:
+    """Content of the warehouse at the instant of a build, by digests.
+
+    Attributes:
+        versions: By table of ``raw``, and ``DAY``: a digest of what it holds; None if that is not
+            known, as of a table that others have written.
+        definitions: By ``schema.name``: the definition of a view, or the counters of a table.
+    """
+
+    versions: Mapping[str, str | None]
+    definitions: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPlan:
+    """The nodes of a build.
+
+    Attributes:
+        stale: Why each node is made anew, by its id, in an order in which they can be built.
+        fresh: The nodes that stay as they are.
+    """
+
+    stale: Mapping[str, str] = field(default_factory=dict)
+    fresh: Sequence[str] = ()
+
+
+Graph = Mapping[str, GraphNode]
+"""The nodes by id, each after those that it is made from."""
+
+
+def read_graph(manifest: Mapping[str, Any], variables: object) -> dict[str, GraphNode]:
+    """Return the graph of dbt's manifest.
+
+    Args:
+        manifest: The content of ``manifest.json``.
+        variables: The variables that dbt was given.
+    """
+    nodes = {
+        key: node
+        for part in ("nodes", "unit_tests")
+        for key, node in manifest[part].items()
+        if node["resource_type"] in ("model", "seed", "test", "unit_test")
+    }
+    sources = manifest["sources"]
+    common = _digest(
+        manifest["metadata"]["dbt_version"],
+        variables,
+        sorted(
+            (key, macro["macro_sql"])
+            for key, macro in manifest["macros"].items()
+            if not key.startswith(("macro.dbt.", "macro.dbt_postgres."))
+        ),
+    )
+    parents = {key: _depends(node) for key, node in nodes.items()}
+    order = TopologicalSorter(
+        {key: [p for p in found if p in nodes] for key, found in parents.items()}
+    ).static_order()
+    graph: dict[str, GraphNode] = {}
+    for key in order:
+        node, read = nodes[key], [p for p in parents[key] if p in sources]
+        above = tuple(p for p in parents[key] if p in graph)
+        graph[key] = GraphNode(
+            id=key,
+            kind=node["resource_type"],
+            name=node["name"],
+            relation=f"{node['schema']}.{node['alias']}"
+            if node["resource_type"] in _MODELS
+            else None,
+            is_view=node["config"].get("materialized") == "view",
+            parents=above,
+            sources=tuple(DAY if _is_day(sources[p]) else sources[p]["identifier"] for p in read),
+            code_digest=_digest(common, _own_code(node), [graph[p].code_digest for p in above]),
+            selector="fqn:" + ".".join(node["fqn"]),
+            file=node["original_file_path"],
+        )
+    return graph
+
+
+def split_unusable(graph: Graph, tables: Iterable[str]) -> tuple[dict[str, GraphNode], list[str]]:
+    """Return *graph* without what is made from *tables* of raw, and the names of such models."""
+    lacking = frozenset(tables)
+    usable, models = {}, []
+    for key, node in graph.items():
+        if lacking.isdisjoint(_all_sources(node, graph)):
+            usable[key] = node
+        elif node.kind == "model":
+            models.append(node.name)
+    return usable, sorted(models)
+
+
+def decide_build(graph: Graph, built: Mapping[str, BuiltNode], held: Warehouse) -> BuildPlan:
+    """Decide which nodes of *graph* are made anew, and why.
+
+    Args:
+        graph: The project.
+        built: The last build of each node, by its id.
+        held: What the warehouse holds now.
+    """
+    stale: dict[str, str] = {}
+    for key, node in graph.items():
+        if reason := _why_stale(node, graph, built.get(key), held, stale):
+            stale[key] = reason
+    return BuildPlan(stale, [key for key in graph if key not in stale])
+
+
+def current_inputs(node: GraphNode, graph: Graph, held: Warehouse) -> dict[str, str | None]:
+    """Return what *node* would be made from if all that it is made from were made anew."""
+    return {name: held.versions.get(name) for name in sorted(_all_sources(node, graph))}
+
+
+def inputs_after(
+    graph: Graph,
+    built: Mapping[str, BuiltNode],
+    done: Set[str],
+    held: Warehouse,
+) -> dict[str, dict[str, str | None]]:
+    """Return what each node of *done* was made from.
+
+    A table that was not made anew holds what it was made from then, and so does what is made from
+    it now. Where a node is made from two states of one table of raw, what it holds is not known.
+    """
+    made: dict[str, dict[str, str | None]] = {}
+    for key, node in graph.items():
+        if key not in done and node.has_rows:
+            made[key] = dict(built[key].inputs) if key in built else {}
+            missing = _all_sources(node, graph) - made[key].keys()
+            made[key] |= dict.fromkeys(missing)
+            continue
+        inputs: dict[str, str | None] = {name: held.versions.get(name) for name in node.sources}
+        for parent in node.parents:
+            for name, version in made[parent].items():
+                inputs[name] = version if inputs.get(name, version) == version else None
+        made[key] = inputs
+    return {key: made[key] for key in graph if key in done}
+
+
+def _why_stale(
+    node: GraphNode,
+    graph: Graph,
+    last: BuiltNode | None,
+    held: Warehouse,
+    stale: Mapping[str, str],
+) -> str | None:
+    if last is None:
+        return "never built"
+    if last.status in _FAILED:
+        return "it failed last time"
+    if last.code_digest != node.code_digest:
+        return "its code, or that of what it is made from, is another"
+    if node.relation and held.definitions.get(node.relation) is None:
+        return "it is not there"
+    if node.relation and held.definitions[node.relation] != last.definition:
+        return "others changed it"
+    if not node.has_rows:
+        return None
+    now = current_inputs(node, graph, held)
+    unknown = [name for name, version in now.items() if version is None]
+    if unknown:
+        return f"{_name_tables(unknown)} may have changed"
+    changed = [name for name, version in now.items() if last.inputs.get(name) != version]
+    if changed == [DAY]:
+        return "the day is another"
+    if changed:
+        return f"{_name_tables(name for name in changed if name != DAY)} changed"
+    above = [graph[key].name for key in _tables_above(node, graph) if key in stale]
+    return f"{above[0]} is made anew" if above else None
+
+
+def _name_tables(names: Iterable[str]) -> str:
+    first, *others = sorted(names)
+    return f"raw.{first}" + (f" and {len(others)} more" if others else "")
+
+
+def _all_sources(node: GraphNode, graph: Graph) -> frozenset[str]:
+    found = set(node.sources)
+    waiting, seen = list(node.parents), set(node.parents)
+    while waiting:
+        parent = graph[waiting.pop()]
+        found.update(parent.sources)
+        waiting += (new := [p for p in parent.parents if p not in seen])
+        seen.update(new)
+    return frozenset(found)
+
+
+def _tables_above(node: GraphNode, graph: Graph) -> list[str]:
+    """Return the nearest nodes above *node* that hold rows of their own."""
+    found: list[str] = []
+    waiting, seen = list(node.parents), set(node.parents)
+    while waiting:
+        key = waiting.pop()
+        parent = graph[key]
+        if not parent.is_view:
+            found.append(key)
+            continue
+        waiting += (new := [p for p in parent.parents if p not in seen])
+        seen.update(new)
+    return sorted(found)
+
+
+def _depends(node: Mapping[str, Any]) -> list[str]:
+    return list(dict.fromkeys((node.get("depends_on") or {}).get("nodes", ())))
+
+
+def _is_day(source: Mapping[str, Any]) -> bool:
+    return bool(source["source_name"] == "practice_day")
+
+
+def _own_code(node: Mapping[str, Any]) -> list[object]:
+    """Return all of a node of the manifest that decides what it makes, and says of itself."""
+    kept = (
+        "raw_code",
+        "config",
+        "description",
+        "columns",
+        "test_metadata",
+        "given",
+        "expect",
+        "overrides",
+        "schema",
+        "alias",
+    )
+    return [node.get("checksum"), *(node.get(name) for name in kept)]
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,167 @@
+"""Builds beside runs, kills and edits of others: every model shows raw at one instant."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from etl_pipeline.config import FileConfigProvider, Settings
+from etl_pipeline.demo.practice import build_practice, change_practice
+from etl_pipeline.demo.servers import Servers
+from etl_pipeline.pipeline.request import RunRequest
+from etl_pipeline.pipeline.run import run_once
+from etl_pipeline.transform.session import transform_once
+from tests.conftest import Lab, open_lab
+from tests.rows import run_sql
+from tests.transform.conftest import State, build
+from tests.transform.test_command import count_waiting, start, wait_for
+
+LAYERS = ("staging", "intermediate", "marts")
+
+
+@pytest.fixture(scope="module")
+def practice(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
+    """A small practice with its models."""
+    with open_lab(servers) as lab:
+        build_practice(lab.source, patients=40)
+        folder = lab.write_config(
+            tmp_path_factory.mktemp("builds"), pipeline={"transform": {"today": "entries"}}
+        )
+        settings = Settings("test", FileConfigProvider(folder))
+        assert copy(settings)
+        yield build(lab, settings)
+
+
+def copy(settings: Settings) -> bool:
+    return bool(run_once(settings, RunRequest(), listen=lambda _: None).is_success)
+
+
+def digest_marts(lab: Lab) -> dict[str, Any]:
+    """A digest of the rows of each table of the models, by name; versions of rows left out."""
+    names = [
+        name
+        for (name,) in lab.analytics.execute(
+            b"SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c "
+            b"JOIN pg_namespace n ON n.oid = c.relnamespace "
+            b"WHERE n.nspname IN ('intermediate', 'marts') AND c.relkind = 'r' ORDER BY 1"
+        ).fetchall()
+    ]
+    return {
+        name: lab.analytics.execute(
+            f"SELECT count(*), sum(hashtextextended((to_jsonb(t) - '_etl_version')::text, 0)) "
+            f"FROM {name} AS t".encode()
+        ).fetchone()
+        for name in names
+    }
+
+
+def work_a_day(state: State) -> None:
+    """A day at the practice, and old rows that change: prices of procedures that are done."""
+    change_practice(state.lab.source)
+    run_sql(
+        state.lab.source,
+        "UPDATE procedurelog SET ProcFee = ProcFee + 1 WHERE ProcStatus = 2 AND ProcFee > 0 "
+        "ORDER BY ProcNum LIMIT 100",
+    )
+
+
+def test_a_build_that_a_run_overtakes_shows_one_instant_and_loses_no_row(practice: State) -> None:
+    """A lock on the fact holds the build between its reading and its writing; a run comes then."""
+    lab, settings = practice.lab, practice.settings
+    work_a_day(practice)
+    assert copy(settings)
+    assert transform_once(settings, listen=lambda _: None).is_success
+    expected = digest_marts(lab)
+    ((run_id,),) = practice.query("SELECT max(run_id) FROM etl.run")
+    outcome: list[bool] = []
+    with psycopg.connect(lab.analytics.info.dsn, password=lab.analytics.info.password) as other:
+        other.execute("LOCK TABLE marts.fact_procedure IN SHARE MODE")
+        building = threading.Thread(
+            target=lambda: outcome.append(
+                transform_once(settings, everything=True, listen=lambda _: None).is_success
+            )
+        )
+        building.start()
+        wait_for(lambda: count_waiting(practice) == 1, "the fact was not begun")
+        work_a_day(practice)
+        assert copy(settings)
+        other.rollback()
+        building.join(240)
+    assert outcome == [True]
+    assert digest_marts(lab) == expected
+    assert practice.query("SELECT run_id FROM etl.build ORDER BY build_id DESC LIMIT 1") == [
+        (run_id,)
+    ]
+    # The run's rows come with the next build.
+    assert transform_once(settings, listen=lambda _: None).is_success
+    assert digest_marts(lab) != expected
+    assert practice.query(
+        "SELECT count(*) FROM marts.fact_procedure AS f FULL JOIN intermediate.int_procedure AS i "
+        "USING (procedure_id) WHERE f.gross_production IS DISTINCT FROM i.gross_production"
+    ) == [(0,)]
+
+
+def test_a_build_that_is_killed_changes_nothing(practice: State) -> None:
+    lab = practice.lab
+    work_a_day(practice)
+    assert copy(practice.settings)
+    before = digest_marts(lab)
+    with psycopg.connect(lab.analytics.info.dsn, password=lab.analytics.info.password) as other:
+        other.execute("LOCK TABLE marts.collections_by_day IN SHARE MODE")
+        process = start(practice, "transform")
+        wait_for(lambda: count_waiting(practice) == 1, "the model was not begun")
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=60)
+        wait_for(lambda: count_waiting(practice) == 0, "the session was left")
+    assert digest_marts(lab) == before
+    assert transform_once(practice.settings, listen=lambda _: None).is_success
+    made = digest_marts(lab)
+    assert made != before
+    assert transform_once(practice.settings, full_refresh=True, listen=lambda _: None).is_success
+    assert digest_marts(lab) == made
+
+
+def test_what_changed_is_built_and_nothing_else(practice: State) -> None:
+    settings = practice.settings
+    run_sql(practice.lab.source, "UPDATE commlog SET Note = CONCAT(Note, '.') LIMIT 1")
+    assert copy(settings)
+    summary = transform_once(settings, listen=lambda _: None)
+    built = {n.name: n.reason for n in summary.nodes if n.status != "reused"}
+    assert set(built.values()) == {"raw.commlog changed"}
+    assert {n.name for n in summary.models if n.status != "reused"} == {"fact_communication"}
+    # Then nothing is to be done, also after a run that finds nothing; dbt is not even begun.
+    assert copy(settings)
+    (practice.summary.folder / "dbt.err").unlink()
+    summary = transform_once(settings, listen=lambda _: None)
+    assert {n.status for n in summary.nodes} == {"reused"}
+    assert len(summary.nodes) == len(practice.summary.nodes)
+    assert not (practice.summary.folder / "dbt.err").exists()
+
+
+def edit(practice: State, statement: str) -> None:
+    practice.lab.analytics.execute(statement.encode())
+    # A session that stays reports what it has counted some seconds later.
+    practice.query("SELECT pg_stat_force_next_flush()")
+
+
+def test_edits_of_others_are_found_and_taken_back(practice: State) -> None:
+    settings, lab = practice.settings, practice.lab
+    before = digest_marts(lab)
+    edit(practice, "DELETE FROM marts.dim_clinic WHERE clinic_id = 1")
+    edit(practice, "DROP TABLE marts.dim_chair")
+    edit(practice, 'UPDATE raw.provider SET "Abbr" = \'edited\' WHERE "ProvNum" = 1')
+    summary = transform_once(settings, listen=lambda _: None)
+    assert summary.is_success
+    reasons = {n.name: n.reason for n in summary.nodes if n.status != "reused"}
+    assert (reasons["dim_clinic"], reasons["dim_chair"]) == ("others changed it", "it is not there")
+    assert reasons["dim_provider"] == "raw.provider may have changed"
+    assert digest_marts(lab)["marts.dim_clinic"] == before["marts.dim_clinic"]
+    # A run finds the edit of raw and takes it back.
+    assert copy(settings)
+    assert transform_once(settings, listen=lambda _: None).is_success
+    assert digest_marts(lab) == before
