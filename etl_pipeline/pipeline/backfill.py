@@ -11,16 +11,14 @@ from etl_pipeline.core.encryption import warn_of_open
 from etl_pipeline.errors import ConfigurationError
 from etl_pipeline.formatting import count_of
 from etl_pipeline.pipeline.events import KeepTrace, Listener, TableFinished, TableStarted
-from etl_pipeline.pipeline.origin_check import refuse_other_source
 from etl_pipeline.pipeline.request import BackfillRange, RunRequest
+from etl_pipeline.pipeline.run_lock import open_run
 from etl_pipeline.pipeline.run_plan import RunPlan
-from etl_pipeline.pipeline.run_record import RecordConnection, record_run, time_table
-from etl_pipeline.pipeline.selection import select_tables
-from etl_pipeline.pipeline.session import Session, open_session
+from etl_pipeline.pipeline.run_record import record_run, time_table
+from etl_pipeline.pipeline.session import Session
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.pipeline.table_worker import announce
 from etl_pipeline.pipeline.verify import open_job
-from etl_pipeline.state import runs
 from etl_pipeline.state.records import Lease, TableOutcome
 from etl_pipeline.transfer.select import RenderedTable
 from etl_pipeline.verify.backfill import backfill_table
@@ -49,14 +47,9 @@ def backfill_once(
     asked = request.backfill or BackfillRange()
     started_at, clock = datetime.now(UTC), time.monotonic()
     outcomes: list[TableOutcome] = []
-    with open_session(
-        settings,
-        listen=listen,
-        keep_trace=keep_trace,
-        outside_window=request.outside_window,
-        is_run=True,
-    ) as session:
-        plan = select_tables(session, request).plan_without_absent
+    with open_run(settings, request, listen=listen, keep_trace=keep_trace) as opened:
+        session, records = opened.session, opened.records
+        plan = opened.selected.plan_without_absent
         ranges = {
             text.name: find_range(
                 text, plan.rules[text.name].incremental_column, asked.start, asked.end, asked.by
@@ -64,13 +57,10 @@ def backfill_once(
             for text in plan.tables
         }
         announce(plan, session)
-        with RecordConnection(session.databases) as records:
-            runs.lock_runs(records.connection)
-            refuse_other_source(session)
-            with record_run(session, records, request.tables, BACKFILL) as run:
-                for outcome in _backfill_tables(plan, session, run.lease, ranges):
-                    run.record(outcome)
-                    outcomes.append(outcome)
+        with record_run(session, records, request.tables, BACKFILL) as run:
+            for outcome in _backfill_tables(plan, session, run.lease, ranges):
+                run.record(outcome)
+                outcomes.append(outcome)
     return RunSummary(
         run.lease.run_id,
         settings.environment,

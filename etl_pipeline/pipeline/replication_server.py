@@ -36,14 +36,23 @@ def open_replication(session: Session, lease: Lease, origins: Origins) -> Replic
     databases = session.databases
     try:
         with lend_mysql(databases.replication, session.stop) as connection:
-            end_left_sessions(connection)
-            open_replicas(connection)
-            take_replication_lease(connection, lease)
+            take_over(connection, lease)
             origin.record_replication(connection, origins.source, origins.replication)
             _drop_left_tables(connection, lease)
     except pymysql.err.MySQLError as error:
         raise explain(error, place_of(databases.replication, "replication")) from error
     return read_replication(session)
+
+
+def take_over(connection: pymysql.connections.Connection[Any], lease: Lease) -> None:
+    """Give the replication database to the run of *lease*, and end what earlier ones left; commits.
+
+    Those are their sessions, whose locks go with them. Tables that hold our state are made, or
+    upgraded.
+    """
+    end_left_sessions(connection)
+    open_replicas(connection)
+    take_replication_lease(connection, lease)
 
 
 def _drop_left_tables(connection: pymysql.connections.Connection[Any], lease: Lease) -> None:

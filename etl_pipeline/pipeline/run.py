@@ -32,14 +32,13 @@ from etl_pipeline.pipeline.events import (
     TableFinished,
     TableStarted,
 )
-from etl_pipeline.pipeline.origin_check import Origins, refuse_other_source
 from etl_pipeline.pipeline.replication_server import open_replication
 from etl_pipeline.pipeline.request import Hop, RunRequest
+from etl_pipeline.pipeline.run_lock import LockedRun, open_run
 from etl_pipeline.pipeline.run_plan import RefusedTable, RunPlan
-from etl_pipeline.pipeline.run_record import RecordConnection
 from etl_pipeline.pipeline.scrub import ScrubPlan, begin_scrub, end_scrub
-from etl_pipeline.pipeline.selection import SelectedTables, record_selection, select_tables
-from etl_pipeline.pipeline.session import Session, open_session
+from etl_pipeline.pipeline.selection import record_selection
+from etl_pipeline.pipeline.session import Session
 from etl_pipeline.pipeline.summary import ComparisonAges, RunSummary
 from etl_pipeline.pipeline.table_worker import explain_failure, retrying, work_on_tables
 from etl_pipeline.replicate.corrections import describe_corrections
@@ -87,27 +86,17 @@ def run_once(
         KeyboardInterrupt: The user pressed Ctrl-C; no table is left half-loaded.
     """
     started_at, clock = datetime.now(UTC), time.monotonic()
-    with open_session(
-        settings,
-        listen=listen,
-        keep_trace=keep_trace,
-        outside_window=request.outside_window,
-        is_run=True,
-        now=now,
-    ) as session:
-        selected = select_tables(session, request)
-        with RecordConnection(session.databases) as records:
-            runs.lock_runs(records.connection)
-            origins = refuse_other_source(session, accepts=request.accept_source)
-            started = runs.start_run(records.connection, request.selection, session.security)
-            origin.record_analytics(records.connection, origins.source)
-            warehouse.record_source_clock(records.connection, started.lease.run_id, origins.clock)
-            log.debug("run %d: %s", started.lease.run_id, session.parallelism)
-            with runs.beating(lambda: records.connection, started.lease.run_id):
-                result = _copy_and_record(
-                    session, selected, records, started, origins, only=request.only
-                )
-            runs.forget_old_runs(records.connection, settings.pipeline.general.history_days)
+    with open_run(settings, request, listen=listen, keep_trace=keep_trace, now=now) as opened:
+        session, selected, origins = opened.session, opened.selected, opened.origins
+        connection = opened.records.connection
+        started = runs.start_run(connection, request.selection, session.security)
+        run_id = started.lease.run_id
+        origin.record_analytics(connection, origins.source)
+        warehouse.record_source_clock(connection, run_id, origins.clock)
+        log.debug("run %d: %s", run_id, session.parallelism)
+        with runs.beating(lambda: opened.records.connection, run_id):
+            result = _copy_and_record(opened, started, only=request.only)
+        runs.forget_old_runs(opened.records.connection, settings.pipeline.general.history_days)
     notes = [
         *origins.notes,
         *warn_of_open(session.security),
@@ -161,22 +150,15 @@ class _RunResult:
     compared: ComparisonAges
 
 
-def _copy_and_record(
-    session: Session,
-    selected: SelectedTables,
-    records: RecordConnection,
-    started: Started,
-    origins: Origins,
-    *,
-    only: Hop | None,
-) -> _RunResult:
+def _copy_and_record(opened: LockedRun, started: Started, *, only: Hop | None) -> _RunResult:
     """Copy the selected tables; record each as soon as it is done, and how the run ended."""
+    session, selected, records = opened.session, opened.selected, opened.records
     run_id = started.lease.run_id
     outcome = "stopped"
     outcomes: list[TableOutcome] = []
     try:
         record_selection(records.connection, run_id, selected)
-        replication = open_replication(session, started.lease, origins)
+        replication = open_replication(session, started.lease, opened.origins)
         with (
             ThreadPoolExecutor(session.parallelism.workers) as threads,
             ThreadPoolExecutor(session.parallelism.tables) as executor,

@@ -15,14 +15,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from etl_pipeline.core.databases import Databases, lend_mysql, note_circumstances, place_of
 from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.errors import DatabaseError, StoppedError
+from etl_pipeline.pipeline.replication_server import take_over
 from etl_pipeline.pipeline.session import Session
 from etl_pipeline.pipeline.table_worker import explain_failure
 from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.state import runs, warehouse
 from etl_pipeline.state.records import Lease, Selection, TableOutcome
-from etl_pipeline.state.replica_tables import open_replicas
-from etl_pipeline.state.run_lease import take_replication_lease
-from etl_pipeline.state.run_sessions import end_left_sessions
 
 log = logging.getLogger(__name__)
 
@@ -153,9 +151,7 @@ def record_run(
     outcome = "stopped"
     try:
         with lend_mysql(session.databases.replication, session.stop) as replication:
-            end_left_sessions(replication)
-            open_replicas(replication)
-            take_replication_lease(replication, lease)
+            take_over(replication, lease)
         with runs.beating(lambda: records.connection, lease.run_id):
             yield run
         outcome = "failed" if run.has_failed else "succeeded"

@@ -21,6 +21,7 @@ from etl_pipeline.pipeline.events import (
 )
 from etl_pipeline.pipeline.origin_check import refuse_other_source
 from etl_pipeline.pipeline.request import RunRequest
+from etl_pipeline.pipeline.run_lock import open_run
 from etl_pipeline.pipeline.run_plan import RefusedTable, RunPlan
 from etl_pipeline.pipeline.run_record import RecordConnection, record_run, time_table
 from etl_pipeline.pipeline.selection import select_tables
@@ -28,7 +29,6 @@ from etl_pipeline.pipeline.session import Session, open_session
 from etl_pipeline.pipeline.summary import VerifySummary
 from etl_pipeline.pipeline.table_worker import explain_failure, retrying, work_on_tables
 from etl_pipeline.schema.drift import FOLLOW
-from etl_pipeline.state import runs
 from etl_pipeline.state.records import Lease, TableOutcome
 from etl_pipeline.transfer.select import RenderedTable
 from etl_pipeline.verify.job import Scope, VerifyJob
@@ -57,34 +57,49 @@ def verify_once(
     Raises: as ``run_once``.
     """
     started_at, clock = datetime.now(UTC), time.monotonic()
-    with (
-        open_session(
-            settings, listen=listen, keep_trace=keep_trace, is_run=scope.repair
-        ) as session,
-        contextlib.ExitStack() as opened,
-    ):
-        plan = select_tables(session, RunRequest(tables)).plan_without_absent
+    request = RunRequest(tables, outside_window=True)
+    with contextlib.ExitStack() as opened:
         records = None
         if scope.repair:
-            records = opened.enter_context(RecordConnection(session.databases))
-            runs.lock_runs(records.connection)
-        refuse_other_source(session)
+            run = opened.enter_context(
+                open_run(settings, request, listen=listen, keep_trace=keep_trace)
+            )
+            session, selected, records = run.session, run.selected, run.records
+        else:
+            session = opened.enter_context(
+                open_session(settings, listen=listen, keep_trace=keep_trace)
+            )
+            selected = select_tables(session, request)
+            refuse_other_source(session)
+        plan = selected.plan_without_absent
         # Each table takes a connection to the source for as long as it is compared.
         at_once = min(session.parallelism.tables, session.parallelism.workers)
         with ThreadPoolExecutor(at_once) as executor:
             findings = list(compare_tables(plan, session, executor, scope))
         if records:
-            for found in findings:
-                if found.result.discrepancies:
-                    found.result.unrepaired = found.cannot_repair
-            repairable = [found for found in findings if found.wrong or found.whole]
-            if repairable:
-                with record_run(session, records, tables, REPAIR) as run:
-                    for found in repairable:
-                        run.record(_repair_table(plan, session, scope, run.lease, found))
+            _repair_tables(findings, plan, session, records, request, scope)
     seconds = time.monotonic() - clock
     results = [found.result for found in findings]
     return VerifySummary(settings.environment, started_at, seconds, scope, results)
+
+
+def _repair_tables(
+    findings: Sequence[TableFindings],
+    plan: RunPlan,
+    session: Session,
+    records: RecordConnection,
+    request: RunRequest,
+    scope: Scope,
+) -> None:
+    """Copy again what *findings* say is wrong, as a run of its own where anything is."""
+    for found in findings:
+        if found.result.discrepancies:
+            found.result.unrepaired = found.cannot_repair
+    repairable = [found for found in findings if found.wrong or found.whole]
+    if repairable:
+        with record_run(session, records, request.tables, REPAIR) as run:
+            for found in repairable:
+                run.record(_repair_table(plan, session, scope, run.lease, found))
 
 
 def _repair_table(

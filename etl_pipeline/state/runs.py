@@ -67,8 +67,29 @@ def lock_runs(connection: psycopg.Connection) -> None:
         "SELECT run_id, host, process_id FROM etl.run "
         "WHERE outcome IS NULL ORDER BY run_id DESC LIMIT 1"
     ).fetchone()
+    raise _at_work(other)
+
+
+def refuse_other_run(connection: psycopg.Connection, seconds: float) -> None:
+    """Raise DatabaseError if another run is at work, or began within the last *seconds*.
+
+    The second is a run that may have ended since.
+    """
+    with connection.transaction():
+        other = connection.execute(
+            "SELECT run_id, host, process_id FROM etl.run WHERE outcome IS NULL "
+            "OR started_at > clock_timestamp() - make_interval(secs => %s) "
+            "ORDER BY run_id DESC LIMIT 1",
+            (seconds,),
+        ).fetchone()
+    if other or is_at_work(connection):
+        raise _at_work(other)
+
+
+def _at_work(other: tuple[Any, ...] | None) -> DatabaseError:
+    """Return the error where run *other* (number, host, process; None: unknown) is at work."""
     name = f"run {other[0]} (process {other[2]} on {other[1]})" if other else "another run"
-    raise DatabaseError(
+    return DatabaseError(
         f"{name} is at work on this warehouse",
         fix="wait until it has ended, or stop it, and run again",
     )
