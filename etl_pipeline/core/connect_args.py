@@ -71,6 +71,15 @@ SESSION_OPTIONS = " ".join(
 )
 """Settings that our statements rely on and a role or database may set otherwise."""
 
+SERVER_KEEPALIVE = (
+    f"-c tcp_keepalives_idle={KEEPALIVE_IDLE_SECONDS}"
+    f" -c tcp_keepalives_interval={KEEPALIVE_INTERVAL_SECONDS}"
+    f" -c tcp_keepalives_count={KEEPALIVE_COUNT}"
+)
+"""Settings by which the server ends a session whose client is gone, and its locks, within half a
+minute; the system's own default is two hours. No statement relies on them, so a pooler before the
+server need not pass them on."""
+
 
 def make_mysql_args(config: Mapping[str, Any], name: str = "source") -> dict[str, Any]:
     """Arguments of ``MysqlConnection`` that do not stand in the URL; *name* is that of the section.
@@ -130,7 +139,7 @@ def make_postgres_args(config: Mapping[str, Any]) -> dict[str, Any]:
         "application_name": config.get("application_name") or APPLICATION_NAME,
         "client_encoding": "utf8",
         "connect_timeout": config["connect_timeout"],
-        "options": f"-c search_path={config['schema']} {SESSION_OPTIONS}",
+        "options": f"-c search_path={config['schema']} {SESSION_OPTIONS} {SERVER_KEEPALIVE}",
         "sslmode": config["ssl_mode"],
         # A certificate of the client is one that is named here, never one of its home folder.
         "sslcertmode": "allow" if config.get("ssl_cert") else "disable",

@@ -10,7 +10,12 @@ from typing import Any
 
 import etl_pipeline
 from etl_pipeline.config import Settings
-from etl_pipeline.core.connect_args import SESSION_OPTIONS, TCP_KEEPALIVE, make_postgres_args
+from etl_pipeline.core.connect_args import (
+    SERVER_KEEPALIVE,
+    SESSION_OPTIONS,
+    TCP_KEEPALIVE,
+    make_postgres_args,
+)
 
 PROJECT = Path(__file__).parent / "project"
 FOLDER = "transform_target"
@@ -40,7 +45,8 @@ def make_environment(
         "PGTZ": "UTC",
         "PGDATESTYLE": "ISO, MDY",
         # Compiling the expressions of one model takes longer than computing them.
-        "PGOPTIONS": f"{SESSION_OPTIONS} -c jit=off -c client_connection_check_interval=10s",
+        "PGOPTIONS": f"{SESSION_OPTIONS} {SERVER_KEEPALIVE} -c jit=off"
+        " -c client_connection_check_interval=10s",
         "PGREQUIREAUTH": str(make_postgres_args(config)["require_auth"]),
         "PYTHONPATH": str(Path(etl_pipeline.__file__).parents[1]),
         "ETL_HOST": str(config["host"]),

@@ -106,9 +106,12 @@ def test_analytics_sessions_keep_their_settings(lab: Lab, schema: PostgresSchema
     engine = ConnectionFactory.get_analytics_connection(settings, schema)
     sql = (
         "SELECT current_setting('search_path'), current_setting('TimeZone'),"
-        " current_setting('application_name'), current_setting('client_encoding')"
+        " current_setting('application_name'), current_setting('client_encoding'),"
+        # By which the server ends the session of a client that is gone, in half a minute.
+        " current_setting('tcp_keepalives_idle')::int + current_setting('tcp_keepalives_count')::int"
+        " * current_setting('tcp_keepalives_interval')::int"
     )
-    expected = (schema.value, "UTC", "etl it's", "UTF8")
+    expected = (schema.value, "UTC", "etl it's", "UTF8", 30)
     with engine.connect() as connection:
         assert connection.exec_driver_sql(sql).one() == expected
         connection.exec_driver_sql("SET search_path = public")

@@ -165,6 +165,62 @@ def test_a_client_that_vanished_before_its_run_had_a_number_leaves_no_session(
         assert not set(left) & set(find_sessions(table, name))
 
 
+# The sockets are closed without a word to the other end, as if the machine had lost its power.
+VANISHING = """
+import errno, os, socket
+from etl_pipeline.cli.main import main
+from etl_pipeline.core import connect_args
+from etl_pipeline.state import runs
+
+def vanish(*values, **options):
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            line = socket.socket(fileno=os.dup(int(name)))
+            line.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+        except OSError as error:
+            if error.errno == errno.EPERM:
+                os._exit(77)
+    os._exit(0)
+
+TCP_REPAIR = 19
+connect_args.SERVER_KEEPALIVE = connect_args.SERVER_KEEPALIVE.replace("idle=15", "idle=3")
+runs.start_run = vanish
+main()
+"""
+
+
+def test_a_client_that_vanished_with_the_lock_of_runs_holds_it_for_half_a_minute(
+    table: Lab, tmp_path: Path
+) -> None:
+    """Nothing says whose lock it is: its run has no number yet. Here it is three seconds."""
+    settings = table.settings
+    config = table.write_config(tmp_path)
+    ended = subprocess.run(
+        [sys.executable, "-c", VANISHING, "run"],
+        env={**os.environ, "ETL_ENVIRONMENT": "test", "ETL_CONFIG_DIR": str(config)},
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
+    if ended.returncode == 77:
+        pytest.skip("to vanish takes CAP_NET_ADMIN")
+    assert ended.returncode == 0
+    assert is_locked(table)
+    give_up = time.monotonic() + SECONDS
+    while is_locked(table) and time.monotonic() < give_up:
+        time.sleep(0.2)
+    assert run_once(settings, RunRequest(), listen=ignore).is_success
+
+
+def is_locked(lab: Lab) -> bool:
+    """True while a session holds the lock of runs."""
+    return bool(
+        lab.analytics.execute(
+            "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        ).fetchall()
+    )
+
+
 def find_sessions(lab: Lab, name: str) -> list[int]:
     """The sessions of the pipeline's user at the *name* server."""
     user = lab.env[f"{FAMILIES[name]}_USER"]
