@@ -12,7 +12,7 @@ from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.verify import table as verify_table
-from etl_pipeline.verify.job import Scope
+from etl_pipeline.verify.job import VerifyScope
 from tests.conftest import Lab
 from tests.rows import make_table
 
@@ -98,6 +98,6 @@ def verify(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Callable[..., VerifySum
 
     def verify_(names: Sequence[str] = (), *, tables: Any = None, **scope: Any) -> VerifySummary:
         settings = lab.settings_with(tables=tables)
-        return verify_once(settings, names, Scope(**scope), listen=lambda event: None)
+        return verify_once(settings, names, VerifyScope(**scope), listen=lambda event: None)
 
     return verify_

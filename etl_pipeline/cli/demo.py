@@ -104,7 +104,7 @@ def _show(
     from etl_pipeline.pipeline.run import run_once
     from etl_pipeline.pipeline.verify import verify_once
     from etl_pipeline.transform.session import has_dbt
-    from etl_pipeline.verify.job import Scope
+    from etl_pipeline.verify.job import VerifyScope
 
     stop_on_sigterm()
     style = progress_style(None, quiet=False)
@@ -134,7 +134,7 @@ def _show(
         say("Comparing the three databases, value by value ...")
         with show_progress(style, hops=1) as listen:
             comparison = verify_once(
-                settings, [], Scope(deep=True), listen=listen, keep_trace=keep_trace
+                settings, [], VerifyScope(deep=True), listen=listen, keep_trace=keep_trace
             )
         show(verify_screen(comparison))
         are_built = run.is_success and show_models(settings, style)

@@ -88,10 +88,10 @@ def verify(
         from etl_pipeline.cli.shell import show_trace
         from etl_pipeline.config import get_settings
         from etl_pipeline.pipeline.verify import verify_once
-        from etl_pipeline.verify.job import Scope
+        from etl_pipeline.verify.job import VerifyScope
 
         stop_on_signals(only_reads=not repair)
-        scope = Scope(
+        scope = VerifyScope(
             deep=deep,
             only=only.value if only else None,
             sample=_part(sample) if sample else None,

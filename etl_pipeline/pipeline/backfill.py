@@ -22,7 +22,7 @@ from etl_pipeline.pipeline.verify import open_job
 from etl_pipeline.state.records import Lease, TableOutcome
 from etl_pipeline.transfer.select import RenderedTable
 from etl_pipeline.verify.backfill import backfill_table
-from etl_pipeline.verify.job import Scope
+from etl_pipeline.verify.job import VerifyScope
 from etl_pipeline.verify.key_range import RowRange, find_range
 
 BACKFILL = "backfill"
@@ -88,7 +88,7 @@ def _backfill_table(
     outcome = TableOutcome(text.name, BACKFILL)
     session.listen(TableStarted(text.name, text.table.rows_estimate))
     with time_table(outcome, session):
-        with open_job(text, plan, session, Scope(repair=True)) as job:
+        with open_job(text, plan, session, VerifyScope(repair=True)) as job:
             done = backfill_table(job, lease, wanted)
         outcome.rows = outcome.rows_read = done.rows
         outcome.text_bytes = done.text_bytes

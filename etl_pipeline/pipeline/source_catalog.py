@@ -50,21 +50,21 @@ _RULES = "SHOW VARIABLES WHERE Variable_name IN ('lower_case_table_names', 'part
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceCatalog:
     """The source's tables by name, and what its user may see."""
 
     tables: dict[str, Table]
     privileges: SourcePrivileges
 
 
-def read_source_of(engine: Engine) -> Source:
+def read_source_of(engine: Engine) -> SourceCatalog:
     """Read the source by a connection of *engine*; as ``read_source``."""
     # A handful of statements, each once: nothing to space out.
     with create_connection_manager(engine, spacing_seconds=0) as manager:
         return read_source(manager.execute_with_retry, engine.url.database or "")
 
 
-def read_source(ask: AskRows, database: str) -> Source:
+def read_source(ask: AskRows, database: str) -> SourceCatalog:
     """Read the source's tables and privileges, in a handful of statements.
 
     Args:
@@ -82,7 +82,7 @@ def read_source(ask: AskRows, database: str) -> Source:
         for name, table in tables.items()
     }
     log.debug("source: %d tables", len(judged))
-    return Source(judged, privileges)
+    return SourceCatalog(judged, privileges)
 
 
 def _read_privileges(ask: AskRows, database: str) -> SourcePrivileges:
@@ -164,7 +164,7 @@ def _describe_hidden(table: Table, privileges: SourcePrivileges) -> Flaw:
     )
 
 
-def read_fitted_source(databases: Databases) -> Source:
+def read_fitted_source(databases: Databases) -> SourceCatalog:
     """Read the source, with the types that the replication server has for its columns."""
     found = read_source_of(databases.source)
     source, replication = _is_mariadb(databases.source), _is_mariadb(databases.replication)
@@ -172,7 +172,7 @@ def read_fitted_source(databases: Databases) -> Source:
         name: fit_replica(table, source_is_mariadb=source, replica_is_mariadb=replication)
         for name, table in found.tables.items()
     }
-    return Source(fitted, found.privileges)
+    return SourceCatalog(fitted, found.privileges)
 
 
 def _is_mariadb(engine: Engine) -> bool:

@@ -13,7 +13,7 @@ from etl_pipeline.schema.drift_decision import DriftEvent
 from etl_pipeline.state.records import TableOutcome
 
 if TYPE_CHECKING:  # a run needs nothing of what compares, and starts sooner without it
-    from etl_pipeline.verify.job import Scope
+    from etl_pipeline.verify.job import VerifyScope
     from etl_pipeline.verify.result import VerifyResult
 
 
@@ -121,7 +121,7 @@ class VerifySummary:
     environment: str
     started_at: datetime
     seconds: float
-    scope: Scope
+    scope: VerifyScope
     results: Sequence[VerifyResult]
 
     @property

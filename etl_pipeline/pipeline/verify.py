@@ -31,7 +31,7 @@ from etl_pipeline.pipeline.table_worker import explain_failure, retrying, work_o
 from etl_pipeline.schema.drift import FOLLOW
 from etl_pipeline.state.records import Lease, TableOutcome
 from etl_pipeline.transfer.select import RenderedTable
-from etl_pipeline.verify.job import Scope, VerifyJob
+from etl_pipeline.verify.job import VerifyJob, VerifyScope
 from etl_pipeline.verify.repair import RepairCounts, repair_table
 from etl_pipeline.verify.repair_keyless import repair_keyless
 from etl_pipeline.verify.result import VerifyResult, count_words
@@ -44,7 +44,7 @@ REPAIR = "repair"
 def verify_once(
     settings: Settings,
     tables: Sequence[str],
-    scope: Scope,
+    scope: VerifyScope,
     *,
     listen: Listener,
     keep_trace: KeepTrace | None = None,
@@ -89,7 +89,7 @@ def _repair_tables(
     session: Session,
     records: RecordConnection,
     request: RunRequest,
-    scope: Scope,
+    scope: VerifyScope,
 ) -> None:
     """Copy again what *findings* say is wrong, as a run of its own where anything is."""
     for found in findings:
@@ -103,7 +103,7 @@ def _repair_tables(
 
 
 def _repair_table(
-    plan: RunPlan, session: Session, scope: Scope, lease: Lease, found: TableFindings
+    plan: RunPlan, session: Session, scope: VerifyScope, lease: Lease, found: TableFindings
 ) -> TableOutcome:
     result = found.result
     outcome = TableOutcome(result.table, REPAIR, rows=result.rows)
@@ -146,7 +146,7 @@ def _fill_in(
 
 
 def compare_tables(
-    plan: RunPlan, session: Session, executor: Executor, scope: Scope
+    plan: RunPlan, session: Session, executor: Executor, scope: VerifyScope
 ) -> Generator[TableFindings]:
     """Compare every table of *plan* in the three databases; as ``work_on_tables``."""
 
@@ -160,7 +160,7 @@ def compare_tables(
 
 
 def _compare_table(
-    text: RenderedTable, plan: RunPlan, session: Session, scope: Scope
+    text: RenderedTable, plan: RunPlan, session: Session, scope: VerifyScope
 ) -> TableFindings:
     started = time.monotonic()
     session.listen(TableStarted(text.name, text.table.rows_estimate))
@@ -184,7 +184,7 @@ def _compare_table(
 
 @contextlib.contextmanager
 def open_job(
-    text: RenderedTable, plan: RunPlan, session: Session, scope: Scope
+    text: RenderedTable, plan: RunPlan, session: Session, scope: VerifyScope
 ) -> Iterator[VerifyJob]:
     """Lend connections to all three databases for the block, to compare a table of *plan*."""
     databases, stop = session.databases, session.stop

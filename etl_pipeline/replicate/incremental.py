@@ -119,10 +119,10 @@ def follow_watermark(job: WriteJob, start: PassStart, known: KnownReplica) -> li
     """
     watermark, instant = known.remembered.watermark, start.instant
     if watermark is None or instant is None:
-        raise LargerPassError(Pass.FULL)
+        raise LargerPassError(Pass.COMPARE)
     doubt = find_doubt(watermark, instant)
     if doubt:
-        raise LargerPassError(Pass.FULL, doubt)
+        raise LargerPassError(Pass.COMPARE, doubt)
     progress = _Progress(list(known.remembered.chunks))
     columns = job.workers.call(lambda worker: read_columns(job.text, worker.source))
     try:
@@ -131,7 +131,7 @@ def follow_watermark(job: WriteJob, start: PassStart, known: KnownReplica) -> li
         if is_too_long(error):
             # A full pass reads in statements as short as they must be.
             because = "the source did not find the new rows within its limit"
-            raise LargerPassError(Pass.FULL, because) from error
+            raise LargerPassError(Pass.COMPARE, because) from error
         raise
     compare = functools.partial(_compare_keys, job)
     compared = list(job.workers.each(compare, list(progress.chunks), singly=False))
@@ -153,7 +153,7 @@ def follow_watermark(job: WriteJob, start: PassStart, known: KnownReplica) -> li
 def _judge(job: WriteJob, known: KnownReplica, compared: Sequence[_Keys]) -> None:
     rows = known.actual.rows
     if sum(len(keys.missing) for keys in compared) > max(chunk_rows(job.text.table), rows) // 2:
-        raise LargerPassError(Pass.FULL, _TOO_MANY)
+        raise LargerPassError(Pass.COMPARE, _TOO_MANY)
     guard = DeleteGuard(job.text.name, job.rules, rows)
     for keys in compared:
         guard.may_go(len(keys.gone))
@@ -212,7 +212,7 @@ def _plan_ranges(
             lower = bound
             if len(ranges) * rows * MOST_SHARE > known.actual.rows:
                 end_read(worker.source)
-                raise LargerPassError(Pass.FULL, _TOO_MANY)
+                raise LargerPassError(Pass.COMPARE, _TOO_MANY)
     end_read(worker.source)
     return [*ranges, StampRange(column, lower)]
 

@@ -27,8 +27,8 @@ class Pass(StrEnum):
 
     BUILD = "build"
     """Everything is read, and a new replica takes the old one's place (``etl run --full``)."""
-    FULL = "full"
-    """Everything is read, and what differs is written: a full pass (``--full`` makes a BUILD)."""
+    COMPARE = "compare"
+    """Everything is read, and what differs is written: a full pass."""
     STAMPED = "stamped"
     """Rows past the watermark and all keys are read, and what differs is written."""
     TAIL = "tail"
@@ -37,7 +37,7 @@ class Pass(StrEnum):
     @property
     def is_full(self) -> bool:
         """True if every row of the source is read."""
-        return self in (Pass.BUILD, Pass.FULL)
+        return self in (Pass.BUILD, Pass.COMPARE)
 
     @property
     def grade(self) -> str:
@@ -176,7 +176,7 @@ def _find_all_but_the_last(
 
 
 FULL_TABLE = Strategy("full_table", Pass.BUILD)
-FINGERPRINT = Strategy("fingerprint", Pass.FULL)
+FINGERPRINT = Strategy("fingerprint", Pass.COMPARE)
 INCREMENTAL = Strategy(
     "incremental",
     Pass.STAMPED,
@@ -361,18 +361,18 @@ def choose_pass(
         return PassChoice(Pass.BUILD)
     due_at = rules.next_full_pass(remembered.proven_at, now)
     if due_at is None:
-        return PassChoice(Pass.FULL)
+        return PassChoice(Pass.COMPARE)
     if wanted != remembered.identity:
-        return PassChoice(Pass.FULL, "another version of a server or of this program is at work")
+        return PassChoice(Pass.COMPARE, "another version of a server or of this program is at work")
     if is_edited:
-        return PassChoice(Pass.FULL, "rows of its copy were changed by somebody else")
+        return PassChoice(Pass.COMPARE, "rows of its copy were changed by somebody else")
     if not known.is_complete:
-        return PassChoice(Pass.FULL, "its copy has other rows in number than it was given")
+        return PassChoice(Pass.COMPARE, "its copy has other rows in number than it was given")
     if now >= due_at:
-        return PassChoice(Pass.FULL, "its full pass was due")
+        return PassChoice(Pass.COMPARE, "its full pass was due")
     watermark = remembered.watermark
     if rules.incremental_column and (
         watermark is None or watermark.column != rules.incremental_column
     ):
-        return PassChoice(Pass.FULL, f"there is no watermark of {rules.incremental_column} yet")
+        return PassChoice(Pass.COMPARE, f"there is no watermark of {rules.incremental_column} yet")
     return PassChoice(rules.strategy.usual_pass)

@@ -52,7 +52,7 @@ _NO_INFILE = (
 
 
 _PASSES: Mapping[Pass, Callable[[WriteJob, PassStart, KnownReplica], list[ChunkResult]]] = {
-    Pass.FULL: compare_table,
+    Pass.COMPARE: compare_table,
     Pass.STAMPED: follow_watermark,
     Pass.TAIL: compare_tail,
 }
@@ -217,7 +217,7 @@ def recall_table(
         raise _refuse(text, "the run that brings it to replication did not come to its end")
     instants = [proof.read_at for proof in remembered.proofs]
     return ReplicateResult(
-        Pass.FULL,
+        Pass.COMPARE,
         remembered.proofs,
         min(instants),
         max(instants),

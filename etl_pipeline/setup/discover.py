@@ -24,7 +24,7 @@ from etl_pipeline.errors import ConfigurationError, EtlError, FaultyConfiguratio
 from etl_pipeline.formatting import count_of
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run_plan import expand_names, plan_run
-from etl_pipeline.pipeline.source_catalog import Source, read_source
+from etl_pipeline.pipeline.source_catalog import SourceCatalog, read_source
 from etl_pipeline.setup.choices import Choice, choose, find_kept
 from etl_pipeline.setup.tables_file import add_choices
 
@@ -76,7 +76,7 @@ def discover(settings: Settings, folder: Path, requested: Sequence[str]) -> Disc
     )
 
 
-def read_source_catalog(settings: Settings) -> Source:
+def read_source_catalog(settings: Settings) -> SourceCatalog:
     """Read the source's catalog with about a dozen statements; no other server is asked.
 
     Raises:
@@ -106,7 +106,10 @@ def _ask(
 
 
 def _find_notes(
-    settings: Settings, source: Source, choices: Mapping[str, Choice], requested: Sequence[str]
+    settings: Settings,
+    source: SourceCatalog,
+    choices: Mapping[str, Choice],
+    requested: Sequence[str],
 ) -> Iterator[str]:
     named, catalog = settings.tables(), source.tables
     said = {

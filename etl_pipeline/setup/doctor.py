@@ -44,7 +44,7 @@ from etl_pipeline.setup.checks import (
 )
 from etl_pipeline.setup.facts import read_mysql, read_postgres
 from etl_pipeline.setup.finding import Finding
-from etl_pipeline.setup.probe import Probe
+from etl_pipeline.setup.probe import DatabaseExam
 from etl_pipeline.state.source_tables import read_known_tables
 from etl_pipeline.transfer import kernel
 
@@ -197,7 +197,7 @@ def _check_databases(settings: Settings, addresses: Addresses) -> Iterator[Findi
     with contextlib.ExitStack() as engines:
         schema = settings.get_database_config(DatabaseType.ANALYTICS)["schema"]
         connect: Callable[..., Engine] = ConnectionFactory.get_analytics_connection
-        probe = Probe(
+        probe = DatabaseExam(
             settings, DatabaseType.ANALYTICS, connect, lambda engine: read_postgres(engine, schema)
         )
         engines.callback(probe.dispose)
@@ -216,9 +216,9 @@ def _check_mysql(
     settings: Settings, engines: contextlib.ExitStack
 ) -> Generator[Finding, None, tuple[Engine | None, Engine | None]]:
     connect: Callable[..., Engine] = ConnectionFactory.get_source_connection
-    source_probe = Probe(settings, DatabaseType.SOURCE, connect, read_mysql)
+    source_probe = DatabaseExam(settings, DatabaseType.SOURCE, connect, read_mysql)
     connect = ConnectionFactory.get_replication_connection
-    probe = Probe(settings, DatabaseType.REPLICATION, connect, read_mysql)
+    probe = DatabaseExam(settings, DatabaseType.REPLICATION, connect, read_mysql)
     for each in (source_probe, probe):
         engines.callback(each.dispose)
     source = source_probe.wait()

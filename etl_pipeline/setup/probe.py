@@ -28,7 +28,7 @@ Facts = TypeVar("Facts", MysqlFacts, PostgresFacts)
 
 
 @dataclass(frozen=True, slots=True)
-class ProbeResult(Generic[Facts]):
+class ExamResult(Generic[Facts]):
     """The finding on a connection; *engine* and *facts* are None where it failed."""
 
     finding: Finding
@@ -36,7 +36,7 @@ class ProbeResult(Generic[Facts]):
     facts: Facts | None = None
 
 
-class Probe(Generic[Facts]):
+class DatabaseExam(Generic[Facts]):
     """The examination of one database, on a thread of its own; it begins at once.
 
     Args:
@@ -62,17 +62,17 @@ class Probe(Generic[Facts]):
         self._give_up = time.monotonic() + ANSWER_SECONDS
         config = settings.get_database_config(db_type)
         self._place = f"{self._name} {config['host']}:{config['port']}/{config['database']}"
-        self._result: Future[ProbeResult[Facts]] | None = None if self._faults else begin(self._ask)
+        self._result: Future[ExamResult[Facts]] | None = None if self._faults else begin(self._ask)
 
-    def wait(self) -> ProbeResult[Facts]:
+    def wait(self) -> ExamResult[Facts]:
         """Return the result; it is a failure if nothing answers within ``ANSWER_SECONDS``."""
         if self._result is None:
             what = f"{self._faults[0].where}: {_list_faults(self._faults)}"
             fix = self._faults[0].fix if len(self._faults) == 1 else "fill them in, in that file"
-            return ProbeResult(Finding(self._name, "failed", what, fix))
+            return ExamResult(Finding(self._name, "failed", what, fix))
         if not self._is_settled.wait(max(0.0, self._give_up - time.monotonic())):
             what = f"{self._place}: not reached within {ANSWER_SECONDS:.0f} s"
-            return ProbeResult(
+            return ExamResult(
                 Finding(
                     self._name,
                     "failed",
@@ -87,7 +87,7 @@ class Probe(Generic[Facts]):
         if self._engine is not None:
             self._engine.dispose()
 
-    def _ask(self) -> ProbeResult[Facts]:
+    def _ask(self) -> ExamResult[Facts]:
         try:
             engine = self._engine = self._connect(self._settings, connect_seconds=CONNECT_SECONDS)
             engine.connect().close()
@@ -98,11 +98,11 @@ class Probe(Generic[Facts]):
                 note_place(error, find_place(self._engine))
             failure = error if isinstance(error, EtlError) else explain(error, self._place)
             what = f"{self._place}: {failure.what}"
-            return ProbeResult(Finding(self._name, "failed", what, failure.fix))
+            return ExamResult(Finding(self._name, "failed", what, failure.fix))
         finally:
             self._is_settled.set()
         connected = f"connected to {self._place.split(' ', 1)[1]} as {facts.user}"
-        return ProbeResult(Finding(self._name, "ok", connected), engine, facts)
+        return ExamResult(Finding(self._name, "ok", connected), engine, facts)
 
 
 def _list_faults(faults: Sequence[Fault]) -> str:

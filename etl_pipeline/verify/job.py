@@ -32,7 +32,7 @@ from etl_pipeline.transfer.spool import Spool, lossless
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class VerifyScope:
     """The extent of a verification.
 
     Attributes:
@@ -72,7 +72,7 @@ class VerifyJob:
     replication: Connection[Any]
     analytics: psycopg.Connection
     rules: Rules
-    scope: Scope
+    scope: VerifyScope
     stop: Cancellation
     report: Report
     drift: DriftPolicy = FOLLOW

@@ -109,7 +109,7 @@ def test_the_plan_says_what_changed_and_what_would_be_done(expected: Expected) -
         TablePreview(
             "patient",
             "fingerprint",
-            Pass.FULL,
+            Pass.COMPARE,
             rows=1_500,
             data_bytes=330_114,
             seconds=0.3,
@@ -121,7 +121,7 @@ def test_the_plan_says_what_changed_and_what_would_be_done(expected: Expected) -
         TablePreview(
             "codes",
             "fingerprint",
-            Pass.FULL,
+            Pass.COMPARE,
             rows=12,
             data_bytes=1_000,
             seconds=0.1,

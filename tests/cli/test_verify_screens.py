@@ -11,7 +11,7 @@ import pytest
 
 from etl_pipeline.cli.screens.verify import verify_json, verify_screen
 from etl_pipeline.pipeline.summary import VerifySummary
-from etl_pipeline.verify.job import Scope
+from etl_pipeline.verify.job import VerifyScope
 from etl_pipeline.verify.result import (
     Discrepancy,
     Repaired,
@@ -100,16 +100,16 @@ NEVER = VerifyResult(
 UNSETTLED = VerifyResult(
     "recall", 5, 50, 1, 1, notes=["a run wrote 1 chunk meanwhile, which could not be judged"]
 )
-CASES: dict[str, tuple[Sequence[VerifyResult], Scope]] = {
-    "equal": (EQUAL, Scope()),
-    "equal_deep": (EQUAL, Scope(deep=True)),
-    "raw_only": (EQUAL, Scope(only="raw")),
-    "sample": ([VerifyResult("procedurelog", 50_000, 8_000_000, 2, 40)], Scope(sample=0.05)),
-    "moved": ([*EQUAL, MOVED, UNSETTLED], Scope()),
-    "different": ([*EQUAL, MOVED, wrong(), keyless(), NEVER, REFUSED], Scope()),
-    "text_in_keys": ([text_in_keys()], Scope()),
-    "values": ([wrong(values=True)], Scope(show_values=True)),
-    "repaired": ([*EQUAL, *repaired()], Scope(repair=True)),
+CASES: dict[str, tuple[Sequence[VerifyResult], VerifyScope]] = {
+    "equal": (EQUAL, VerifyScope()),
+    "equal_deep": (EQUAL, VerifyScope(deep=True)),
+    "raw_only": (EQUAL, VerifyScope(only="raw")),
+    "sample": ([VerifyResult("procedurelog", 50_000, 8_000_000, 2, 40)], VerifyScope(sample=0.05)),
+    "moved": ([*EQUAL, MOVED, UNSETTLED], VerifyScope()),
+    "different": ([*EQUAL, MOVED, wrong(), keyless(), NEVER, REFUSED], VerifyScope()),
+    "text_in_keys": ([text_in_keys()], VerifyScope()),
+    "values": ([wrong(values=True)], VerifyScope(show_values=True)),
+    "repaired": ([*EQUAL, *repaired()], VerifyScope(repair=True)),
 }
 
 

@@ -108,8 +108,9 @@ def test_analytics_sessions_keep_their_settings(lab: Lab, schema: PostgresSchema
         "SELECT current_setting('search_path'), current_setting('TimeZone'),"
         " current_setting('application_name'), current_setting('client_encoding'),"
         # By which the server ends the session of a client that is gone, in half a minute.
-        " current_setting('tcp_keepalives_idle')::int + current_setting('tcp_keepalives_count')::int"
-        " * current_setting('tcp_keepalives_interval')::int"
+        " current_setting('tcp_keepalives_idle')::int"
+        " + current_setting('tcp_keepalives_interval')::int"
+        " * current_setting('tcp_keepalives_count')::int"
     )
     expected = (schema.value, "UTC", "etl it's", "UTF8", 30)
     with engine.connect() as connection:

@@ -16,7 +16,7 @@ from etl_pipeline.pipeline.status import read_history, read_status
 from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.setup.doctor import examine
 from etl_pipeline.transform.session import transform_once
-from etl_pipeline.verify.job import Scope
+from etl_pipeline.verify.job import VerifyScope
 from tests.conftest import Lab
 from tests.core.pooler import Mode, pooler_to
 from tests.rows import make_table
@@ -28,7 +28,7 @@ def ignore(_event: Any) -> None:
 
 COMMANDS: dict[str, Callable[[Any], object]] = {
     "run": lambda settings: run_once(settings, RunRequest(), listen=ignore),
-    "verify": lambda settings: verify_once(settings, [], Scope(), listen=ignore),
+    "verify": lambda settings: verify_once(settings, [], VerifyScope(), listen=ignore),
     "status": lambda settings: read_status(settings, []),
     "history": lambda settings: read_history(settings, 5),
     "transform": lambda settings: transform_once(settings, listen=ignore),

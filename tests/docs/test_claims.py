@@ -15,8 +15,8 @@ from tests.docs.pages import read_page
 from tests.rows import make_table
 
 if TYPE_CHECKING:
-    from etl_pipeline.verify.job import Scope
-from etl_pipeline.verify.job import Scope
+    from etl_pipeline.verify.job import VerifyScope
+from etl_pipeline.verify.job import VerifyScope
 from tests.conftest import Lab
 
 HOW = " ".join(read_page("docs/how_it_works.md").split())
@@ -79,7 +79,7 @@ def test_a_practice_at_work_is_told_from_a_wrong_copy(lab: Lab) -> None:
     run(lab)
     with lab.source.cursor() as cursor:
         cursor.execute("INSERT INTO t VALUES (2)")
-    (result,) = verify_once(lab.settings, [], Scope(), listen=lambda event: None).results
+    (result,) = verify_once(lab.settings, [], VerifyScope(), listen=lambda event: None).results
     assert result.discrepancies == []
     assert result.moved == 1
     assert "is no discrepancy" in page

@@ -22,7 +22,7 @@ from etl_pipeline.pipeline.plan import Preview, TablePreview
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.schema.drift_decision import DriftEvent
 from etl_pipeline.state.records import TableOutcome
-from etl_pipeline.verify.job import Scope
+from etl_pipeline.verify.job import VerifyScope
 from etl_pipeline.verify.result import (
     Discrepancy,
     Repaired,
@@ -130,7 +130,7 @@ def test_every_json_key_has_a_line_and_no_other() -> None:
     row = RowDifference("1", "missing", (), SideBySide((), (), None))
     result = VerifyResult("t", discrepancies=[Discrepancy("raw", "x", (row,))])
     result.repaired.append(Repaired("raw", Counter({"missing": 1})))
-    verify = verify_json(VerifySummary("test", NOW, 1.0, Scope(), [result]))
+    verify = verify_json(VerifySummary("test", NOW, 1.0, VerifyScope(), [result]))
     table = TablePreview("t", "fingerprint", None, ddl=(("analytics", "x"),))
     plan = plan_json(Preview("test", (table,)))
     for name, text in (("run", run), ("verify", verify), ("plan", plan)):

@@ -22,7 +22,7 @@ from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.replicate import chunking
 from etl_pipeline.verify import table as verify_table
-from etl_pipeline.verify.job import Scope
+from etl_pipeline.verify.job import VerifyScope
 from tests.conftest import Lab
 from tests.killing import KilledError, killing, wait_for_the_lock
 from tests.rows import make_table, read_postgres, run_sql
@@ -293,7 +293,7 @@ def assert_raw_is_the_source(befallen: Befallen) -> None:
     summary = befallen.run()
     assert summary.is_success, [(o.table, o.error) for o in summary.failed]
     assert befallen.unequal() == []
-    verified = verify_once(befallen.settings, [], Scope(), listen=lambda event: None)
+    verified = verify_once(befallen.settings, [], VerifyScope(), listen=lambda event: None)
     assert verified.is_success, verified.different
 
 
@@ -328,7 +328,7 @@ def test_a_frozen_table_does_not_follow_columns_that_change_places(lab: Lab) -> 
     (failed,) = run_once(befallen.settings, RunRequest(), listen=lambda event: None).failed
     assert failed.error is not None
     assert "drift is frozen: columns reordered: a, b → b, a" in failed.error
-    summary = verify_once(befallen.settings, [], Scope(), listen=lambda event: None)
+    summary = verify_once(befallen.settings, [], VerifyScope(), listen=lambda event: None)
     (found,) = summary.different
     assert found.error is not None
     assert "columns reordered: a, b → b, a" in found.error

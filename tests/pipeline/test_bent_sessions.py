@@ -14,7 +14,7 @@ from etl_pipeline.core.databases import lend_mysql
 from etl_pipeline.core.driver_errors import explain
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.pipeline.verify import verify_once
-from etl_pipeline.verify.job import Scope
+from etl_pipeline.verify.job import VerifyScope
 from tests.conftest import Lab
 from tests.rows import run_sql
 from tests.runs import fill
@@ -89,7 +89,7 @@ def test_globals_of_the_servers_and_settings_of_the_role_bend_nothing(
         run_sql(lab.source, "COMMIT")
         assert run().is_success
         verified = verify_once(
-            lab.settings, [], Scope(deep=True, repair=True), listen=lambda _event: None
+            lab.settings, [], VerifyScope(deep=True, repair=True), listen=lambda _event: None
         )
         assert verified.is_success
 

@@ -12,7 +12,7 @@ from etl_pipeline.pipeline.plan import preview_run
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.schema.catalog import read_catalog
-from etl_pipeline.verify.job import Scope
+from etl_pipeline.verify.job import VerifyScope
 from tests.conftest import Lab
 from tests.pipeline.test_drift import run
 from tests.pipeline.test_visible import failures, indexes_of_replica
@@ -103,7 +103,7 @@ def check_nothing_follows(lab: Lab, said: str, folder: Path) -> None:
     settings: Any = lab.settings_with()
     plan = preview_run(settings, RunRequest(), folder=folder)
     assert plan.drift == []
-    results = verify_once(settings, ["patient"], Scope(), listen=lambda event: None).results
+    results = verify_once(settings, ["patient"], VerifyScope(), listen=lambda event: None).results
     assert said in (results[0].error or "")
     assert indexes_of_replica(lab) == indexes
     key = lab.analytics.execute(

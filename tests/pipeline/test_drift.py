@@ -18,7 +18,7 @@ from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.status import read_run
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.pipeline.verify import verify_once
-from etl_pipeline.verify.job import Scope
+from etl_pipeline.verify.job import VerifyScope
 from tests.conftest import Lab, open_lab
 from tests.pipeline.drift_rows import AFTER, CREATE, FILL, ROWS
 from tests.rows import make_table, run_sql
@@ -320,5 +320,5 @@ def test_a_comparison_finds_all_of_it_equal(release: Release) -> None:
     settings = release.lab.settings_with(
         tables={"tables": {n: r.config for n, r in ROWS.items() if n != "column_dropped"}}
     )
-    summary = verify_once(settings, [], Scope(deep=True), listen=lambda event: None)
+    summary = verify_once(settings, [], VerifyScope(deep=True), listen=lambda event: None)
     assert summary.is_success, summary.different

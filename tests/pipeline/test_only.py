@@ -10,7 +10,7 @@ from etl_pipeline.errors import ConfigurationError
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.verify import verify_once
-from etl_pipeline.verify.job import Scope
+from etl_pipeline.verify.job import VerifyScope
 from tests.rows import make_table, read_mysql, read_postgres, run_sql
 
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ def test_one_hop_after_the_other_is_a_run(lab: Lab) -> None:
     assert count(lab, "patient") == 2
     assert all(outcome.grade is None for one in (first, second) for outcome in one.outcomes)
     assert run(lab).total("inserted") == 1
-    assert verify_once(lab.settings, [], Scope(deep=True), listen=lambda event: None).is_success
+    assert verify_once(
+        lab.settings, [], VerifyScope(deep=True), listen=lambda event: None
+    ).is_success
     assert read_postgres(lab.analytics, "patient") == read_mysql(lab.source, "patient")
 
 
@@ -68,7 +70,9 @@ def test_changes_are_brought_hop_by_hop_too(lab: Lab) -> None:
     run(lab, only="replicate")
     done = run(lab, only="load")
     assert (done.total("updated"), done.total("deleted")) == (1, 1)
-    assert verify_once(lab.settings, [], Scope(deep=True), listen=lambda event: None).is_success
+    assert verify_once(
+        lab.settings, [], VerifyScope(deep=True), listen=lambda event: None
+    ).is_success
 
 
 def test_what_was_never_replicated_cannot_be_loaded(lab: Lab) -> None:

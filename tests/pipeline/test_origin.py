@@ -19,7 +19,7 @@ from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.state.oldest_rows import OldRowMatch, is_same_practice
 from etl_pipeline.state.origin import Origin, name_server
-from etl_pipeline.verify.job import Scope
+from etl_pipeline.verify.job import VerifyScope
 from tests.conftest import Lab, open_lab
 from tests.rows import make_table, numbers, read_mysql, read_postgres, run_sql
 
@@ -77,8 +77,8 @@ def test_another_practice_is_not_copied_over_this_one(
     settings = create_test_settings(env_vars=env)
     for command in (
         lambda: preview_run(settings, RunRequest(), folder=tmp_path),
-        lambda: verify_once(settings, [], Scope(), listen=lambda e: None),
-        lambda: verify_once(settings, [], Scope(repair=True), listen=lambda e: None),
+        lambda: verify_once(settings, [], VerifyScope(), listen=lambda e: None),
+        lambda: verify_once(settings, [], VerifyScope(repair=True), listen=lambda e: None),
     ):
         with pytest.raises(ConfigurationError, match="old rows differ"):
             command()

@@ -24,7 +24,7 @@ from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.pipeline.verify import verify_once
-from etl_pipeline.verify.job import Scope
+from etl_pipeline.verify.job import VerifyScope
 from tests.conftest import Lab
 from tests.freezing import freezing
 from tests.proxied import proxied
@@ -129,11 +129,11 @@ def test_a_frozen_server_ends_a_comparison_soon(
         began = time.monotonic()
         with contextlib.suppress(DatabaseError):
             summary = verify_once(
-                settings, [], Scope(deep=True), listen=lambda _event: freezer.freeze()
+                settings, [], VerifyScope(deep=True), listen=lambda _event: freezer.freeze()
             )
             assert not summary.is_success
         assert time.monotonic() - began < MOST_SECONDS
-    assert verify_once(settings, [], Scope(deep=True), listen=_ignore).is_success
+    assert verify_once(settings, [], VerifyScope(deep=True), listen=_ignore).is_success
 
 
 @pytest.mark.usefixtures("short_waits")

@@ -28,7 +28,7 @@ from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.replicate import chunking, pages
-from etl_pipeline.verify.job import Scope
+from etl_pipeline.verify.job import VerifyScope
 from tests.conftest import Lab
 from tests.rows import is_mariadb, make_table, numbers, read_mysql, read_postgres, run_sql
 from tests.transfer.proxy import proxy_to
@@ -367,7 +367,7 @@ def test_a_run_and_a_comparison_take_no_more_connections_than_they_may(
     try:
         assert run_once(settings, RunRequest(), listen=lambda event: None).is_success
         in_run, seen = seen, []
-        assert verify_once(settings, [], Scope(), listen=lambda event: None).is_success
+        assert verify_once(settings, [], VerifyScope(), listen=lambda event: None).is_success
     finally:
         ends.set()
         watcher.join()

@@ -25,7 +25,7 @@ from etl_pipeline.errors import DatabaseError
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.verify import verify_once
-from etl_pipeline.verify.job import Scope
+from etl_pipeline.verify.job import VerifyScope
 from tests.conftest import Lab, open_lab
 from tests.rows import make_table, numbers, read_mysql, read_postgres, run_sql
 from tests.transfer.proxy import Proxy, proxy_to
@@ -265,7 +265,7 @@ def test_a_vanished_client_does_not_block_a_repair(table: Lab, tmp_path: Path) -
     with vanished_run(table, tmp_path, 2):
         run_sql(table.analytics, "UPDATE raw.big SET words = 'x' WHERE k = 9000")
         began = time.monotonic()
-        summary = verify_once(settings, [], Scope(deep=True, repair=True), listen=ignore)
+        summary = verify_once(settings, [], VerifyScope(deep=True, repair=True), listen=ignore)
         assert summary.results[0].repaired
         assert time.monotonic() - began < SECONDS
 
@@ -312,7 +312,7 @@ def test_a_comparison_under_way_is_not_ended_by_a_run(table: Lab) -> None:
         if not done:
             done.append(run_once(settings, RunRequest(), listen=ignore).is_success)
 
-    assert verify_once(settings, [], Scope(), listen=run_beside).is_success
+    assert verify_once(settings, [], VerifyScope(), listen=run_beside).is_success
     assert done == [True]
 
 

@@ -13,7 +13,7 @@ from etl_pipeline.pipeline.plan import Preview, TablePreview
 
 _STEPS = {
     "build": "make its copy anew from every row",
-    "full": "read every row, write those that differ",
+    "compare": "read every row, write those that differ",
     "stamped": "read rows stamped since last time, and all keys",
     "tail": "read rows past the last key",
 }
@@ -76,7 +76,7 @@ def _sums(preview: Preview) -> list[str]:
         of = f", without {count_of(missing, 'table')} that no run tells of" if missing else ""
         time = f"{sum(known):,.1f} s of work by the last runs{of}"
     steps: Counter[str] = Counter(t.what for t in preview.tables if t.what and not t.error)
-    words = {"build": "to build", "full": "to compare", "stamped": "by stamp", "tail": "by key"}
+    words = {"build": "to build", "compare": "to compare", "stamped": "by stamp", "tail": "by key"}
     parts = [f"{steps[step]} {words[step]}" for step in words if steps[step]]
     if preview.failing:
         parts.append(f"{len(preview.failing)} would fail")

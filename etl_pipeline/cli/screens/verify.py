@@ -10,7 +10,7 @@ from etl_pipeline.cli.screens.run import as_json, failure_lines, first_lines
 from etl_pipeline.formatting import align, count_of
 from etl_pipeline.pipeline.summary import VerifySummary
 from etl_pipeline.transfer.select import HIDDEN
-from etl_pipeline.verify.job import Scope
+from etl_pipeline.verify.job import VerifyScope
 from etl_pipeline.verify.result import (
     Discrepancy,
     RowDifference,
@@ -62,7 +62,7 @@ def _headline(summary: VerifySummary, has_moved: bool) -> str:
     )
 
 
-def _proof(scope: Scope) -> str:
+def _proof(scope: VerifyScope) -> str:
     by_value = "by value" if scope.deep else "by digest"
     if scope.only == "replication":
         return "replication by digest"
