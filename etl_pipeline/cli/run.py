@@ -99,11 +99,6 @@ def run(
         if not backfill and (start or end or by):
             raise typer.BadParameter("--from, --to and --by go with --backfill")
         # What talks to servers is imported here, so that --help needs none of it.
-        from etl_pipeline.cli.notification import notifying_of_end
-        from etl_pipeline.cli.screens.run import is_success, run_json, run_screen
-        from etl_pipeline.cli.shell import show_trace
-        from etl_pipeline.config import get_settings
-        from etl_pipeline.errors import EtlError
         from etl_pipeline.pipeline.request import BackfillRange, RunRequest
 
         request = RunRequest(
@@ -120,23 +115,41 @@ def run(
         )
         _refuse_contradictions(request)
         stop_on_signals()
-        settings = get_settings()
         style = progress_style(progress, quiet=quiet)
-        with notifying_of_end(settings) as notify:
-            summary = _execute(settings, request, style, keep_trace=show_trace if debug else None)
-            if not (quiet and summary.is_success):
-                (say if as_json else show)(run_screen(summary))
-            is_due = settings.pipeline.transform.after_run and request.only != "replicate"
-            models = None
-            if is_due and summary.is_success:
-                models = transform_after(settings, style, quiet=quiet, as_json=as_json)
-            notify(summary, models)
-        if as_json:
-            show(run_json(summary, models))
-        if isinstance(models, EtlError):
-            raise models
-        if not is_success(summary, models):
-            raise typer.Exit(1)
+        _run_and_transform(request, style, quiet=quiet, as_json=as_json, debug=debug)
+
+
+def _run_and_transform(
+    request: RunRequest, style: ProgressStyle, *, quiet: bool, as_json: bool, debug: bool
+) -> None:
+    """Make the run of *request*, build the models where they are due, and show and tell both.
+
+    Raises:
+        typer.Exit: One of them failed.
+        EtlError: The models could not be built.
+    """
+    from etl_pipeline.cli.notification import notifying_of_end
+    from etl_pipeline.cli.screens.run import is_success, run_json, run_screen
+    from etl_pipeline.cli.shell import show_trace
+    from etl_pipeline.config import get_settings
+    from etl_pipeline.errors import EtlError
+
+    settings = get_settings()
+    with notifying_of_end(settings) as notify:
+        summary = _execute(settings, request, style, keep_trace=show_trace if debug else None)
+        if not (quiet and summary.is_success):
+            (say if as_json else show)(run_screen(summary))
+        is_due = settings.pipeline.transform.after_run and request.only != "replicate"
+        models = None
+        if is_due and summary.is_success:
+            models = transform_after(settings, style, quiet=quiet, as_json=as_json)
+        notify(summary, models)
+    if as_json:
+        show(run_json(summary, models))
+    if isinstance(models, EtlError):
+        raise models
+    if not is_success(summary, models):
+        raise typer.Exit(1)
 
 
 def _refuse_contradictions(request: RunRequest) -> None:

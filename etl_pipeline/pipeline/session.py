@@ -100,19 +100,11 @@ def open_session(
         DatabaseError: A server refused or does not answer.
     """
     _refuse_faults(settings)
-    schema = settings.get_database_config(DatabaseType.ANALYTICS)["schema"]
     stop = Cancellation()
     throttle_limits = read_throttle_limits(settings, outside_window=outside_window)
     throttle = Throttle(throttle_limits, wait=stop.wait, now=now)
     throttle.check_begin()
-    databases = Databases(
-        source=ConnectionFactory.get_source_connection(settings, throttle, stop),
-        replication=ConnectionFactory.get_replication_connection(settings, stop),
-        analytics=ConnectionFactory.get_analytics_connection(
-            settings, PostgresSchema(schema), stop
-        ),
-        schema=schema,
-    )
+    databases = _make_engines(settings, throttle, stop)
     try:
         security = [_try_connection(engine, name) for engine, name in databases.named()]
         if is_run:
@@ -137,6 +129,18 @@ def open_session(
         )
     finally:
         databases.dispose()
+
+
+def _make_engines(settings: Settings, throttle: Throttle, stop: Cancellation) -> Databases:
+    schema = settings.get_database_config(DatabaseType.ANALYTICS)["schema"]
+    return Databases(
+        source=ConnectionFactory.get_source_connection(settings, throttle, stop),
+        replication=ConnectionFactory.get_replication_connection(settings, stop),
+        analytics=ConnectionFactory.get_analytics_connection(
+            settings, PostgresSchema(schema), stop
+        ),
+        schema=schema,
+    )
 
 
 @contextlib.contextmanager

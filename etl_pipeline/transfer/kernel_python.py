@@ -81,70 +81,26 @@ def render(block: bytes | bytearray, layout: Layout, *, with_copy: bool) -> Rend
         ServerErrorPacket: The server sent an error in place of a row.
         TransferError: The bytes are no row of these columns.
     """
-    modes = layout.modes
-    reader = row_reader(layout.forms)
+    row = _RowRenderer(layout)
     result = Rendered()
     lines: list[bytes] = []
     copy_lines: list[bytes] | None = None
-    size = len(block)
     position = 0
-    tabs = len(modes) - 1
-    dates = [i for i, mode in enumerate(modes) if mode is Mode.DATE]
-    reals = [i for i, mode in enumerate(modes) if mode is Mode.REAL]
-    binaries = [i for i, mode in enumerate(modes) if mode in (Mode.BINARY, Mode.GEOMETRY)]
-    while size - position >= 4:
-        length = block[position] | block[position + 1] << 8 | block[position + 2] << 16
-        start = position + 4
-        end = start + length
-        if end > size:
-            break
-        data: bytes | bytearray = block
-        following = end
-        if length == _FULL_PACKET:
-            whole = _join_packets(block, position)
-            if whole is None:
-                break
-            data, following = whole
-            start, end = 0, len(data)
-        payload = bytes(data[start:end])
+    while (found := _read_payload(block, position)) is not None:
+        payload, following = found
         first = payload[0] if payload else 0
-        if first == 0xFE and len(payload) < 9:
-            result.is_end = True
-            position = following
-            break
         if first == 0xFF:
             raise ServerErrorPacket(payload)
-        fields, nulls = reader.split(payload)
-        for i in reals:
-            if fields[i] == b"-0":
-                fields[i] = b"0"
-                result.altered[i, NEGATIVE_ZEROS] += 1
-        for i in binaries:
-            if fields[i] is not NULL:
-                fields[i] = fields[i].hex().encode()
-        line = b"\t".join(fields)
-        # Escapes are rare: five searches of the whole line are cheaper than one of each field.
-        if (
-            line.count(b"\\") != nulls
-            or line.count(b"\t") != tabs
-            or b"\n" in line
-            or b"\r" in line
-            or b"\0" in line
-        ):
-            fields = [
-                _escape(value) if mode is Mode.TEXT and value is not NULL else value
-                for value, mode in zip(fields, modes, strict=True)
-            ]
-            line = b"\t".join(fields)
-        copy_line = line
-        if binaries or (dates and (b"-00" in line or b"0000-" in line)) or b"\\0" in line:
-            copy_line = _alter(fields, modes, result.altered, line)
+        position = following
+        if first == 0xFE and len(payload) < 9:
+            result.is_end = True
+            break
+        line, copy_line = row.render(payload, result.altered)
         if with_copy and copy_line is not line and copy_lines is None:
             copy_lines = lines.copy()
         if copy_lines is not None:
             copy_lines.append(copy_line)
         lines.append(line)
-        position = following
     if lines:
         lines.append(b"")
         result.text = b"\n".join(lines)
@@ -155,6 +111,61 @@ def render(block: bytes | bytearray, layout: Layout, *, with_copy: bool) -> Rend
     result.rows = max(len(lines) - 1, 0)
     result.consumed = position
     return result
+
+
+class _RowRenderer:
+    """Renders the rows of one layout."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._modes = modes = layout.modes
+        self._reader = row_reader(layout.forms)
+        self._tabs = len(modes) - 1
+        self._has_dates = Mode.DATE in modes
+        self._reals = [i for i, mode in enumerate(modes) if mode is Mode.REAL]
+        binary = (Mode.BINARY, Mode.GEOMETRY)
+        self._binaries = [i for i, mode in enumerate(modes) if mode in binary]
+
+    def render(self, payload: bytes, altered: Counter[tuple[int, str]]) -> tuple[bytes, bytes]:
+        """Return the lines of a row for LOAD DATA and for COPY: one object where they are equal."""
+        fields, nulls = self._reader.split(payload)
+        for i in self._reals:
+            if fields[i] == b"-0":
+                fields[i] = b"0"
+                altered[i, NEGATIVE_ZEROS] += 1
+        for i in self._binaries:
+            if fields[i] is not NULL:
+                fields[i] = fields[i].hex().encode()
+        line = b"\t".join(fields)
+        # Escapes are rare: five searches of the whole line are cheaper than one of each field.
+        if (
+            line.count(b"\\") != nulls
+            or line.count(b"\t") != self._tabs
+            or b"\n" in line
+            or b"\r" in line
+            or b"\0" in line
+        ):
+            fields = [
+                _escape(value) if mode is Mode.TEXT and value is not NULL else value
+                for value, mode in zip(fields, self._modes, strict=True)
+            ]
+            line = b"\t".join(fields)
+        has_zero_date = self._has_dates and (b"-00" in line or b"0000-" in line)
+        if self._binaries or has_zero_date or b"\\0" in line:
+            return line, _alter(fields, self._modes, altered, line)
+        return line, line
+
+
+def _read_payload(block: bytes | bytearray, position: int) -> tuple[bytes, int] | None:
+    """Return the payload of the packet at *position*, and where it ends; None if it is cut off."""
+    if len(block) - position < 4:
+        return None
+    length = block[position] | block[position + 1] << 8 | block[position + 2] << 16
+    start, end = position + 4, position + 4 + length
+    if end > len(block):
+        return None
+    if length == _FULL_PACKET:
+        return _join_packets(block, position)
+    return bytes(block[start:end]), end
 
 
 def _join_packets(block: bytes | bytearray, position: int) -> tuple[bytes, int] | None:
