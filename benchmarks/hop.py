@@ -46,6 +46,7 @@ def _hop(hop: str, table: str, workers: int) -> None:
     from etl_pipeline.core.databases import lend_mysql, lend_postgres
     from etl_pipeline.core.workers import Workers
     from etl_pipeline.load.job import LoadRequest
+    from etl_pipeline.load.raw_plan import plan_raw_table
     from etl_pipeline.load.table import load_table
     from etl_pipeline.pipeline.origin_check import refuse_other_source
     from etl_pipeline.pipeline.replication_server import open_replication
@@ -53,6 +54,7 @@ def _hop(hop: str, table: str, workers: int) -> None:
     from etl_pipeline.pipeline.session import open_session
     from etl_pipeline.replicate.strategy import FULL_TABLE, Pass, Rules
     from etl_pipeline.replicate.table import ReplicateRequest, ReplicateResult, replicate_table
+    from etl_pipeline.schema.drift import FOLLOW
     from etl_pipeline.state import replicas, runs
     from etl_pipeline.state.records import Selection
     from etl_pipeline.transfer.select import render_table
@@ -83,9 +85,9 @@ def _hop(hop: str, table: str, workers: int) -> None:
                 Pass.BUILD, known.proofs, datetime.now(UTC), known.proven_at
             )
             with lend_postgres(databases.analytics, stop) as analytics:
-                request = LoadRequest(
-                    text, databases.schema, replicated, Rules(), lease, at_work, report
-                )
+                raw = plan_raw_table(analytics, databases.schema, text, FOLLOW, marks_deletes=False)
+                analytics.rollback()
+                request = LoadRequest(text, raw, replicated, Rules(), lease, at_work, report)
                 load_table(request, analytics)
         runs.finish_run(records.connection, lease.run_id, "succeeded")
 

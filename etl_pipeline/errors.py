@@ -102,6 +102,10 @@ class SchemaError(EtlError):
     """A table cannot be carried as it is: an unsupported type, a target that is not ours."""
 
 
+class AlteredError(SchemaError):
+    """Others altered a table of ``raw`` after its load was decided; a retry decides anew."""
+
+
 class DriftError(SchemaError):
     """A change of the source's schema is not followed; the targets stay as they were."""
 

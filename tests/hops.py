@@ -14,6 +14,7 @@ from etl_pipeline.core.databases import Databases, lend_mysql, lend_postgres
 from etl_pipeline.core.workers import Workers
 from etl_pipeline.load.drift_log import TableDrift
 from etl_pipeline.load.job import LoadRequest, LoadResult
+from etl_pipeline.load.raw_plan import plan_raw_table
 from etl_pipeline.load.table import load_table
 from etl_pipeline.replicate.strategy import Rules
 from etl_pipeline.replicate.table import (
@@ -99,17 +100,21 @@ class Bench:
         *,
         drift: TableDrift | None = None,
     ) -> LoadResult:
+        drift = drift or TableDrift()
         with lend_postgres(self.databases.analytics, self.stop) as analytics:
+            marks = rules.marks_deletes
+            raw = plan_raw_table(analytics, "raw", text, drift.policy, marks_deletes=marks)
+            analytics.rollback()
             return load_table(
                 LoadRequest(
                     text,
-                    "raw",
+                    raw,
                     replicated,
                     rules,
                     self.lease,
                     self.workers,
                     lambda rows, size: None,
-                    drift or TableDrift(),
+                    drift,
                 ),
                 analytics,
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import psycopg
 
 from etl_pipeline.errors import EtlError, SchemaError, TransferError
-from etl_pipeline.schema.names import postgres_name, quote_postgres, raw_key_name
+from etl_pipeline.schema.names import RawNames, quote_postgres
 
 _KEYLESS = ("55000", "42P10")
 _CONSTRAINTS = ("23503", "23514", "23505", "23P01")
@@ -63,11 +63,9 @@ class BlockingObjects:
         return ", ".join(parts)
 
 
-def find_blocking_objects(
-    analytics: psycopg.Connection, schema: str, table: str
-) -> BlockingObjects:
+def find_blocking_objects(analytics: psycopg.Connection, table: RawNames) -> BlockingObjects:
     """Return what others made that acts on the rows of *table*; the caller ends the transaction."""
-    found = analytics.execute(_FOUND, {"schema": schema, "table": postgres_name(table)}).fetchall()
+    found = analytics.execute(_FOUND, {"schema": table.schema, "table": table.table}).fetchall()
 
     def names(kind: str) -> tuple[str, ...]:
         return tuple(str(name) for found_kind, name in found if found_kind == kind)
@@ -82,35 +80,34 @@ def find_blocking_objects(
 
 
 def explain_blocked_load(
-    error: Exception, analytics: psycopg.Connection, schema: str, table: str
+    error: Exception, analytics: psycopg.Connection, table: RawNames
 ) -> EtlError | None:
     """Return an error that names what blocked the load of *table*; None where nothing is known.
 
     Args:
         error: What ended the load: PostgreSQL's error, or a difference between rows sent and held.
         analytics: Its transaction was rolled back.
-        schema: The schema that is loaded.
         table: The table.
     """
     try:
-        found = find_blocking_objects(analytics, schema, table)
+        found = find_blocking_objects(analytics, table)
         analytics.rollback()
     except psycopg.Error:
         return None  # the connection is gone: its error says so
     if isinstance(error, psycopg.Error):
-        return explain_sqlstate(error.sqlstate or "", error.diag, found, schema, table)
+        return explain_sqlstate(error.sqlstate or "", error.diag, found, table)
     if not found.describe():
         return None
     return TransferError(
-        f"{schema} does not hold the rows that were sent, and there are on the table: "
+        f"{table.schema} does not hold the rows that were sent, and there are on the table: "
         f"{found.describe()}",
-        where=table,
-        fix=_remove(found, quote_postgres(schema, table)),
+        where=table.source,
+        fix=_remove(found, table.target),
     )
 
 
 def explain_sqlstate(
-    state: str, diag: object, found: BlockingObjects, schema: str, table: str
+    state: str, diag: object, found: BlockingObjects, table: RawNames
 ) -> EtlError | None:
     """Return the error for an SQLSTATE that others' object caused, with its name (no I/O).
 
@@ -118,10 +115,9 @@ def explain_sqlstate(
         state: The SQLSTATE.
         diag: PostgreSQL's names of the objects concerned; values are not looked at.
         found: What acts on the table.
-        schema: The schema that is loaded.
         table: The table.
     """
-    target = quote_postgres(schema, table)
+    target = table.target
     constraint = getattr(diag, "constraint_name", None)
     acting = found.describe() or ", ".join(f"event trigger {e}" for e in found.event_triggers)
     if state in _KEYLESS:
@@ -129,7 +125,7 @@ def explain_sqlstate(
         fix = f"ALTER TABLE {target} REPLICA IDENTITY FULL"
     elif state == _NOT_NULL:
         column = getattr(diag, "column_name", None) or ""
-        what = f"column {column} of {schema} was made NOT NULL, and the source has NULL there"
+        what = f"column {column} of {table.schema} was made NOT NULL, and the source has NULL there"
         fix = f"ALTER TABLE {target} ALTER COLUMN {quote_postgres(column)} DROP NOT NULL"
     elif state in _CONSTRAINTS and constraint and not _is_our_key(constraint, found, table):
         place = getattr(diag, "schema_name", None), getattr(diag, "table_name", None)
@@ -137,7 +133,7 @@ def explain_sqlstate(
         what = f"constraint {constraint} on {holder}, which others made, forbids a row"
         fix = f"ALTER TABLE {holder} DROP CONSTRAINT {quote_postgres(constraint)}"
         if state == "23505":
-            fix += f", or DROP INDEX {quote_postgres(str(place[0] or schema), constraint)}"
+            fix += f", or DROP INDEX {quote_postgres(str(place[0] or table.schema), constraint)}"
     elif state in _CONSTRAINTS and constraint and found.describe():
         # The source's keys are unique, so the rows were altered before they met the key.
         what = f"others made what altered rows, so that a primary key refused one: {acting}"
@@ -149,31 +145,31 @@ def explain_sqlstate(
         what = "row security is forced on the table, and its policies forbid the loader a row"
         fix = _remove(found, target)
     elif state == _TOO_LARGE:
-        what, fix = _explain_too_large(constraint, found, schema, table)
+        what, fix = _explain_too_large(constraint, found, table)
     else:
         return None
-    return SchemaError(f"{what} ({state})", where=table, fix=fix)
+    return SchemaError(f"{what} ({state})", where=table.source, fix=fix)
 
 
-def _is_our_key(constraint: str, found: BlockingObjects, table: str) -> bool:
-    return constraint in (raw_key_name(table), *found.primary_keys)
+def _is_our_key(constraint: str, found: BlockingObjects, table: RawNames) -> bool:
+    return constraint in (table.key, *found.primary_keys)
 
 
 def _explain_too_large(
-    constraint: str | None, found: BlockingObjects, schema: str, table: str
+    constraint: str | None, found: BlockingObjects, table: RawNames
 ) -> tuple[str, str]:
     if constraint is None:
         return (
             "a row is wider than a page of PostgreSQL, which is 8 kB, even with its long values "
             "put elsewhere",
-            f"exclude columns of {table} in tables.yml",
+            f"exclude columns of {table.source} in tables.yml",
         )
     if _is_our_key(constraint, found, table):
         return (
             "a primary key is longer than PostgreSQL can index, which is 2704 bytes",
-            f"take {table} out of tables.yml, or shorten the key at the source",
+            f"take {table.source} out of tables.yml, or shorten the key at the source",
         )
-    index = quote_postgres(schema, constraint)
+    index = quote_postgres(table.schema, constraint)
     return (
         f"a value is too long for the index {constraint}, which others made",
         f"DROP INDEX {index}",

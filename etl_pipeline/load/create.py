@@ -8,22 +8,21 @@ from etl_pipeline.load.copy_chunks import copy_chunks
 from etl_pipeline.load.inspect_table import free_key_name
 from etl_pipeline.load.job import LoadJob, LoadResult, expect_digests, expect_rows
 from etl_pipeline.load.sql import add_marks
-from etl_pipeline.schema.ddl import create_raw
-from etl_pipeline.schema.names import postgres_name
+from etl_pipeline.schema.ddl import RawDdl
 from etl_pipeline.state import warehouse
 from etl_pipeline.state.records import RawDigest
 
 
-def create_table(job: LoadJob) -> LoadResult:
+def create_table(job: LoadJob, ddl: RawDdl) -> LoadResult:
     """Create the table, copy every row into it, and then build its key, which is faster."""
     text, analytics, request = job.text, job.analytics, job.request
-    ddl, proofs = create_raw(request.schema, text.table, text.columns), request.proofs
+    proofs = request.proofs
     analytics.execute(ddl.create.encode())
     if request.rules.marks_deletes:
         analytics.execute(add_marks(job.target).encode())
-    sent = copy_chunks(job, proofs, job.target, postgres_name(text.name), ["FREEZE"])
+    sent = copy_chunks(job, proofs, job.target, job.raw.names.table, ["FREEZE"])
     if ddl.key is not None:
-        free_key_name(analytics, request.schema, text.name)
+        free_key_name(analytics, job.raw.names)
         analytics.execute(ddl.key.encode())
     with analytics.pipeline():  # one per column: sent without waiting for each
         for statement in ddl.comments:

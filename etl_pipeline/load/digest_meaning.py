@@ -11,7 +11,6 @@ import hashlib
 import json
 
 from etl_pipeline.schema.actual_table import ActualTable
-from etl_pipeline.schema.names import postgres_name
 from etl_pipeline.transfer.select import RenderedTable
 
 MEANING = 1
@@ -35,7 +34,7 @@ def digest_meaning(text: RenderedTable, actual: ActualTable) -> str:
     """
     columns = []
     for carried in text.columns:
-        source, held = carried.column, actual.columns.get(postgres_name(carried.name))
+        source, held = carried.column, actual.columns.get(carried.raw_name)
         columns.append(
             [
                 source.name,

@@ -1,23 +1,27 @@
-"""Find how a table of ``raw`` differs from its source's schema, and if its digests are valid."""
+"""Decide how a table of ``raw`` follows its source, and if its digests are valid (no I/O)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import psycopg
-
 from etl_pipeline.errors import SchemaError
 from etl_pipeline.load.digest_meaning import digest_meaning
-from etl_pipeline.load.inspect_table import read_actual_table
 from etl_pipeline.schema.actual_table import ActualTable, find_differences
-from etl_pipeline.schema.adopt import REPLACED_SUFFIX, Adoption, adopt_table
+from etl_pipeline.schema.adopt import Adoption, adopt_table
 from etl_pipeline.schema.alter_raw import RawSteps, RawTarget, alter_raw, with_raw_changes
-from etl_pipeline.schema.drift import ChangeKind, DriftPolicy, SchemaChange, find_changes
+from etl_pipeline.schema.drift import DriftPolicy, SchemaChange, find_changes
 from etl_pipeline.schema.loaded import LoadedTable, loaded_with
 from etl_pipeline.schema.names import DELETED_AT, postgres_name, quote_postgres
-from etl_pipeline.state.raw_schema import read_loaded
 from etl_pipeline.transfer.select import RenderedTable
+
+
+@dataclass(frozen=True, slots=True)
+class RawFacts:
+    """A table of ``raw`` as it is and as it was loaded; None each for what is not there."""
+
+    actual: ActualTable | None
+    loaded: LoadedTable | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +74,20 @@ class RawDrift:
         return not self.digests_are_valid or self.adoption is not None
 
 
-def find_raw_drift(
-    analytics: psycopg.Connection,
+def decide_raw_drift(
+    facts: RawFacts,
     schema: str,
     text: RenderedTable,
     policy: DriftPolicy,
     *,
     marks_deletes: bool,
 ) -> RawDrift | None:
-    """Return what the table of *text* in *schema* has not followed; None if it does not exist.
+    """Return what the table of *facts*, in *schema*, has not followed; None if it does not exist.
 
     Raises:
-        SchemaError: The relation is no table, or one that we did not make, or that others altered.
+        SchemaError: We did not make it, or others altered it, or *policy* cannot be meant.
     """
-    actual = read_actual_table(analytics, schema, text.name)
+    actual, loaded = facts.actual, facts.loaded
     if actual is None:
         return None
     has_marks = DELETED_AT in actual.columns
@@ -94,7 +98,6 @@ def find_raw_drift(
         columns={name: column for name, column in actual.columns.items() if name != DELETED_AT},
     )
     meaning = digest_meaning(text, actual)
-    loaded = read_loaded(analytics, text.name)
     if loaded:
         # Somebody may have dropped a column that was kept.
         kept = {name: actual.columns[name].type for name in loaded.kept if name in actual.columns}
@@ -106,8 +109,7 @@ def find_raw_drift(
     if differences:
         if policy.adopts:
             adoption = adopt_table(text.table, text.columns, actual, schema=schema)
-            change = _describe_adoption(text, schema, adoption)
-            return RawDrift(actual, meaning, (change,), None, adoption, loaded, has_marks)
+            return RawDrift(actual, meaning, (adoption.change,), None, adoption, loaded, has_marks)
         raise SchemaError(
             "the table exists with other columns: " + "; ".join(differences),
             where=f"{schema}.{text.name}",
@@ -129,11 +131,3 @@ def _refuse_marks(schema: str, table: str) -> None:
         fix=f"DELETE FROM ONLY {target} WHERE {column} IS NOT NULL; "
         f"ALTER TABLE {target} DROP COLUMN {column};  or mark again",
     )
-
-
-def _describe_adoption(text: RenderedTable, schema: str, adoption: Adoption) -> SchemaChange:
-    detail = "taken over as it is"
-    if adoption.misfits:
-        kept = f"{schema}.{text.name}{REPLACED_SUFFIX}"
-        detail = f"loaded beside it, which stays as {kept}: {'; '.join(adoption.misfits)}"
-    return SchemaChange(ChangeKind.TABLE_ADOPTED, None, detail)

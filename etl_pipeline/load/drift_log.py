@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 import psycopg
 from pymysql.connections import Connection
 
-from etl_pipeline.load.drift import RawDrift, find_raw_drift
-from etl_pipeline.load.evolve import EvolvingRaw
+from etl_pipeline.load.drift import RawDrift
+from etl_pipeline.load.raw_plan import RawPlan, plan_raw_table
 from etl_pipeline.load.views import name_dependents
 from etl_pipeline.replicate.evolve import ReplicaDrift, find_replica_drift
-from etl_pipeline.schema.alter_raw import retype_columns
 from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
 from etl_pipeline.schema.drift_decision import (
     DriftEvent,
@@ -25,7 +24,6 @@ from etl_pipeline.schema.drift_decision import (
     join_attempts,
     refuse_frozen,
 )
-from etl_pipeline.schema.names import quote_postgres
 
 if TYPE_CHECKING:
     from typing import Any
@@ -55,8 +53,11 @@ class TableDrift:
         collations: Collection[str],
         run_id: int,
         marks_deletes: bool,
-    ) -> None:
+    ) -> RawPlan:
         """Find the changes that copies have not followed, and record them; commits.
+
+        Returns:
+            The plan by which ``raw`` is to be loaded.
 
         Raises:
             DriftError: Changes are refused.
@@ -65,15 +66,16 @@ class TableDrift:
         replica = find_replica_drift(replication, text.table, self.policy, collations)
         replication.rollback()
         with analytics.transaction():
-            raw = find_raw_drift(analytics, schema, text, self.policy, marks_deletes=marks_deletes)
-            if not _pairs(replica) and not _raw_pairs(raw):
-                return
-            dependents = name_dependents(analytics, quote_postgres(schema, text.name))
-            found = decide_table_drift(text.name, replica, raw, self.policy, dependents)
+            raw = plan_raw_table(analytics, schema, text, self.policy, marks_deletes=marks_deletes)
+            if not _pairs(replica) and not _raw_pairs(raw.drift):
+                return raw
+            dependents = name_dependents(analytics, raw.target)
+            found = decide_table_drift(text.name, replica, raw.drift, self.policy, dependents)
             self.events = join_attempts(self.events, found)
             write_events(analytics, run_id, self.events)
         if self.policy.refuses:
             raise refuse_frozen(text.name, found)
+        return raw
 
     def note_replicated(self) -> None:
         """Mark the events as followed in replication; the next write records it."""
@@ -87,16 +89,27 @@ class TableDrift:
         with analytics.transaction():
             write_events(analytics, run_id, self.events)
 
-    def record_done(self, analytics: psycopg.Connection, run_id: int, raw: EvolvingRaw) -> None:
-        """Mark the events as done, in the transaction that loads the table."""
+    def record_done(
+        self,
+        analytics: psycopg.Connection,
+        run_id: int,
+        table: str,
+        refilled: tuple[str, tuple[str, ...]] | None,
+    ) -> None:
+        """Mark the events as done, in the transaction that loads the table.
+
+        Args:
+            analytics: In that transaction.
+            run_id: The run.
+            table: The table.
+            refilled: A statement that was planned, and those that ran instead; as ``Alteration``.
+        """
         if not self.events:
             return
-        if raw.refilled_by and raw.drift and raw.drift.steps:
-            retypes = raw.drift.steps.retypes
-            planned = retype_columns(quote_postgres(raw.schema, raw.text.name), retypes)
-            self.events = [_mark_reloaded(event, planned, raw.refilled_by) for event in self.events]
+        if refilled:
+            self.events = [_mark_reloaded(event, *refilled) for event in self.events]
         write_events(analytics, run_id, self.events)
-        mark_done(analytics, run_id, [raw.text.name])
+        mark_done(analytics, run_id, [table])
 
     def refuse(self, analytics: psycopg.Connection, run_id: int) -> None:
         """Record that ``raw`` could not follow; commits."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import psycopg
 
 from etl_pipeline.errors import DriftError
-from etl_pipeline.load.digest_meaning import digest_meaning
-from etl_pipeline.load.drift import RawDrift, find_raw_drift
-from etl_pipeline.load.inspect_table import free_key_name, read_actual_table
+from etl_pipeline.load.inspect_table import free_key_name
+from etl_pipeline.load.raw_plan import RawPlan
 from etl_pipeline.load.retype import Retyping
-from etl_pipeline.load.sql import add_marks, own_rows
+from etl_pipeline.load.sql import add_marks
 from etl_pipeline.load.views import (
     Dependents,
     describe_others,
@@ -23,11 +22,9 @@ from etl_pipeline.load.views import (
 )
 from etl_pipeline.schema.adopt import REPLACED_SUFFIX, Adoption
 from etl_pipeline.schema.alter_raw import RawSteps
-from etl_pipeline.schema.drift import ChangeKind, DriftPolicy
-from etl_pipeline.schema.loaded import LoadedTable, loaded_with, table_json
-from etl_pipeline.schema.names import postgres_name, quote_postgres
+from etl_pipeline.schema.drift import DriftPolicy
+from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.schema.saved_view import Access, grants_on
-from etl_pipeline.state.raw_schema import write_loaded
 from etl_pipeline.transfer.select import RenderedTable
 
 LOCK_SECONDS = 20
@@ -37,82 +34,36 @@ _VIEWS_LOCK = 4_418_902_276_135_550  # an advisory lock; the number is arbitrary
 
 
 @dataclass(slots=True)
-class EvolvingRaw:
-    """A table of ``raw`` that follows changes of schema, in the load's transaction.
+class Alteration:
+    """The alteration of a table of ``raw``, in the transaction that loads it.
 
     Attributes:
-        marks_deletes: Mark rows that the source no longer has, instead of deleting them.
-        drift: The changes; None where the table does not exist.
+        raw: What the table has to follow.
         done: Statements that ran, in order, without those for views.
-        refilled_by: Statements that ran instead of one ALTER, since old values did not fit a new
-            type; the merge fills the emptied columns again.
+        refilled: The ALTER that was planned, and the statements that ran instead of it, since old
+            values did not fit a new type: the merge fills the emptied columns again. None where
+            they fitted.
         marked: Rows that were marked as deleted before that.
     """
 
     analytics: psycopg.Connection
-    schema: str
     text: RenderedTable
+    raw: RawPlan
     policy: DriftPolicy
-    marks_deletes: bool
-    drift: RawDrift | None
     done: list[str] = field(default_factory=list)
-    refilled_by: tuple[str, ...] = ()
+    refilled: tuple[str, tuple[str, ...]] | None = None
+    marked: int = 0
     _dependents: Dependents | None = None
     _access: Access | None = None
-    marked: int = 0
     _is_altered: bool = False
     _mark_gone: str | None = None
 
     @property
-    def is_new(self) -> bool:
-        """True if a table is to be created."""
-        return self.drift is None or self.drift.is_swap
-
-    @property
-    def needs_full_compare(self) -> bool:
-        """True if every row has to be compared by value."""
-        return self.drift is not None and self.drift.needs_full_compare
-
-    @property
-    def is_evolving(self) -> bool:
-        """True if the table's schema changes in this load."""
-        return self.drift is not None and bool(self.drift.changes)
-
-    @property
-    def is_other_than_recorded(self) -> bool:
-        """True if the recorded digests have another meaning that no change of schema explains."""
-        before = self.drift.before if self.drift else None
-        is_known = before is not None and before.meaning is not None
-        return is_known and self.needs_full_compare and not self.is_evolving
-
-    @property
     def has_marks(self) -> bool:
         """True if the table has the column that marks rows as deleted by now."""
-        is_there = self.drift is None or self.drift.has_marks or self._is_altered
-        return self.marks_deletes and (is_there or self.is_new)
-
-    @property
-    def rows(self) -> str:
-        """SQL for the table's own rows, to read and to write."""
-        is_partitioned = self.drift is not None and self.drift.actual.is_partitioned
-        return own_rows(self._target, is_partitioned=is_partitioned and not self.is_new)
-
-    @property
-    def kept(self) -> tuple[str, ...]:
-        """Columns that the source does not have: NULL in each row that is written."""
-        return tuple(self.drift.kept) if self.drift else ()
-
-    @property
-    def filled(self) -> tuple[str, ...]:
-        """Columns that are new, or of another type: a row may differ in them and be unchanged."""
-        if self.drift is None or self.drift.steps is None:
-            return ()
-        added = (
-            change.subject
-            for change in self.drift.changes
-            if change.kind is ChangeKind.COLUMN_ADDED
-        )
-        return (*self.drift.steps.retypes, *(postgres_name(name) for name in added if name))
+        drift = self.raw.drift
+        is_there = drift is None or drift.has_marks or self._is_altered
+        return self.raw.marks_deletes and (is_there or self.raw.is_new)
 
     def alter(self, mark_gone: str | None = None) -> None:
         """Alter the table as the new rows need it; a second call does nothing.
@@ -127,48 +78,30 @@ class EvolvingRaw:
         Raises:
             SchemaError: Old values do not fit, or something is in the way.
         """
-        if self._is_altered or self.drift is None:
+        if self._is_altered or self.raw.drift is None:
             return
         self._is_altered = True
         self._mark_gone = mark_gone
-        if self.drift.takes_views_away:
+        if self.raw.drift.takes_views_away:
             # A view may show several tables that change at a time. The lock is taken before any
             # other, so that nobody who holds it waits for one of ours.
             self.analytics.execute("SELECT pg_advisory_xact_lock(%s)", (_VIEWS_LOCK,))
-        if self.marks_deletes and not self.drift.has_marks and not self.drift.is_swap:
-            self.analytics.execute(add_marks(self._target).encode())
-        if not self.drift.changes:
+        if self.raw.marks_deletes and not self.raw.drift.has_marks and not self.raw.drift.is_swap:
+            self.analytics.execute(add_marks(self.raw.target).encode())
+        if not self.raw.drift.changes:
             return
         with _lock_timeout(self.analytics), self._explaining_refusals():
-            if self.drift.steps:
-                self._follow(self.drift.steps)
-            elif self.drift.adoption:
-                self._adopt(self.drift.adoption)
+            if self.raw.drift.steps:
+                self._follow(self.raw.drift.steps)
+            elif self.raw.drift.adoption:
+                self._adopt(self.raw.drift.adoption)
 
-    def finish(self, run_id: int) -> None:
-        """Fill the views that were put back, and record what the table was loaded with."""
-        if self.drift and self.drift.is_swap:
+    def complete(self) -> None:
+        """Give a new table what the old one had, and fill the views that were put back."""
+        if self.raw.drift and self.raw.drift.is_swap:
             self._replace_old_table()
-        if self.needs_full_compare and not self.is_new:
-            self.analytics.execute(f"ANALYZE {self._target}".encode())
         if self._dependents:
             self._dependents.fill(self.analytics)
-        kept = self.drift.kept if self.drift and not self.drift.is_swap else {}
-        loaded = loaded_with(self.text.table, self.text.columns, kept, self._find_meaning())
-        before = self.drift.before if self.drift else None
-        if before is None or _schema_of(loaded) != _schema_of(before):
-            write_loaded(self.analytics, loaded, run_id)
-
-    def _find_meaning(self) -> str | None:
-        """Return the meaning of the digests that this load records."""
-        if self.drift and self.drift.digests_are_valid and not self.drift.changes:
-            return self.drift.meaning
-        actual = read_actual_table(self.analytics, self.schema, self.text.name)
-        return digest_meaning(self.text, actual) if actual else None
-
-    @property
-    def _target(self) -> str:
-        return quote_postgres(self.schema, self.text.name)
 
     def _follow(self, steps: RawSteps) -> None:
         self._run(steps.renames)
@@ -176,7 +109,7 @@ class EvolvingRaw:
             self._drop_views(list(steps.retypes))
         self._unkey(steps.unkey)
         if steps.retypes:
-            self._retype(steps.retypes)
+            self._retype(steps)
         self._run(steps.others)
         if steps.rekey:
             self._rekey(steps.rekey)
@@ -184,7 +117,7 @@ class EvolvingRaw:
             self._dependents.put_back(self.analytics)
 
     def _drop_views(self, columns: Sequence[str] | None) -> None:
-        self._dependents = save_dependents(self.analytics, self._target, columns)
+        self._dependents = save_dependents(self.analytics, self.raw.target, columns)
         self._dependents.drop(self.analytics)
 
     def _unkey(self, statements: Sequence[str]) -> None:
@@ -199,50 +132,49 @@ class EvolvingRaw:
             self._drop_views(None)
             self._run(statements)
 
-    def _retype(self, retypes: Mapping[str, tuple[str, str]]) -> None:
-        key = {postgres_name(name) for name in self.text.table.primary_key}
-        steps = self.drift.steps if self.drift else None
-        is_same_key = not key & retypes.keys() and not (steps and (steps.unkey or steps.rekey))
-        if self.marks_deletes and self._mark_gone and is_same_key:
+    def _retype(self, steps: RawSteps) -> None:
+        key = {carried.raw_name for carried in self.text.key_columns}
+        is_same_key = not key & steps.retypes.keys() and not (steps.unkey or steps.rekey)
+        if self.raw.marks_deletes and self._mark_gone and is_same_key:
             self.marked = self.analytics.execute(self._mark_gone.encode()).rowcount
         retyping = Retyping(
             self.analytics,
             self.text.name,
-            self._target,
-            self.rows,
+            self.raw.target,
+            self.raw.rows,
             key,
-            self.drift.actual.children if self.drift else (),
-            has_marks=self.marks_deletes,
+            self.raw.drift.actual.children if self.raw.drift else (),
+            has_marks=self.raw.marks_deletes,
             knows_gone=is_same_key,
-            has_kept=bool(self.kept),
+            has_kept=bool(self.raw.kept),
             accepts=self.policy.accepts,
         )
-        retyping.retype(retypes)
+        retyping.retype(steps)
         self.done += retyping.done
-        if retyping.is_refilled:
-            self.refilled_by = tuple(retyping.done)
+        if retyping.is_refilled and steps.retype_all:
+            self.refilled = steps.retype_all, tuple(retyping.done)
 
     def _rekey(self, statement: str) -> None:
         """Create the key, after deleting all rows if they do not fit it."""
-        free_key_name(self.analytics, self.schema, self.text.name)
+        free_key_name(self.analytics, self.raw.names)
         try:
             with self.analytics.transaction():
                 self._run([statement])
         except psycopg.IntegrityError as error:
             self.done.remove(statement)
-            if self.marks_deletes and not self.policy.accepts:
+            if self.raw.marks_deletes and not self.policy.accepts:
                 raise DriftError(
                     "rows in raw do not fit the new key, and some may be marked as deleted "
                     f"({error.sqlstate})",
                     where=self.text.name,
                     fix=f"etl run {self.text.name} --accept-drift (loads the table anew)",
                 ) from error
-            self._run([f"DELETE FROM {self.rows}", statement])
+            self._run([f"DELETE FROM {self.raw.rows}", statement])
 
     def _adopt(self, adoption: Adoption) -> None:
         if adoption.misfits:
             self._drop_views(None)
-            self._access = read_access(self.analytics, self._target)
+            self._access = read_access(self.analytics, self.raw.target)
         self._run(adoption.statements)
         if adoption.rekey:
             self._rekey(adoption.rekey)
@@ -250,14 +182,14 @@ class EvolvingRaw:
     def _replace_old_table(self) -> None:
         """Give the new table the grants and the views of the old one."""
         user = self.analytics.execute("SELECT current_user").fetchone()
-        columns = {postgres_name(name) for name in self.text.column_names}
+        columns = {carried.raw_name for carried in self.text.columns}
         if self._access and user:
             grants = tuple(
                 grant
                 for grant in self._access.grants
                 if grant.role != user[0] and (grant.column is None or grant.column in columns)
             )
-            self._run(grants_on(self._target, grants))
+            self._run(grants_on(self.raw.target, grants))
         if self._dependents:
             self._dependents.put_back(self.analytics)
 
@@ -269,13 +201,13 @@ class EvolvingRaw:
     @contextmanager
     def _explaining_refusals(self) -> Iterator[None]:
         """Raise DriftError with what keeps the table from being altered."""
-        where = f"{self.schema}.{self.text.name}"
+        where = self.raw.names.place
         try:
             with self.analytics.transaction():
                 yield
         except (psycopg.NotSupportedError, psycopg.errors.DependentObjectsStillExist) as error:
-            named = name_dependents(self.analytics, self._target)
-            named += describe_others(self.analytics, self._target, None)
+            named = name_dependents(self.analytics, self.raw.target)
+            named += describe_others(self.analytics, self.raw.target, None)
             raise DriftError(
                 f"what depends on the table is in the way ({error.sqlstate}): "
                 + ", ".join(named[:10]),
@@ -283,7 +215,7 @@ class EvolvingRaw:
                 fix=f"change or drop what uses the column, then etl run {self.text.name}",
             ) from error
         except psycopg.errors.DuplicateTable as error:
-            kept = quote_postgres(self.schema, self.text.name + REPLACED_SUFFIX)
+            kept = quote_postgres(self.raw.names.schema, self.text.name + REPLACED_SUFFIX)
             raise DriftError(
                 "it would stay under the name of a relation that is there already "
                 f"({error.sqlstate}): {self.text.name}{REPLACED_SUFFIX}",
@@ -296,29 +228,9 @@ class EvolvingRaw:
             raise DriftError(
                 f"the table, or a view on it, cannot be altered by this user ({error.sqlstate})",
                 where=where,
-                fix=f"ALTER TABLE {self._target} OWNER TO {role}; owners of views need CREATE "
+                fix=f"ALTER TABLE {self.raw.target} OWNER TO {role}; owners of views need CREATE "
                 "on the schemas of their views",
             ) from error
-
-
-def evolve_raw(
-    analytics: psycopg.Connection,
-    schema: str,
-    text: RenderedTable,
-    policy: DriftPolicy,
-    *,
-    marks_deletes: bool,
-) -> EvolvingRaw:
-    """Return the table of *text* in *schema* with what it has to follow; nothing is changed yet.
-
-    Raises: as ``find_raw_drift``.
-    """
-    drift = find_raw_drift(analytics, schema, text, policy, marks_deletes=marks_deletes)
-    return EvolvingRaw(analytics, schema, text, policy, marks_deletes, drift)
-
-
-def _schema_of(loaded: LoadedTable) -> tuple[object, ...]:
-    return table_json(loaded.table), dict(loaded.types), dict(loaded.kept), loaded.meaning
 
 
 @contextmanager

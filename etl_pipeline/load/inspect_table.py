@@ -8,12 +8,7 @@ import psycopg
 
 from etl_pipeline.errors import SchemaError
 from etl_pipeline.schema.actual_table import ActualColumn, ActualTable
-from etl_pipeline.schema.names import (
-    freed_key_name,
-    postgres_name,
-    quote_postgres,
-    raw_key_name,
-)
+from etl_pipeline.schema.names import RawNames, freed_key_name, quote_postgres
 
 _TABLE_KINDS = frozenset({"r", "p"})  # pg_class.relkind
 _OTHER_KINDS = {
@@ -53,21 +48,20 @@ JOIN pg_class AS indexed_table ON indexed_table.oid = indrelid
 WHERE namespace.nspname = %s AND index_relation.relname = %s AND indexed_table.relname <> %s"""
 
 
-def free_key_name(analytics: psycopg.Connection, schema: str, table: str) -> None:
-    """Rename an index of another table that has the name of *table*'s key.
+def free_key_name(analytics: psycopg.Connection, names: RawNames) -> None:
+    """Rename an index of another table that has the name of the key of the table of *names*.
 
     That is the key of a table that was renamed: PostgreSQL does not rename a key with its table.
 
     Raises:
         SchemaError: The other table belongs to somebody else.
     """
-    name = raw_key_name(table)
-    row = analytics.execute(_SAME_KEY_NAME, (schema, name, postgres_name(table))).fetchone()
+    row = analytics.execute(_SAME_KEY_NAME, (names.schema, names.key, names.table)).fetchone()
     if row is None:
         return
     number, other_table = row
     rename = (
-        f"ALTER INDEX {quote_postgres(schema, name)} "
+        f"ALTER INDEX {quote_postgres(names.schema, names.key)} "
         f"RENAME TO {quote_postgres(freed_key_name(number))}"
     )
     try:
@@ -75,38 +69,38 @@ def free_key_name(analytics: psycopg.Connection, schema: str, table: str) -> Non
     except psycopg.errors.InsufficientPrivilege as error:
         raise SchemaError(
             f"an index of table {other_table}, which is somebody else's, has the name of this "
-            f"table's primary key ({error.sqlstate}): {name}",
-            where=f"{schema}.{table}",
-            fix=f"{rename}; then etl run {table}",
+            f"table's primary key ({error.sqlstate}): {names.key}",
+            where=names.place,
+            fix=f"{rename}; then etl run {names.source}",
         ) from error
 
 
-def read_actual_table(analytics: psycopg.Connection, schema: str, table: str) -> ActualTable | None:
-    """Return a table of *schema* as PostgreSQL has it; None where there is no such relation.
+def read_actual_table(analytics: psycopg.Connection, names: RawNames) -> ActualTable | None:
+    """Return the table of *names* as PostgreSQL has it; None where there is no such relation.
 
     Raises:
         SchemaError: The relation is no table. Rows written into a view would go to the table
             that it shows.
     """
-    rows = analytics.execute(_ACTUAL, (schema, postgres_name(table))).fetchall()
+    rows = analytics.execute(_ACTUAL, (names.schema, names.table)).fetchall()
     if not rows:
         return None
     kind, number, comment, key_name, key, children, *_ = rows[0]
     if kind not in _TABLE_KINDS:
         raise SchemaError(
             f"{_OTHER_KINDS.get(kind, 'something else')} bears the table's name",
-            where=f"{schema}.{table}",
-            fix=f"rename it in schema {schema}, then etl run {table}",
+            where=names.place,
+            fix=f"rename it in schema {names.schema}, then etl run {names.source}",
         )
     of_columns = [row[6:] for row in rows if row[6] is not None]
-    names = {place: name for place, name, *_ in of_columns}
+    by_number = {place: name for place, name, *_ in of_columns}
     columns = {
         name: replace(ActualColumn(*facts), number=place) for place, name, *facts in of_columns
     }
     is_partitioned = kind == "p"
     return ActualTable(
         columns,
-        tuple(names[n] for n in key or ()),
+        tuple(by_number[n] for n in key or ()),
         key_name,
         comment,
         number,

@@ -12,14 +12,14 @@ from etl_pipeline.core.workers import Workers
 from etl_pipeline.errors import TransferError
 from etl_pipeline.load.digests import read_digests
 from etl_pipeline.load.drift_log import TableDrift
-from etl_pipeline.load.evolve import EvolvingRaw
+from etl_pipeline.load.evolve import Alteration
+from etl_pipeline.load.raw_plan import RawPlan
 from etl_pipeline.load.sql import live_rows
 from etl_pipeline.replicate.corrections import Correction
 from etl_pipeline.replicate.job import Report
 from etl_pipeline.replicate.scrub_budget import NO_SCRUB_SCOPE, ScrubScope
 from etl_pipeline.replicate.strategy import Rules
 from etl_pipeline.replicate.table import ReplicateResult
-from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.state.records import ChunkProof, Lease, RawDigest
 from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.select import RenderedTable
@@ -30,7 +30,7 @@ class LoadRequest:
     """A table to load into ``raw``, and everything that its load needs.
 
     Attributes:
-        schema: The schema of the analytics database, ``raw``.
+        raw: The plan of the load, which fails where the table was altered since.
         replicated: What the first hop did.
         rules: How the table is kept equal.
         lease: The run that the proofs are stored under.
@@ -41,7 +41,7 @@ class LoadRequest:
     """
 
     text: RenderedTable
-    schema: str
+    raw: RawPlan
     replicated: ReplicateResult
     rules: Rules
     lease: Lease
@@ -49,11 +49,6 @@ class LoadRequest:
     report: Report
     drift: TableDrift = field(default_factory=TableDrift)
     scrub: ScrubScope = NO_SCRUB_SCOPE
-
-    @property
-    def target(self) -> str:
-        """The table in ``raw``, quoted."""
-        return quote_postgres(self.schema, self.text.name)
 
     @property
     def proofs(self) -> Sequence[ChunkProof]:
@@ -84,12 +79,35 @@ class LoadResult:
 
 
 @dataclass(frozen=True, slots=True)
+class RawContents:
+    """The contents of a table of ``raw`` before it is merged into.
+
+    Attributes:
+        rows: Number of rows, without those that are marked as deleted.
+        recorded: Its chunks, each with the digest that is recorded of it; empty for none.
+    """
+
+    rows: int
+    recorded: Sequence[tuple[ChunkProof, RawDigest]]
+
+    @property
+    def is_counted_as_recorded(self) -> bool:
+        """True if *rows* is the sum of those that are recorded."""
+        return self.rows == sum(digest.rows for _, digest in self.recorded)
+
+
+@dataclass(frozen=True, slots=True)
 class LoadJob:
-    """A load at work: *analytics* is in its transaction, and *raw* the table as it follows."""
+    """A load at work: *analytics* is in its transaction, *alteration* what is done to the table."""
 
     request: LoadRequest
     analytics: psycopg.Connection
-    raw: EvolvingRaw
+    alteration: Alteration
+
+    @property
+    def raw(self) -> RawPlan:
+        """The plan of the load."""
+        return self.request.raw
 
     @property
     def text(self) -> RenderedTable:
@@ -99,7 +117,7 @@ class LoadJob:
     @property
     def target(self) -> str:
         """The table in ``raw``, quoted."""
-        return self.request.target
+        return self.raw.target
 
     @property
     def rows(self) -> str:
@@ -109,7 +127,7 @@ class LoadJob:
     @property
     def live(self) -> str:
         """SQL for those of them that are not marked as deleted, to read."""
-        return live_rows(self.rows, has_marks=self.raw.has_marks)
+        return live_rows(self.rows, has_marks=self.alteration.has_marks)
 
     @property
     def is_open(self) -> bool:
@@ -123,7 +141,7 @@ class LoadJob:
         among = [proof.chunk for proof in proofs]
         return read_digests(self.analytics, target, self.text, chunks, among=among)
 
-    def execute(self, statements: Collection[str]) -> list[int]:
+    def change_rows(self, statements: Collection[str]) -> list[int]:
         """Execute *statements*, and return the number of rows that each changed."""
         return [self.analytics.execute(statement.encode()).rowcount for statement in statements]
 

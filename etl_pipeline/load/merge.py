@@ -13,22 +13,21 @@ from dataclasses import dataclass, replace
 
 from etl_pipeline.errors import TransferError
 from etl_pipeline.load.copy_chunks import copy_chunks, explaining_refusals
-from etl_pipeline.load.digests import EMPTY, read_digests, read_sums
-from etl_pipeline.load.job import LoadJob, LoadResult, expect_digests, expect_rows
+from etl_pipeline.load.digests import EMPTY, read_sums
+from etl_pipeline.load.job import LoadJob, LoadResult, RawContents, expect_digests, expect_rows
 from etl_pipeline.load.refused_rows import refuse_altered_key
 from etl_pipeline.load.sql import (
     GONE,
     INCOMING,
-    apply_differences,
-    create_gone,
+    MergeStatements,
     digest_gone,
-    replace_rows,
+    plan_merge,
 )
 from etl_pipeline.replicate.corrections import Correction
 from etl_pipeline.replicate.delete_guard import guard_deletes
 from etl_pipeline.replicate.job import RowChanges
 from etl_pipeline.replicate.strategy import Pass
-from etl_pipeline.schema.ddl import add_key, create_incoming
+from etl_pipeline.replicate.table import ReplicateResult
 from etl_pipeline.schema.names import quote_temporary
 from etl_pipeline.state import warehouse
 from etl_pipeline.state.records import ChunkProof, RawDigest
@@ -75,21 +74,22 @@ class EditedError(Exception):
         self.ordinals = ordinals
 
 
-def find_stale_chunks(job: LoadJob, rows: int) -> StaleChunks:
-    """Return the chunks whose record in ``raw`` is not that of the replica.
+def find_stale_chunks(
+    replicated: ReplicateResult, contents: RawContents, *, is_evolving: bool
+) -> StaleChunks:
+    """Return the chunks whose record in ``raw`` is not that of the replica (no I/O).
 
-    All chunks are stale where *rows*, the number that ``raw`` holds, is not the recorded one.
+    All chunks are stale where ``raw`` holds another number of rows than is recorded. Where its
+    schema changes, single changed rows are not enough.
     """
-    replicated = job.request.replicated
-    recorded = warehouse.read_chunks(job.analytics, job.text.name)
-    if not recorded or rows != sum(digest.rows for _, digest in recorded):
+    if not contents.recorded or not contents.is_counted_as_recorded:
         return StaleChunks(replicated.proofs, {}, {})
-    texts = {proof.chunk: proof.text_digest for proof, _ in recorded}
-    digests = {proof.chunk: digest for proof, digest in recorded}
+    texts = {proof.chunk: proof.text_digest for proof, _ in contents.recorded}
+    digests = {proof.chunk: digest for proof, digest in contents.recorded}
     stale = [
         proof for proof in replicated.proofs if texts.get(proof.chunk, b"") != proof.text_digest
     ]
-    known = {} if job.raw.is_evolving else replicated.changes
+    known = {} if is_evolving else replicated.changes
     by_rows = {
         proof.chunk.ordinal: digests[proof.chunk]
         for proof in stale
@@ -103,8 +103,10 @@ def find_stale_chunks(job: LoadJob, rows: int) -> StaleChunks:
     )
 
 
-def merge_table(job: LoadJob, stale: StaleChunks, rows: int, *, is_whole: bool) -> LoadResult:
-    """Merge *stale* into the table of *rows* rows, after looking for edits by others in it.
+def merge_table(
+    job: LoadJob, stale: StaleChunks, contents: RawContents, *, is_whole: bool
+) -> LoadResult:
+    """Merge *stale* into the table of *contents*, after looking for edits by others in it.
 
     A table that is rebuilt, or whose columns are others than those that were digested, is not
     searched for edits (*is_whole*).
@@ -112,23 +114,20 @@ def merge_table(job: LoadJob, stale: StaleChunks, rows: int, *, is_whole: bool) 
     Raises:
         EditedError: In a chunk of known changes, others edited further rows.
     """
-    corrections = () if is_whole or job.raw.is_evolving else _find_edits(job, stale, rows)
-    return replace(_merge(job, stale, rows), corrections=corrections)
+    corrections = () if is_whole or job.raw.is_evolving else _find_edits(job, stale, contents)
+    return replace(_merge(job, stale, contents.rows), corrections=corrections)
 
 
-def _find_edits(job: LoadJob, stale: StaleChunks, rows: int) -> tuple[Correction, ...]:
+def _find_edits(job: LoadJob, stale: StaleChunks, contents: RawContents) -> tuple[Correction, ...]:
     """Return the chunks, of those that are about to be compared, that are not as loaded."""
-    recorded = warehouse.read_chunks(job.analytics, job.text.name)
     compared = {proof.chunk for proof in stale.whole}
-    is_other = rows != sum(digest.rows for _, digest in recorded)
-    candidates = [(p, digest) for p, digest in recorded if is_other or p.chunk in compared]
-    held = read_digests(
-        job.analytics,
-        job.live,
-        job.text,
-        [proof.chunk for proof, _ in candidates],
-        among=[proof.chunk for proof, _ in recorded],
-    )
+    candidates = [
+        (proof, digest)
+        for proof, digest in contents.recorded
+        if proof.chunk in compared or not contents.is_counted_as_recorded
+    ]
+    chunks = [proof.chunk for proof, _ in candidates]
+    held = job.digests(job.live, chunks, [proof for proof, _ in contents.recorded])
     return tuple(
         Correction("raw", "edited", proof.chunk)
         for (proof, then), now in zip(candidates, held, strict=True)
@@ -139,25 +138,24 @@ def _find_edits(job: LoadJob, stale: StaleChunks, rows: int) -> tuple[Correction
 def _merge(job: LoadJob, stale: StaleChunks, rows: int) -> LoadResult:
     text, proofs = job.text, job.request.proofs
     whole = [proof.chunk for proof in stale.whole]
-    incoming = _copy_whole(job, stale)
-    has_marks = job.request.rules.marks_deletes
-    statements = apply_differences(
+    statements = plan_merge(
         job.target,
         text,
         whole,
         rows=job.rows,
-        has_marks=has_marks,
+        has_marks=job.raw.marks_deletes,
         kept=job.raw.kept,
         filled=job.raw.filled,
     )
-    job.raw.alter(mark_gone=statements[1] if has_marks and text.table.primary_key else None)
+    incoming = _copy_whole(job, stale, statements)
+    job.alteration.alter(statements.mark_gone)
     expected = {chunk.ordinal: digest for chunk, digest in zip(whole, incoming, strict=True)}
-    if text.table.primary_key:
-        expected |= _copy_changes(job, stale)
-        result = _apply(job, statements)
+    if statements.create_gone and statements.add_key:
+        expected |= _copy_changes(job, stale, statements.create_gone)
+        result = _apply(job, statements.add_key, statements.changes)
         gone = result.deleted
     else:
-        result = _replace_all(job, whole, incoming)
+        result = _replace_all(job, whole, incoming, statements.changes)
         gone = result.deleted - result.inserted
     guard_deletes(text.name, job.request.rules, gone=gone, rows=rows, place="raw")
     _prove(job, stale, expected)
@@ -166,10 +164,10 @@ def _merge(job: LoadJob, stale: StaleChunks, rows: int) -> LoadResult:
     return result
 
 
-def _copy_whole(job: LoadJob, stale: StaleChunks) -> list[RawDigest]:
+def _copy_whole(job: LoadJob, stale: StaleChunks, statements: MergeStatements) -> list[RawDigest]:
     """Copy the chunks of ``stale.whole`` into ``INCOMING``; return PostgreSQL's digests of them."""
     text = job.text
-    job.analytics.execute(create_incoming(INCOMING, text.columns).encode())
+    job.analytics.execute(statements.create_incoming.encode())
     incoming = quote_temporary(INCOMING)
     sent = copy_chunks(job, stale.whole, incoming, INCOMING)
     whole = [proof.chunk for proof in stale.whole]
@@ -179,22 +177,21 @@ def _copy_whole(job: LoadJob, stale: StaleChunks) -> list[RawDigest]:
     return copied
 
 
-def _apply(job: LoadJob, statements: Collection[str]) -> LoadResult:
+def _apply(job: LoadJob, add_key: str, changes: Collection[str]) -> LoadResult:
     """Apply the differences to a table that has a key."""
-    incoming = quote_temporary(INCOMING)
-    job.analytics.execute(add_key(incoming, job.text.name, job.text.table.primary_key).encode())
-    job.analytics.execute(f"ANALYZE {incoming}".encode())
-    gone, missing, updated, inserted = job.execute(statements)
-    return LoadResult(inserted, updated, gone + missing + job.raw.marked)
+    job.analytics.execute(add_key.encode())
+    job.analytics.execute(f"ANALYZE {quote_temporary(INCOMING)}".encode())
+    gone, missing, updated, inserted = job.change_rows(changes)
+    return LoadResult(inserted, updated, gone + missing + job.alteration.marked)
 
 
 def _replace_all(
-    job: LoadJob, chunks: Sequence[Chunk], incoming: Sequence[RawDigest]
+    job: LoadJob, chunks: Sequence[Chunk], incoming: Sequence[RawDigest], changes: Collection[str]
 ) -> LoadResult:
     """Replace the rows of a table without a key, if they are others than the *incoming* ones."""
     if job.digests(job.rows, chunks, job.request.proofs) == incoming:
         return LoadResult()
-    deleted, inserted = job.execute(replace_rows(job.target, job.text, rows=job.rows))
+    deleted, inserted = job.change_rows(changes)
     return LoadResult(inserted, 0, deleted)
 
 
@@ -229,7 +226,7 @@ def _prove(job: LoadJob, stale: StaleChunks, expected: Mapping[int, RawDigest]) 
     )
 
 
-def _copy_changes(job: LoadJob, stale: StaleChunks) -> dict[int, RawDigest]:
+def _copy_changes(job: LoadJob, stale: StaleChunks, create_gone: str) -> dict[int, RawDigest]:
     """Copy new rows into ``INCOMING``, and the keys of deleted and changed ones into ``GONE``.
 
     Over a line on which somebody could change them they are sent twice, and PostgreSQL's digests
@@ -243,7 +240,7 @@ def _copy_changes(job: LoadJob, stale: StaleChunks) -> dict[int, RawDigest]:
     altered = (column for change in stale.changes.values() for column in change.altered)
     refuse_altered_key(text, altered)
     chunks = [proof for proof in job.request.proofs if proof.chunk.ordinal in stale.changes]
-    job.analytics.execute(create_gone(text).encode())
+    job.analytics.execute(create_gone.encode())
     first_digests = None
     if job.is_open:
         with job.analytics.transaction(force_rollback=True):

@@ -7,13 +7,13 @@ longer has.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import psycopg
 
 from etl_pipeline.errors import DriftError
-from etl_pipeline.schema.alter_raw import empty_column, retype_columns, retype_gone
+from etl_pipeline.schema.alter_raw import RawSteps, Retype
 from etl_pipeline.schema.names import DELETED_AT, quote_postgres
 
 _MISFITS = (
@@ -57,24 +57,23 @@ class Retyping:
     is_refilled: bool = False
     _is_emptied: bool = False
 
-    def retype(self, retypes: Mapping[str, tuple[str, str]]) -> None:
-        """Change the types of columns; *retypes* has the old and the new type by name.
+    def retype(self, steps: RawSteps) -> None:
+        """Change the types of the columns of ``steps.retypes``.
 
         Raises:
             DriftError: Values that only ``raw`` has would be lost, and may not be.
         """
-        error = self._try(retype_columns(self.target, retypes))
-        if error is None:
+        if steps.retype_all is None or self._try(steps.retype_all) is None:
             return
-        for name, (before, after) in retypes.items():
-            error = self._try(retype_columns(self.target, {name: (before, after)}))
+        for name, retype in steps.retypes.items():
+            error = self._try(retype.alter)
             if error is not None:
-                self._refill(name, before, after, error)
+                self._refill(name, retype, error)
 
-    def _refill(self, name: str, before: str, after: str, error: psycopg.Error) -> None:
+    def _refill(self, name: str, retype: Retype, error: psycopg.Error) -> None:
         """Empty the column, but keep values that fit in rows that are marked as deleted."""
         self.is_refilled = True
-        what = f"{name} {before} → {after} ({error.sqlstate})"
+        what = f"{name} {retype.before} → {retype.after} ({error.sqlstate})"
         if self.children:
             raise DriftError(
                 f"old values do not fit, and tables of others inherit them: {what}",
@@ -90,10 +89,10 @@ class Retyping:
             self._run(f"DELETE FROM {self.rows}")
             self._is_emptied = True
         if self.has_marks and self._holds_gone(name):
-            if self._try(retype_gone(self.target, name, before, after)) is None:
+            if self._try(retype.keep_marked) is None:
                 return
             self._refuse(f"rows that are marked as deleted hold what does not fit: {what}", error)
-        self._run(empty_column(self.target, name, after))
+        self._run(retype.empty)
 
     def _holds_gone(self, name: str) -> bool:
         """Return True if a row that is marked as deleted has a value in the column."""

@@ -9,19 +9,21 @@ from etl_pipeline.state import warehouse
 from etl_pipeline.state.records import ChunkProof, RawDigest
 
 
-def find_edited_chunks(job: LoadJob, whole: Collection[int]) -> frozenset[int]:
+def find_edited_chunks(
+    job: LoadJob, recorded: Sequence[tuple[ChunkProof, RawDigest]], whole: Collection[int]
+) -> frozenset[int]:
     """Return the ordinals of the chunks of ``scrub`` that are not as they were loaded.
 
     Those that are get the instant of the transaction as ``etl.chunk.compared_at``.
 
     Args:
         job: The table, in the load's transaction, with the columns that were digested.
+        recorded: Its chunks, each with the digest that is recorded of it.
         whole: Ordinals of the chunks that are compared by value anyway.
     """
     scrub = job.request.scrub
     if not (scrub.every or scrub.ordinals):
         return frozenset()
-    recorded = warehouse.read_chunks(job.analytics, job.text.name)
     others = {proof.chunk for proof in job.request.proofs if proof.chunk.ordinal not in whole}
     among = [proof for proof, _ in recorded]
     candidates = [(proof, digest) for proof, digest in recorded if proof.chunk in others]

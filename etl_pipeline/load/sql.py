@@ -6,12 +6,12 @@ They are put together from quoted names and integers only.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from etl_pipeline.schema.ddl import add_key, create_incoming
 from etl_pipeline.schema.names import (
     DELETED_AT,
     LOADED_AT,
-    postgres_name,
     quote_postgres,
     quote_temporary,
 )
@@ -41,8 +41,8 @@ PINNED_SETTINGS = "; ".join(
 )
 """Settings under which the text of a value, and so its digest, is always the same, and fast."""
 
-
 _GONE_SINCE = quote_postgres(DELETED_AT)
+_SOURCE = f"{quote_temporary(INCOMING)} AS source_row"
 
 
 def own_rows(target: str, *, is_partitioned: bool) -> str:
@@ -103,14 +103,13 @@ def _digest(text: RenderedTable) -> str:
 
 def _ordinal(text: RenderedTable, chunks: Sequence[Chunk]) -> str:
     bounds = [chunk.lower for chunk in chunks if chunk.lower is not None]
-    key = text.table.integer_key
-    if not bounds or key is None:
+    if not bounds or text.table.integer_key is None:
         return "0"
-    (held_as,) = (column.postgres_type for column in text.columns if column.name == key)
+    first = text.key_columns[0]
     # Integers are compared in a fraction of the time that a numeric takes.
-    number = "bigint" if held_as in ("smallint", "integer", "bigint") else "numeric"
+    number = "bigint" if first.postgres_type in ("smallint", "integer", "bigint") else "numeric"
     array = ",".join(str(bound) for bound in bounds)
-    return f"width_bucket(raw_row.{quote_postgres(key)}::{number}, ARRAY[{array}]::{number}[])"
+    return f"width_bucket(raw_row.{first.quoted}::{number}, ARRAY[{array}]::{number}[])"
 
 
 def in_chunks(text: RenderedTable, chunks: Sequence[Chunk], alias: str) -> str:
@@ -127,10 +126,9 @@ def in_chunks(text: RenderedTable, chunks: Sequence[Chunk], alias: str) -> str:
 
 def in_chunk(text: RenderedTable, chunk: Chunk, alias: str) -> str:
     """Return the condition that a row of *alias* is in *chunk*."""
-    key = text.table.integer_key
     conditions = []
-    if key is not None:
-        column = f"{alias}.{quote_postgres(key)}"
+    if text.table.integer_key is not None:
+        column = f"{alias}.{text.key_columns[0].quoted}"
         if chunk.lower is not None:
             conditions.append(f"{column} >= {chunk.lower:d}")
         if chunk.upper is not None:
@@ -141,13 +139,12 @@ def in_chunk(text: RenderedTable, chunk: Chunk, alias: str) -> str:
 def equal_keys(text: RenderedTable, left: str, right: str) -> str:
     """Return the condition that rows of the aliases *left* and *right* have the same key."""
     return " AND ".join(
-        f"{left}.{quote_postgres(name)} = {right}.{quote_postgres(name)}"
-        for name in text.table.primary_key
+        f"{left}.{carried.quoted} = {right}.{carried.quoted}" for carried in text.key_columns
     )
 
 
 def _values(columns: Sequence[CarriedColumn], alias: str) -> str:
-    return ", ".join(c.compare.format(f"{alias}.{quote_postgres(c.name)}") for c in columns)
+    return ", ".join(c.compare.format(f"{alias}.{c.quoted}") for c in columns)
 
 
 def rows_differ(text: RenderedTable, left: str, right: str, *, but: Sequence[str] = ()) -> str:
@@ -156,19 +153,63 @@ def rows_differ(text: RenderedTable, left: str, right: str, *, but: Sequence[str
     Columns whose names in ``raw`` are in *but* are left out.
     """
     rest = [
-        c
-        for c in text.columns
-        if c.name not in text.table.primary_key and postgres_name(c.name) not in but
+        c for c in text.columns if c.name not in text.table.primary_key and c.raw_name not in but
     ]
     if not rest:
         return "false"
     return f"ROW({_values(rest, left)}) IS DISTINCT FROM ROW({_values(rest, right)})"
 
 
+@dataclass(frozen=True, slots=True)
+class MergeStatements:
+    """The statements of a merge, in their order; rows are copied between them.
+
+    Attributes:
+        create_incoming: Makes ``INCOMING``.
+        create_gone: Makes ``GONE``; None for a table without a key.
+        add_key: Makes the primary key of ``INCOMING``, once it is filled; likewise.
+        changes: Those of ``apply_differences``, or of ``replace_rows`` for a table without a key.
+        mark_gone: That of *changes* which marks rows that the source no longer has; None where
+            they are deleted.
+    """
+
+    create_incoming: str
+    create_gone: str | None
+    add_key: str | None
+    changes: tuple[str, ...]
+    mark_gone: str | None
+
+
+def plan_merge(
+    target: str,
+    text: RenderedTable,
+    whole: Sequence[Chunk],
+    *,
+    rows: str,
+    has_marks: bool,
+    kept: Sequence[str] = (),
+    filled: Sequence[str] = (),
+) -> MergeStatements:
+    """Return the statements that merge rows into *target*; parameters as ``apply_differences``."""
+    if not text.table.primary_key:
+        replacing = replace_rows(target, text, rows=rows)
+        return MergeStatements(create_incoming(INCOMING, text.columns), None, None, replacing, None)
+    gone = create_gone(text)
+    changes = apply_differences(
+        target, text, whole, rows=rows, has_marks=has_marks, kept=kept, filled=filled
+    )
+    return MergeStatements(
+        create_incoming(INCOMING, text.columns),
+        gone,
+        add_key(quote_temporary(INCOMING), text.name, text.table.primary_key),
+        changes,
+        changes[1] if has_marks else None,
+    )
+
+
 def create_gone(text: RenderedTable) -> str:
     """Return the DDL of the temporary table of keys; it is gone when the transaction ends."""
-    keys = [c for name in text.table.primary_key for c in text.columns if c.name == name]
-    body = ", ".join(f"{quote_postgres(c.name)} {c.postgres_type}" for c in keys)
+    body = ", ".join(f"{carried.quoted} {carried.postgres_type}" for carried in text.key_columns)
     return f"CREATE TEMPORARY TABLE {quote_temporary(GONE)} ({body}) ON COMMIT DROP"
 
 
@@ -198,9 +239,35 @@ def apply_differences(
         filled: Columns that are new in the table, or of another type. A row in which nothing
             else changed keeps its values of *kept*.
     """
-    incoming = f"{quote_temporary(INCOMING)} AS source_row"
     same_key = equal_keys(text, "raw_row", "source_row")
-    is_gone = f"NOT EXISTS (SELECT FROM {incoming} WHERE {same_key})"
+    delete_gone, delete = _delete(text, whole, same_key, rows=rows, has_marks=has_marks)
+    changes = [
+        f"{carried.quoted} = source_row.{carried.quoted}"
+        for carried in text.columns
+        if carried.name not in text.table.primary_key
+    ]
+    changes += _set_kept(text, kept, filled, has_marks=has_marks)
+    changes.append(f"{quote_postgres(LOADED_AT)} = now()")
+    if has_marks:
+        changes.append(f"{_GONE_SINCE} = NULL")
+    update = (
+        f"UPDATE {rows} AS raw_row SET {', '.join(changes)} "
+        f"FROM {_SOURCE} WHERE {same_key} AND {_is_other(text, has_marks=has_marks)}"
+    )
+    names = ", ".join(carried.quoted for carried in text.columns)
+    values = ", ".join(f"source_row.{carried.quoted}" for carried in text.columns)
+    insert = (
+        f"INSERT INTO {target} ({names}) SELECT {values} FROM {_SOURCE} "
+        f"WHERE NOT EXISTS (SELECT FROM {rows} AS raw_row WHERE {same_key})"
+    )
+    return delete_gone, delete, update, insert
+
+
+def _delete(
+    text: RenderedTable, whole: Sequence[Chunk], same_key: str, *, rows: str, has_marks: bool
+) -> tuple[str, str]:
+    """Return the statements that delete or mark rows of ``GONE``, and those of *whole* chunks."""
+    is_gone = f"NOT EXISTS (SELECT FROM {_SOURCE} WHERE {same_key})"
     if has_marks:
         remove = f"UPDATE {rows} AS raw_row SET {_GONE_SINCE} = now()"
         is_gone = f"raw_row.{_GONE_SINCE} IS NULL AND {is_gone}"
@@ -210,36 +277,18 @@ def apply_differences(
         f"{remove} {'FROM' if has_marks else 'USING'} {quote_temporary(GONE)} AS gone_key "
         f"WHERE {equal_keys(text, 'raw_row', 'gone_key')} AND {is_gone}"
     )
-    delete = f"{remove} WHERE ({in_chunks(text, whole, 'raw_row')}) AND {is_gone}"
-    differs = _is_other(text, has_marks=has_marks)
-    key = {quote_postgres(name) for name in text.table.primary_key}
-    changes = [
-        f"{name} = source_row.{name}"
-        for name in map(quote_postgres, text.column_names)
-        if name not in key
-    ]
-    if filled:
-        is_other = _is_other(text, has_marks=has_marks, but=filled)
-        changes += [
-            f"{name} = CASE WHEN NOT ({is_other}) THEN raw_row.{name} END"
-            for name in map(quote_postgres, kept)
-        ]
-    else:
-        changes += [f"{name} = NULL" for name in map(quote_postgres, kept)]
-    changes.append(f"{quote_postgres(LOADED_AT)} = now()")
-    if has_marks:
-        changes.append(f"{_GONE_SINCE} = NULL")
-    update = (
-        f"UPDATE {rows} AS raw_row SET {', '.join(changes)} "
-        f"FROM {incoming} WHERE {same_key} AND {differs}"
-    )
-    names = ", ".join(quote_postgres(name) for name in text.column_names)
-    values = ", ".join(f"source_row.{quote_postgres(name)}" for name in text.column_names)
-    insert = (
-        f"INSERT INTO {target} ({names}) SELECT {values} FROM {incoming} "
-        f"WHERE NOT EXISTS (SELECT FROM {rows} AS raw_row WHERE {same_key})"
-    )
-    return delete_gone, delete, update, insert
+    return delete_gone, f"{remove} WHERE ({in_chunks(text, whole, 'raw_row')}) AND {is_gone}"
+
+
+def _set_kept(
+    text: RenderedTable, kept: Sequence[str], filled: Sequence[str], *, has_marks: bool
+) -> list[str]:
+    """Return what an UPDATE sets in the columns of *kept*; as ``apply_differences``."""
+    names = [quote_postgres(name) for name in kept]
+    if not filled:
+        return [f"{name} = NULL" for name in names]
+    is_other = _is_other(text, has_marks=has_marks, but=filled)
+    return [f"{name} = CASE WHEN NOT ({is_other}) THEN raw_row.{name} END" for name in names]
 
 
 def _is_other(text: RenderedTable, *, has_marks: bool, but: Sequence[str] = ()) -> str:
@@ -256,6 +305,6 @@ def replace_rows(target: str, text: RenderedTable, *, rows: str) -> tuple[str, s
         text: The table and its columns.
         rows: Its own rows (``own_rows``).
     """
-    names = ", ".join(quote_postgres(name) for name in text.column_names)
+    names = ", ".join(carried.quoted for carried in text.columns)
     insert = f"INSERT INTO {target} ({names}) SELECT {names} FROM {quote_temporary(INCOMING)}"
     return f"DELETE FROM {rows}", insert

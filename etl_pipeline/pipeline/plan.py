@@ -20,8 +20,9 @@ from pymysql.constants import ER
 from etl_pipeline.config import Settings
 from etl_pipeline.core.databases import lend_mysql, lend_postgres
 from etl_pipeline.errors import DriftError, SchemaError
-from etl_pipeline.load.drift import RawDrift, find_raw_drift
+from etl_pipeline.load.drift import RawDrift
 from etl_pipeline.load.drift_log import decide_table_drift
+from etl_pipeline.load.raw_plan import plan_raw_table
 from etl_pipeline.load.sql import add_marks
 from etl_pipeline.pipeline.dependents import Warehouse, read_models, read_warehouse
 from etl_pipeline.pipeline.origin_check import refuse_other_source
@@ -347,7 +348,8 @@ def _read_raw(
 ) -> RawDrift | SchemaError | None:
     policy, rules = plan.drift.get(text.name, FOLLOW), plan.rules[text.name]
     try:
-        return find_raw_drift(connection, schema, text, policy, marks_deletes=rules.marks_deletes)
+        marks = rules.marks_deletes
+        return plan_raw_table(connection, schema, text, policy, marks_deletes=marks).drift
     except SchemaError as error:
         return error
 

@@ -24,6 +24,7 @@ from etl_pipeline.core.workers import Workers
 from etl_pipeline.errors import DriftError, EtlError, StoppedError
 from etl_pipeline.load.drift_log import TableDrift
 from etl_pipeline.load.job import LoadRequest, LoadResult
+from etl_pipeline.load.raw_plan import RawPlan
 from etl_pipeline.load.table import load_table
 from etl_pipeline.pipeline.events import (
     ChunkDone,
@@ -242,7 +243,7 @@ def _copy_table(text: RenderedTable, context: RunContext) -> TableOutcome:
 def _copy_once(
     text: RenderedTable, context: RunContext, outcome: TableOutcome, drift: TableDrift
 ) -> None:
-    _find_drift(text, context, drift)
+    raw = _find_drift(text, context, drift)
     if context.only == "load":
         replicated = recall_table(text, context.workers, context.replication)
     else:
@@ -251,7 +252,7 @@ def _copy_once(
         _record_replicated(drift, context)
         loaded = LoadResult()
     else:
-        loaded = _load(text, context, replicated, drift)
+        loaded = _load(text, context, raw, replicated, drift)
     _fill_in(outcome, text, replicated, loaded)
     if context.only:
         _withdraw_proof(outcome)
@@ -275,14 +276,18 @@ def _replicate(text: RenderedTable, context: RunContext, drift: TableDrift) -> R
 
 
 def _load(
-    text: RenderedTable, context: RunContext, replicated: ReplicateResult, drift: TableDrift
+    text: RenderedTable,
+    context: RunContext,
+    raw: RawPlan,
+    replicated: ReplicateResult,
+    drift: TableDrift,
 ) -> LoadResult:
     databases, rules = context.session.databases, context.plan.rules[text.name]
     with lend_postgres(databases.analytics, context.session.stop) as analytics:
         loaded = load_table(
             LoadRequest(
                 text,
-                databases.schema,
+                raw,
                 replicated,
                 rules,
                 context.started.lease,
@@ -330,11 +335,11 @@ def _fill_in(
         outcome.altered[text.columns[position].name, kind] += count
 
 
-def _find_drift(text: RenderedTable, context: RunContext, drift: TableDrift) -> None:
+def _find_drift(text: RenderedTable, context: RunContext, drift: TableDrift) -> RawPlan:
     """Compare the source's schema with those that the targets were loaded with."""
     databases = context.session.databases
     with lend_postgres(databases.analytics, context.session.stop) as analytics:
-        context.workers.call(
+        return context.workers.call(
             lambda worker: drift.find(
                 text,
                 worker.replication,

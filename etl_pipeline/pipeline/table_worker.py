@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from etl_pipeline.core.any_error import explained
 from etl_pipeline.core.driver_errors import is_passing, is_too_long
-from etl_pipeline.errors import EtlError
+from etl_pipeline.errors import AlteredError, EtlError
 from etl_pipeline.pipeline.events import RunStarted, TableFinished, TableRetried
 from etl_pipeline.pipeline.run_plan import RefusedTable, RunPlan
 from etl_pipeline.pipeline.session import Session
@@ -80,7 +80,8 @@ def retrying(table: str, session: Session, attempt: Callable[[], Result]) -> Res
         except Exception as error:
             session.stop.check()
             # Whoever held the table locked for longer than our limit may be done with it.
-            if not is_passing(error) and not is_too_long(error):
+            is_altered = isinstance(error, AlteredError)
+            if not (is_altered or is_passing(error) or is_too_long(error)):
                 raise
             session.listen(TableRetried(table, explained(error, table).what, wait_seconds))
             session.stop.wait(wait_seconds)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from etl_pipeline.schema.actual_table import LOADED_AT_TYPE, ActualTable
 from etl_pipeline.schema.alter_raw import add_column, change_key
 from etl_pipeline.schema.catalog import Table
+from etl_pipeline.schema.drift import ChangeKind, SchemaChange
 from etl_pipeline.schema.names import LOADED_AT, postgres_name, quote_postgres
 from etl_pipeline.schema.types import CarriedColumn
 
@@ -23,12 +24,14 @@ class Adoption:
         statements: For one that fits, what makes it ours.
         rekey: The statement that makes its primary key; None where it has it already.
         kept: Type of the columns that it has and the source has not.
+        change: What is recorded of it.
     """
 
     misfits: tuple[str, ...]
     statements: tuple[str, ...]
     rekey: str | None
     kept: Mapping[str, str]
+    change: SchemaChange
 
 
 def adopt_table(
@@ -38,8 +41,10 @@ def adopt_table(
     misfits = tuple(sorted(_find_misfits(columns, actual)))
     target = quote_postgres(schema, source.name)
     if misfits:
-        return Adoption(misfits, (rename_replaced(source.name, schema),), None, {})
-    expected = {postgres_name(carried.name): carried for carried in columns}
+        kept_as = f"{schema}.{source.name}{REPLACED_SUFFIX}"
+        change = _adopted(f"loaded beside it, which stays as {kept_as}: {'; '.join(misfits)}")
+        return Adoption(misfits, (rename_replaced(source.name, schema),), None, {}, change)
+    expected = {carried.raw_name: carried for carried in columns}
     key = tuple(postgres_name(name) for name in source.primary_key)
     missing = (c for name, c in expected.items() if name not in actual.columns)
     adds = [statement for carried in missing for statement in add_column(target, carried)]
@@ -62,11 +67,16 @@ def adopt_table(
         for name, column in actual.columns.items()
         if name not in expected and name != LOADED_AT
     }
-    return Adoption((), (*unkey, *loosen, *adds), rekey, kept)
+    change = _adopted("taken over as it is")
+    return Adoption((), (*unkey, *loosen, *adds), rekey, kept, change)
+
+
+def _adopted(detail: str) -> SchemaChange:
+    return SchemaChange(ChangeKind.TABLE_ADOPTED, None, detail)
 
 
 def _find_misfits(columns: Sequence[CarriedColumn], actual: ActualTable) -> list[str]:
-    expected = {postgres_name(c.name): c.postgres_type for c in columns}
+    expected = {c.raw_name: c.postgres_type for c in columns}
     found = []
     for name, type_ in {**expected, LOADED_AT: LOADED_AT_TYPE}.items():
         column = actual.columns.get(name)

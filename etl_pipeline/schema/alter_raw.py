@@ -23,12 +23,30 @@ from etl_pipeline.schema.types import CarriedColumn, Mode
 
 
 @dataclass(frozen=True, slots=True)
+class Retype:
+    """A change of the type of a column of ``raw``, and the statements for it.
+
+    Attributes:
+        alter: Casts its values; fails where one does not fit.
+        empty: Empties it instead, to be filled by the merge.
+        keep_marked: Empties it but in rows that are marked as deleted, whose values are cast.
+    """
+
+    before: str
+    after: str
+    alter: str
+    empty: str
+    keep_marked: str
+
+
+@dataclass(frozen=True, slots=True)
 class RawSteps:
     """The statements by which a table of ``raw`` follows its source, in one transaction.
 
     Attributes:
         renames: Statements that views follow by themselves.
-        retypes: Types before and after, by name in ``raw``: views on them are saved before.
+        retypes: Columns that get another type, by name in ``raw``: views on them are saved before.
+        retype_all: One ALTER for all of them: it writes the table once; None where there are none.
         others: Statements for columns that come and go, and for comments.
         unkey: Statements that take the primary key away, where it changes.
         rekey: The statement that makes the new one; None where there is none to make.
@@ -37,7 +55,8 @@ class RawSteps:
     """
 
     renames: tuple[str, ...] = ()
-    retypes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    retypes: Mapping[str, Retype] = field(default_factory=dict)
+    retype_all: str | None = None
     others: tuple[str, ...] = ()
     unkey: tuple[str, ...] = ()
     rekey: str | None = None
@@ -98,9 +117,10 @@ def with_raw_changes(
 def alter_raw(changes: Sequence[SchemaChange], target: RawTarget, policy: DriftPolicy) -> RawSteps:
     """The steps that make *target* follow *changes*, as ``with_raw_changes`` gives them."""
     renames, drops = _rename_columns(changes, target), _drop_columns(changes, target, policy)
-    adds, retypes = _add_columns(changes, target), _find_retypes(changes, target)
+    adds, types = _add_columns(changes, target), _find_retypes(changes, target)
     comments = _comment(changes, target)
-    retyping = [retype_columns(target.quoted, retypes)] if retypes else []
+    retype_all = retype_columns(target.quoted, types) if types else None
+    retyping = [retype_all] if retype_all else []
     unkey, rekey = _change_key(changes, target)
 
     def carry_out(change: SchemaChange) -> tuple[str, ...]:
@@ -117,13 +137,14 @@ def alter_raw(changes: Sequence[SchemaChange], target: RawTarget, policy: DriftP
         return (
             *(steps[name] for steps in (renames, drops) if name in steps),
             *adds.get(name, ()),
-            *(retyping if name and is_retyped and postgres_name(name) in retypes else ()),
+            *(retyping if name and is_retyped and postgres_name(name) in types else ()),
             *([comments[name]] if name in comments else ()),
         )
 
     return RawSteps(
         tuple(renames.values()),
-        retypes,
+        {name: _retype(target.quoted, name, *pair) for name, pair in types.items()},
+        retype_all,
         (*chain(*adds.values()), *drops.values(), *comments.values()),
         unkey,
         rekey,
@@ -171,7 +192,7 @@ def _add_columns(changes: Sequence[SchemaChange], target: RawTarget) -> dict[str
     return {
         carried.name: add_column(target.quoted, carried)
         for carried in target.columns
-        if carried.name in added and postgres_name(carried.name) not in target.loaded.kept
+        if carried.name in added and carried.raw_name not in target.loaded.kept
     }
 
 
@@ -181,7 +202,7 @@ def add_column(table: str, carried: CarriedColumn) -> list[str]:
     PostgreSQL keeps such a value with the table, so no row is written. It is no claim: all rows
     are compared afterwards. The column has no default in the end.
     """
-    name = quote_postgres(carried.name)
+    name = carried.quoted
     add = f"ALTER TABLE {table} ADD COLUMN {name} {carried.postgres_type}"
     default = _old_rows_get(carried)
     if default is None:
@@ -241,6 +262,16 @@ def _find_retypes(changes: Sequence[SchemaChange], target: RawTarget) -> dict[st
         if before not in (None, after):
             found[shown] = before, after
     return found
+
+
+def _retype(table: str, name: str, before: str, after: str) -> Retype:
+    return Retype(
+        before,
+        after,
+        retype_columns(table, {name: (before, after)}),
+        empty_column(table, name, after),
+        retype_gone(table, name, before, after),
+    )
 
 
 def retype_columns(table: str, retypes: Mapping[str, tuple[str, str]]) -> str:

@@ -208,8 +208,7 @@ def create_raw(schema: str, table: Table, columns: Sequence[CarriedColumn]) -> R
     change here.
     """
     lines = [
-        f"{quote_postgres(c.name)} {c.postgres_type}"
-        f"{' NOT NULL' if c.name in table.primary_key else ''}"
+        f"{c.quoted} {c.postgres_type}{' NOT NULL' if c.name in table.primary_key else ''}"
         for c in columns
     ]
     lines.append(f"{quote_postgres(LOADED_AT)} timestamp with time zone NOT NULL DEFAULT now()")
@@ -224,7 +223,7 @@ def create_raw(schema: str, table: Table, columns: Sequence[CarriedColumn]) -> R
 
 def create_incoming(name: str, columns: Sequence[CarriedColumn]) -> str:
     """DDL of the temporary table of ``raw``'s types; it is gone when the transaction ends."""
-    body = ",\n  ".join(f"{quote_postgres(c.name)} {c.postgres_type}" for c in columns)
+    body = ",\n  ".join(f"{c.quoted} {c.postgres_type}" for c in columns)
     return f"CREATE TEMPORARY TABLE {quote_temporary(name)} (\n  {body}\n) ON COMMIT DROP"
 
 
@@ -250,7 +249,7 @@ def _comment_raw(schema: str, table: Table, columns: Sequence[CarriedColumn]) ->
     if table.comment:
         statements.append(f"COMMENT ON TABLE {target} IS {quote_text(table.comment)}")
     for carried in columns:
-        name = quote_postgres(schema, table.name, carried.name)
+        name = f"{target}.{carried.quoted}"
         comment = raw_comment(carried.column)
         statements.append(f"COMMENT ON COLUMN {name} IS {quote_text(comment)}")
     return statements

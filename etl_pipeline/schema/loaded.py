@@ -36,6 +36,13 @@ class LoadedTable:
         named = {postgres_name(name): type_ for name, type_ in self.types.items()}
         return {**named, **self.kept}
 
+    def is_recorded_as(self, other: LoadedTable) -> bool:
+        """True if the record of both would be the same."""
+        return self._as_recorded() == other._as_recorded()
+
+    def _as_recorded(self) -> tuple[object, ...]:
+        return table_json(self.table), dict(self.types), dict(self.kept), self.meaning
+
 
 def loaded_with(
     table: Table,

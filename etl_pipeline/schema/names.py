@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 
 LOADED_AT = "_etl_loaded_at"
 """A column of ours in ``raw``: when the row was last written there."""
@@ -58,6 +59,36 @@ def raw_key_name(table: str) -> str:
     PostgreSQL's own choice, ``a_pkey``, may be the name of another table of the source.
     """
     return postgres_name(f"_etl_key_{table}")
+
+
+@dataclass(frozen=True, slots=True)
+class RawNames:
+    """The names of a table of ``raw``.
+
+    Attributes:
+        schema: Its schema.
+        source: The table's name at the source.
+        table: The same in PostgreSQL, which may be shorter.
+        target: Schema and table, quoted.
+        key: Its primary key, and so the index.
+    """
+
+    schema: str
+    source: str
+    table: str
+    target: str
+    key: str
+
+    @property
+    def place(self) -> str:
+        """The table in an error."""
+        return f"{self.schema}.{self.source}"
+
+
+def name_raw(schema: str, table: str) -> RawNames:
+    """Return the names of *table* of the source in *schema*."""
+    target = quote_postgres(schema, table)
+    return RawNames(schema, table, postgres_name(table), target, raw_key_name(table))
 
 
 def freed_key_name(number: int) -> str:

@@ -17,7 +17,7 @@ from typing import Final
 
 from etl_pipeline.errors import SchemaError
 from etl_pipeline.schema.catalog import Column, Index, IndexPart, Table
-from etl_pipeline.schema.names import quote_mysql
+from etl_pipeline.schema.names import postgres_name, quote_mysql, quote_postgres
 
 
 class Mode(IntEnum):
@@ -284,9 +284,16 @@ def describe_stand_in(column: Column) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CarriedColumn:
-    """A source column together with how it is carried."""
+    """A source column together with how it is carried.
+
+    Attributes:
+        raw_name: Its name in ``raw``, which may be shorter.
+        quoted: The same, quoted.
+    """
 
     column: Column
+    raw_name: str
+    quoted: str
     postgres_type: str
     mode: Mode
     select: str
@@ -295,7 +302,7 @@ class CarriedColumn:
 
     @property
     def name(self) -> str:
-        """The name, the same in all three databases."""
+        """The name at the source."""
         return self.column.name
 
 
@@ -340,6 +347,8 @@ def map_column(table: str, column: Column, override: str | None = None) -> Carri
         postgres = rule.postgres_unsigned
     return CarriedColumn(
         column,
+        postgres_name(column.name),
+        quote_postgres(column.name),
         postgres.format(arguments=bracketed),
         mode,
         select.format(quote_mysql(column.name), width=bracketed.strip("()").split(",")[0]),

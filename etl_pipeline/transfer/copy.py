@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import psycopg
 
 from etl_pipeline.errors import TransferError
-from etl_pipeline.schema.names import postgres_name, quote_postgres
+from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.transfer.select import RenderedTable
 
 
@@ -103,7 +103,7 @@ def locate_refusal(
     place = after_name[number.end() :]
     # The longest first: a column may be called "c", and another "b: c".
     form = _BINARY_COLUMN if is_binary else _COLUMN
-    for name in sorted(text.column_names, key=len, reverse=True):
-        if re.match(form.format(name=re.escape(postgres_name(name))), place):
-            return RefusedRow(int(number[0]), name)
+    for carried in sorted(text.columns, key=lambda carried: len(carried.name), reverse=True):
+        if re.match(form.format(name=re.escape(carried.raw_name)), place):
+            return RefusedRow(int(number[0]), carried.name)
     return RefusedRow(int(number[0]), None) if kind == "54" else None

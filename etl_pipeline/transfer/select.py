@@ -56,18 +56,24 @@ class RenderedTable:
     @property
     def shortened(self) -> tuple[str, ...]:
         """Sentences on the names that are too long for PostgreSQL."""
-        names = (self.name, *self.column_names)
+        names = [(self.name, postgres_name(self.name))]
+        names += [(carried.name, carried.raw_name) for carried in self.columns]
         return tuple(
-            f"{self.name}: {name} is called {postgres_name(name)} in raw"
-            for name in names
-            if postgres_name(name) != name
+            f"{self.name}: {name} is called {raw_name} in raw"
+            for name, raw_name in names
+            if raw_name != name
         )
 
     @property
     def keys(self) -> RenderedTable:
         """The same table, of which only the primary key is read, in the key's order."""
+        return replace(self, columns=self.key_columns)
+
+    @property
+    def key_columns(self) -> tuple[CarriedColumn, ...]:
+        """The columns of the primary key, in its order."""
         by_name = {carried.name: carried for carried in self.columns}
-        return replace(self, columns=tuple(by_name[name] for name in self.table.primary_key))
+        return tuple(by_name[name] for name in self.table.primary_key)
 
     def key_of(self, line: bytes) -> bytes:
         """The primary key in a *line* of lossless text: a line of the text of ``keys``."""

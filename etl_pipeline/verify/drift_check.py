@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from etl_pipeline.errors import DriftError
-from etl_pipeline.load.drift import find_raw_drift
+from etl_pipeline.load.raw_plan import plan_raw_table
 from etl_pipeline.schema.drift import ChangeKind
 from etl_pipeline.schema.drift_decision import list_changes
 from etl_pipeline.verify.job import VerifyJob, reading_raw
@@ -31,7 +31,9 @@ def refuse_drifted(job: VerifyJob) -> None:
     """
     with reading_raw(job.analytics):
         marks = job.rules.marks_deletes
-        found = find_raw_drift(job.analytics, job.schema, job.text, job.drift, marks_deletes=marks)
+        found = plan_raw_table(
+            job.analytics, job.schema, job.text, job.drift, marks_deletes=marks
+        ).drift
     allowed = _HARMLESS if job.scope.repair else _HARMLESS | _COMPARABLE
     found_changes = found.changes if found else ()
     changes = [change for change in found_changes if change.kind not in allowed]

@@ -22,7 +22,7 @@ from etl_pipeline.replicate.job import Report
 from etl_pipeline.replicate.pages import read_pages
 from etl_pipeline.replicate.strategy import Rules
 from etl_pipeline.schema.drift import FOLLOW, DriftPolicy
-from etl_pipeline.schema.names import DELETED_AT, quote_postgres
+from etl_pipeline.schema.names import DELETED_AT, name_raw, quote_postgres
 from etl_pipeline.state.raw_schema import read_loaded
 from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.kernel_python import Rendered
@@ -103,7 +103,7 @@ class RawTable:
 
 def find_raw_table(job: VerifyJob) -> RawTable | None:
     """Return the table in ``raw``; None where there is none."""
-    actual = read_actual_table(job.analytics, job.schema, job.text.name)
+    actual = read_actual_table(job.analytics, name_raw(job.schema, job.text.name))
     if actual is None:
         return None
     loaded = read_loaded(job.analytics, job.text.name)

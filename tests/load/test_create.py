@@ -14,6 +14,7 @@ from etl_pipeline.load.inspect_table import read_actual_table
 from etl_pipeline.load.sql import PINNED_SETTINGS
 from etl_pipeline.replicate import chunking, full_table
 from etl_pipeline.replicate.strategy import FULL_TABLE
+from etl_pipeline.schema.names import name_raw
 from etl_pipeline.state import warehouse
 from etl_pipeline.transfer.binary import Encoder
 from etl_pipeline.transfer.kernel_python import Rendered
@@ -107,6 +108,6 @@ def read_indexes(connection: Any, table: str) -> set[str]:
 
 
 def read_key(analytics: Any) -> tuple[str, ...]:
-    actual = read_actual_table(analytics, "raw", "t")
+    actual = read_actual_table(analytics, name_raw("raw", "t"))
     assert actual is not None
     return actual.key
