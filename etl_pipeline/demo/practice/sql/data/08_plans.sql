@@ -103,70 +103,46 @@ DROP TEMPORARY TABLE interest;
 DROP TEMPORARY TABLE charged;
 DROP TEMPORARY TABLE instalment;
 
--- Dynamic plans on work that is not done yet. DynamicPayPlanTPOption: 1 waits until it is done, 2
--- treats it as if it were.
+-- Dynamic plans on work that is not done yet, and on fees for missed visits, which are paid off in two
+-- parts. DynamicPayPlanTPOption: 1 waits until the work is done, 2 treats it as if it were.
 SET @plans = (SELECT IFNULL(MAX(PayPlanNum), 0) FROM payplan);
-CREATE TEMPORARY TABLE ahead ENGINE=MyISAM
-SELECT @plans + ROW_NUMBER() OVER (ORDER BY p.ProcNum) AS PayPlanNum, p.PatNum, g.Guarantor,
-       p.ProcNum, p.ProvNum, p.ClinicNum, p.DateTP AS Day, p.ProcFee AS Fee,
-       1 + dice(tpoption, p.ProcNum) % 2 AS TPOption
-  FROM procedurelog p JOIN person g ON g.PatNum = p.PatNum
- WHERE p.ProcStatus = 1 AND p.ProcFee > 300 AND p.DateTP > @opened AND p.DateTP < @today
-   AND dice(ahead, p.ProcNum) % 12 = 0;
+CREATE TEMPORARY TABLE linked ENGINE=MyISAM
+SELECT @plans + ROW_NUMBER() OVER (ORDER BY a.LinkType DESC, a.FKey) AS PayPlanNum, a.*, g.Guarantor,
+       ROUND(a.Amount / a.Parts, 2) AS Part
+  FROM (SELECT 2 AS LinkType, p.ProcNum AS FKey, p.PatNum, p.ProvNum, p.ClinicNum, p.DateTP AS Day,
+               p.ProcFee AS Amount, 6 AS Parts, 1 + dice(tpoption, p.ProcNum) % 2 AS TPOption,
+               IF(dice(tpoption, p.ProcNum) % 2, 4, 0) AS Posted
+          FROM procedurelog p
+         WHERE p.ProcStatus = 1 AND p.ProcFee > 300 AND p.DateTP > @opened AND p.DateTP < @today
+           AND dice(ahead, p.ProcNum) % 12 = 0
+        UNION ALL
+        SELECT 1, a.AdjNum, a.PatNum, a.ProvNum, a.ClinicNum, a.AdjDate, a.AdjAmt, 2, 0, 2
+          FROM adjustment a
+         WHERE a.AdjType = 105 AND NOT EXISTS (SELECT 1 FROM paysplit s WHERE s.AdjNum = a.AdjNum)
+           AND dice(missed, a.AdjNum) % 3 = 0) AS a
+  JOIN person g ON g.PatNum = a.PatNum;
 INSERT INTO payplan
   (PayPlanNum, PatNum, Guarantor, PayPlanDate, Note, PaySchedule, PayAmt, Signature, IsDynamic,
    ChargeFrequency, DatePayPlanStart, DynamicPayPlanTPOption)
-SELECT PayPlanNum, PatNum, Guarantor, Day, '', 2, ROUND(Fee / 6, 2), '', 1, 3,
-       Day + INTERVAL 30 DAY, TPOption
-  FROM ahead;
+SELECT PayPlanNum, PatNum, Guarantor, Day, '', 2, Part, '', 1, 3, Day + INTERVAL 30 DAY, TPOption
+  FROM linked;
 INSERT INTO payplanlink
   (PayPlanLinkNum, PayPlanNum, LinkType, FKey, AmountOverride, SecDateTEntry)
 SELECT (SELECT IFNULL(MAX(PayPlanLinkNum), 0) FROM payplanlink)
          + ROW_NUMBER() OVER (ORDER BY PayPlanNum),
-       PayPlanNum, 2, ProcNum, 0, Day + INTERVAL 12 HOUR
-  FROM ahead;
+       PayPlanNum, LinkType, FKey, 0, Day + INTERVAL 12 HOUR
+  FROM linked;
 INSERT INTO payplancharge
   (PayPlanChargeNum, PayPlanNum, Guarantor, PatNum, ChargeDate, Principal, Interest, Note, ProvNum,
    ClinicNum, SecDateTEntry, SecDateTEdit, FKey, LinkType)
 SELECT (SELECT IFNULL(MAX(PayPlanChargeNum), 0) FROM payplancharge)
-         + ROW_NUMBER() OVER (ORDER BY a.PayPlanNum, k.seq),
-       a.PayPlanNum, a.PatNum, a.PatNum, a.Day + INTERVAL 30 * k.seq DAY,
-       ROUND(a.Fee / 6, 2), 0, '', a.ProvNum, a.ClinicNum,
-       a.Day + INTERVAL 30 * k.seq DAY, a.Day + INTERVAL 30 * k.seq DAY, a.ProcNum, 2
-  FROM ahead a JOIN seq_1_to_4 k
- WHERE a.TPOption = 2 AND a.Day + INTERVAL 30 * k.seq DAY <= @today;
-DROP TEMPORARY TABLE ahead;
-
--- A fee for a missed visit that is paid off in two parts: the plan is linked to the adjustment.
-SET @plans = (SELECT IFNULL(MAX(PayPlanNum), 0) FROM payplan);
-CREATE TEMPORARY TABLE missed ENGINE=MyISAM
-SELECT @plans + ROW_NUMBER() OVER (ORDER BY a.AdjNum) AS PayPlanNum, a.AdjNum, a.PatNum,
-       g.Guarantor, a.ProvNum, a.ClinicNum, a.AdjDate AS Day, a.AdjAmt
-  FROM adjustment a JOIN person g ON g.PatNum = a.PatNum
- WHERE a.AdjType = 105 AND NOT EXISTS (SELECT 1 FROM paysplit s WHERE s.AdjNum = a.AdjNum)
-   AND dice(missed, a.AdjNum) % 3 = 0;
-INSERT INTO payplan
-  (PayPlanNum, PatNum, Guarantor, PayPlanDate, Note, PaySchedule, PayAmt, Signature, IsDynamic,
-   ChargeFrequency, DatePayPlanStart)
-SELECT PayPlanNum, PatNum, Guarantor, Day, '', 2, ROUND(AdjAmt / 2, 2), '', 1, 3,
-       Day + INTERVAL 30 DAY
-  FROM missed;
-INSERT INTO payplanlink
-  (PayPlanLinkNum, PayPlanNum, LinkType, FKey, AmountOverride, SecDateTEntry)
-SELECT (SELECT IFNULL(MAX(PayPlanLinkNum), 0) FROM payplanlink)
-         + ROW_NUMBER() OVER (ORDER BY PayPlanNum),
-       PayPlanNum, 1, AdjNum, 0, Day + INTERVAL 12 HOUR
-  FROM missed;
-INSERT INTO payplancharge
-  (PayPlanChargeNum, PayPlanNum, Guarantor, PatNum, ChargeDate, Principal, Interest, Note, ProvNum,
-   ClinicNum, SecDateTEntry, SecDateTEdit, FKey, LinkType)
-SELECT (SELECT IFNULL(MAX(PayPlanChargeNum), 0) FROM payplancharge)
-         + ROW_NUMBER() OVER (ORDER BY m.PayPlanNum, k.seq),
-       m.PayPlanNum, m.PatNum, m.PatNum, m.Day + INTERVAL 30 * k.seq DAY, ROUND(m.AdjAmt / 2, 2),
-       0, '', m.ProvNum, m.ClinicNum,
-       m.Day + INTERVAL 30 * k.seq DAY, m.Day + INTERVAL 30 * k.seq DAY, m.AdjNum, 1
-  FROM missed m JOIN seq_1_to_2 k WHERE m.Day + INTERVAL 30 * k.seq DAY <= @today;
-DROP TEMPORARY TABLE missed;
+         + ROW_NUMBER() OVER (ORDER BY l.PayPlanNum, k.seq),
+       l.PayPlanNum, l.PatNum, l.PatNum, l.Day + INTERVAL 30 * k.seq DAY, l.Part, 0, '', l.ProvNum,
+       l.ClinicNum, l.Day + INTERVAL 30 * k.seq DAY, l.Day + INTERVAL 30 * k.seq DAY, l.FKey,
+       l.LinkType
+  FROM linked l JOIN seq_1_to_4 k
+ WHERE k.seq <= l.Posted AND l.Day + INTERVAL 30 * k.seq DAY <= @today;
+DROP TEMPORARY TABLE linked;
 
 -- A carrier that pays in parts: a plan of insurance, which follows what the carrier pays. Its
 -- charges are nobody's debt.
