@@ -210,7 +210,7 @@ def test_smallest_practice_agrees_with_itself(lab: Lab) -> None:
 
 
 def check_agreement(connection: MySqlConnection) -> None:
-    """Keys resolve, payments tie out, nobody paid more than was charged, no date is zero."""
+    """Keys resolve, payments tie out, carriers answer what was sent, no date is zero."""
     for child, parent in LINKS:
         (table, column), (other, key) = child.split("."), parent.split(".")
         ((lost,),) = rows_of(
@@ -237,6 +237,11 @@ def check_agreement(connection: MySqlConnection) -> None:
         " HAVING SUM(s.SplitAmt) > p.ProcFee * (p.UnitQty + p.BaseUnits) + 0.005"
     )
     assert rows_of(connection, overpaid) == []
+    answered_unsent = (
+        "SELECT ClaimNum FROM claim WHERE ClaimStatus = 'R'"
+        " AND (DateSentOrig < '1900-01-02' OR DateReceived < DateSentOrig)"
+    )
+    assert rows_of(connection, answered_unsent) == []
     for table, column in rows_of(
         connection,
         "SELECT table_name, column_name FROM information_schema.columns"

@@ -81,7 +81,8 @@ SELECT (SELECT MAX(ProcNoteNum) FROM procnote) + ROW_NUMBER() OVER (ORDER BY Pro
 -- Estimates of insured procedures become lines of new claims, in place.
 CREATE TEMPORARY TABLE filed ENGINE=MyISAM
 SELECT e.ClaimProcNum, d.ProcNum, d.PatNum, d.AptNum, e.PlanNum, e.InsSubNum, d.ProvNum,
-       d.ClinicNum, d.ProcFee, e.InsPayEst,
+       d.ClinicNum, d.ProcFee,
+       IF(e.InsEstTotalOverride <> -1, e.InsEstTotalOverride, e.InsPayEst) AS InsPayEst,
        IF(e.WriteOffEstOverride <> -1, e.WriteOffEstOverride, GREATEST(e.WriteOffEst, 0))
          AS WriteOff,
        @claims + DENSE_RANK() OVER (ORDER BY d.AptNum) AS ClaimNum
@@ -95,7 +96,7 @@ SELECT ClaimNum, MIN(PatNum), @day, @day, 'S', MIN(PlanNum), MIN(ProvNum), ROUND
        MIN(ClinicNum), MIN(InsSubNum), 10, @day, @day, '' FROM filed GROUP BY ClaimNum;
 UPDATE claimproc c JOIN filed f ON f.ClaimProcNum = c.ClaimProcNum
    SET c.Status = 0, c.ClaimNum = f.ClaimNum, c.FeeBilled = f.ProcFee, c.ProcDate = @day,
-       c.DateCP = @day, c.WriteOff = f.WriteOff;
+       c.DateCP = @day, c.InsPayEst = f.InsPayEst, c.WriteOff = f.WriteOff;
 
 -- Two families in three pay their share on the way out.
 CREATE TEMPORARY TABLE paid ENGINE=MyISAM
@@ -118,20 +119,23 @@ SELECT @payments + Place, 1003, @day, ROUND(SUM(Amount), 2), '', COUNT(*) > 1, M
        MIN(ClinicNum), @day, 'APPROVED\r\n', 2, ''
   FROM paid GROUP BY Place;
 
--- Three o'clock: the post brings answers to the twelve oldest claims, which take ten
--- days at least; one in eight gets none for now.
+-- Three o'clock: the post brings answers to the twelve oldest claims that were sent ten days ago or
+-- earlier; one in eight gets none for now, and one line in twelve is denied.
 SET timestamp = UNIX_TIMESTAMP(@day + INTERVAL 900 MINUTE);
 
 CREATE TEMPORARY TABLE answered ENGINE=MyISAM
 SELECT c.ClaimNum, i.CarrierNum,
        @checks + DENSE_RANK() OVER (ORDER BY i.CarrierNum) AS ClaimPaymentNum
-  FROM (SELECT ClaimNum, PlanNum FROM claim WHERE ClaimStatus IN ('S', 'W', 'U') AND ClaimType = 'P'
-        AND DateService < @day - INTERVAL 10 DAY AND dice(unanswered, ClaimNum) % 8
+  FROM (SELECT ClaimNum, PlanNum FROM claim WHERE ClaimStatus IN ('S', 'P') AND ClaimType = 'P'
+        AND DateSentOrig BETWEEN '1900-01-02' AND @day - INTERVAL 10 DAY
+        AND dice(unanswered, ClaimNum) % 8
          ORDER BY DateService, ClaimNum LIMIT 12) AS c
   JOIN insplan i ON i.PlanNum = c.PlanNum;
 ALTER TABLE answered ADD PRIMARY KEY (ClaimNum);
 UPDATE claimproc c JOIN answered a ON a.ClaimNum = c.ClaimNum
-   SET c.Status = 1, c.InsPayAmt = c.InsPayEst,
+   SET c.Status = 1, c.InsPayAmt = IF(dice(denies, c.ProcNum) % 12, c.InsPayEst, 0),
+       c.DedApplied = GREATEST(c.DedEst, 0),
+       c.ClaimAdjReasonCodes = IF(dice(denies, c.ProcNum) % 12, '', 'CO-96'),
        c.DateCP = @day, c.DateEntry = @day,
        c.ClaimPaymentNum = a.ClaimPaymentNum, c.DateInsFinalized = @day
  WHERE c.Status = 0;
@@ -144,10 +148,12 @@ SELECT a.ClaimPaymentNum, @day, ROUND(SUM(c.InsPayAmt), 2), '', MIN(r.CarrierNam
    ON r.CarrierNum = a.CarrierNum
  WHERE c.ClaimNum = a.ClaimNum GROUP BY a.ClaimPaymentNum;
 UPDATE claim c JOIN answered a ON a.ClaimNum = c.ClaimNum
-  JOIN (SELECT p.ClaimNum, ROUND(SUM(p.InsPayAmt), 2) AS Paid, ROUND(SUM(p.WriteOff), 2) AS WriteOff
+  JOIN (SELECT p.ClaimNum, ROUND(SUM(p.InsPayAmt), 2) AS Paid, ROUND(SUM(p.WriteOff), 2) AS WriteOff,
+               SUM(p.DedApplied) AS DedApplied
           FROM claimproc p JOIN answered x ON x.ClaimNum = p.ClaimNum GROUP BY p.ClaimNum) AS s
            ON s.ClaimNum = c.ClaimNum
-   SET c.ClaimStatus = 'R', c.DateReceived = @day, c.InsPayAmt = s.Paid, c.WriteOff = s.WriteOff;
+   SET c.ClaimStatus = 'R', c.DateReceived = @day, c.InsPayAmt = s.Paid, c.WriteOff = s.WriteOff,
+       c.DedApplied = s.DedApplied;
 
 -- Edits that move the stamp: addresses, moved visits, recalls.
 UPDATE patient p

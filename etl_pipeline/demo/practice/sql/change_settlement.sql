@@ -26,11 +26,11 @@ SELECT @checks + 1, @day, ROUND(SUM(c.InsPayAmt), 2), '', MIN(r.CarrierName),
   JOIN carrier r ON r.CarrierNum = @waiting
 HAVING COUNT(*) > 0;
 
--- Two claims of last week are answered at once, electronically; their payment is to come.
+-- Two claims that were sent last week are answered at once, electronically; their payment is to come.
 CREATE TEMPORARY TABLE tocome ENGINE=MyISAM
 SELECT ClaimNum FROM claim
- WHERE ClaimStatus IN ('S', 'W', 'U') AND ClaimType = 'P'
-   AND DateService BETWEEN @day - INTERVAL 7 DAY AND @day - INTERVAL 3 DAY
+ WHERE ClaimStatus IN ('S', 'P') AND ClaimType = 'P'
+   AND DateSentOrig BETWEEN @day - INTERVAL 7 DAY AND @day - INTERVAL 2 DAY
    AND dice(quick, ClaimNum) % 3 = 0
  ORDER BY DateService, ClaimNum LIMIT 2;
 ALTER TABLE tocome ADD PRIMARY KEY (ClaimNum);

@@ -1,7 +1,8 @@
 -- Claims for insured visits, what carriers paid, and estimates for planned work.
 
 -- A line is one procedure on one claim. Allowed is the network's price, Estimate what the plan
--- should pay after its deductible and up to its yearly limit.
+-- should pay after its deductible, which a cheap piece of work does not reach at every sixth plan,
+-- and up to its yearly limit.
 CREATE TEMPORARY TABLE line (
   ProcNum bigint PRIMARY KEY, PatNum bigint, AptNum bigint, Day date, ProvNum int, ClinicNum int,
   ProcCode varchar(15) CHARACTER SET utf8mb3, PlanNum bigint, InsSubNum bigint, CarrierNum bigint,
@@ -22,7 +23,8 @@ SELECT ProcNum, PatNum, AptNum, Day, ProvNum, ClinicNum, ProcCode, PlanNum, InsS
          - IFNULL(SUM(Estimate) OVER (PARTITION BY PatNum, YEAR(Day) ORDER BY Day, ProcNum
                                       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0), 2))),
        DENSE_RANK() OVER (ORDER BY Day, AptNum)
-  FROM (SELECT l.*, ROUND((Allowed - Deductible) * Percent / 100, 2) AS Estimate
+  FROM (SELECT l.*, LEAST(Allowed, Threshold) AS Deductible,
+               ROUND((Allowed - LEAST(Allowed, Threshold)) * Percent / 100, 2) AS Estimate
           FROM (SELECT p.ProcNum, p.PatNum, p.AptNum, p.ProcDate AS Day, p.ProvNum, p.ClinicNum,
                        c.ProcCode, s.PlanNum, pp.InsSubNum, i.CarrierNum, p.ProcFee AS Fee,
                        IF(i.FeeSched IN (2, 3, 4), LEAST(p.ProcFee, f.Amount), p.ProcFee)
@@ -30,7 +32,8 @@ SELECT ProcNum, PatNum, AptNum, Day, ProvNum, ClinicNum, ProcCode, PlanNum, InsS
                        c.Coverage - IF(i.PlanNum % 5 = 0 AND c.Coverage < 100, 10, 0) AS Percent,
                        IF(c.Coverage < 100 AND ROW_NUMBER() OVER (
                             PARTITION BY p.PatNum, YEAR(p.ProcDate), c.Coverage = 100
-                            ORDER BY p.ProcDate, p.ProcNum) = 1, 25, 0) AS Deductible
+                            ORDER BY p.ProcDate, p.ProcNum) = 1,
+                          IF(i.PlanNum % 6 = 4, 150, 25), 0) AS Threshold
                   FROM procedurelog p
                   JOIN codelist c ON c.CodeNum = p.CodeNum AND c.Coverage > 0
                   JOIN patplan pp ON pp.PatNum = p.PatNum AND pp.Ordinal = 1

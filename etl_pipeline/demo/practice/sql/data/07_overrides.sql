@@ -7,6 +7,9 @@ UPDATE claimproc SET WriteOff = IF(WriteOffEstOverride <> -1, WriteOffEstOverrid
  WHERE Status IN (0, 6);
 UPDATE claimproc SET InsEstTotalOverride = ROUND(InsPayEst * 0.9, 2), SecDateTEdit = SecDateTEdit
  WHERE Status = 0 AND InsPayEst > 20 AND dice(totalset, ClaimProcNum) % 10 = 0;
+-- What a carrier said of planned work beforehand takes the place of the estimate.
+UPDATE claimproc SET InsEstTotalOverride = ROUND(InsEstTotal * 0.8, 2), SecDateTEdit = SecDateTEdit
+ WHERE Status = 6 AND InsEstTotal > 20 AND dice(asked, ClaimProcNum) % 10 = 0;
 UPDATE claimproc SET InsPayEst = InsEstTotalOverride, SecDateTEdit = SecDateTEdit
  WHERE Status = 0 AND InsEstTotalOverride <> -1;
 UPDATE claim c
