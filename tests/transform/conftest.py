@@ -30,6 +30,7 @@ from tests.transform.judging import digest_models, empty_models, judge_marts
 from tests.transform.preferences import Judged, judge_preferences
 from tests.transform.reckoning import (
     broken_visits,
+    claim_answers,
     claims,
     closed_months,
     daily_reports,
@@ -37,11 +38,14 @@ from tests.transform.reckoning import (
     facts,
     payment_plans,
     performance,
+    plan_write_offs,
     production_income,
     receivables,
     referrals,
     schedules,
     treatment,
+    unscheduled,
+    visit_collection,
 )
 from tests.transform.reconcile import Reconciled, reconcile
 from tests.transform.register import Register, find_judges
@@ -78,6 +82,10 @@ THEMES = (
     referrals,
     schedules,
     treatment,
+    claim_answers,
+    plan_write_offs,
+    visit_collection,
+    unscheduled,
 )
 JUDGES = tuple(judge for theme in THEMES for judge in theme.JUDGES)
 DAYS_OF_CHANGE = 10
@@ -223,6 +231,7 @@ def odd(anew: State, tmp_path_factory: pytest.TempPathFactory) -> State:
         "dim_carrier",
         "dim_insurance_plan",
         "claims_by_age_and_carrier",
+        "claims_by_month_and_carrier",
         "report_unfinalized_insurance_payments",
         "report_outstanding_insurance_claims",
     ):

@@ -23,18 +23,23 @@ Stage = tuple[Decimal | int | None, ...]
 """Procedures, their price, patients."""
 
 
+def read_treatment_codes(analytics: PostgresConnection) -> set[int]:
+    """Codes that need a patient's acceptance: CDT D2 to D9 without hygiene and broken visits."""
+    return {
+        row.CodeNum
+        for row in read_rows(analytics, "procedurecode", "CodeNum", "ProcCode", "IsHygiene")
+        if row.ProcCode[:1] == "D"
+        and row.ProcCode[1:2] in tuple("23456789")
+        and row.ProcCode not in GUM_CARE + BROKEN
+        and not row.IsHygiene
+    }
+
+
 def reckon(
     analytics: PostgresConnection,
 ) -> dict[tuple[dt.date, int, int], dict[str, Stage]]:
     """By month of planning, provider and clinic: what became of it."""
-    treatment = {
-        row.CodeNum
-        for row in read_rows(analytics, "procedurecode", "CodeNum", "ProcCode", "IsHygiene")
-        if row.ProcCode[:1] == "D"
-        and row.ProcCode[1:2] in "23456789"
-        and row.ProcCode not in GUM_CARE + BROKEN
-        and not row.IsHygiene
-    }
+    treatment = read_treatment_codes(analytics)
     saved = {
         row.TreatPlanNum
         for row in read_rows(analytics, "treatplan", "TreatPlanNum", "TPStatus")

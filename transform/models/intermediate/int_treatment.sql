@@ -1,15 +1,9 @@
--- Treatment that was planned for a patient: every procedure with a day of planning (DateTP) that is
--- treatment, which is CDT D2000 to D9999 without hygiene (the code's own mark, and gum care D4341,
--- D4342, D4346, D4355, D4381, D4910) and without the codes of broken visits. Exams, films and
--- cleanings that are booked ahead need no acceptance. What was deleted or done elsewhere is left out.
+-- Treatment that was planned for a patient: every procedure of a code of treatment with a day of planning
+-- (DateTP). What was deleted or done elsewhere is left out.
 -- Presented: on a saved treatment plan (treatplan, proctp), or done at once. Accepted: done, or a
 -- visit is booked for it. Done the same day: on the day on which it was planned.
 with treatment_code as (
-    select procedure_code_id, code
-    from {{ ref('stg_procedurecode') }}
-    where code ~ '^D[2-9]'
-      and not coalesce(is_hygiene, false)
-      and code not in ('D4341', 'D4342', 'D4346', 'D4355', 'D4381', 'D4910', 'D9986', 'D9987')
+    select * from {{ ref('int_treatment_code') }}
 ),
 
 presented as (
