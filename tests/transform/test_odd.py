@@ -76,6 +76,10 @@ def test_a_model_that_breaks_its_contract_says_how_and_stays_as_it_was(odd: Stat
     ) == [("numeric(12,2)",)]
 
 
+def test_readers_of_the_marts_are_no_part_of_a_build(odd: State) -> None:
+    assert {n.kind for n in odd.summary.nodes} == {"model", "seed", "test", "unit_test"}
+
+
 def test_every_mart_has_a_contract(odd: State) -> None:
     manifest = json.loads((odd.summary.folder / "manifest.json").read_text())
     marts = [n for n in manifest["nodes"].values() if n.get("schema") == "marts"]
