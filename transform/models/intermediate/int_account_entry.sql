@@ -1,7 +1,15 @@
 -- What families' accounts hold: the ledger, and what payment plans do to it. What carriers paid on a
 -- plan of theirs is not counted, for the plan's credit was. Where plans are not aged, or only their
 -- credits are, payments on plans are not counted either (OpenDental's Ledgers.cs).
-with ledger as (
+with payment_plan_entry as (
+    select * from {{ ref('int_payment_plan_entry') }}
+),
+
+family as (
+    select * from {{ ref('int_family') }}
+),
+
+ledger as (
     select * from {{ ref('int_ledger') }}
 ),
 
@@ -15,7 +23,7 @@ entry as (
        or l.entry_kind = 'patient payment' and v.version not in ('1', '3')
     union all
     select entry_kind, source_id, entry_date, patient_id, payment_plan_id, is_scheduled, amount
-    from {{ ref('int_payment_plan_entry') }}
+    from payment_plan_entry
 )
 
 select
@@ -25,5 +33,5 @@ select
     coalesce(f.guarantor_id, e.patient_id, 0) as guarantor_id,
     e.patient_id, e.payment_plan_id, e.is_scheduled, e.amount
 from entry as e
-left join {{ ref('int_family') }} as f on f.patient_id = e.patient_id
+left join family as f on f.patient_id = e.patient_id
 where e.amount <> 0

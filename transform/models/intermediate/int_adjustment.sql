@@ -1,4 +1,12 @@
 -- Adjustments of accounts, with the name of their kind.
+with adjustment as (
+    select * from {{ ref('stg_adjustment') }}
+),
+
+definition as (
+    select * from {{ ref('stg_definition') }}
+)
+
 select
     a.adjustment_id,
     coalesce(a.patient_id, 0) as patient_id,
@@ -10,5 +18,5 @@ select
     coalesce(t.name, 'unknown ' || a.adjustment_type_id) as adjustment_type,
     a.amount,
     array[a._etl_loaded_at, t._etl_loaded_at]::text as _etl_version
-from {{ ref('stg_adjustment') }} as a
-left join {{ ref('stg_definition') }} as t on t.definition_id = a.adjustment_type_id
+from adjustment as a
+left join definition as t on t.definition_id = a.adjustment_type_id

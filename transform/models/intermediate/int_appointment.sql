@@ -2,6 +2,14 @@
 -- unscheduled list was put off; planned visits have no day yet and are no visits. A visit that was
 -- broken and booked again is scheduled: that it was broken, int_broken_visit tells.
 -- Each character of the pattern is five minutes.
+with appointment as (
+    select * from {{ ref('stg_appointment') }}
+),
+
+appointment_type as (
+    select * from {{ ref('stg_appointmenttype') }}
+)
+
 select
     a.appointment_id,
     coalesce(a.patient_id, 0) as patient_id,
@@ -20,5 +28,5 @@ select
     t.name as appointment_type,
     a.entered_at,
     array[a._etl_loaded_at, t._etl_loaded_at]::text as _etl_version
-from {{ ref('stg_appointment') }} as a
-left join {{ ref('stg_appointmenttype') }} as t on t.appointment_type_id = a.appointment_type_id
+from appointment as a
+left join appointment_type as t on t.appointment_type_id = a.appointment_type_id

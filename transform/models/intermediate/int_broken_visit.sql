@@ -2,6 +2,14 @@
 -- codes stay when the appointment is booked again, so this is the record of what did not take place
 -- (RpBrokenAppointments.cs; manual, pages apptbreak and reportbrokenappt). Complete ones only: a code
 -- that was deleted is forgiven.
+with procedure_log as (
+    select * from {{ ref('stg_procedurelog') }}
+),
+
+procedure_code as (
+    select * from {{ ref('stg_procedurecode') }}
+)
+
 select
     p.procedure_id,
     p.patient_id,
@@ -11,6 +19,6 @@ select
     c.code as procedure_code,
     case c.code when 'D9986' then 'missed' else 'cancelled' end as broken_kind,
     p.fee
-from {{ ref('stg_procedurelog') }} as p
-join {{ ref('stg_procedurecode') }} as c on c.procedure_code_id = p.procedure_code_id
+from procedure_log as p
+join procedure_code as c on c.procedure_code_id = p.procedure_code_id
 where p.status_code = '2' and c.code in ('D9986', 'D9987')

@@ -1,6 +1,14 @@
 -- Claims with their carrier. A preauthorization asks and claims nothing. Whether a claim was sent is a
 -- matter of its status: one that waits carries as DateSent the day on which it was made
 -- (Claim.cs; manual, page claimedit), so a date says nothing.
+with claim as (
+    select * from {{ ref('stg_claim') }}
+),
+
+insurance_plan as (
+    select * from {{ ref('stg_insplan') }}
+)
+
 select
     c.claim_id,
     coalesce(c.patient_id, 0) as patient_id,
@@ -23,5 +31,5 @@ select
     c.insurance_estimate,
     c.insurance_paid,
     c.write_off
-from {{ ref('stg_claim') }} as c
-left join {{ ref('stg_insplan') }} as p on p.plan_id = c.plan_id
+from claim as c
+left join insurance_plan as p on p.plan_id = c.plan_id

@@ -5,7 +5,11 @@
 -- Income is another thing (OpenDental's RpProdInc.cs, InsIncome): what a line paid is income when
 -- its payment (claimpayment) was made, on the day of the cheque. Until then it is not finalised and
 -- counts nowhere (RpUnfinalizedInsPay.cs).
-with line as (
+with claim_snapshot as (
+    select * from {{ ref('stg_claimsnapshot') }}
+),
+
+line as (
     select * from {{ ref('stg_claimproc') }}
 ),
 
@@ -14,7 +18,7 @@ payment as (
 ),
 
 snapshot as (
-    select distinct on (claim_procedure_id) * from {{ ref('stg_claimsnapshot') }}
+    select distinct on (claim_procedure_id) * from claim_snapshot
     order by claim_procedure_id, claim_snapshot_id
 )
 

@@ -1,4 +1,12 @@
 -- Contacts with patients, without their text.
+with contact as (
+    select * from {{ ref('stg_commlog') }}
+),
+
+definition as (
+    select * from {{ ref('stg_definition') }}
+)
+
 select
     c.communication_id,
     coalesce(c.patient_id, 0) as patient_id,
@@ -9,5 +17,5 @@ select
     c.direction,
     c.user_id,
     array[c._etl_loaded_at, t._etl_loaded_at]::text as _etl_version
-from {{ ref('stg_commlog') }} as c
-left join {{ ref('stg_definition') }} as t on t.definition_id = c.communication_type_id
+from contact as c
+left join definition as t on t.definition_id = c.communication_type_id

@@ -14,16 +14,19 @@
     ('claimproc', 'ClaimProcNum', 'DateCP', 'stg_claimproc', 'claim_procedure_id', 'payment_date'),
     ('payplancharge', 'PayPlanChargeNum', 'ChargeDate', 'stg_payplancharge', 'payment_plan_charge_id', 'charge_date'),
 ] %}
+with practice_day as not materialized (
+    select * from {{ ref('int_practice_day') }}
+)
 {%- for table, key, column, model, id, day in entered %}
 select '{{ table }}' as table_name, '{{ key }}' as key_column, {{ id }} as key_value,
     '{{ column }}' as date_column, {{ day }} as found_date
-from {{ ref(model) }} cross join {{ ref('int_practice_day') }} as d
+from {{ ref(model) }} cross join practice_day as d
 where {{ day }} > d.today + 1
 union all
 {%- endfor %}
 {%- for table, key, column, model, id, day in counting %}
 select '{{ table }}', '{{ key }}', {{ id }}, '{{ column }}', {{ day }}
-from {{ ref(model) }} cross join {{ ref('int_practice_day') }} as d
+from {{ ref(model) }} cross join practice_day as d
 where {{ day }} < date '1990-01-01'
    or {{ day }} > d.today + {{ '3660' if table == 'payplancharge' else '366' }}
 {{ 'union all' if not loop.last }}

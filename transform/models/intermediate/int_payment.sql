@@ -2,6 +2,18 @@
 -- is counted here, by its parts, and never joined back to the payment's own amount.
 -- A prepayment is hidden where its type, a definition of the list PaySplit Unearned Types (29), has a
 -- value: OpenDental leaves it out of income and of accounts until it is allocated (Ledgers.cs).
+with payment_split as (
+    select * from {{ ref('stg_paysplit') }}
+),
+
+payment as (
+    select * from {{ ref('stg_payment') }}
+),
+
+definition as not materialized (
+    select * from {{ ref('stg_definition') }}
+)
+
 select
     s.split_id,
     s.payment_id,
@@ -23,8 +35,8 @@ select
     p.payment_type_id is null and p.payment_id is not null as is_transfer,
     s.amount,
     array[s._etl_loaded_at, p._etl_loaded_at, t._etl_loaded_at, u._etl_loaded_at]::text as _etl_version
-from {{ ref('stg_paysplit') }} as s
-left join {{ ref('stg_payment') }} as p on p.payment_id = s.payment_id
-left join {{ ref('stg_definition') }} as t on t.definition_id = p.payment_type_id
-left join {{ ref('stg_definition') }} as u
+from payment_split as s
+left join payment as p on p.payment_id = s.payment_id
+left join definition as t on t.definition_id = p.payment_type_id
+left join definition as u
     on u.definition_id = s.unearned_type_id and u.category = 29

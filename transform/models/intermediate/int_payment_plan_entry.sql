@@ -6,7 +6,11 @@
 -- "Age credits only": only credits count. "No charges": nothing does. Debits of plans that follow
 -- what a carrier pays in parts are nobody's debt (OpenDental's Ledgers.cs).
 -- A credit or debit does not exist before its day, also in totals: is_scheduled.
-with choice as (
+with payment_plan_link as (
+    select * from {{ ref('int_payment_plan_link') }}
+),
+
+choice as (
     select {{ preference('PayPlansVersion') }} as version
 ),
 
@@ -38,7 +42,7 @@ union all
 select
     'payment plan link', k.payment_plan_link_id, k.link_date, k.patient_id, k.payment_plan_id,
     false, (-k.amount)::numeric(12, 2)
-from {{ ref('int_payment_plan_link') }} as k
+from payment_plan_link as k
 join choice as v on v.version in ('2', '3')
 union all
 select

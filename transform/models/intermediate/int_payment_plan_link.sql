@@ -4,10 +4,34 @@
 -- while it has not), less what was paid outside of plans. Work that is not done yet counts, unless
 -- the plan waits for it (OpenDental's Ledgers.cs, PayPlanLinks). Prepayments of hidden types that
 -- name the work are taken off here, as OpenDental does.
-with link as (
+with payment_plan_link as (
+    select * from {{ ref('stg_payplanlink') }}
+),
+
+payment_plan as (
+    select * from {{ ref('stg_payplan') }}
+),
+
+adjustment as not materialized (
+    select * from {{ ref('stg_adjustment') }}
+),
+
+claim_line as (
+    select * from {{ ref('stg_claimproc') }}
+),
+
+payment_split as (
+    select * from {{ ref('stg_paysplit') }}
+),
+
+procedure_log as (
+    select * from {{ ref('stg_procedurelog') }}
+),
+
+link as (
     select k.*, p.is_dynamic, p.planned_work_code
-    from {{ ref('stg_payplanlink') }} as k
-    join {{ ref('stg_payplan') }} as p on p.payment_plan_id = k.payment_plan_id
+    from payment_plan_link as k
+    join payment_plan as p on p.payment_plan_id = k.payment_plan_id
 ),
 
 linked_procedure as (
@@ -16,7 +40,7 @@ linked_procedure as (
 
 adjusted as (
     select a.procedure_id, a.patient_id, a.provider_id, a.clinic_id, sum(a.amount) as amount
-    from {{ ref('stg_adjustment') }} as a
+    from adjustment as a
     join linked_procedure as l on l.procedure_id = a.procedure_id
     group by a.procedure_id, a.patient_id, a.provider_id, a.clinic_id
 ),
@@ -27,7 +51,7 @@ insured as (
         sum(case when c.status_code in ('1', '4', '7') then c.insurance_paid + c.write_off
                  else coalesce(c.insurance_estimate_override, c.insurance_estimate)
                       + coalesce(c.write_off_override, c.write_off_estimate, 0) end) as amount
-    from {{ ref('stg_claimproc') }} as c
+    from claim_line as c
     join linked_procedure as l on l.procedure_id = c.procedure_id
     where c.status_code <> '2'
     group by c.procedure_id
@@ -35,7 +59,7 @@ insured as (
 
 paid as (
     select procedure_id, adjustment_id, sum(amount) as amount
-    from {{ ref('stg_paysplit') }}
+    from payment_split
     where payment_plan_id is null
     group by procedure_id, adjustment_id
 ),
@@ -59,7 +83,7 @@ select
               + coalesce(a.amount, 0) - coalesce(i.amount, 0) - coalesce(s.amount, 0)
     end::numeric(12, 2) as amount
 from link as k
-join {{ ref('stg_procedurelog') }} as p on p.procedure_id = k.linked_id
+join procedure_log as p on p.procedure_id = k.linked_id
 left join adjusted as a
     on a.procedure_id = p.procedure_id and a.patient_id is not distinct from p.patient_id
     and a.provider_id is not distinct from p.provider_id
@@ -74,6 +98,6 @@ select
     case when k.amount_override <> 0 then k.amount_override
          else a.amount - coalesce(s.amount, 0) end::numeric(12, 2)
 from link as k
-join {{ ref('stg_adjustment') }} as a on a.adjustment_id = k.linked_id
+join adjustment as a on a.adjustment_id = k.linked_id
 left join paid_for_adjustment as s on s.adjustment_id = a.adjustment_id
 where k.link_type_code = '1'

@@ -3,13 +3,17 @@
 -- The quantity is UnitQty + BaseUnits as they are, so that 0 counts 0 (OpenDental's RpProdInc.cs,
 -- RpProcSheet.cs, Ledgers.cs). What a capitation plan writes off (claimproc 7) was never to be paid:
 -- production is without it, on the procedure's day; a patient's account has both (Ledgers.cs).
-with done as (
+with claim_line as (
+    select * from {{ ref('stg_claimproc') }}
+),
+
+done as (
     select * from {{ ref('stg_procedurelog') }}
 ),
 
 capitation as (
     select procedure_id, sum(write_off) as write_off, count(*) as lines, max(_etl_loaded_at) as _etl_loaded_at
-    from {{ ref('stg_claimproc') }}
+    from claim_line
     where status_code = '7'
     group by procedure_id
 ),

@@ -4,7 +4,23 @@
 -- carrier's answer (insurance pay date), on the procedure's day, or as expected on the claim's day
 -- with the difference on the day of the answer. is_practice_write_off is the way that the practice
 -- chose. Scheduled production is what is planned for visits that are booked.
-with way as (
+with fact_procedure as (
+    select * from {{ ref('fact_procedure') }}
+),
+
+appointment as (
+    select * from {{ ref('fact_appointment') }}
+),
+
+procedure_log as (
+    select * from {{ ref('stg_procedurelog') }}
+),
+
+stg_claimproc as (
+    select * from {{ ref('stg_claimproc') }}
+),
+
+way as (
     select
         {{ preference('ReportsPPOwriteoffDefaultToProcDate') }} as write_off_date,
         {{ preference('ReportPandIschedProdSubtractsWO') }} = '1' as schedule_is_net
@@ -30,9 +46,9 @@ booked as (
     select
         p.procedure_id, a.appointment_date, p.patient_id, p.provider_id,
         a.clinic_id as visit_clinic_id, p.clinic_id, p.charge, q.discount, q.plan_discount
-    from {{ ref('fact_procedure') }} as p
-    join {{ ref('fact_appointment') }} as a on a.appointment_id = p.appointment_id and a.status_code = '1'
-    join {{ ref('stg_procedurelog') }} as q on q.procedure_id = p.procedure_id
+    from fact_procedure as p
+    join appointment as a on a.appointment_id = p.appointment_id and a.status_code = '1'
+    join procedure_log as q on q.procedure_id = p.procedure_id
     where p.status_code = '1'
 ),
 
@@ -41,7 +57,7 @@ expected_write_off as (
         c.procedure_id,
         sum(coalesce(c.write_off_override, c.write_off_estimate, 0))
             filter (where c.status_code = '8' or w.schedule_is_net) as write_off
-    from {{ ref('stg_claimproc') }} as c
+    from stg_claimproc as c
     cross join way as w
     where c.status_code in ('6', '8')
     group by c.procedure_id

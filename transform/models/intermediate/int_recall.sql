@@ -4,14 +4,34 @@
 -- later day, or until the family owes no more than an amount, expected payments of carriers taken
 -- off unless the practice does not (Recalls.cs, GetRecallList; preference BalancesDontSubtractIns).
 -- What the family owes is OpenDental's own figure, as of its last ageing.
-with family as (
+with int_family as (
+    select * from {{ ref('int_family') }}
+),
+
+patient as not materialized (
+    select * from {{ ref('stg_patient') }}
+),
+
+recall as (
+    select * from {{ ref('stg_recall') }}
+),
+
+practice_day as (
+    select * from {{ ref('int_practice_day') }}
+),
+
+recall_type as (
+    select * from {{ ref('stg_recalltype') }}
+),
+
+family as (
     select
         f.patient_id,
         g.balance_total
             - case when {{ preference('BalancesDontSubtractIns') }} = '1' then 0 else g.insurance_estimate end
             as amount_due
-    from {{ ref('int_family') }} as f
-    join {{ ref('stg_patient') }} as g on g.patient_id = f.guarantor_id
+    from int_family as f
+    join patient as g on g.patient_id = f.guarantor_id
 )
 
 select
@@ -33,8 +53,8 @@ select
          when r.due_date < d.as_of_date then 'overdue'
          when r.due_date <= d.as_of_date + 30 then 'due'
          else 'later' end as recall_state
-from {{ ref('stg_recall') }} as r
-cross join {{ ref('int_practice_day') }} as d
-left join {{ ref('stg_patient') }} as p on p.patient_id = r.patient_id
+from recall as r
+cross join practice_day as d
+left join patient as p on p.patient_id = r.patient_id
 left join family as f on f.patient_id = r.patient_id
-left join {{ ref('stg_recalltype') }} as t on t.recall_type_id = r.recall_type_id
+left join recall_type as t on t.recall_type_id = r.recall_type_id

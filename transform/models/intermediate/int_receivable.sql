@@ -2,11 +2,19 @@
 -- they settle in part keeps its age. Credit that is left over is younger than any debt. What is dated
 -- after the practice's day has no age yet (later); it counts in the balance, as OpenDental's does,
 -- unless the day is past.
-with entry as (
+with account_entry as (
+    select * from {{ ref('int_account_entry') }}
+),
+
+practice_day as (
+    select * from {{ ref('int_practice_day') }}
+),
+
+entry as (
     select
         e.guarantor_id, d.as_of_date - e.entry_date as days, e.entry_kind, e.source_id, e.amount
-    from {{ ref('int_account_entry') }} as e
-    cross join {{ ref('int_practice_day') }} as d
+    from account_entry as e
+    cross join practice_day as d
     where e.entry_date <= d.as_of_date or not e.is_scheduled and not d.is_past
 ),
 

@@ -1,10 +1,18 @@
 -- Who came back: for each month, the patients who were treated in the twelve months before the
 -- last twelve, and whether they were treated in those. The clinic is that of the last treatment
 -- before the last twelve months, so that a patient who goes to another one later changes no history.
-with month as (
+with patient_visit as not materialized (
+    select * from {{ ref('int_patient_visit') }}
+),
+
+practice_day as (
+    select * from {{ ref('int_practice_day') }}
+),
+
+month as (
     select generate_series(
-        date_trunc('month', (select min(visit_date) from {{ ref('int_patient_visit') }})) + interval '2 years',
-        date_trunc('month', (select as_of_date from {{ ref('int_practice_day') }})),
+        date_trunc('month', (select min(visit_date) from patient_visit)) + interval '2 years',
+        date_trunc('month', (select as_of_date from practice_day)),
         interval '1 month'
     )::date as month_start
 ),
@@ -17,7 +25,7 @@ seen as (
         (array_agg(v.clinic_id order by v.visit_date desc)
             filter (where v.visit_date < m.month_start - interval '1 year'))[1] as clinic_id
     from month as m
-    join {{ ref('int_patient_visit') }} as v
+    join patient_visit as v
         on v.visit_date >= m.month_start - interval '2 years' and v.visit_date < m.month_start
     group by m.month_start, v.patient_id
 )

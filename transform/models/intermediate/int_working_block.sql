@@ -3,22 +3,34 @@
 -- is attached, the provider works in the chairs of which they are the dentist or the hygienist
 -- (Operatory.cs; manual, pages operatoryedit and schedulesetup). One row a block and chair; without
 -- any chair one with chair 0.
-with provider_block as (
+with schedule as (
+    select * from {{ ref('stg_schedule') }}
+),
+
+operatory as (
+    select * from {{ ref('stg_operatory') }}
+),
+
+schedule_chair as (
+    select * from {{ ref('stg_scheduleop') }}
+),
+
+provider_block as (
     select
         s.schedule_id, s.schedule_date, s.provider_id, s.clinic_id,
         s.schedule_date + s.start_time as starts_at, s.schedule_date + s.stop_time as stops_at
-    from {{ ref('stg_schedule') }} as s
+    from schedule as s
     where s.schedule_type_code = '1' and s.provider_id is not null and s.schedule_date is not null
       and s.stop_time > s.start_time
 ),
 
 chair as (
-    select operatory_id, clinic_id, dentist_id, hygienist_id, is_hidden from {{ ref('stg_operatory') }}
+    select operatory_id, clinic_id, dentist_id, hygienist_id, is_hidden from operatory
 ),
 
 attached as (
     select distinct a.schedule_id, a.operatory_id, c.clinic_id
-    from {{ ref('stg_scheduleop') }} as a
+    from schedule_chair as a
     left join chair as c on c.operatory_id = a.operatory_id
     where a.operatory_id is not null
 ),

@@ -1,4 +1,16 @@
 {{ config(unique_key=['carrier_id', 'age_bucket']) }}
+with claim as (
+    select * from {{ ref('int_claim') }}
+),
+
+practice_day as (
+    select * from {{ ref('int_practice_day') }}
+),
+
+carrier as (
+    select * from {{ ref('stg_carrier') }}
+)
+
 select
     coalesce(c.carrier_id, 0) as carrier_id,
     {{ age_bucket('greatest(0, d.as_of_date - coalesce(c.sent_date, c.service_date))') }} as age_bucket,
@@ -8,8 +20,8 @@ select
     sum(c.fee)::numeric(14, 2) as fee,
     sum(c.insurance_estimate)::numeric(14, 2) as insurance_estimate,
     min(coalesce(c.sent_date, c.service_date)) as oldest_date
-from {{ ref('int_claim') }} as c
-cross join {{ ref('int_practice_day') }} as d
-left join {{ ref('stg_carrier') }} as k on k.carrier_id = c.carrier_id
+from claim as c
+cross join practice_day as d
+left join carrier as k on k.carrier_id = c.carrier_id
 where c.is_outstanding
 group by 1, 2

@@ -1,9 +1,13 @@
 {{ config(unique_key=['collection_date', 'provider_id', 'clinic_id']) }}
-with movement as (
+with production_income as (
+    select * from {{ ref('int_production_income') }}
+),
+
+movement as (
     select
         entry_date, provider_id, clinic_id, amount,
         kind in ('patient income', 'unearned income') as is_of_patient
-    from {{ ref('int_production_income') }}
+    from production_income
     where kind in ('patient income', 'unearned income', 'insurance income', 'other insurance income')
 )
 

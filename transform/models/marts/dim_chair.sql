@@ -1,5 +1,9 @@
 {{ config(unique_key='operatory_id') }}
+with operatory as (
+    select * from {{ ref('stg_operatory') }}
+)
+
 select operatory_id, name, abbreviation, coalesce(clinic_id, 0) as clinic_id, is_hygiene, is_hidden
-from {{ ref('stg_operatory') }}
+from operatory
 union all
 select 0, 'no chair', 'none', 0, false, false

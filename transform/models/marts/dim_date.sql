@@ -1,11 +1,19 @@
 {{ config(unique_key='date_day') }}
-with span as (
+with practice_day as (
+    select * from {{ ref('int_practice_day') }}
+),
+
+ledger as (
+    select * from {{ ref('int_ledger') }}
+),
+
+span as (
     select
         least(min(l.entry_date), min(d.as_of_date)) as first_day,
         max(d.as_of_date) as as_of_date, max(d.today) as today
-    from {{ ref('int_practice_day') }} as d
+    from practice_day as d
     -- An entry with a wrong year makes no centuries.
-    left join {{ ref('int_ledger') }} as l on l.entry_date >= date '1990-01-01'
+    left join ledger as l on l.entry_date >= date '1990-01-01'
 )
 
 select

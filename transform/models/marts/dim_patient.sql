@@ -1,5 +1,37 @@
 {{ config(unique_key='patient_id') }}
-with inferred as (
+with patient as (
+    select * from {{ ref('stg_patient') }}
+),
+
+practice_day as (
+    select * from {{ ref('int_practice_day') }}
+),
+
+family as (
+    select * from {{ ref('int_family') }}
+),
+
+definition as (
+    select * from {{ ref('stg_definition') }}
+),
+
+new_patient as (
+    select * from {{ ref('int_new_patient') }}
+),
+
+patient_visit as (
+    select * from {{ ref('int_patient_visit') }}
+),
+
+patient_plan as (
+    select * from {{ ref('stg_patplan') }}
+),
+
+subscription as (
+    select * from {{ ref('stg_inssub') }}
+),
+
+inferred as (
     {{ inferred_members('patient_id', 'stg_patient', ['fact_procedure.patient_id', 'fact_payment.patient_id', 'fact_adjustment.patient_id', 'fact_claim.patient_id', 'fact_claim_procedure.patient_id', 'fact_appointment.patient_id', 'fact_payment.payer_id']) }}
 )
 
@@ -13,19 +45,19 @@ select
     coalesce(b.name, 'unknown ' || p.billing_type_id) as billing_type,
     n.first_visit_date, v.last_visit_date,
     coalesce(i.plan_id, 0) as primary_plan_id, false as is_missing
-from {{ ref('stg_patient') }} as p
-cross join {{ ref('int_practice_day') }} as d
-join {{ ref('int_family') }} as f on f.patient_id = p.patient_id
-left join {{ ref('stg_definition') }} as b on b.definition_id = p.billing_type_id
-left join {{ ref('int_new_patient') }} as n on n.patient_id = p.patient_id
+from patient as p
+cross join practice_day as d
+join family as f on f.patient_id = p.patient_id
+left join definition as b on b.definition_id = p.billing_type_id
+left join new_patient as n on n.patient_id = p.patient_id
 left join (
     select patient_id, max(visit_date) as last_visit_date
-    from {{ ref('int_patient_visit') }} group by patient_id
+    from patient_visit group by patient_id
 ) as v on v.patient_id = p.patient_id
 left join (
     select distinct on (c.patient_id) c.patient_id, s.plan_id
-    from {{ ref('stg_patplan') }} as c
-    join {{ ref('stg_inssub') }} as s on s.subscription_id = c.subscription_id
+    from patient_plan as c
+    join subscription as s on s.subscription_id = c.subscription_id
     order by c.patient_id, c.ordinal, c.patient_plan_id
 ) as i on i.patient_id = p.patient_id
 union all

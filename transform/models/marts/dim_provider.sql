@@ -1,5 +1,13 @@
 {{ config(unique_key='provider_id') }}
-with inferred as (
+with provider as (
+    select * from {{ ref('stg_provider') }}
+),
+
+definition as (
+    select * from {{ ref('stg_definition') }}
+),
+
+inferred as (
     {{ inferred_members('provider_id', 'stg_provider', ['fact_procedure.provider_id', 'fact_payment.provider_id', 'fact_adjustment.provider_id', 'fact_claim.provider_id', 'fact_claim_procedure.provider_id', 'fact_appointment.provider_id']) }}
 )
 
@@ -8,8 +16,8 @@ select
     coalesce(s.name, 'unknown ' || p.specialty_id) as specialty,
     p.hourly_goal, p.is_hidden or p.term_date is not null as has_left,
     false as is_missing
-from {{ ref('stg_provider') }} as p
-left join {{ ref('stg_definition') }} as s on s.definition_id = p.specialty_id
+from provider as p
+left join definition as s on s.definition_id = p.specialty_id
 union all
 select 0, 'none', 'no provider', null, false, true, null, null, false, true
 union all

@@ -7,7 +7,35 @@
 {%- set columns = ['month_end', 'clinic_id', 'closed_on', 'balance_0_30', 'balance_31_60', 'balance_61_90',
     'balance_over_90', 'total', 'write_off_estimate', 'insurance_estimate', 'net_production_90_days'] %}
 {%- set kept = adapter.get_relation(this.database, this.schema, this.identifier) if execute else none %}
-with closed as (
+with practice_day as (
+    select * from {{ ref('int_practice_day') }}
+),
+
+ledger as (
+    select * from {{ ref('int_ledger') }}
+),
+
+int_account_entry as (
+    select * from {{ ref('int_account_entry') }}
+),
+
+patient as not materialized (
+    select * from {{ ref('stg_patient') }}
+),
+
+claim_procedure as (
+    select * from {{ ref('fact_claim_procedure') }}
+),
+
+int_family as (
+    select * from {{ ref('int_family') }}
+),
+
+production_by_day as (
+    select * from {{ ref('production_by_day') }}
+),
+
+closed as (
     {%- if kept %}
     select {{ columns | join(', ') }} from {{ kept }}
     {%- else %}
@@ -19,8 +47,8 @@ with closed as (
 -- Months that are over, and not closed yet: the books have gone on since, not the clock alone.
 book as (
     select max(l.entry_date) as last_day, d.today
-    from {{ ref('int_practice_day') }} as d
-    join {{ ref('int_ledger') }} as l on l.entry_date <= d.today
+    from practice_day as d
+    join ledger as l on l.entry_date <= d.today
     group by d.today
 ),
 
@@ -39,7 +67,7 @@ due as (
 account_entry as (
     select guarantor_id, entry_date, sum(amount) filter (where amount > 0) as charged,
         sum(amount) filter (where amount < 0) as credited
-    from {{ ref('int_account_entry') }}
+    from int_account_entry
     group by guarantor_id, entry_date
 ),
 
@@ -89,7 +117,7 @@ aged as (
         sum(greatest(0, o.until_91 - o.credits)) as balance_over_90,
         sum(o.until_0 - o.credits) as total
     from owed as o
-    left join {{ ref('stg_patient') }} as p on p.patient_id = o.guarantor_id
+    left join patient as p on p.patient_id = o.guarantor_id
     group by 1, 2
 ),
 
@@ -99,18 +127,18 @@ pending as (
         sum(case when c.status_code = '0' then c.write_off_expected else c.write_off end) as write_off_estimate,
         sum(coalesce(c.estimate, 0)) as insurance_estimate
     from due as d
-    join {{ ref('fact_claim_procedure') }} as c
+    join claim_procedure as c
         on c.procedure_date <= d.month_end
         and (c.status_code = '0' or c.status_code = '1' and c.payment_date > d.month_end)
-    left join {{ ref('int_family') }} as f on f.patient_id = c.patient_id
-    left join {{ ref('stg_patient') }} as p on p.patient_id = coalesce(f.guarantor_id, c.patient_id)
+    left join int_family as f on f.patient_id = c.patient_id
+    left join patient as p on p.patient_id = coalesce(f.guarantor_id, c.patient_id)
     group by 1, 2
 ),
 
 production as (
     select d.month_end, b.clinic_id, sum(b.net_production) as net_production
     from due as d
-    join {{ ref('production_by_day') }} as b
+    join production_by_day as b
         on b.production_date > d.month_end - 90 and b.production_date <= d.month_end
     group by 1, 2
 ),
@@ -144,7 +172,7 @@ now as (
         select coalesce(p.clinic_id, 0) as clinic_id, e.entry_date,
             sum(coalesce(e.charged, 0) + coalesce(e.credited, 0)) as amount
         from account_entry as e
-        left join {{ ref('stg_patient') }} as p on p.patient_id = e.guarantor_id
+        left join patient as p on p.patient_id = e.guarantor_id
         group by 1, 2
     ) as e on e.clinic_id = s.clinic_id and e.entry_date <= s.month_end
     group by s.month_end, s.clinic_id

@@ -4,12 +4,32 @@
 -- for one day, or a few. On an earlier day nothing that is dated later counts; insurance pending is what
 -- was treated until then and not received, or received later, as it is written now. On the practice's
 -- day the total holds what is dated later, as OpenDental's does.
-with day as not materialized (
+with practice_day as not materialized (
+    select * from {{ ref('int_practice_day') }}
+),
+
+dim_date as (
+    select * from {{ ref('dim_date') }}
+),
+
+claim_procedure as (
+    select * from {{ ref('fact_claim_procedure') }}
+),
+
+int_family as (
+    select * from {{ ref('int_family') }}
+),
+
+patient as (
+    select * from {{ ref('stg_patient') }}
+),
+
+day as not materialized (
     select
         c.date_day as as_of_date,
-        c.date_day = (select today from {{ ref('int_practice_day') }}) as is_today
-    from {{ ref('dim_date') }} as c
-    where c.date_day <= (select today from {{ ref('int_practice_day') }})
+        c.date_day = (select today from practice_day) as is_today
+    from dim_date as c
+    where c.date_day <= (select today from practice_day)
 ),
 
 account_entry as (
@@ -22,8 +42,8 @@ claim_line as (
         c.status_code = '0' as is_pending,
         coalesce(c.estimate, 0) as insurance_estimate,
         case when c.status_code = '0' then c.write_off_expected else c.write_off end as write_off_estimate
-    from {{ ref('fact_claim_procedure') }} as c
-    left join {{ ref('int_family') }} as f on f.patient_id = c.patient_id
+    from claim_procedure as c
+    left join int_family as f on f.patient_id = c.patient_id
     where c.status_code in ('0', '1')
 ),
 
@@ -79,6 +99,6 @@ select
     (f.total - f.write_off_estimate - f.insurance_estimate)::numeric(14, 2) as patient_portion,
     f.last_payment_date
 from family as f
-left join {{ ref('stg_patient') }} as p on p.patient_id = f.guarantor_id
+left join patient as p on p.patient_id = f.guarantor_id
 where f.total <> 0 or f.write_off_estimate <> 0 or f.insurance_estimate <> 0
    or f.charges_over_90 + f.charges_61_90 + f.charges_31_60 + f.charges_0_30 > f.credits

@@ -1,15 +1,39 @@
 {{ config(unique_key=['counted_by', 'source_id']) }}
 {#- The report's three ways; it leaves out rows without a patient or provider that is there. -#}
-with patient as (
-    select patient_id, concat_ws(', ', last_name, first_name) as patient from {{ ref('stg_patient') }}
+with stg_patient as (
+    select * from {{ ref('stg_patient') }}
+),
+
+stg_provider as (
+    select * from {{ ref('stg_provider') }}
+),
+
+stg_clinic as (
+    select * from {{ ref('stg_clinic') }}
+),
+
+broken_visit as (
+    select * from {{ ref('int_broken_visit') }}
+),
+
+adjustment as (
+    select * from {{ ref('stg_adjustment') }}
+),
+
+appointment as (
+    select * from {{ ref('stg_appointment') }}
+),
+
+patient as (
+    select patient_id, concat_ws(', ', last_name, first_name) as patient from stg_patient
 ),
 
 provider as (
-    select provider_id, abbreviation from {{ ref('stg_provider') }}
+    select provider_id, abbreviation from stg_provider
 ),
 
 clinic as (
-    select clinic_id, name from {{ ref('stg_clinic') }}
+    select clinic_id, name from stg_clinic
 ),
 
 event as (
@@ -17,20 +41,20 @@ event as (
         'procedure' as counted_by, b.procedure_id as source_id, b.broken_date,
         null::timestamp as starts_at, b.procedure_code, b.patient_id, b.provider_id,
         null::bigint as hygienist_id, null::boolean as is_hygiene, b.clinic_id, b.fee as amount
-    from {{ ref('int_broken_visit') }} as b
+    from broken_visit as b
     join provider as d on d.provider_id = b.provider_id
     union all
     select
         'adjustment', a.adjustment_id, a.adjustment_date, null, null, a.patient_id, a.provider_id,
         null, null, a.clinic_id, a.amount
-    from {{ ref('stg_adjustment') }} as a
+    from adjustment as a
     join provider as d on d.provider_id = a.provider_id
     where a.adjustment_type_id::text = {{ preference('BrokenAppointmentAdjustmentType') }}
     union all
     select
         'status', a.appointment_id, a.starts_at::date, a.starts_at, null, a.patient_id, a.provider_id,
         a.hygienist_id, a.is_hygiene, a.clinic_id, null
-    from {{ ref('stg_appointment') }} as a
+    from appointment as a
     where a.status_code = '5'
 )
 

@@ -1,11 +1,23 @@
 {{ config(unique_key='adjustment_id') }}
 -- As the report Daily Adjustments lists them (OpenDental's RpAdjSheet.cs).
-with adjustment as (
+with stg_patient as (
+    select * from {{ ref('stg_patient') }}
+),
+
+stg_adjustment as (
+    select * from {{ ref('stg_adjustment') }}
+),
+
+provider as (
+    select * from {{ ref('stg_provider') }}
+),
+
+adjustment as (
     select * from {{ ref('fact_adjustment') }}
 ),
 
 patient as (
-    select patient_id, {{ report_name('p') }} as name from {{ ref('stg_patient') }} as p
+    select patient_id, {{ report_name('p') }} as name from stg_patient as p
 )
 
 select
@@ -15,7 +27,7 @@ select
     coalesce(a.clinic_id, 0) as clinic_id,
     a.adjustment_type, n.note, a.amount
 from adjustment as a
-join {{ ref('stg_adjustment') }} as n on n.adjustment_id = a.adjustment_id
+join stg_adjustment as n on n.adjustment_id = a.adjustment_id
 left join patient as p on p.patient_id = a.patient_id
-left join {{ ref('stg_provider') }} as d on d.provider_id = a.provider_id
+left join provider as d on d.provider_id = a.provider_id
 where a.adjustment_date is not null

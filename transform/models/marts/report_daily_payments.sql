@@ -2,7 +2,11 @@
 -- As the report Daily Payments lists them (OpenDental's RpPaySheet.cs): what carriers paid on lines
 -- received and supplements, by the day of the cheque; what patients paid, by the day of the payment,
 -- without hidden prepayments.
-with claim_line as (
+with stg_patient as (
+    select * from {{ ref('stg_patient') }}
+),
+
+claim_line as (
     select * from {{ ref('fact_claim_procedure') }} where status_code in ('1', '4')
 ),
 
@@ -23,7 +27,7 @@ payment_part as (
 ),
 
 patient as (
-    select patient_id, {{ report_name('p') }} as name from {{ ref('stg_patient') }} as p
+    select patient_id, {{ report_name('p') }} as name from stg_patient as p
 ),
 
 provider as (

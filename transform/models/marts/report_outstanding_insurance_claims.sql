@@ -1,6 +1,34 @@
 {{ config(unique_key='claim_id') }}
 {#- RpOutstandingIns.cs: claims of status S with their carrier and patient. -#}
-with claim as (
+with stg_patient as (
+    select * from {{ ref('stg_patient') }}
+),
+
+stg_definition as (
+    select * from {{ ref('stg_definition') }}
+),
+
+insurance_plan as (
+    select * from {{ ref('stg_insplan') }}
+),
+
+carrier as (
+    select * from {{ ref('stg_carrier') }}
+),
+
+practice_day as (
+    select * from {{ ref('int_practice_day') }}
+),
+
+subscription as (
+    select * from {{ ref('stg_inssub') }}
+),
+
+clinic as (
+    select * from {{ ref('stg_clinic') }}
+),
+
+claim as (
     select * from {{ ref('stg_claim') }} where status_code = 'S'
 ),
 
@@ -32,11 +60,11 @@ patient as (
     select
         patient_id, birth_date, concat_ws(', ', last_name, first_name) as name,
         concat_ws(' ', concat_ws(', ', last_name, first_name), middle_initial) as full_name
-    from {{ ref('stg_patient') }}
+    from stg_patient
 ),
 
 definition as (
-    select definition_id, name from {{ ref('stg_definition') }}
+    select definition_id, name from stg_definition
 )
 
 select
@@ -52,13 +80,13 @@ select
     i.group_number, i.group_name, b.name as subscriber, b.birth_date as subscriber_birth_date,
     x.subscriber_number, c.fee as amount
 from claim as c
-join {{ ref('stg_insplan') }} as i on i.plan_id = c.plan_id
-join {{ ref('stg_carrier') }} as k on k.carrier_id = i.carrier_id
+join insurance_plan as i on i.plan_id = c.plan_id
+join carrier as k on k.carrier_id = i.carrier_id
 join patient as p on p.patient_id = c.patient_id
-cross join {{ ref('int_practice_day') }} as d
-left join {{ ref('stg_inssub') }} as x on x.subscription_id = c.subscription_id
+cross join practice_day as d
+left join subscription as x on x.subscription_id = c.subscription_id
 left join patient as b on b.patient_id = x.subscriber_id
-left join {{ ref('stg_clinic') }} as n on n.clinic_id = c.clinic_id
+left join clinic as n on n.clinic_id = c.clinic_id
 left join definition as s on s.definition_id = c.tracking_status_id
 left join status_history as h on h.claim_id = c.claim_id and h.tracking_status_id = c.tracking_status_id
 left join definition as e on e.definition_id = h.tracking_error_id

@@ -2,7 +2,51 @@
 -- OpenDental's report Payment Plans, with plans of patients and of insurance, closed ones among them
 -- (RpPayPlan.cs; manual, page reportpaymentplan). What is due is due on the practice's day. The principal
 -- of a dynamic plan is all the work that is linked to it, as that is today.
-with plan as (
+with payment_plan_charge as (
+    select * from {{ ref('stg_payplancharge') }}
+),
+
+practice_day as (
+    select * from {{ ref('int_practice_day') }}
+),
+
+payment_split as (
+    select * from {{ ref('stg_paysplit') }}
+),
+
+definition as (
+    select * from {{ ref('stg_definition') }}
+),
+
+claim_line as not materialized (
+    select * from {{ ref('stg_claimproc') }}
+),
+
+adjustment as not materialized (
+    select * from {{ ref('stg_adjustment') }}
+),
+
+procedure_log as (
+    select * from {{ ref('stg_procedurelog') }}
+),
+
+accounts_receivable as (
+    select * from {{ ref('accounts_receivable') }}
+),
+
+patient as (
+    select * from {{ ref('stg_patient') }}
+),
+
+family as (
+    select * from {{ ref('int_family') }}
+),
+
+provider as (
+    select * from {{ ref('stg_provider') }}
+),
+
+plan as (
     select * from {{ ref('stg_payplan') }}
 ),
 
@@ -15,8 +59,8 @@ charge as (
         coalesce(sum(c.principal + c.interest)
             filter (where c.charge_type_code = '0' and c.charge_date <= d.as_of_date), 0) as due,
         min(c.provider_id) as provider_id, min(c.clinic_id) as clinic_id
-    from {{ ref('stg_payplancharge') }} as c
-    cross join {{ ref('int_practice_day') }} as d
+    from payment_plan_charge as c
+    cross join practice_day as d
     group by c.payment_plan_id
 ),
 
@@ -26,8 +70,8 @@ link as (
 
 split as (
     select s.*, coalesce(u.value, '') <> '' as is_hidden
-    from {{ ref('stg_paysplit') }} as s
-    left join {{ ref('stg_definition') }} as u
+    from payment_split as s
+    left join definition as u
         on u.definition_id = s.unearned_type_id and u.category = 29
 ),
 
@@ -38,7 +82,7 @@ paid as (
 
 insurance_paid as (
     select payment_plan_id, sum(insurance_paid) as amount
-    from {{ ref('stg_claimproc') }}
+    from claim_line
     where payment_plan_id is not null and status_code in ('1', '4', '5') group by payment_plan_id
 ),
 
@@ -55,7 +99,7 @@ paid_for_adjustment as (
 
 adjusted as (
     select procedure_id, sum(amount) as amount
-    from {{ ref('stg_adjustment') }} where procedure_id is not null group by procedure_id
+    from adjustment where procedure_id is not null group by procedure_id
 ),
 
 insured as (
@@ -65,7 +109,7 @@ insured as (
                  when status_code in ('0', '6', '8', '9')
                  then insurance_estimate + coalesce(write_off_override, write_off_estimate, 0)
                  else 0 end) as amount
-    from {{ ref('stg_claimproc') }} where procedure_id is not null group by procedure_id
+    from claim_line where procedure_id is not null group by procedure_id
 ),
 
 linked as (
@@ -79,8 +123,8 @@ linked as (
                  - coalesce(pp.amount, 0) + coalesce(a.amount, 0) - coalesce(i.amount, 0)
         end) as principal
     from link as k
-    left join {{ ref('stg_adjustment') }} as j on j.adjustment_id = k.linked_id and k.link_type_code = '1'
-    left join {{ ref('stg_procedurelog') }} as p on p.procedure_id = k.linked_id and k.link_type_code = '2'
+    left join adjustment as j on j.adjustment_id = k.linked_id and k.link_type_code = '1'
+    left join procedure_log as p on p.procedure_id = k.linked_id and k.link_type_code = '2'
     left join paid_for_adjustment as pa on pa.adjustment_id = j.adjustment_id
     left join paid_for_procedure as pp on pp.procedure_id = p.procedure_id
     left join adjusted as a on a.procedure_id = p.procedure_id
@@ -89,7 +133,7 @@ linked as (
 ),
 
 account as (
-    select guarantor_id, balance, insurance_portion from {{ ref('accounts_receivable') }}
+    select guarantor_id, balance, insurance_portion from accounts_receivable
 ),
 
 amount as (
@@ -118,7 +162,7 @@ select
     (a.principal + a.interest - a.due)::numeric(14, 2) as balance_not_due,
     (coalesce(b.balance, 0) - coalesce(b.insurance_portion, 0))::numeric(14, 2) as family_balance
 from amount as a
-left join {{ ref('stg_patient') }} as g on g.patient_id = a.guarantor_id
-left join {{ ref('int_family') }} as f on f.patient_id = a.guarantor_id
+left join patient as g on g.patient_id = a.guarantor_id
+left join family as f on f.patient_id = a.guarantor_id
 left join account as b on b.guarantor_id = f.guarantor_id
-left join {{ ref('stg_provider') }} as v on v.provider_id = a.provider_id
+left join provider as v on v.provider_id = a.provider_id

@@ -1,7 +1,15 @@
 {{ config(unique_key='procedure_id') }}
 -- As the report Procedures lists them, one by one (OpenDental's RpProcSheet.cs): what was completed,
 -- price times quantity, without what capitation wrote off.
-with done as (
+with stg_patient as (
+    select * from {{ ref('stg_patient') }}
+),
+
+provider as (
+    select * from {{ ref('stg_provider') }}
+),
+
+done as (
     select * from {{ ref('fact_procedure') }} where is_complete
 ),
 
@@ -10,7 +18,7 @@ code as (
 ),
 
 patient as (
-    select patient_id, {{ report_name('p') }} as name from {{ ref('stg_patient') }} as p
+    select patient_id, {{ report_name('p') }} as name from stg_patient as p
 )
 
 select
@@ -23,5 +31,5 @@ select
 from done as r
 left join code as k on k.procedure_code_id = r.procedure_code_id
 left join patient as p on p.patient_id = r.patient_id
-left join {{ ref('stg_provider') }} as d on d.provider_id = r.provider_id
+left join provider as d on d.provider_id = r.provider_id
 where r.procedure_date is not null

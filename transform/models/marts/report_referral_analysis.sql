@@ -1,20 +1,36 @@
 {{ config(unique_key=['month_start', 'referral_id']) }}
 {#- RpReferralAnalysis.cs, a month at a time. -#}
-with referral as (
-    select referral_id, last_name, first_name from {{ ref('stg_referral') }}
+with stg_referral as (
+    select * from {{ ref('stg_referral') }}
+),
+
+referral_link as (
+    select * from {{ ref('stg_refattach') }}
+),
+
+procedure_log as (
+    select * from {{ ref('stg_procedurelog') }}
+),
+
+procedure_code as (
+    select * from {{ ref('stg_procedurecode') }}
+),
+
+referral as (
+    select referral_id, last_name, first_name from stg_referral
 ),
 
 came as (
     select distinct patient_id, referral_id
-    from {{ ref('stg_refattach') }} where referral_type_code = '1'
+    from referral_link where referral_type_code = '1'
 ),
 
 done as (
     select
         p.patient_id, date_trunc('month', p.procedure_date)::date as month_start,
         sum(p.fee * (p.unit_quantity + p.base_units)) as production
-    from {{ ref('stg_procedurelog') }} as p
-    join {{ ref('stg_procedurecode') }} as c on c.procedure_code_id = p.procedure_code_id
+    from procedure_log as p
+    join procedure_code as c on c.procedure_code_id = p.procedure_code_id
     where p.status_code = '2' and p.procedure_date is not null
       and coalesce(c.code, '') not in ('D9986', 'D9987')
     group by 1, 2

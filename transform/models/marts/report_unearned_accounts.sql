@@ -1,7 +1,19 @@
 {{ config(unique_key='guarantor_id') }}
 -- OpenDental's report Unearned Accounts: families with money that is not earned yet, all days until
 -- now. Hidden types are left out (RpUnearnedIncome.cs; manual, page reportunearnedaccounts).
-with line as (
+with family as (
+    select * from {{ ref('int_family') }}
+),
+
+patient as (
+    select * from {{ ref('stg_patient') }}
+),
+
+clinic as (
+    select * from {{ ref('stg_clinic') }}
+),
+
+line as (
     select * from {{ ref('report_unearned_income') }}
 )
 
@@ -12,8 +24,8 @@ select
     g.clinic_id, c.abbreviation as clinic,
     sum(l.amount)::numeric(14, 2) as amount
 from line as l
-join {{ ref('int_family') }} as f on f.patient_id = l.patient_id
-join {{ ref('stg_patient') }} as g on g.patient_id = f.guarantor_id
-left join {{ ref('stg_clinic') }} as c on c.clinic_id = g.clinic_id
+join family as f on f.patient_id = l.patient_id
+join patient as g on g.patient_id = f.guarantor_id
+left join clinic as c on c.clinic_id = g.clinic_id
 group by f.guarantor_id, g.last_name, g.first_name, g.clinic_id, c.abbreviation
 having sum(l.amount) <> 0

@@ -1,7 +1,19 @@
 {{ config(unique_key='split_id') }}
 -- OpenDental's report Line Item Unearned Income: every part of a payment that has an unearned type,
 -- on its day. Hidden types are left out (RpUnearnedIncome.cs; manual, page reportlineitemunearned).
-with payment_part as (
+with patient as (
+    select * from {{ ref('stg_patient') }}
+),
+
+clinic as (
+    select * from {{ ref('stg_clinic') }}
+),
+
+provider as (
+    select * from {{ ref('stg_provider') }}
+),
+
+payment_part as (
     select * from {{ ref('fact_payment') }} where is_prepayment and not is_hidden_prepayment
 )
 
@@ -11,6 +23,6 @@ select
     s.prepayment_type as unearned_type, s.clinic_id, c.abbreviation as clinic,
     s.provider_id, v.abbreviation as provider, s.amount
 from payment_part as s
-join {{ ref('stg_patient') }} as p on p.patient_id = s.patient_id
-left join {{ ref('stg_clinic') }} as c on c.clinic_id = s.clinic_id
-left join {{ ref('stg_provider') }} as v on v.provider_id = s.provider_id
+join patient as p on p.patient_id = s.patient_id
+left join clinic as c on c.clinic_id = s.clinic_id
+left join provider as v on v.provider_id = s.provider_id

@@ -1,7 +1,19 @@
 {{ config(unique_key=['payment_kind', 'source_id']) }}
 -- As the report Unfinalized Insurance Payments lists them (OpenDental's RpUnfinalizedInsPay.cs):
 -- payments that are still being entered, and claims whose money no payment is made of.
-with payment as (
+with insurance_plan as (
+    select * from {{ ref('stg_insplan') }}
+),
+
+carrier as (
+    select * from {{ ref('stg_carrier') }}
+),
+
+patient as (
+    select * from {{ ref('stg_patient') }}
+),
+
+payment as (
     select * from {{ ref('stg_claimpayment') }} where is_partial
 ),
 
@@ -11,8 +23,8 @@ line as (
 
 plan as (
     select p.plan_id, c.name as carrier_name
-    from {{ ref('stg_insplan') }} as p
-    join {{ ref('stg_carrier') }} as c on c.carrier_id = p.carrier_id
+    from insurance_plan as p
+    join carrier as c on c.carrier_id = p.carrier_id
 ),
 
 found as (
@@ -41,4 +53,4 @@ select
     f.patients, f.carrier_name, f.clinic_id, f.payment_date, f.date_of_service,
     f.amount::numeric(14, 2) as amount
 from found as f
-left join {{ ref('stg_patient') }} as p on p.patient_id = f.patient_id
+left join patient as p on p.patient_id = f.patient_id

@@ -3,7 +3,11 @@
     'planned': 'true', 'presented': 'is_presented', 'accepted': 'is_accepted',
     'completed': 'is_complete', 'done_same_day': 'is_done_same_day',
 } %}
-with treatment as (
+with int_treatment as (
+    select * from {{ ref('int_treatment') }}
+),
+
+treatment as (
     select
         date_trunc('month', planned_date)::date as month_start, provider_id, clinic_id,
         {%- for stage, rule in stages.items() %}
@@ -12,7 +16,7 @@ with treatment as (
         count(distinct patient_id) filter (where {{ rule }}) as {{ stage }}_patients
         {{- ',' if not loop.last }}
         {%- endfor %}
-    from {{ ref('int_treatment') }}
+    from int_treatment
     group by 1, 2, 3
 )
 
