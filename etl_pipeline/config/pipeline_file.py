@@ -268,6 +268,11 @@ class Transform(Model):
         otherwise="transform_target",
         example="/var/lib/etl_pipeline",
     )
+    goals: Text | None = key(
+        "a CSV file of yours with the [goals](transform.md#goals) of months and clinics; beside "
+        "this file unless the path is absolute",
+        example="goals.csv",
+    )
     today: Literal["clock", "entries"] = key(
         "what decides the day that ages and due dates count from: the source's clock in the last "
         "run, or the newest entries, for a demo or a backup that was restored",

@@ -14,6 +14,9 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 DAY = "day"
+GOALS = "_etl_goal"
+_OTHERS = {DAY: "the day is another", GOALS: "the goals are others"}
+"""What nodes are made from besides tables of ``raw``, and why they are made anew."""
 """Name, among the inputs of a node, of the day that the models count from."""
 _FAILED = ("error", "fail", "skipped", "runtime error")
 _MODELS = ("model", "seed")
@@ -29,7 +32,7 @@ class GraphNode:
         relation: ``schema.name`` of a model or a seed; else None.
         is_view: It holds no rows of its own, so it is the same whatever ``raw`` holds.
         parents: Ids of the nodes that it is made from, in order.
-        sources: What it reads besides: tables of ``raw``, and ``DAY``.
+        sources: What it reads besides: tables of ``raw``, ``DAY`` and ``GOALS``.
         code_digest: SHA-256 of all that decides what it makes of the same rows.
         selector: Names it, and nothing else, in dbt's node selection.
         file: The file of the project that defines it.
@@ -70,8 +73,8 @@ class Warehouse:
     """Content of the warehouse at the instant of a build, by digests.
 
     Attributes:
-        versions: By table of ``raw``, and ``DAY``: a digest of what it holds; None if that is not
-            known, as of a table that others have written.
+        versions: By table of ``raw``, ``DAY`` and ``GOALS``: a digest of what it holds; None if
+            that is not known, as of a table that others have written.
         definitions: By ``schema.name``: the definition of a view, or the counters of a table.
     """
 
@@ -226,10 +229,9 @@ def _why_stale(
     if unknown:
         return f"{_name_tables(unknown)} may have changed"
     changed = [name for name, version in now.items() if last.inputs.get(name) != version]
-    if changed == [DAY]:
-        return "the day is another"
     if changed:
-        return f"{_name_tables(name for name in changed if name != DAY)} changed"
+        tables = [name for name in changed if name not in _OTHERS]
+        return f"{_name_tables(tables)} changed" if tables else _OTHERS[changed[0]]
     above = [graph[key].name for key in _tables_above(node, graph) if key in stale]
     return f"{above[0]} is made anew" if above else None
 

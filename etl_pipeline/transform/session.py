@@ -36,6 +36,7 @@ from etl_pipeline.state.warehouse import open_state
 from etl_pipeline.transform import warehouse
 from etl_pipeline.transform.build_plan import (
     DAY,
+    GOALS,
     BuildPlan,
     BuiltNode,
     Graph,
@@ -57,6 +58,7 @@ from etl_pipeline.transform.builds import (
 )
 from etl_pipeline.transform.environment import LAYERS, PROJECT, find_folder, make_environment
 from etl_pipeline.transform.events import Listener
+from etl_pipeline.transform.goals import Goal, digest_goals, read_goals, write_goals
 from etl_pipeline.transform.graph_file import load_graph, save_graph
 from etl_pipeline.transform.needs import MissingTables, digest_models, find_missing, read_needs
 from etl_pipeline.transform.practice_day import (
@@ -143,6 +145,7 @@ class _Build:
     absent: MissingTables
     tables: Sequence[str]
     day: PracticeDay
+    goals: Sequence[Goal]
 
     @property
     def arguments(self) -> list[str]:
@@ -160,7 +163,8 @@ class _Build:
 
     def held(self, raw: RawState, definitions: Iterable[tuple[Any, ...]]) -> Warehouse:
         day = f"{self.day.as_of} {self.day.today}"
-        return Warehouse({**raw.versions, DAY: day}, dict(definitions))
+        goals = digest_goals(self.goals)
+        return Warehouse({**raw.versions, DAY: day, GOALS: goals}, dict(definitions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +205,7 @@ def _prepare(
             entered=read_newest_entry(connection, raw_schema, columns) if is_asked else None,
             follows_entries=follows_entries,
         ),
+        read_goals(settings, connection, raw_schema, columns),
     )
 
 
@@ -243,7 +248,13 @@ def _build(
         lock: Statement = (f"LOCK TABLE {locked} IN ACCESS SHARE MODE", ())
         raw = take_raw(dbt.execute([lock, read_raw(build.raw_schema)])[0])
         held = build.held(raw, dbt.execute([read_definitions(build.schemas)]))
-        dbt.execute([*write_day(build.schemas[1], build.day), drop_older_record(build.schemas[1])])
+        dbt.execute(
+            [
+                *write_day(build.schemas[1], build.day),
+                *write_goals(build.schemas[1], build.goals),
+                drop_older_record(build.schemas[1]),
+            ]
+        )
         usable, not_built = split_unusable(graph, build.absent.unusable)
         built = read_built(build.connection)
         plan = decide_build(usable, built, held)

@@ -29,6 +29,7 @@ from tests.rows import run_sql
 from tests.transform.judging import digest_models, empty_models, judge_marts
 from tests.transform.preferences import Judged, judge_preferences
 from tests.transform.reckoning import (
+    bookings,
     broken_visits,
     claim_answers,
     claims,
@@ -36,11 +37,16 @@ from tests.transform.reckoning import (
     daily_reports,
     desk_patients,
     facts,
+    goals,
+    hygiene,
+    patient_base,
     payment_plans,
     performance,
     plan_write_offs,
     production_income,
+    providers,
     receivables,
+    referral_return,
     referrals,
     schedules,
     treatment,
@@ -86,6 +92,7 @@ THEMES = (
     plan_write_offs,
     visit_collection,
     unscheduled,
+    *(bookings, goals, hygiene, patient_base, providers, referral_return),
 )
 JUDGES = tuple(judge for theme in THEMES for judge in theme.JUDGES)
 DAYS_OF_CHANGE = 10
@@ -159,9 +166,19 @@ GRANTED = (
 )
 
 
+GOALS = """\
+year,month,clinic,production,collections,new_patients,hygiene_visits
+2024,6,LIN,9000,8000.50,12,40
+2024,06,2,,7000,,
+
+2024,9,qua,5000,,,
+2024,6,,100,,,0
+"""
+
+
 @pytest.fixture(scope="session")
 def changed(first: State) -> State:
-    """After views and grants of others, ten days at the practice, and what goes wrong in books."""
+    """After views and grants of others, ten days at the practice, goals, and what goes wrong."""
     admin, lab = first.lab.analytics, first.lab
     admin.execute(b"CREATE SCHEMA mine")
     for name, query in VIEWS.items():
@@ -205,7 +222,11 @@ def changed(first: State) -> State:
         "UPDATE definition SET ItemName = 'Plastic' WHERE DefNum = 1003",
     )
     assert run_once(first.settings, RunRequest(), listen=lambda _: None).is_success
-    state = build(lab, first.settings)
+    folder = lab.write_config(
+        first.config_folder, pipeline={"transform": {"today": "entries", "goals": "goals.csv"}}
+    )
+    (folder / "goals.csv").write_text(GOALS, encoding="utf-8-sig")
+    state = build(lab, Settings("test", FileConfigProvider(folder)))
     state.register = find_judges(lab.analytics, JUDGES)
     state.chosen = judge_preferences(lab.analytics, state.summary.folder)
     return state

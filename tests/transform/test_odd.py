@@ -12,8 +12,12 @@ def test_what_needs_a_missing_table_or_column_is_not_built(odd: State) -> None:
     assert set(odd.summary.not_built) == {
         "stg_refattach",
         "int_new_patient",
+        "int_patient_month",
         "dim_patient",
         "new_patients_by_source",
+        "patients_by_month",
+        "goals_by_month",
+        "referrals_out_by_month",
         "report_referral_analysis",
         "stg_commlog",
         "int_communication",

@@ -111,3 +111,11 @@
         '{{ var("preferences")[name] }}'
     )
 {%- endmacro %}
+
+{#- Perio, the care of gums (CDT): scaling D4341, D4342, D4346, coarse cleaning D4355, drugs in pockets D4381, care afterwards D4910. -#}
+{% macro perio_codes() -%} ('D4341', 'D4342', 'D4346', 'D4355', 'D4381', 'D4910') {%- endmacro %}
+
+{#- Whether a code is hygiene: by its own mark in OpenDental (IsHygiene), or because it is gum care. -#}
+{% macro is_hygiene_code(alias) -%}
+    (coalesce({{ alias }}.is_hygiene, false) or coalesce({{ alias }}.code in {{ perio_codes() }}, false))
+{%- endmacro %}

@@ -6,10 +6,11 @@
     'stg_claimproc': ['status'],
     'stg_commlog': ['mode', 'direction'],
     'stg_feesched': ['fee_schedule_type'],
+    'stg_histappointment': ['action', 'status'],
     'stg_insplan': ['plan_type'],
     'stg_patient': ['status', 'gender'],
     'stg_procedurelog': ['status'],
-    'stg_refattach': ['referral_type'],
+    'stg_refattach': ['referral_type', 'referral_status'],
     'stg_schedule': ['schedule_type'],
     'stg_treatplan': ['status'],
 } %}

@@ -84,7 +84,7 @@ def reckon_recall_status(analytics: PostgresConnection) -> Counter[str]:
     return Counter(reckon_recalls(analytics).values())
 
 
-def _treated(analytics: PostgresConnection) -> dict[int, dict[dt.date, int]]:
+def read_treated(analytics: PostgresConnection) -> dict[int, dict[dt.date, int]]:
     """Days on which each patient was treated, with the clinic; the lowest named where several."""
     codes = {
         row.CodeNum: row.ProcCode
@@ -121,7 +121,7 @@ def reckon_new(analytics: PostgresConnection) -> New:
             sources.setdefault(row.PatNum, row.ReferralNum)
     produced = _production_of_patients(analytics)
     found: New = {}
-    for number, days in _treated(analytics).items():
+    for number, days in read_treated(analytics).items():
         patient = patients.get(number)
         if patient is None or patient.PatStatus in (NON_PATIENT, DELETED, PROSPECTIVE):
             continue
@@ -165,7 +165,7 @@ def read_new(analytics: PostgresConnection) -> New:
     """The same as the mart has it."""
     rows: list[Any] = analytics.execute(
         b"SELECT month_start, clinic_id, referral_id, new_patients, first_year_production "
-        b"FROM marts.new_patients_by_source"
+        b"FROM marts.new_patients_by_source WHERE new_patients > 0"
     ).fetchall()
     return {row[:3]: row[3:] for row in rows}
 
@@ -178,7 +178,7 @@ def reckon_retention(
     analytics: PostgresConnection,
 ) -> dict[tuple[dt.date, int], tuple[int, int, Decimal | None]]:
     """Patients of the year before the last one, and of them those who came back."""
-    visits = _treated(analytics)
+    visits = read_treated(analytics)
     day = read_practice_day(analytics)
     month = min(min(days) for days in visits.values()).replace(day=1)
     month = month.replace(year=month.year + 2)

@@ -36,6 +36,16 @@ ENUMERATIONS: dict[str, tuple[str, int, str]] = {
         "Normal CoPay OutNetwork FixedBenefit ManualBlueBook",
     ),
     "referral_type": ("ReferralType", 0, "RefTo RefFrom RefCustom"),
+    "referral_to_status": (
+        "ReferralToStatus",
+        0,
+        "None Declined Scheduled Consulted InTreatment Complete",
+    ),
+    "appointment_history_action": (
+        "HistAppointmentAction",
+        0,
+        "Created Changed Missed Cancelled Deleted",
+    ),
     "schedule_type": ("ScheduleType", 0, "Practice Provider Blockout Employee WebSchedASAP"),
     "treatment_plan_status": ("TreatPlanStatus", 0, "Saved Active Inactive"),
 }

@@ -1,10 +1,12 @@
 -- Days on which a patient was treated: one row a patient and day with a completed procedure. The
--- codes for missed and late cancelled visits (D9986, D9987) are no treatment.
+-- codes for missed and late cancelled visits (D9986, D9987) are no treatment. A visit is hygiene by
+-- what was done, whoever did it: a code with OpenDental's own mark, or gum care.
 select
     p.patient_id,
     p.procedure_date as visit_date,
     min(nullif(p.clinic_id, 0)) as clinic_id,
-    bool_or(coalesce(c.is_hygiene, false)) as has_hygiene
+    bool_or({{ is_hygiene_code('c') }}) as has_hygiene,
+    bool_or(coalesce(c.code in {{ perio_codes() }}, false)) as has_perio
 from {{ ref('int_procedure') }} as p
 left join {{ ref('stg_procedurecode') }} as c on c.procedure_code_id = p.procedure_code_id
 where p.is_complete

@@ -6,8 +6,8 @@ SET timestamp = UNIX_TIMESTAMP(@day + INTERVAL 1050 MINUTE);
 
 SET @procs = (SELECT MAX(ProcNum) FROM procedurelog);
 CREATE TEMPORARY TABLE missed ENGINE=MyISAM
-SELECT a.AptNum, a.PatNum, a.ProvNum, a.ClinicNum, a.AptDateTime, c.CodeNum, f.Amount,
-       ROW_NUMBER() OVER (ORDER BY a.AptNum) AS Place, dice(again, a.AptNum, @day) % 3 AS Again
+SELECT a.AptNum, a.PatNum, a.ProvNum, a.ClinicNum, a.Op, a.AptDateTime, c.CodeNum, c.ProcCode,
+       f.Amount, ROW_NUMBER() OVER (ORDER BY a.AptNum) AS Place, dice(again, a.AptNum, @day) % 3 AS Again
   FROM appointment a
   JOIN procedurecode c ON c.ProcCode = IF(dice(late, a.AptNum, @day) % 3, 'D9986', 'D9987')
   JOIN fee f ON f.CodeNum = c.CodeNum AND f.FeeSched = 1 AND f.ClinicNum = 0 AND f.ProvNum = 0
@@ -23,14 +23,25 @@ INSERT INTO histappointment
   (HistApptNum, HistUserNum, HistDateTStamp, HistApptAction, AptNum, PatNum, AptStatus, Pattern,
    Note, ProvNum, ProvHyg, AptDateTime, ClinicNum, IsHygiene, ProcsColored, SecDateTEntry,
    ProvBarText, PatternSecondary, SecurityHash)
-SELECT (SELECT MAX(HistApptNum) FROM histappointment) + m.Place, 3, @day + INTERVAL 1050 MINUTE, 1,
-       a.AptNum, a.PatNum, a.AptStatus, a.Pattern, '', a.ProvNum, a.ProvHyg, a.AptDateTime,
+SELECT (SELECT MAX(HistApptNum) FROM histappointment) + m.Place, 3,
+       IF(m.ProcCode = 'D9986', @day + INTERVAL 1050 MINUTE, a.AptDateTime - INTERVAL 90 MINUTE),
+       IF(m.ProcCode = 'D9986', 2, 3), a.AptNum, a.PatNum, a.AptStatus, a.Pattern, '', a.ProvNum, a.ProvHyg, a.AptDateTime,
        a.ClinicNum, a.IsHygiene, a.ProcsColored, a.SecDateTEntry, '', '', ''
   FROM missed m JOIN appointment a ON a.AptNum = m.AptNum;
 UPDATE appointment a JOIN missed m ON m.AptNum = a.AptNum
    SET a.AptStatus = IF(m.Again, 1, a.AptStatus),
        a.AptDateTime = IF(m.Again, a.AptDateTime + INTERVAL 14 DAY, a.AptDateTime),
        a.Note = CONCAT('Broken on ', @day);
+-- Whoever is on the short list takes a chair that was cancelled.
+INSERT INTO appointment
+  (AptNum, PatNum, AptStatus, Pattern, Confirmed, Op, ProvNum, AptDateTime, ProcDescript, ClinicNum,
+   DateTimeArrived, DateTimeSeated, DateTimeDismissed, ProcsColored, AppointmentTypeNum,
+   SecUserNumEntry, SecDateTEntry)
+SELECT (SELECT MAX(AptNum) FROM appointment) + Place, 1 + dice(filler, AptNum) % @patients, 2, '/XXXX/',
+       204, Op, ProvNum, AptDateTime, 'Look', ClinicNum, AptDateTime, AptDateTime,
+       AptDateTime + INTERVAL 30 MINUTE, '', 4, 3, AptDateTime - INTERVAL 75 MINUTE
+  FROM missed
+ WHERE ProcCode = 'D9987' AND DATE(AptDateTime) = @day AND dice(fills, AptNum) % 2;
 DROP TEMPORARY TABLE missed;
 
 -- A code that was charted lately is forgiven: deleted procedures stay, with status 6.
@@ -112,3 +123,17 @@ UPDATE claim
 UPDATE claim
    SET ClaimStatus = 'W', DateSentOrig = '0001-01-01'
  WHERE ClaimStatus = 'S' AND ClaimType = 'P' AND SecDateEntry = @day AND ClaimNum % 3 = 0;
+
+-- Patients who were sent to a specialist: one more each day, and those of before get on.
+UPDATE refattach
+   SET RefToStatus = LEAST(5, RefToStatus + 1),
+       DateProcComplete = IF(RefToStatus >= 5, @day, DateProcComplete)
+ WHERE RefType = 0 AND RefToStatus IN (0, 2, 3, 4) AND dice(progress, RefAttachNum, @day) % 4 = 0;
+INSERT INTO refattach
+  (RefAttachNum, ReferralNum, PatNum, ItemOrder, RefDate, RefType, RefToStatus, IsTransitionOfCare,
+   ProcNum, ProvNum)
+SELECT (SELECT MAX(RefAttachNum) FROM refattach) + 1, 1 + dice(sentto, @day) % 20, PatNum, 2, @day, 0, 0,
+       1, 0, ProvNum
+  FROM appointment
+ WHERE AptStatus = 2 AND DATE(AptDateTime) = @day
+ ORDER BY dice(sent, AptNum, @day) LIMIT 1;
