@@ -85,7 +85,7 @@ def read_newest_entry(
         for table, column in there.items()
     )
     row = connection.execute(
-        f"SELECT day FROM ({entries}) AS entry WHERE day > '1900-01-01' "
+        f"SELECT day FROM ({entries}) AS entry WHERE day > '1900-01-01' AND isfinite(day) "
         f"GROUP BY day HAVING count(*) >= {min(2, len(there))} ORDER BY day DESC LIMIT 1".encode()
     ).fetchone()
     return row[0] if row else None

@@ -481,6 +481,7 @@ def _variables(absent: MissingTables) -> dict[str, object]:
     return {
         "missing_columns": {table: list(names) for table, names in absent.missing.items()},
         "missing_tables": list(absent.empty),
+        "unusable_tables": list(absent.unusable),
         "marked_tables": list(absent.marked),
     }
 

@@ -8,15 +8,21 @@
 {%- endmacro %}
 
 {#-
-  Rows of a table of raw, without those that are only kept there as deleted. A table that can be
-  done without is read as one without rows where this release does not have it.
+  Rows of a table of raw, without those that are only kept there as deleted and those that are left
+  out (left_out.sql). A table that can be done without is read as one without rows where this release
+  does not have it.
 -#}
 {% macro raw_rows(table) -%}
     {%- set relation = source('raw', table) -%}
-    {%- if table in var('missing_tables') -%} (select null::timestamptz as _etl_loaded_at where false)
-    {%- else -%} {{ relation }} {%- endif %} as r
-    {%- if table in var('marked_tables') %}
-    where r."_etl_deleted_at" is null
+    {%- if table in var('missing_tables') -%} (select null::timestamptz as _etl_loaded_at where false) as r
+    {%- else -%} {{ relation }} as r
+        {%- set conditions = [is_taken(table)] | reject('none') | list %}
+        {%- if table in var('marked_tables') %}
+            {%- do conditions.append('r."_etl_deleted_at" is null') %}
+        {%- endif %}
+        {%- if conditions %}
+    where {{ conditions | join('\n      and ') }}
+        {%- endif %}
     {%- endif %}
 {%- endmacro %}
 
@@ -31,8 +37,10 @@
     nullif({{ raw_column(table, column, 'text') }}::text, '')
 {%- endmacro %}
 
+{#- One that could not be added to another of its kind is not known. -#}
 {% macro as_integer(table, column) -%}
-    {{ raw_column(table, column, 'integer') }}::integer
+    {%- set value = raw_column(table, column, 'integer') | trim -%}
+    (case when {{ is_small_number(value) }} then {{ value }}::integer end)
 {%- endmacro %}
 
 {% macro as_number(table, column) -%}
@@ -44,7 +52,8 @@
   when it makes it a numeric, so 0.1 + 0.2 is 0.3; then halves are rounded away from zero.
 -#}
 {% macro as_money(table, column) -%}
-    round({{ raw_column(table, column, 'numeric') }}::numeric, 2)::numeric(12, 2)
+    {%- set value = listed_money(table, column) -%}
+    (case when {{ is_money(value) }} then {{ value }}::numeric end)::numeric(12, 2)
 {%- endmacro %}
 
 {#- Estimates hold -1 where none was made. -#}
@@ -56,22 +65,25 @@
     ({{ raw_column(table, column, 'integer') }}::integer <> 0)
 {%- endmacro %}
 
-{#- A date: 0001-01-01 and 1900-01-01 mean that there is none. -#}
+{#- A date: 0001-01-01 and 1900-01-01 mean that there is none, and so does one without end. -#}
 {% macro as_date(table, column) -%}
-    nullif(nullif({{ raw_column(table, column, 'date') }}::date, date '0001-01-01'), date '1900-01-01')
+    {%- set value = raw_column(table, column, 'date') | trim -%}
+    case when {{ is_finite(value) }}
+         then nullif(nullif({{ value }}::date, date '0001-01-01'), date '1900-01-01') end
 {%- endmacro %}
 
 {#- Date and time on the practice's own clock, without a zone; the same two days mean none. -#}
 {% macro as_local_time(table, column) -%}
-    case when {{ raw_column(table, column, 'timestamp') }}::date
-              not in (date '0001-01-01', date '1900-01-01')
-         then {{ raw_column(table, column, 'timestamp') }}::timestamp end
+    {%- set value = raw_column(table, column, 'timestamp') | trim -%}
+    case when {{ is_finite(value) }} and {{ value }}::date not in (date '0001-01-01', date '1900-01-01')
+         then {{ value }}::timestamp end
 {%- endmacro %}
 
 {#- A stamp of the server: an instant. -#}
 {% macro as_instant(table, column) -%}
-    case when {{ raw_column(table, column, 'timestamptz') }} > timestamptz '1900-01-02 00:00:00+00'
-         then {{ raw_column(table, column, 'timestamptz') }}::timestamptz end
+    {%- set value = raw_column(table, column, 'timestamptz') | trim -%}
+    case when {{ is_finite(value) }} and {{ value }} > timestamptz '1900-01-02 00:00:00+00'
+         then {{ value }}::timestamptz end
 {%- endmacro %}
 
 {#- A time of day; raw has it as an interval, as MySQL's type can be both. -#}
