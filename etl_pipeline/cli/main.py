@@ -16,6 +16,7 @@ from etl_pipeline.cli import (
     demo,
     discover,
     doctor,
+    grants,
     init,
     plan,
     run,
@@ -51,6 +52,7 @@ app.command("verify", short_help="Compare source, replication and raw; repair.")
 app.command("transform", short_help="Build and test the models: staging to marts.")(
     transform.transform
 )
+app.command("grants", short_help="Let a role read the marts.")(grants.grants)
 app.command("status", short_help="Show how each table stands.")(status.status)
 app.command("history", short_help="Show the last runs.")(status.history)
 app.command("show", short_help="Show what a run did to each table.")(status.show_run)

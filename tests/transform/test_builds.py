@@ -9,17 +9,20 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from etl_pipeline.config import FileConfigProvider, Settings
 from etl_pipeline.demo.practice import build_practice, change_practice
 from etl_pipeline.demo.servers import Servers
+from etl_pipeline.errors import DatabaseError, EtlError
+from etl_pipeline.pipeline.reader_role import let_read
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.transform.session import transform_once
 from tests.conftest import Lab, open_lab
 from tests.rows import run_sql
 from tests.transform.conftest import State, build
-from tests.transform.test_command import count_waiting, start, wait_for
+from tests.transform.test_command import call, count_waiting, start, wait_for
 
 LAYERS = ("staging", "intermediate", "marts")
 
@@ -165,3 +168,58 @@ def test_edits_of_others_are_found_and_taken_back(practice: State) -> None:
     assert copy(settings)
     assert transform_once(settings, listen=lambda _: None).is_success
     assert digest_marts(lab) == before
+
+
+READER = 'bi "of" the\\practice'
+
+
+def test_a_reader_reads_every_mart_after_the_next_build_and_nothing_else(practice: State) -> None:
+    """Of the relations that the build makes anew, one is new and one has other columns."""
+    lab = practice.lab
+    role, secret = sql.Identifier(READER), "of-the-reader"
+    with pytest.raises(EtlError, match="no such role"):
+        let_read(practice.settings, READER)
+    lab.analytics.execute(
+        sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(secret))
+    )
+    try:
+        code, stdout, stderr = call(practice, "grants", "--reader", READER)
+        assert (code, stdout.count(";\n")) == (0, 3), stderr
+        assert "--apply" in stderr
+        code, printed, stderr = call(practice, "grants", "--reader", READER, "--apply")
+        assert (code, printed) == (0, stdout), stderr
+        code, stdout, stderr = call(practice, "grants", "--reader", READER, "--apply")
+        assert (code, stdout) == (0, "")
+        assert stderr.startswith("nothing to do: ")
+        edit(practice, "DROP TABLE marts.dim_chair")
+        edit(practice, "ALTER TABLE marts.dim_clinic ADD COLUMN of_mine int")
+        assert transform_once(practice.settings, listen=lambda _: None).is_success
+        relations = practice.query(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'marts'::regnamespace "
+            "AND relkind IN ('r', 'v')"
+        )
+        assert ("dim_chair",) in relations
+        info = lab.analytics.info
+        with psycopg.connect(
+            host=info.host, port=info.port, dbname=info.dbname, user=READER, password=secret
+        ) as reader:
+            for (name,) in relations:
+                reader.execute(f"SELECT * FROM marts.{name} LIMIT 1".encode()).fetchall()
+            for name in ("raw.patient", "staging.stg_patient", "etl.run"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    reader.execute(f"SELECT * FROM {name}".encode())
+                reader.rollback()
+        assert let_read(practice.settings, READER, ["staging"], apply=True).schemas == [
+            "marts",
+            "staging",
+        ]
+        assert not let_read(practice.settings, READER, ["staging"]).statements
+        # What the user may not grant is told, with what to paste.
+        lab.analytics.execute(b"CREATE SCHEMA of_others")
+        lab.analytics.execute(b"CREATE TABLE of_others.secret ()")
+        with pytest.raises(DatabaseError, match="may not grant") as told:
+            let_read(practice.settings, READER, ["of_others"], apply=True)
+        assert 'GRANT USAGE ON SCHEMA "of_others" TO "bi ""of"" the' in str(told.value)
+    finally:
+        lab.analytics.execute(sql.SQL("DROP OWNED BY {}").format(role))
+        lab.analytics.execute(sql.SQL("DROP ROLE {}").format(role))
