@@ -30,7 +30,13 @@ SELECT = typer.Option(
     "--select",
     metavar="MODEL",
     help="Build only this model; +MODEL with what it is built from, MODEL+ with what is built "
-    "from it. May be given several times.",
+    "from it.",
+)
+EXCLUDE = typer.Option(
+    None,
+    "--exclude",
+    metavar="MODEL",
+    help="Do not build this one; both may be given several times.",
 )
 EVERYTHING = typer.Option(False, "--all", help="Build all models, whether they changed or not.")
 FULL_REFRESH = typer.Option(False, "--full-refresh", help="Make every row of them anew, too.")
@@ -49,6 +55,7 @@ DOCS = typer.Option(False, "--docs", help="Write the models' documentation as HT
 
 def transform(
     select: list[str] | None = SELECT,
+    exclude: list[str] | None = EXCLUDE,
     everything: bool = EVERYTHING,
     full_refresh: bool = FULL_REFRESH,
     show_rows: bool = SHOW_ROWS,
@@ -71,7 +78,7 @@ def transform(
 
         stop_on_signals()
         if docs:
-            if select or everything or full_refresh or show_rows or as_of or as_json:
+            if select or exclude or everything or full_refresh or show_rows or as_of or as_json:
                 raise typer.BadParameter("--docs builds nothing; choose it alone")
             _write_docs(get_settings())
             return
@@ -79,6 +86,7 @@ def transform(
             get_settings(),
             progress_style(progress, quiet=quiet),
             select=select or [],
+            exclude=exclude or [],
             everything=everything,
             full_refresh=full_refresh,
             show_rows=show_rows,
@@ -94,6 +102,7 @@ def build_models(
     style: ProgressStyle,
     *,
     select: list[str] | None = None,
+    exclude: list[str] | None = None,
     everything: bool = False,
     full_refresh: bool = False,
     show_rows: bool = False,
@@ -107,6 +116,7 @@ def build_models(
         return transform_once(
             settings,
             select=select or [],
+            exclude=exclude or [],
             everything=everything,
             full_refresh=full_refresh,
             show_rows=show_rows,

@@ -188,10 +188,14 @@ def inputs_after(
     """Return what each node of *done* was made from.
 
     A table that was not made anew holds what it was made from then, and so does what is made from
-    it now. Where a node is made from two states of one table of raw, what it holds is not known.
+    it now. Where a node is made from two states of one table of raw, or by way of a view of other
+    code, what it holds is not known.
     """
     made: dict[str, dict[str, str | None]] = {}
     for key, node in graph.items():
+        if key not in done and node.is_view and not _is_of_its_code(node, built.get(key)):
+            made[key] = dict.fromkeys(_all_sources(node, graph))
+            continue
         if key not in done and node.has_rows:
             made[key] = dict(built[key].inputs) if key in built else {}
             missing = _all_sources(node, graph) - made[key].keys()
@@ -203,6 +207,13 @@ def inputs_after(
                 inputs[name] = version if inputs.get(name, version) == version else None
         made[key] = inputs
     return {key: made[key] for key in graph if key in done}
+
+
+def _is_of_its_code(node: GraphNode, last: BuiltNode | None) -> bool:
+    return last is not None and (last.code_digest, last.status in _FAILED) == (
+        node.code_digest,
+        False,
+    )
 
 
 def _why_stale(

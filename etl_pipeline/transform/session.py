@@ -79,6 +79,7 @@ def transform_once(
     settings: Settings,
     *,
     select: Sequence[str] = (),
+    exclude: Sequence[str] = (),
     everything: bool = False,
     full_refresh: bool = False,
     show_rows: bool = False,
@@ -94,6 +95,7 @@ def transform_once(
     Args:
         settings: The settings that say where the warehouse is.
         select: Names of models, or other node selections of dbt; built whether they changed or not.
+        exclude: What not to build, in the same words; it stays as it is, and to be built.
         everything: Build all models, whether they changed or not.
         full_refresh: Build all models, and make every row of incremental ones anew.
         show_rows: Return the first rows that fail each test.
@@ -116,7 +118,12 @@ def transform_once(
             outcome = _find_nothing_to_do(build)
         if outcome is None:
             outcome = _build(
-                build, select, everything=everything, full_refresh=full_refresh, listen=listen
+                build,
+                select,
+                exclude,
+                everything=everything,
+                full_refresh=full_refresh,
+                listen=listen,
             )
         return TransformSummary(
             environment=settings.environment,
@@ -127,7 +134,11 @@ def transform_once(
             folder=build.folder,
             nodes=outcome.nodes,
             not_built=outcome.not_built,
-            notes=[*_list_missing(build.absent), *_tidy_up(connection, build.schemas)],
+            notes=[
+                *_list_missing(build.absent),
+                *outcome.notes,
+                *_tidy_up(connection, build.schemas),
+            ],
             rows=[*_failing_rows(connection, build.folder, outcome.nodes)] if show_rows else [],
         )
 
@@ -171,6 +182,7 @@ class _Build:
 class _Outcome:
     nodes: Sequence[Node]
     not_built: Sequence[str]
+    notes: Sequence[str] = ()
 
 
 def _prepare(
@@ -232,6 +244,7 @@ def _find_nothing_to_do(build: _Build) -> _Outcome | None:
 def _build(
     build: _Build,
     select: Sequence[str],
+    exclude: Sequence[str],
     *,
     everything: bool,
     full_refresh: bool,
@@ -262,12 +275,13 @@ def _build(
             plan = BuildPlan(dict.fromkeys(usable, "asked for") | dict(plan.stale), ())
         if not (plan.stale or select):
             return _Outcome(_reused(plan, usable, built), not_built)
-        chosen = _choose(select, plan, usable, build.absent)
+        _refuse_unknown(exclude, graph, build.project)
+        chosen = _choose(select, exclude, plan, usable, build.absent)
         is_full = ["--full-refresh"] if full_refresh else []
         outcome = dbt.run(["build", *build.arguments, *is_full, *chosen], listen)
         if outcome.refusal:
             raise _project_error(outcome.refusal, build.folder)
-        if not outcome.nodes:
+        if not outcome.nodes and (select or not exclude):
             raise _selection_error(select, build.project)
         done = {n.id for n in outcome.nodes if not n.is_failed and n.status != "skipped"}
         made = inputs_after(usable, built, done, held)
@@ -286,7 +300,11 @@ def _build(
         dbt.commit()
     reasons = {} if select else plan.stale
     nodes = [replace(node, reason=reasons.get(node.id)) for node in outcome.nodes]
-    return _Outcome([*nodes, *([] if select else _reused(plan, usable, built))], not_built)
+    kept = sorted(usable[key].name for key in plan.stale.keys() - {n.id for n in nodes})
+    notes = [f"excluded, to be built later: {', '.join(kept)}"] if exclude and kept else []
+    if select:
+        return _Outcome(nodes, not_built)
+    return _Outcome([*nodes, *_reused(plan, usable, built)], not_built, notes)
 
 
 def _parse(build: _Build, dbt: DbtProcess) -> Graph:
@@ -301,16 +319,29 @@ def _parse(build: _Build, dbt: DbtProcess) -> Graph:
 
 
 def _choose(
-    select: Sequence[str], plan: BuildPlan, graph: Graph, absent: MissingTables
+    select: Sequence[str],
+    exclude: Sequence[str],
+    plan: BuildPlan,
+    graph: Graph,
+    absent: MissingTables,
 ) -> list[str]:
     """Return the arguments that choose the nodes of a build."""
     if not select:
         chosen = [graph[key].selector for key in plan.stale]
-        return ["--indirect-selection=empty", "--select", *chosen]
+        excluded = ["--exclude", *exclude] if exclude else []
+        return ["--indirect-selection=empty", "--select", *chosen, *excluded]
     # Only tests whose models are all selected.
-    unusable = [f"source:raw.{table}+" for table in absent.unusable]
-    excluded = ["--exclude", *unusable] if unusable else []
+    left = [*exclude, *(f"source:raw.{table}+" for table in absent.unusable)]
+    excluded = ["--exclude", *left] if left else []
     return ["--indirect-selection=cautious", "--select", *select, *excluded]
+
+
+def _refuse_unknown(exclude: Sequence[str], graph: Graph, project: Path) -> None:
+    """Raise an error for a name that no model has: dbt would build what was to be left alone."""
+    names = {node.name for node in graph.values()}
+    for word in exclude:
+        if (name := re.fullmatch(r"@?(?:\d*\+)?(\w+)(?:\+\d*)?", word)) and name[1] not in names:
+            raise _selection_error([name[1]], project)
 
 
 def _reused(plan: BuildPlan, graph: Graph, built: Mapping[str, BuiltNode]) -> list[Node]:

@@ -112,6 +112,26 @@ def test_a_model_that_is_built_alone_holds_what_its_tables_held() -> None:
     assert set(decide_build(GRAPH, record, now).stale) == {"fact", "sums", "keys"}
 
 
+def test_what_is_left_out_of_a_build_stays_to_be_built() -> None:
+    """Built was ``sums`` alone, of a table and then of a view that are as they were."""
+    now = Warehouse({**HELD.versions, "a": "a2"}, HELD.definitions)
+    after = inputs_after(GRAPH, built(), {"sums"}, now)
+    record = {**built(), "sums": replace(built()["sums"], inputs=after["sums"])}
+    assert set(decide_build(GRAPH, record, now).stale) == {"fact", "sums", "keys"}
+    # The view's code is another, and so is that of all that is made from it.
+    other = {
+        key: replace(node, code_digest="2") if key in ("stg_b", "other", "keys") else node
+        for key, node in GRAPH.items()
+    }
+    after = inputs_after(other, built(), {"other", "keys"}, HELD)
+    assert after["other"] == {"b": None}
+    record = {
+        **built(),
+        **{k: replace(built()[k], code_digest="2", inputs=after[k]) for k in ("other", "keys")},
+    }
+    assert set(decide_build(other, record, HELD).stale) == {"stg_b", "other", "keys"}
+
+
 def test_a_test_of_two_states_proves_nothing() -> None:
     both = {**GRAPH, "other": replace(GRAPH["other"], parents=("stg_a",))}
     before = {**built(), "other": replace(built()["other"], inputs={"a": "a0"})}

@@ -133,6 +133,11 @@ def test_what_changed_is_built_and_nothing_else(practice: State) -> None:
     settings = practice.settings
     run_sql(practice.lab.source, "UPDATE commlog SET Note = CONCAT(Note, '.') LIMIT 1")
     assert copy(settings)
+    # What is excluded stays to be built.
+    summary = transform_once(settings, exclude=["fact_communication"], listen=lambda _: None)
+    assert summary.is_success
+    assert "fact_communication" not in {n.name for n in summary.nodes}
+    assert any("to be built later: fact_communication" in note for note in summary.notes)
     summary = transform_once(settings, listen=lambda _: None)
     built = {n.name: n.reason for n in summary.nodes if n.status != "reused"}
     assert set(built.values()) == {"raw.commlog changed"}
