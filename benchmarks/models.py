@@ -1,9 +1,10 @@
-"""How long the models take, and the same SQL sent through psql: ``python -m benchmarks.models``.
+"""How long the models take: ``python -m benchmarks.models``.
 
-Both make every row of every model anew, compare it with the one that is there, set comments, fill
-the seed and run every test, as commands of their own, in turns. psql is sent what dbt sent for the
-seed, the models and the tests, in one session, in an order in which nothing waits. What dbt asks
-besides (which relations there are, columns of examples) is its own affair, and counts as its time.
+In turns, as commands of their own: a full build, which makes every row of every model anew,
+compares it with the one that is there, and runs every test; a build when nothing has changed; and
+a build after a day at the practice, whose run is not counted. With ``--psql`` also the SQL of the
+full build through psql: what dbt sent for the seed, the models and the tests, in one session and in
+an order in which nothing waits. What dbt asks besides is its own affair, and counts as its time.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from pathlib import Path
 from benchmarks.memory import environment, etl_run
 from etl_pipeline.config import FileConfigProvider, Settings
 from etl_pipeline.demo.servers import remove_servers, running_servers
-from etl_pipeline.demo.setting import Practice, prepare_practice
+from etl_pipeline.demo.setting import Practice, change_day, prepare_practice
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.transform.environment import PROJECT
 from etl_pipeline.transform.session import transform_once
 from etl_pipeline.transform.summary import TransformSummary
 
-TRANSFORM = [*etl_run()[:-1], "transform", "--full-refresh"]
+TRANSFORM = [*etl_run()[:-1], "transform"]
 
 
 def main() -> None:
@@ -40,21 +41,45 @@ def main() -> None:
     parser.add_argument("--patients", type=int, default=10_000, help="size of the practice")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="servers and practice of it stay")
+    parser.add_argument("--psql", action="store_true", help="also the same SQL through psql")
     choices = parser.parse_args()
     with _practice(choices.folder, choices.patients) as (settings, folder):
         summary = transform_once(settings, full_refresh=True, listen=lambda _: None)
-        script = folder / "models.sql"
-        statements = _sent_statements(settings, summary)
-        script.write_text("".join(f"BEGIN;\n{statement}\nCOMMIT;\n" for statement in statements))
-        psql = ["psql", "-Xqv", "ON_ERROR_STOP=1", "-o", os.devnull, "-f", str(script)]
-        transformed, sent = [], []
+        psql = _make_psql(settings, summary, folder) if choices.psql else None
+        taken: dict[str, list[float]] = {}
         for _ in range(choices.repeats):
-            transformed.append(_take(TRANSFORM, environment(folder)))
-            sent.append(_take(psql, _where(settings)))
-        _show("etl transform", transformed, f"{len(summary.nodes)} models and tests")
-        _show("psql", sent, f"{len(statements)} transactions")
-        ratio = statistics.median(transformed) / statistics.median(sent)
-        print(f"{'ratio':<14} {ratio:7.2f}    {choices.patients:,} patients")  # noqa: T201
+            _keep(taken, "full build", [*TRANSFORM, "--full-refresh"], environment(folder))
+            if psql:
+                _keep(taken, "the same in psql", psql, _where(settings))
+            _keep(taken, "nothing changed", TRANSFORM, environment(folder))
+            _work_a_day(folder, settings)
+            _keep(taken, "a day of changes", TRANSFORM, environment(folder))
+        full = statistics.median(taken["full build"])
+        print(f"{choices.patients:,} patients, {len(summary.nodes)} models and tests")  # noqa: T201
+        for name, seconds in taken.items():
+            each = ", ".join(f"{duration:.1f}" for duration in seconds)
+            middle = statistics.median(seconds)
+            print(f"{name:<18} {middle:7.1f} s  {middle / full:6.3f}  ({each})")  # noqa: T201
+
+
+def _make_psql(settings: Settings, summary: TransformSummary, folder: Path) -> list[str]:
+    script = folder / "models.sql"
+    statements = _sent_statements(settings, summary)
+    script.write_text("".join(f"BEGIN;\n{statement}\nCOMMIT;\n" for statement in statements))
+    return ["psql", "-Xqv", "ON_ERROR_STOP=1", "-o", os.devnull, "-f", str(script)]
+
+
+def _work_a_day(folder: Path, settings: Settings) -> None:
+    """Let the practice work for a day, and copy it."""
+    change_day(folder)
+    if not run_once(settings, RunRequest(), listen=lambda _: None).is_success:
+        raise SystemExit("the day could not be copied")
+
+
+def _keep(
+    taken: dict[str, list[float]], name: str, command: Sequence[str], env: Mapping[str, str]
+) -> None:
+    taken.setdefault(name, []).append(_take(command, env))
 
 
 @contextmanager
@@ -115,11 +140,6 @@ def _take(command: Sequence[str], env: Mapping[str, str]) -> float:
     started = time.monotonic()
     subprocess.run(command, env=dict(env), check=True, capture_output=True)
     return time.monotonic() - started
-
-
-def _show(name: str, seconds: Sequence[float], what: str) -> None:
-    each = ", ".join(f"{duration:.1f}" for duration in sorted(seconds))
-    print(f"{name:<14} {statistics.median(seconds):6.1f} s  {what} ({each})")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from etl_pipeline.pipeline.selection import select_tables
 from etl_pipeline.pipeline.session import open_session, open_warehouse
 from etl_pipeline.pipeline.summary import ComparisonAges
 from etl_pipeline.state import history
-from etl_pipeline.state.history import DriftRecord, RunRecord, TableRecord
+from etl_pipeline.state.history import BuildRecord, DriftRecord, RunRecord, TableRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,17 @@ class TableStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state of the tables at *now*, UTC."""
+    """The state of the tables at *now*, UTC.
+
+    Attributes:
+        build: The last build of the models; None if there was none.
+    """
 
     environment: str
     now: datetime
     tables: Sequence[TableStatus]
     compared: ComparisonAges = field(default_factory=ComparisonAges)
+    build: BuildRecord | None = None
 
 
 def read_status(settings: Settings, tables: Sequence[str]) -> Status:
@@ -71,6 +76,7 @@ def read_status(settings: Settings, tables: Sequence[str]) -> Status:
             last = history.read_last(analytics, with_failures=True)
             good = history.read_last(analytics, with_failures=False)
             loaded = history.read_loaded_rows(analytics)
+            build = history.read_last_build(analytics)
             with lend_mysql(session.databases.replication, session.stop) as replication:
                 replicas = history.read_replica_rows(replication)
                 compared = read_comparison_ages(analytics, replication)
@@ -95,7 +101,7 @@ def read_status(settings: Settings, tables: Sequence[str]) -> Status:
         )
         for name in names
     ]
-    return Status(settings.environment, now, found, compared.of(names))
+    return Status(settings.environment, now, found, compared.of(names), build)
 
 
 def _next_full_pass(

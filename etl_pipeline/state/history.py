@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import psycopg
@@ -132,6 +132,36 @@ WHERE (%s OR t.grade IS NOT NULL) AND t.strategy NOT IN ('repair', 'backfill')
 ORDER BY t.table_name, t.run_id DESC"""
 
 _LOADED = "SELECT table_name, sum(rows)::bigint FROM etl.chunk GROUP BY table_name"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRecord:
+    """The last build of the models.
+
+    Attributes:
+        shows_at: The instant at which it saw ``raw``.
+        run_id: The last run that had ended then; None for none.
+        failed: Models and tests that failed when they were last built.
+    """
+
+    build_id: int
+    shows_at: datetime
+    run_id: int | None
+    as_of: date | None
+    failed: int
+
+
+def read_last_build(connection: psycopg.Connection) -> BuildRecord | None:
+    """Return the last build of the models; None if there was none."""
+    row = connection.execute("SELECT to_regclass('etl.build')").fetchone()
+    if row is None or row[0] is None:
+        return None
+    with connection.cursor(row_factory=class_row(BuildRecord)) as cursor:
+        return cursor.execute(
+            "SELECT build_id, shows_at, run_id, as_of, (SELECT count(*) FROM etl.build_node "
+            "WHERE status NOT IN ('success', 'pass', 'warn')) AS failed "
+            "FROM etl.build ORDER BY build_id DESC LIMIT 1"
+        ).fetchone()
 
 
 def read_runs(connection: psycopg.Connection, limit: int) -> list[RunRecord]:

@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import Any
 
-DAY = "day"
-GOALS = "_etl_goal"
-_OTHERS = {DAY: "the day is another", GOALS: "the goals are others"}
-"""What nodes are made from besides tables of ``raw``, and why they are made anew."""
-"""Name, among the inputs of a node, of the day that the models count from."""
+DAY, MONTH, GOALS = "day", "month", "_etl_goal"
+"""Names, among the inputs of a node, of what is no table of ``raw``: the day that the models count
+from, its month, and the practice's goals."""
+_OTHERS = {
+    DAY: "the day is another",
+    MONTH: "the month is another",
+    GOALS: "the goals are others",
+}
 _FAILED = ("error", "fail", "skipped", "runtime error")
 _MODELS = ("model", "seed")
 
@@ -31,9 +34,12 @@ class GraphNode:
         kind: ``model``, ``seed``, ``test`` or ``unit_test``.
         relation: ``schema.name`` of a model or a seed; else None.
         is_view: It holds no rows of its own, so it is the same whatever ``raw`` holds.
+        is_of_code: A test of what the code alone decides (``meta: {proven_by: code}``).
         parents: Ids of the nodes that it is made from, in order.
         sources: What it reads besides: tables of ``raw``, ``DAY`` and ``GOALS``.
         code_digest: SHA-256 of all that decides what it makes of the same rows.
+        compares_versions: It knows of its rows which have changed, by ``_etl_version``.
+        follows: Ids of the parents of which it takes over the rows that a build changes.
         selector: Names it, and nothing else, in dbt's node selection.
         file: The file of the project that defines it.
     """
@@ -46,13 +52,18 @@ class GraphNode:
     parents: tuple[str, ...]
     sources: tuple[str, ...]
     code_digest: str
+    is_of_code: bool = False
+    compares_versions: bool = False
+    follows: tuple[str, ...] = ()
     selector: str = ""
     file: str = ""
 
     @property
     def has_rows(self) -> bool:
         """True if what ``raw`` holds decides what it is: a table, or a test of rows."""
-        return self.kind == "test" or (self.kind == "model" and not self.is_view)
+        if self.kind == "test":
+            return not self.is_of_code
+        return self.kind == "model" and not self.is_view
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +150,15 @@ def read_graph(manifest: Mapping[str, Any], variables: object) -> dict[str, Grap
             else None,
             is_view=node["config"].get("materialized") == "view",
             parents=above,
-            sources=tuple(DAY if _is_day(sources[p]) else sources[p]["identifier"] for p in read),
+            sources=tuple(_name_source(sources[p]) for p in read),
             code_digest=_digest(common, _own_code(node), [graph[p].code_digest for p in above]),
+            is_of_code=node["config"].get("meta", {}).get("proven_by") == "code",
+            compares_versions=_compares_versions(node),
+            follows=tuple(
+                p
+                for p in above
+                if graph[p].name in node["config"].get("meta", {}).get("follows", ())
+            ),
             selector="fqn:" + ".".join(node["fqn"]),
             file=node["original_file_path"],
         )
@@ -172,6 +190,46 @@ def decide_build(graph: Graph, built: Mapping[str, BuiltNode], held: Warehouse) 
         if reason := _why_stale(node, graph, built.get(key), held, stale):
             stale[key] = reason
     return BuildPlan(stale, [key for key in graph if key not in stale])
+
+
+def decide_following(
+    graph: Graph, built: Mapping[str, BuiltNode], held: Warehouse, plan: BuildPlan
+) -> frozenset[str]:
+    """Return the nodes that may take over what changed, in place of being made as a whole.
+
+    Such a node was built by the same code, nobody else has changed it, and what it was made from is
+    known. One that follows others must have been built from what they hold, and all else that it is
+    made from must be as it was.
+    """
+    following: set[str] = set()
+    for key in plan.stale:
+        node, last = graph[key], built.get(key)
+        if last is None or last.status in _FAILED or last.code_digest != node.code_digest:
+            continue
+        if node.relation is None or held.definitions.get(node.relation) != last.definition:
+            continue
+        now = current_inputs(node, graph, held)
+        if None in now.values() or any(last.inputs.get(name) is None for name in now):
+            continue
+        if node.compares_versions or (
+            node.follows
+            and all(p in following or p not in plan.stale for p in node.follows)
+            and all(_agree(last, built[p]) for p in node.follows)
+            and all(now[name] == last.inputs[name] for name in _sources_besides(node, graph))
+        ):
+            following.add(key)
+    return frozenset(following)
+
+
+def _agree(node: BuiltNode, parent: BuiltNode) -> bool:
+    """True if *node* was made from what *parent* holds."""
+    return all(node.inputs.get(name) == version for name, version in parent.inputs.items())
+
+
+def _sources_besides(node: GraphNode, graph: Graph) -> frozenset[str]:
+    """Return what reaches *node* in other ways than by the nodes that it follows."""
+    others = [graph[p] for p in node.parents if p not in node.follows]
+    return frozenset(node.sources).union(*(_all_sources(other, graph) for other in others))
 
 
 def current_inputs(node: GraphNode, graph: Graph, held: Warehouse) -> dict[str, str | None]:
@@ -282,8 +340,14 @@ def _depends(node: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys((node.get("depends_on") or {}).get("nodes", ())))
 
 
-def _is_day(source: Mapping[str, Any]) -> bool:
-    return bool(source["source_name"] == "practice_day")
+def _compares_versions(node: Mapping[str, Any]) -> bool:
+    meta = node["config"].get("meta", {})
+    return "scope" in meta and "follows" not in meta
+
+
+def _name_source(source: Mapping[str, Any]) -> str:
+    name = str(source["identifier"])
+    return {"_etl_practice_day": DAY, "_etl_practice_month": MONTH}.get(name, name)
 
 
 def _own_code(node: Mapping[str, Any]) -> list[object]:

@@ -15,6 +15,7 @@ import psycopg
 from etl_pipeline.schema.names import quote_postgres
 
 _TABLE = "_etl_practice_day"
+_MONTH_TABLE = "_etl_practice_month"
 _ENTERED = {
     "procedurelog": "DateEntryC",
     "payment": "DateEntry",
@@ -110,5 +111,21 @@ def write_day(schema: str, day: PracticeDay) -> list[tuple[str, tuple[object, ..
             values,
         ),
         # Without it the server plans for some thousand days.
+        (f"ANALYZE {table}", ()),
+    ]
+
+
+def write_month(schema: str, day: PracticeDay) -> list[tuple[str, tuple[object, ...]]]:
+    """Return the statements that say in which month the day is, for models that count by months.
+
+    Such models stay as they are while the month is the same.
+    """
+    table = quote_postgres(schema, _MONTH_TABLE)
+    values = (day.as_of.replace(day=1) if day.as_of else None,)
+    return [
+        (f"CREATE TABLE IF NOT EXISTS {table} (month_start date)", ()),
+        (f"COMMENT ON TABLE {table} IS 'The month of the day that the models count from.'", ()),
+        (f"DELETE FROM {table} WHERE month_start IS DISTINCT FROM %s::date", values),
+        (f"INSERT INTO {table} SELECT %s::date WHERE NOT EXISTS (SELECT FROM {table})", values),
         (f"ANALYZE {table}", ()),
     ]

@@ -37,11 +37,13 @@ from etl_pipeline.transform import warehouse
 from etl_pipeline.transform.build_plan import (
     DAY,
     GOALS,
+    MONTH,
     BuildPlan,
     BuiltNode,
     Graph,
     Warehouse,
     decide_build,
+    decide_following,
     inputs_after,
     read_graph,
     split_unusable,
@@ -67,6 +69,7 @@ from etl_pipeline.transform.practice_day import (
     read_newest_entry,
     read_source_clock,
     write_day,
+    write_month,
 )
 from etl_pipeline.transform.process import DbtProcess, start_dbt
 from etl_pipeline.transform.summary import Node, Rows, TransformSummary
@@ -173,9 +176,12 @@ class _Build:
         return load_graph(self.folder / _GRAPH, self.digest)
 
     def held(self, raw: RawState, definitions: Iterable[tuple[Any, ...]]) -> Warehouse:
-        day = f"{self.day.as_of} {self.day.today}"
-        goals = digest_goals(self.goals)
-        return Warehouse({**raw.versions, DAY: day, GOALS: goals}, dict(definitions))
+        others = {
+            DAY: f"{self.day.as_of} {self.day.today}",
+            MONTH: f"{self.day.as_of:%Y-%m}" if self.day.as_of else "none",
+            GOALS: digest_goals(self.goals),
+        }
+        return Warehouse({**raw.versions, **others}, dict(definitions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +270,7 @@ def _build(
         dbt.execute(
             [
                 *write_day(build.schemas[1], build.day),
+                *write_month(build.schemas[1], build.day),
                 *write_goals(build.schemas[1], build.goals),
                 drop_older_record(build.schemas[1]),
             ]
@@ -275,6 +282,9 @@ def _build(
             plan = BuildPlan(dict.fromkeys(usable, "asked for") | dict(plan.stale), ())
         if not (plan.stale or select):
             return _Outcome(_reused(plan, usable, built), not_built)
+        following = frozenset() if full_refresh else decide_following(usable, built, held, plan)
+        names = " ".join(sorted(usable[key].name for key in following))
+        dbt.execute([("SELECT set_config('etl.following', %s, true)", (names,))])
         _refuse_unknown(exclude, graph, build.project)
         chosen = _choose(select, exclude, plan, usable, build.absent)
         is_full = ["--full-refresh"] if full_refresh else []
@@ -299,7 +309,10 @@ def _build(
         )
         dbt.commit()
     reasons = {} if select else plan.stale
-    nodes = [replace(node, reason=reasons.get(node.id)) for node in outcome.nodes]
+    nodes = [
+        replace(node, reason=reasons.get(node.id), took_over=node.id in following)
+        for node in outcome.nodes
+    ]
     kept = sorted(usable[key].name for key in plan.stale.keys() - {n.id for n in nodes})
     notes = [f"excluded, to be built later: {', '.join(kept)}"] if exclude and kept else []
     if select:
@@ -328,8 +341,11 @@ def _choose(
     """Return the arguments that choose the nodes of a build."""
     if not select:
         chosen = [graph[key].selector for key in plan.stale]
+        kinds = {graph[key].kind for key in plan.stale}
+        # dbt takes the examples of a model along with it.
+        examples = [] if "unit_test" in kinds else ["--exclude-resource-types", "unit_test"]
         excluded = ["--exclude", *exclude] if exclude else []
-        return ["--indirect-selection=empty", "--select", *chosen, *excluded]
+        return [*examples, "--indirect-selection=empty", "--select", *chosen, *excluded]
     # Only tests whose models are all selected.
     left = [*exclude, *(f"source:raw.{table}+" for table in absent.unusable)]
     excluded = ["--exclude", *left] if left else []

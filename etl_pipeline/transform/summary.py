@@ -25,6 +25,7 @@ class Node:
         compiled: The SQL that was sent, relative to the working folder.
         tested: Names of the models that a test checks.
         reason: Why it was made anew; None if it was asked for, or was reused.
+        took_over: True if it took over what changed, and was not made as a whole.
         before: Of a node that was reused, its status when it was built; else None.
     """
 
@@ -40,6 +41,7 @@ class Node:
     schema: str
     tested: tuple[str, ...] = ()
     reason: str | None = None
+    took_over: bool = False
     before: str | None = None
 
     @property

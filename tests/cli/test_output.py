@@ -9,7 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import pytest
 from etl_pipeline.cli.output import fold
 from etl_pipeline.cli.screens.status import history_screen, run_record_screen, status_screen
 from etl_pipeline.pipeline.status import Status, TableStatus
-from etl_pipeline.state.history import RunRecord, TableRecord
+from etl_pipeline.state.history import BuildRecord, RunRecord, TableRecord
 from etl_pipeline.transform.session import install_dbt
 from tests.cli.conftest import COMMAND, ROOT, Cli
 from tests.docs.pages import read_page
@@ -55,6 +55,7 @@ STATUS = Status(
         actual("claimproc", "the server's disk is full (1114)"),
         actual("eservicesignalofalongname", is_loaded=False),
     ],
+    build=BuildRecord(7, NOW + timedelta(hours=2), 12_345, date(2024, 6, 28), 1),
 )
 
 

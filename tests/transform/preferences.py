@@ -1,7 +1,7 @@
 """What the marts say where the practice chose otherwise, beside the reckoning of the same choice.
 
 The row of ``raw.preference`` is there for a moment, in a transaction that is rolled back. Views
-answer by it at once; the one table that stands between is filled anew by the model's own statement.
+answer by it at once; the tables that stand between are filled anew by the models' own statements.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from tests.transform.reckoning.production_income import (
 Judged = dict[tuple[str, str], tuple[Any, Any]]
 """What the reckoning says and what the models say, by preference and value."""
 
-MODEL = Path("compiled", "practice", "models", "intermediate", "int_payment_plan_entry.sql")
+MODELS = Path("compiled", "practice", "models", "intermediate")
+PLANS, MOVEMENTS = "int_payment_plan_entry", "int_production_income"
 
 
 def judge_preferences(analytics: PostgresConnection, target: Path) -> Judged:
@@ -44,6 +45,7 @@ def judge_preferences(analytics: PostgresConnection, target: Path) -> Judged:
     for way in WRITE_OFFS:
         name = "ReportsPPOwriteoffDefaultToProcDate"
         with _chosen(analytics, name, way):
+            _fill(analytics, target, MOVEMENTS)
             found[name, way] = (
                 reckon_write_offs(analytics, way),
                 _sum_movements(analytics, "is_practice_write_off"),
@@ -51,6 +53,7 @@ def judge_preferences(analytics: PostgresConnection, target: Path) -> Judged:
     for value in ("0", "1"):
         name = "ReportPandIschedProdSubtractsWO"
         with _chosen(analytics, name, value):
+            _fill(analytics, target, MOVEMENTS)
             found[name, value] = (
                 reckon_schedule(analytics),
                 _sum_movements(analytics, "kind = 'scheduled production'"),
@@ -58,7 +61,7 @@ def judge_preferences(analytics: PostgresConnection, target: Path) -> Judged:
     for value in (DO_NOT_AGE, AGE_CREDITS_AND_DEBITS, AGE_CREDITS_ONLY, NO_CHARGES):
         name = "PayPlansVersion"
         with _chosen(analytics, name, value):
-            _fill_plan_entries(analytics, target / MODEL)
+            _fill(analytics, target, PLANS)
             found[name, value] = (_reckon_aging(analytics), _read_aging(analytics))
     return found
 
@@ -84,10 +87,15 @@ def _sum_movements(analytics: PostgresConnection, condition: str) -> dict[Any, A
     return {row[:3]: row[3] for row in rows if row[3]}
 
 
-def _fill_plan_entries(analytics: PostgresConnection, model: Path) -> None:
-    table = "intermediate.int_payment_plan_entry"
-    analytics.execute(f"DELETE FROM {table}".encode())
-    analytics.execute(f"INSERT INTO {table} {model.read_text(encoding='utf-8')}".encode())
+def _fill(analytics: PostgresConnection, target: Path, model: str) -> None:
+    """Fill a table anew; one that was made for some patients alone is made for all."""
+    query = (target / MODELS / f"{model}.sql").read_text(encoding="utf-8")
+    analytics.execute(
+        b"CREATE TEMPORARY TABLE etl_scope ON COMMIT DROP AS "
+        b"SELECT patient_id AS value FROM marts.dim_patient UNION SELECT 0"
+    )
+    analytics.execute(f"DELETE FROM intermediate.{model}".encode())
+    analytics.execute(f"INSERT INTO intermediate.{model} {query}".encode())
 
 
 def _days(analytics: PostgresConnection) -> tuple[dt.date, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,10 +11,13 @@ from hypothesis import strategies as st
 
 from etl_pipeline.transform.build_plan import (
     DAY,
+    MONTH,
     BuiltNode,
+    Graph,
     GraphNode,
     Warehouse,
     decide_build,
+    decide_following,
     inputs_after,
     split_unusable,
 )
@@ -37,9 +41,9 @@ HELD = Warehouse(
 )
 
 
-def built(held: Warehouse = HELD) -> dict[str, BuiltNode]:
+def built(held: Warehouse = HELD, graph: Graph = GRAPH) -> dict[str, BuiltNode]:
     """Everything as a build of *held* records it."""
-    inputs = inputs_after(GRAPH, {}, set(GRAPH), held)
+    inputs = inputs_after(graph, {}, set(graph), held)
     return {
         key: BuiltNode(
             1,
@@ -50,7 +54,7 @@ def built(held: Warehouse = HELD) -> dict[str, BuiltNode]:
             inputs[key],
             held.definitions.get(node.relation or ""),
         )
-        for key, node in GRAPH.items()
+        for key, node in graph.items()
     }
 
 
@@ -136,6 +140,63 @@ def test_a_test_of_two_states_proves_nothing() -> None:
     both = {**GRAPH, "other": replace(GRAPH["other"], parents=("stg_a",))}
     before = {**built(), "other": replace(built()["other"], inputs={"a": "a0"})}
     assert inputs_after(both, before, {"keys"}, HELD) == {"keys": {"a": None}}
+
+
+# raw.a → stg_a → fact (compares versions) → sums (follows fact; the month)
+FOLLOWING = {
+    node.id: node
+    for node in (
+        GRAPH["stg_a"],
+        GRAPH["stg_b"],
+        replace(GRAPH["fact"], compares_versions=True),
+        GraphNode(
+            "sums", "model", "sums", "m.sums", False, ("fact", "stg_b"), (MONTH,), "1",
+            follows=("fact",),
+        ),
+    )
+}  # fmt: skip
+FOLLOWED = Warehouse({"a": "a1", "b": "b1", MONTH: "m1"}, HELD.definitions)
+
+
+def following(held: Warehouse, record: dict[str, BuiltNode]) -> set[str]:
+    plan = decide_build(FOLLOWING, record, held)
+    return set(decide_following(FOLLOWING, record, held, plan))
+
+
+@pytest.mark.parametrize(
+    ("versions", "expected"),
+    [
+        ({"a": "a2"}, {"fact", "sums"}),
+        ({"a": "a2", "b": "b2"}, {"fact"}),  # sums is made from b besides
+        ({"a": "a2", MONTH: "m2"}, {"fact"}),
+        ({"a": None}, set()),  # others wrote to a, and rows keep their versions then
+        ({MONTH: "m2"}, set()),
+    ],
+)
+def test_what_changed_is_taken_over_where_all_else_is_known(
+    versions: dict[str, str | None], expected: set[str]
+) -> None:
+    record = built(FOLLOWED, FOLLOWING)
+    held = replace(FOLLOWED, versions={**FOLLOWED.versions, **versions})
+    assert following(held, record) == expected
+
+
+def test_a_model_that_was_not_built_with_what_it_follows_is_made_as_a_whole() -> None:
+    record = built(FOLLOWED, FOLLOWING)
+    record["fact"] = replace(record["fact"], inputs={"a": "a2"})  # built alone
+    now = replace(FOLLOWED, versions={**FOLLOWED.versions, "a": "a3"})
+    assert following(now, record) == {"fact"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"status": "fail"}, {"code_digest": "2"}, {"definition": "edited"}, {"inputs": {"a": None}}],
+)
+def test_doubt_about_what_is_followed_is_doubt_about_what_follows(other: dict[str, Any]) -> None:
+    record = built(FOLLOWED, FOLLOWING)
+    record["fact"] = replace(record["fact"], **other)
+    now = replace(FOLLOWED, versions={**FOLLOWED.versions, "a": "a2"})
+    assert following(now, record) == set()
 
 
 def test_what_needs_a_missing_table_is_named() -> None:

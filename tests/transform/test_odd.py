@@ -62,8 +62,8 @@ def test_a_view_of_others_survives_other_columns(odd: State) -> None:
 
 def test_a_model_that_fails_is_named_without_values(odd: State) -> None:
     failed = {n.name: n.words for n in odd.summary.failed if n.kind == "model"}
-    assert failed.keys() == {"report_procedures", "report_daily_adjustments"}
-    assert failed["report_procedures"] == "invalid text representation (SQLSTATE 22P02)"
+    assert failed.keys() == {"report_broken_appointments", "report_daily_adjustments"}
+    assert failed["report_broken_appointments"] == "invalid text representation (SQLSTATE 22P02)"
 
 
 def test_a_model_that_breaks_its_contract_says_how_and_stays_as_it_was(odd: State) -> None:

@@ -94,7 +94,7 @@ end $etl$
     {{ return({'relations': [target]}) }}
 {% endmaterialization %}
 
-{% macro etl_table(target, sql, key, changes_from) %}
+{% macro etl_table(target, sql, key, scope) %}
 {%- set key_list = key | join(', ') %}
 do $etl$
 declare
@@ -126,7 +126,7 @@ begin
              join pg_attribute as a on a.attrelid = c.conrelid and a.attnum = k.attnum
             where c.conrelid = '{{ target }}'::regclass and c.contype = 'p')
           is distinct from array[{% for column in key %}'{{ column }}'{{ ', ' if not loop.last }}{% endfor %}]::text[] then
-        {%- if changes_from %}
+        {%- if scope %}
         raise exception 'the columns of % are others: --full-refresh', '{{ target }}' using errcode = 'ET003';
         {%- endif %}
 {{ etl_set_aside(target) }}
@@ -141,24 +141,34 @@ begin
         execute format('alter table {{ target }} add column %I %s',
                        split_part(statement, ' ', 1), substr(statement, strpos(statement, ' ') + 1));
     end loop;
-    {%- if changes_from %}
-    -- Which rows are new, the statement above has decided, and nothing that came after it.
-    delete from {{ target }} as t using pg_temp.etl_new as n where {{ etl_same(key, 'n', 't') }};
-    delete from {{ target }} as t
-     where not exists (select from {{ changes_from }} as s where {{ etl_same(key, 's', 't') }});
-    {%- else %}
-    execute format('delete from {{ target }} as t where not exists (select from pg_temp.etl_new as n '
-                   'where {{ etl_same(key, "n", "t") }} and row(%s) is not distinct from row(%s))',
-                   names_n, names_t);
+    {%- if config.get('meta', {}).get('is_followed') %}
+    create temporary table etl_changes_of_{{ model.name }} on commit drop as table {{ target }} with no data;
     {%- endif %}
-    execute format('insert into {{ target }} (%s) select %s from pg_temp.etl_new as n '
-                   'where not exists (select from {{ target }} as t where {{ etl_same(key, "n", "t") }})',
-                   names, names_n);
+    {{ etl_keep_changes('delete from ' ~ target ~ ' as t where ' ~ ('t.' ~ scope ~ ' in (select value from pg_temp.etl_scope) and ' if scope else '')
+        ~ 'not exists (select from pg_temp.etl_new as n where ' ~ etl_same(key, 'n', 't') ~ ' and row(%s) is not distinct from row(%s))', 'names_n, names_t') }}
+    {{ etl_keep_changes('insert into ' ~ target ~ ' as t (%s) select %s from pg_temp.etl_new as n where not exists (select from '
+        ~ target ~ ' as t where ' ~ etl_same(key, 'n', 't') ~ ')', 'names, names_n') }}
     drop table pg_temp.etl_new;
   end build;
+{{ etl_make_indexes(target) }}
 {{ etl_keep_contract(target) }}
 {{ etl_say_in_comments(target) }}
 end $etl$
+{% endmacro %}
+
+{#- dbt's setting `indexes`: an index on each list of columns, made where there is none. -#}
+{% macro etl_make_indexes(target) %}
+    {%- for index in config.get('indexes') or [] %}
+    if not exists (
+        select from pg_index as i
+         where i.indrelid = '{{ target }}'::regclass
+           and array[{% for column in index.columns %}'{{ column }}'{{ ', ' if not loop.last }}{% endfor %}]::text[] = (
+               select array_agg(a.attname::text order by k.place) from unnest(i.indkey) with ordinality as k (attnum, place)
+                 join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.attnum)
+    ) then
+        create index on {{ target }} ({{ index.columns | join(', ') }});
+    end if;
+    {%- endfor %}
 {% endmacro %}
 
 {% macro etl_same(key, one, other) -%}
@@ -173,43 +183,13 @@ end $etl$
 
 {% materialization table, adapter='postgres' %}
     {%- set target = this.incorporate(type='table') -%}
+    {%- set scope = config.get('meta', {}).get('scope') if etl_may_follow() else none -%}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
-    {% call statement('main') %}{{ etl_table(target, sql, etl_key(), none) }}{% endcall %}
+    {% call statement('main') %}{{ etl_table(target, sql, etl_key(), scope) }}{% endcall %}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {{ adapter.commit() }}
     {{ return({'relations': [target]}) }}
 {% endmaterialization %}
-
-{#-
-  An incremental model selects the rows of another model, `changes_from`, whose column _etl_version
-  says which versions of rows of raw a row is made from. Rows of the same key and version are
-  taken as they are; others are made anew, and those that changes_from does not have go. With
-  --full-refresh every row is made anew and compared by value.
--#}
-{% materialization incremental, adapter='postgres' %}
-    {%- set target = this.incorporate(type='table') -%}
-    {%- set changes_from = none -%}
-    {%- if is_incremental() -%}
-        {%- set changes_from = api.Relation.create(database=target.database,
-            schema=env_var('ETL_SCHEMA_INTERMEDIATE'), identifier=config.require('changes_from')) -%}
-    {%- endif -%}
-    {{ run_hooks(pre_hooks, inside_transaction=True) }}
-    {% call statement('main') %}{{ etl_table(target, sql, etl_key(), changes_from) }}{% endcall %}
-    {{ run_hooks(post_hooks, inside_transaction=True) }}
-    {{ adapter.commit() }}
-    {{ return({'relations': [target]}) }}
-{% endmaterialization %}
-
-{#- The body of an incremental model. -#}
-{% macro changed_rows(model_name, key) %}
-select s.* from {{ ref(model_name) }} as s
-{%- if is_incremental() %}
-where not exists (
-    select from {{ this }} as t
-    where {{ etl_same(key, 't', 's') }} and t._etl_version = s._etl_version
-)
-{%- endif %}
-{% endmacro %}
 
 {#- A seed is emptied and filled again; a column that a new version gives it is added before. -#}
 {% macro postgres__reset_csv_table(model, full_refresh, old_relation, agate_table) %}

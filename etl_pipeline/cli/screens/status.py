@@ -28,7 +28,7 @@ def status_screen(status: Status, width: int | None = None) -> str:
         "read", "last run", "next full pass",
     )  # fmt: skip
     lines = [_status_line(table, status.now) for table in status.tables]
-    screen = [_status_sums(status), *_compared(status)]
+    screen = [_status_sums(status), *_compared(status), *_built(status)]
     for table in status.tables:
         problem = table.problem or (table.last.error if table.last else None)
         if problem:
@@ -69,6 +69,19 @@ def _compared(status: Status) -> Iterable[str]:
             table, at = oldest
             age = f"{age_of(status.now - at)} ago" if at else "never, by what is known"
             yield f"oldest proof of {place}: {age} ({table})"
+
+
+def _built(status: Status) -> Iterable[str]:
+    """Say which state of raw the models show, and what failed."""
+    build = status.build
+    if build is None:
+        return
+    run = f", after run {build.run_id}" if build.run_id else ""
+    day = f"; ages count from {build.as_of}" if build.as_of else ""
+    yield f"models: raw as it was {age_of(status.now - build.shows_at)} ago{run}{day}"
+    if build.failed:
+        failed = count_of(build.failed, "model or test", "models or tests")
+        yield f"models: {failed} failed last time"
 
 
 def _status_line(table: TableStatus, now: datetime) -> tuple[str, ...]:
@@ -234,6 +247,7 @@ def status_json(status: Status) -> str:
             "environment": status.environment,
             "now": status.now,
             "tables": [asdict(table) for table in status.tables],
+            "build": asdict(status.build) if status.build else None,
         }
     )
 

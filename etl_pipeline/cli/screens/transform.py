@@ -130,6 +130,7 @@ def transform_record(summary: TransformSummary) -> dict[str, Any]:
                 "error": n.words if n.is_failed and n.status != "fail" else None,
                 "file": n.file,
                 "reason": n.reason,
+                "took_over": n.took_over,
             }
             for n in sorted(summary.nodes, key=lambda n: (n.kind, n.name))
         ],

@@ -23,22 +23,25 @@ Amounts = dict[int, tuple[Decimal | None, ...]]
 
 
 def reckon_procedures(analytics: PostgresConnection) -> Amounts:
-    """Price of one, charge, what capitation writes off, production."""
+    """Price of one, charge, what capitation writes off, production, and the two discounts."""
     capitation: defaultdict[int, Decimal] = defaultdict(lambda: NOTHING)
     for row in read_rows(analytics, "claimproc", "ProcNum", "Status", "WriteOff"):
         if row.Status == CAP_COMPLETE:
             capitation[row.ProcNum] += cents(row.WriteOff)
     found: Amounts = {}
     for row in read_rows(
-        analytics, "procedurelog", "ProcNum", "ProcStatus", "ProcFee", "UnitQty", "BaseUnits"
-    ):
+        analytics, "procedurelog", "ProcNum", "ProcStatus", "ProcFee", "UnitQty", "BaseUnits",
+        "Discount", "DiscountPlanAmt",
+    ):  # fmt: skip
         fee = cents(row.ProcFee)
         charge = fee * (row.UnitQty + row.BaseUnits)
         if row.ProcStatus == COMPLETE:
             waived = capitation[row.ProcNum]
-            found[row.ProcNum] = (fee, charge, waived, charge - waived)
+            made = (waived, charge - waived)
         else:
-            found[row.ProcNum] = (fee, charge, NOTHING, NOTHING)
+            made = (NOTHING, NOTHING)
+        discounts = (cents(row.Discount), cents(row.DiscountPlanAmt))
+        found[row.ProcNum] = (fee, charge, *made, *discounts)
     return found
 
 
@@ -61,7 +64,7 @@ def reckon_claim_lines(analytics: PostgresConnection) -> Amounts:
     found: Amounts = {}
     for row in read_rows(
         analytics, "claimproc", "ClaimProcNum", "Status", "ClaimPaymentNum", "FeeBilled",
-        "InsPayAmt", "InsPayEst", "WriteOff", "IsTransfer",
+        "InsPayAmt", "InsPayEst", "WriteOff", "IsTransfer", "WriteOffEst", "WriteOffEstOverride",
     ):  # fmt: skip
         paid, waived, estimate = cents(row.InsPayAmt), cents(row.WriteOff), cents(row.InsPayEst)
         on_account = row.Status in (RECEIVED, SUPPLEMENTAL, CAP_CLAIM, CAP_COMPLETE)
@@ -78,12 +81,19 @@ def reckon_claim_lines(analytics: PostgresConnection) -> Amounts:
             estimate if waits else NOTHING,
             waived if waits else NOTHING,
             estimate,
+            _expect_write_off(row),
             paid if row.ClaimPaymentNum in payments else NOTHING,
             paid if unfinalized else NOTHING,
             waived if row.Status in (NOT_RECEIVED, RECEIVED, SUPPLEMENTAL) else NOTHING,
             snapshots.get(row.ClaimProcNum, NOTHING),
         )
     return found
+
+
+def _expect_write_off(line: Any) -> Decimal:
+    """The office's own figure where it gave one, else the plan's; -1 stands for none."""
+    given = [v for v in (line.WriteOffEstOverride, line.WriteOffEst) if v is not None and v != -1]
+    return cents(given[0]) if given else NOTHING
 
 
 def reckon_payments(analytics: PostgresConnection) -> Amounts:
@@ -120,7 +130,7 @@ def _judge(
 JUDGES: Judges = (
     _judge(
         "fact_procedure", "procedure_id", reckon_procedures,
-        "fee", "charge", "capitation_write_off", "gross_production",
+        "fee", "charge", "capitation_write_off", "gross_production", "discount", "plan_discount",
     ),
     _judge(
         "fact_claim", "claim_id", reckon_claims,
@@ -129,8 +139,8 @@ JUDGES: Judges = (
     _judge(
         "fact_claim_procedure", "claim_procedure_id", reckon_claim_lines,
         "fee_billed", "insurance_paid", "write_off", "insurance_expected", "write_off_expected",
-        "estimate", "insurance_income", "insurance_unfinalized", "production_write_off",
-        "snapshot_write_off",
+        "estimate", "write_off_estimate", "insurance_income", "insurance_unfinalized",
+        "production_write_off", "snapshot_write_off",
     ),
     _judge("fact_payment", "split_id", reckon_payments, "amount"),
     _judge("fact_adjustment", "adjustment_id", reckon_adjustments, "amount"),

@@ -17,6 +17,6 @@ select
     a.adjustment_type_id,
     coalesce(t.name, 'unknown ' || a.adjustment_type_id) as adjustment_type,
     a.amount,
-    array[a._etl_loaded_at, t._etl_loaded_at]::text as _etl_version
+    {{ row_version(['a._etl_loaded_at', 't._etl_loaded_at']) }} as _etl_version
 from adjustment as a
 left join definition as t on t.definition_id = a.adjustment_type_id

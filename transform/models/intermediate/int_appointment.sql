@@ -27,6 +27,6 @@ select
     a.is_hygiene,
     t.name as appointment_type,
     a.entered_at,
-    array[a._etl_loaded_at, t._etl_loaded_at]::text as _etl_version
+    {{ row_version(['a._etl_loaded_at', 't._etl_loaded_at']) }} as _etl_version
 from appointment as a
 left join appointment_type as t on t.appointment_type_id = a.appointment_type_id

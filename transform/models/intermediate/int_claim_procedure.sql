@@ -46,6 +46,8 @@ select
     -- and reads it there (Ledgers.cs).
     case when c.status_code = '0' then c.write_off else 0 end::numeric(12, 2) as write_off_expected,
     c.insurance_estimate as estimate,
+    -- The office's own figure, where it gave one.
+    coalesce(c.write_off_override, c.write_off_estimate, 0)::numeric(12, 2) as write_off_estimate,
     c.payment_plan_id,
     k.check_date,
     case when k.claim_payment_id is not null then c.insurance_paid else 0 end::numeric(12, 2)
@@ -59,7 +61,7 @@ select
         as production_write_off,
     s.entered_at::date as snapshot_date,
     coalesce(s.write_off, 0)::numeric(12, 2) as snapshot_write_off,
-    array[c._etl_loaded_at, k._etl_loaded_at, s._etl_loaded_at]::text as _etl_version
+    {{ row_version(['c._etl_loaded_at', 'k._etl_loaded_at', 's._etl_loaded_at']) }} as _etl_version
 from line as c
 left join payment as k on k.claim_payment_id = c.claim_payment_id
 left join snapshot as s on s.claim_procedure_id = c.claim_procedure_id

@@ -16,6 +16,6 @@ select
     c.mode,
     c.direction,
     c.user_id,
-    array[c._etl_loaded_at, t._etl_loaded_at]::text as _etl_version
+    {{ row_version(['c._etl_loaded_at', 't._etl_loaded_at']) }} as _etl_version
 from contact as c
 left join definition as t on t.definition_id = c.communication_type_id

@@ -34,7 +34,7 @@ select
     s.payment_plan_id,
     p.payment_type_id is null and p.payment_id is not null as is_transfer,
     s.amount,
-    array[s._etl_loaded_at, p._etl_loaded_at, t._etl_loaded_at, u._etl_loaded_at]::text as _etl_version
+    {{ row_version(['s._etl_loaded_at', 'p._etl_loaded_at', 't._etl_loaded_at', 'u._etl_loaded_at']) }} as _etl_version
 from payment_split as s
 left join payment as p on p.payment_id = s.payment_id
 left join definition as t on t.definition_id = p.payment_type_id

@@ -23,7 +23,7 @@ priced as (
         p.*,
         coalesce(p.unit_quantity, 0) + coalesce(p.base_units, 0) as quantity,
         coalesce(c.write_off, 0) as capitation_write_off,
-        array[p._etl_loaded_at, c._etl_loaded_at]::text || coalesce(c.lines, 0) as _etl_version
+        {{ row_version(['p._etl_loaded_at', 'c._etl_loaded_at'], others='coalesce(c.lines, 0)') }} as _etl_version
     from done as p
     left join capitation as c on c.procedure_id = p.procedure_id
 )
@@ -45,6 +45,8 @@ select
     p.surface,
     p.quantity,
     p.fee,
+    p.discount,
+    p.plan_discount,
     (p.fee * p.quantity)::numeric(12, 2) as charge,
     case when p.status_code = '2' then p.capitation_write_off else 0 end::numeric(12, 2)
         as capitation_write_off,

@@ -1,23 +1,38 @@
+{{ config(materialized='table', unique_key=['kind', 'source_id'], indexes=[{'columns': ['entry_date']}], meta={
+    'follows': ['fact_procedure', 'fact_adjustment', 'fact_payment', 'fact_claim_procedure', 'fact_appointment'],
+    'scope': 'patient_id', 'is_followed': true,
+}) }}
+{%- call take_changes() %}
+select patient_id from {{ changes_of('fact_procedure') }} as c
+union all select patient_id from {{ changes_of('fact_adjustment') }} as c
+union all select patient_id from {{ changes_of('fact_payment') }} as c
+union all select patient_id from {{ changes_of('fact_claim_procedure') }} as c
+-- A visit or a claim's line may name another patient than the procedure does.
+union all
+select p.patient_id
+from {{ ref('fact_procedure') }} as p
+join {{ changes_of('fact_appointment') }} as c on c.appointment_id = p.appointment_id
+union all
+select p.patient_id
+from {{ ref('fact_procedure') }} as p
+join {{ changes_of('fact_claim_procedure') }} as c on c.procedure_id = p.procedure_id
+{%- endcall %}
 -- Every movement that the report Production and Income counts, once by its kind, on the day on which
 -- it counts (OpenDental's RpProdInc.cs). A patient's account counts otherwise: see int_ledger.
 -- Write-offs are there in each of the three ways in which the report dates them: on the day of the
 -- carrier's answer (insurance pay date), on the procedure's day, or as expected on the claim's day
 -- with the difference on the day of the answer. is_practice_write_off is the way that the practice
 -- chose. Scheduled production is what is planned for visits that are booked.
-with fact_procedure as (
-    select * from {{ ref('fact_procedure') }}
+with planned_procedure as (
+    select * from {{ ref('fact_procedure') }} where status_code = '1' and {{ in_scope('patient_id') }}
 ),
 
-appointment as (
-    select * from {{ ref('fact_appointment') }}
+visit as (
+    select * from {{ ref('fact_appointment') }} where status_code = '1'
 ),
 
-procedure_log as (
-    select * from {{ ref('stg_procedurelog') }}
-),
-
-stg_claimproc as (
-    select * from {{ ref('stg_claimproc') }}
+estimate_line as (
+    select * from {{ ref('fact_claim_procedure') }} where status_code in ('6', '8')
 ),
 
 way as (
@@ -27,39 +42,37 @@ way as (
 ),
 
 procedure_done as (
-    select * from {{ ref('fact_procedure') }} where is_complete
+    select * from {{ ref('fact_procedure') }} where is_complete and {{ in_scope('patient_id') }}
 ),
 
 adjustment as (
-    select * from {{ ref('fact_adjustment') }}
+    select * from {{ ref('fact_adjustment') }} where {{ in_scope('patient_id') }}
 ),
 
-claim_line as (
-    select * from {{ ref('fact_claim_procedure') }}
+claim_line as not materialized (
+    select * from {{ ref('fact_claim_procedure') }} where {{ in_scope('patient_id') }}
 ),
 
 payment_part as (
-    select * from {{ ref('fact_payment') }} where not is_hidden_prepayment
+    select * from {{ ref('fact_payment') }} where not is_hidden_prepayment and {{ in_scope('patient_id') }}
 ),
 
 booked as (
     select
         p.procedure_id, a.appointment_date, p.patient_id, p.provider_id,
-        a.clinic_id as visit_clinic_id, p.clinic_id, p.charge, q.discount, q.plan_discount
-    from fact_procedure as p
-    join appointment as a on a.appointment_id = p.appointment_id and a.status_code = '1'
-    join procedure_log as q on q.procedure_id = p.procedure_id
-    where p.status_code = '1'
+        a.clinic_id as visit_clinic_id, p.clinic_id, p.charge, p.discount, p.plan_discount
+    from planned_procedure as p
+    join visit as a on a.appointment_id = p.appointment_id
 ),
 
 expected_write_off as (
     select
         c.procedure_id,
-        sum(coalesce(c.write_off_override, c.write_off_estimate, 0))
+        sum(c.write_off_estimate)
             filter (where c.status_code = '8' or w.schedule_is_net) as write_off
-    from stg_claimproc as c
+    from estimate_line as c
     cross join way as w
-    where c.status_code in ('6', '8')
+    where c.procedure_id in (select procedure_id from booked)
     group by c.procedure_id
 ),
 

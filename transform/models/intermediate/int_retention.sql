@@ -1,3 +1,17 @@
+{{ config(materialized='table', unique_key=['month_start', 'patient_id'], meta={
+    'follows': ['int_patient_visit'], 'scope': 'patient_id',
+}) }}
+{%- call take_changes() %}
+select patient_id from {{ changes_of('int_patient_visit') }} as c
+union all
+-- The first month follows from the first visit of all.
+select v.patient_id
+from {{ ref('int_patient_visit') }} as v
+where exists (
+    select from {{ changes_of('int_patient_visit') }} as c
+    where c.visit_date <= (select min(visit_date) from {{ ref('int_patient_visit') }})
+)
+{%- endcall %}
 -- Who came back: for each month, the patients who were treated in the twelve months before the
 -- last twelve, and whether they were treated in those. The clinic is that of the last treatment
 -- before the last twelve months, so that a patient who goes to another one later changes no history.
@@ -5,14 +19,14 @@ with patient_visit as not materialized (
     select * from {{ ref('int_patient_visit') }}
 ),
 
-practice_day as (
-    select * from {{ ref('int_practice_day') }}
+practice_month as (
+    select * from {{ source('practice_day', '_etl_practice_month') }}
 ),
 
 month as (
     select generate_series(
         date_trunc('month', (select min(visit_date) from patient_visit)) + interval '2 years',
-        date_trunc('month', (select as_of_date from practice_day)),
+        (select month_start from practice_month),
         interval '1 month'
     )::date as month_start
 ),
@@ -27,6 +41,7 @@ seen as (
     from month as m
     join patient_visit as v
         on v.visit_date >= m.month_start - interval '2 years' and v.visit_date < m.month_start
+        and {{ in_scope('v.patient_id') }}
     group by m.month_start, v.patient_id
 )
 

@@ -1,4 +1,7 @@
-{{ config(unique_key=['collection_date', 'provider_id', 'clinic_id']) }}
+{{ config(unique_key=['collection_date', 'provider_id', 'clinic_id'], meta={'follows': ['int_production_income'], 'scope': 'collection_date'}) }}
+{%- call take_changes() %}
+select entry_date from {{ changes_of('int_production_income') }} as c
+{%- endcall %}
 with production_income as (
     select * from {{ ref('int_production_income') }}
 ),
@@ -9,6 +12,7 @@ movement as (
         kind in ('patient income', 'unearned income') as is_of_patient
     from production_income
     where kind in ('patient income', 'unearned income', 'insurance income', 'other insurance income')
+      and {{ in_scope('entry_date') }}
 )
 
 select

@@ -1,2 +1,2 @@
-{{ config(materialized='incremental', unique_key='adjustment_id', changes_from='int_adjustment') }}
-{{ changed_rows('int_adjustment', ['adjustment_id']) }}
+{{ config(unique_key='adjustment_id', meta={'scope': 'adjustment_id', 'is_followed': true}) }}
+{{ changed_rows('int_adjustment', 'adjustment_id') }}

@@ -1,2 +1,2 @@
-{{ config(materialized='incremental', unique_key='appointment_id', changes_from='int_appointment') }}
-{{ changed_rows('int_appointment', ['appointment_id']) }}
+{{ config(unique_key='appointment_id', meta={'scope': 'appointment_id', 'is_followed': true}) }}
+{{ changed_rows('int_appointment', 'appointment_id') }}

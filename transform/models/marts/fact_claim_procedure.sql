@@ -1,2 +1,2 @@
-{{ config(materialized='incremental', unique_key='claim_procedure_id', changes_from='int_claim_procedure') }}
-{{ changed_rows('int_claim_procedure', ['claim_procedure_id']) }}
+{{ config(unique_key='claim_procedure_id', meta={'scope': 'claim_procedure_id', 'is_followed': true}) }}
+{{ changed_rows('int_claim_procedure', 'claim_procedure_id') }}

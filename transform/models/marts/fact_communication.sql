@@ -1,2 +1,2 @@
-{{ config(materialized='incremental', unique_key='communication_id', changes_from='int_communication') }}
-{{ changed_rows('int_communication', ['communication_id']) }}
+{{ config(unique_key='communication_id', meta={'scope': 'communication_id'}) }}
+{{ changed_rows('int_communication', 'communication_id') }}

@@ -1,2 +1,2 @@
-{{ config(materialized='incremental', unique_key='split_id', changes_from='int_payment') }}
-{{ changed_rows('int_payment', ['split_id']) }}
+{{ config(unique_key='split_id', meta={'scope': 'split_id', 'is_followed': true}) }}
+{{ changed_rows('int_payment', 'split_id') }}

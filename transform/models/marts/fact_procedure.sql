@@ -1,2 +1,2 @@
-{{ config(materialized='incremental', unique_key='procedure_id', changes_from='int_procedure') }}
-{{ changed_rows('int_procedure', ['procedure_id']) }}
+{{ config(unique_key='procedure_id', meta={'scope': 'procedure_id', 'is_followed': true}) }}
+{{ changed_rows('int_procedure', 'procedure_id') }}

@@ -1,7 +1,10 @@
-{{ config(unique_key=['production_date', 'provider_id', 'clinic_id']) }}
+{{ config(unique_key=['production_date', 'provider_id', 'clinic_id'], meta={'follows': ['int_production_income'], 'scope': 'production_date'}) }}
+{%- call take_changes() %}
+select entry_date from {{ changes_of('int_production_income') }} as c
+{%- endcall %}
 with movement as (
     select * from {{ ref('int_production_income') }}
-    where kind in ('production', 'adjustment') or is_practice_write_off
+    where (kind in ('production', 'adjustment') or is_practice_write_off) and {{ in_scope('entry_date') }}
 )
 
 select

@@ -1,7 +1,10 @@
-{{ config(unique_key=['month_start', 'clinic_id']) }}
+{{ config(unique_key=['month_start', 'clinic_id'], meta={'follows': ['int_production_income'], 'scope': 'month_start'}) }}
+{%- call take_changes() %}
+select date_trunc('month', entry_date)::date from {{ changes_of('int_production_income') }} as c
+{%- endcall %}
 -- As Production and Income, report type Annual, lists it: one row a month and clinic.
 with movement as (
-    select * from {{ ref('int_production_income') }}
+    select * from {{ ref('int_production_income') }} where {{ in_scope("date_trunc('month', entry_date)::date") }}
 )
 
 select

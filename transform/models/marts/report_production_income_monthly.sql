@@ -1,7 +1,10 @@
-{{ config(unique_key=['report_date', 'clinic_id']) }}
+{{ config(unique_key=['report_date', 'clinic_id'], meta={'follows': ['int_production_income'], 'scope': 'report_date'}) }}
+{%- call take_changes() %}
+select entry_date from {{ changes_of('int_production_income') }} as c
+{%- endcall %}
 -- As Production and Income, report type Monthly, lists it: one row a day and clinic, with what is scheduled.
 with movement as (
-    select * from {{ ref('int_production_income') }}
+    select * from {{ ref('int_production_income') }} where {{ in_scope('entry_date') }}
 )
 
 select
