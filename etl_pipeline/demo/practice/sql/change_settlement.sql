@@ -31,7 +31,7 @@ CREATE TEMPORARY TABLE tocome ENGINE=MyISAM
 SELECT ClaimNum FROM claim
  WHERE ClaimStatus IN ('S', 'P') AND ClaimType = 'P'
    AND DateSentOrig BETWEEN @day - INTERVAL 7 DAY AND @day - INTERVAL 2 DAY
-   AND dice(quick, ClaimNum) % 3 = 0
+   AND dice(quick, ClaimNum) % 3 > 0
  ORDER BY DateService, ClaimNum LIMIT 2;
 ALTER TABLE tocome ADD PRIMARY KEY (ClaimNum);
 UPDATE claimproc c JOIN tocome t ON t.ClaimNum = c.ClaimNum
