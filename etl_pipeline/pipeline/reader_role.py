@@ -36,7 +36,7 @@ WHERE namespace.nspname = ANY(%s) AND reader.rolname = %s
 
 @dataclass(frozen=True, slots=True)
 class MissingGrants:
-    """What a role lacks to read *schemas*.
+    """Privileges that a role lacks to read *schemas*.
 
     Attributes:
         statements: GRANT and ALTER DEFAULT PRIVILEGES, to be run in this order; empty if it has
