@@ -1,4 +1,4 @@
-"""What a role needs to read the models, and to go on reading them after later builds."""
+"""Privileges that a role needs to read the models, also after later builds."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ _FAULTS_SHOWN = 20
 
 
 class Goal(NamedTuple):
-    """What the practice wants of a month and clinic; None is no goal, clinic 0 is no clinic."""
+    """Goals of the practice for a month and clinic; None is no goal, clinic 0 is no clinic."""
 
     month_start: date
     clinic_id: int
