@@ -41,9 +41,9 @@ def init(
 ) -> None:
     """Write the files of a new configuration into DIR, else into the current folder.
 
-    They are .env_production and .env_test (to fill in; only you can read them), pipeline.yml
-    and .gitignore. A file that is there is never overwritten. A URL may lack its password:
-    fill that in by hand, and it stays out of the shell's history.
+    They are .env_production and .env_test (to fill in; only you can read them), pipeline.yml,
+    .gitignore and models/example.sql. A file that is there is never overwritten. A URL may lack
+    its password: fill that in by hand, and it stays out of the shell's history.
 
     Example: etl init config
     """

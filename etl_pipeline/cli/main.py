@@ -13,6 +13,7 @@ import typer
 
 from etl_pipeline.cli import (
     config,
+    dbt,
     demo,
     discover,
     doctor,
@@ -53,6 +54,9 @@ app.command("transform", short_help="Build and test the models: staging to marts
     transform.transform
 )
 app.command("grants", short_help="Let a role read the marts.")(grants.grants)
+app.command("dbt", short_help="Run a command of dbt on the models.", context_settings=dbt.CONTEXT)(
+    dbt.dbt
+)
 app.command("status", short_help="Show how each table stands.")(status.status)
 app.command("history", short_help="Show the last runs.")(status.history)
 app.command("show", short_help="Show what a run did to each table.")(status.show_run)

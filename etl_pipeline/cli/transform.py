@@ -50,6 +50,9 @@ AS_OF = typer.Option(
     formats=["%Y-%m-%d"],
     help="Count ages from this day (2024-06-30), not from today.",
 )
+DROP_REMOVED = typer.Option(
+    False, "--drop-removed", help="Drop what models that are gone have left."
+)
 DOCS = typer.Option(False, "--docs", help="Write the models' documentation as HTML; build nothing.")
 
 
@@ -60,6 +63,7 @@ def transform(
     full_refresh: bool = FULL_REFRESH,
     show_rows: bool = SHOW_ROWS,
     as_of: datetime | None = AS_OF,
+    drop_removed: bool = DROP_REMOVED,
     docs: bool = DOCS,
     quiet: bool = QUIET_OPTION,
     progress: ProgressStyle | None = PROGRESS_OPTION,
@@ -78,7 +82,9 @@ def transform(
 
         stop_on_signals()
         if docs:
-            if select or exclude or everything or full_refresh or show_rows or as_of or as_json:
+            others = [select, exclude, everything, full_refresh, show_rows, as_of]
+            others += [drop_removed, as_json]
+            if any(others):
                 raise typer.BadParameter("--docs builds nothing; choose it alone")
             _write_docs(get_settings())
             return
@@ -91,6 +97,7 @@ def transform(
             full_refresh=full_refresh,
             show_rows=show_rows,
             as_of=as_of.date() if as_of else None,
+            drop_removed=drop_removed,
         )
         show_summary(summary, quiet=quiet, as_json=as_json)
         if not summary.is_success:
@@ -107,6 +114,7 @@ def build_models(
     full_refresh: bool = False,
     show_rows: bool = False,
     as_of: date | None = None,
+    drop_removed: bool = False,
 ) -> TransformSummary:
     """Build models, with progress of *style* on stderr."""
     from etl_pipeline.cli.screens.transform_progress import show_progress
@@ -121,6 +129,7 @@ def build_models(
             full_refresh=full_refresh,
             show_rows=show_rows,
             as_of=as_of,
+            drop_removed=drop_removed,
             listen=listen,
         )
 

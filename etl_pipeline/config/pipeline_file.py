@@ -273,6 +273,11 @@ class Transform(Model):
         "this file unless the path is absolute",
         example="goals.csv",
     )
+    models_dir: Text | None = key(
+        "folder of models of your own; beside this file unless the path is absolute",
+        otherwise="models, if it is there",
+        example="reports",
+    )
     today: Literal["clock", "entries"] = key(
         "what decides the day that ages and due dates count from: the source's clock in the last "
         "run, or the newest entries, for a demo or a backup that was restored",

@@ -10,7 +10,7 @@ from pathlib import Path
 from etl_pipeline.config.databases import ENVIRONMENTS
 from etl_pipeline.config.providers import DEFAULTS
 from etl_pipeline.errors import ConfigurationError
-from etl_pipeline.setup.texts import GITIGNORE, env_text
+from etl_pipeline.setup.texts import EXAMPLE, GITIGNORE, env_text
 
 PRIVATE, PUBLIC = 0o600, 0o644
 
@@ -25,7 +25,9 @@ class NewFile:
 
 
 def write_folder(folder: Path, environment: str | None, values: Mapping[str, str]) -> list[NewFile]:
-    """Write ``.env_production``, ``.env_test`` (both mode 600), ``pipeline.yml``, ``.gitignore``.
+    """Write the files of a new configuration, with an example of a model.
+
+    ``.env_production`` and ``.env_test`` have mode 600.
 
     Args:
         folder: Made if it is missing, with mode 700.
@@ -55,7 +57,9 @@ def write_folder(folder: Path, environment: str | None, values: Mapping[str, str
         pipeline = (DEFAULTS / "pipeline.yml").read_text(encoding="utf-8")
         files.append(_write(folder / "pipeline.yml", pipeline, PUBLIC, "every key has a default"))
         ignored = _write(folder / ".gitignore", GITIGNORE, PUBLIC, "keeps passwords out of git")
-        return [*files, _remark_on_gap(ignored)]
+        (folder / "models").mkdir(exist_ok=True)
+        example = _write(folder / "models" / "example.sql", EXAMPLE, PUBLIC, "a model of your own")
+        return [*files, _remark_on_gap(ignored), example]
     except OSError as error:
         raise ConfigurationError(
             f"the file cannot be written ({error.strerror})",

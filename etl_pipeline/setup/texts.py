@@ -20,6 +20,16 @@ GITIGNORE = """\
 .pgpass
 """
 
+EXAMPLE = """\
+-- A model of your own: `etl transform` builds it after what it reads.
+-- Take enabled=false away to try it.
+{{ config(enabled=false, schema='custom', materialized='view') }}
+
+select month_start, sum(net_production) as net_production
+from {{ ref('provider_performance') }}
+group by month_start
+"""
+
 _ANSWERS = {
     DatabaseType.SOURCE: (
         "The practice's database. A user who may only read suffices; as an administrator there:",

@@ -23,6 +23,9 @@ _OTHERS = {
 }
 _FAILED = ("error", "fail", "skipped", "runtime error")
 _MODELS = ("model", "seed")
+_RAW = "source.practice.raw."
+_OURS = {"_etl_practice_day": DAY, "_etl_practice_month": MONTH, GOALS: GOALS}
+_VIEWS = ("view", "kept_view")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,7 @@ def read_graph(manifest: Mapping[str, Any], variables: object) -> dict[str, Grap
         if node["resource_type"] in ("model", "seed", "test", "unit_test")
     }
     sources = manifest["sources"]
+    raw = {source["schema"] for key, source in sources.items() if key.startswith(_RAW)}
     common = _digest(
         manifest["metadata"]["dbt_version"],
         variables,
@@ -134,13 +138,22 @@ def read_graph(manifest: Mapping[str, Any], variables: object) -> dict[str, Grap
         ),
     )
     parents = {key: _depends(node) for key, node in nodes.items()}
+    inlined: dict[str, tuple[list[str], list[list[object]]]] = {}
     order = TopologicalSorter(
         {key: [p for p in found if p in nodes] for key, found in parents.items()}
     ).static_order()
     graph: dict[str, GraphNode] = {}
     for key in order:
-        node, read = nodes[key], [p for p in parents[key] if p in sources]
-        above = tuple(p for p in parents[key] if p in graph)
+        node = nodes[key]
+        inner = [inlined[p] for p in parents[key] if p in inlined]
+        all_above = dict.fromkeys([*parents[key], *(p for above, _ in inner for p in above)])
+        code = [_own_code(node), *(part for _, parts in inner for part in parts)]
+        if node["config"].get("materialized") == "ephemeral":
+            # It is part of the statements of those that read it, and nothing of its own.
+            inlined[key] = [*all_above], code
+            continue
+        read = [p for p in all_above if p in sources]
+        above = tuple(p for p in all_above if p in graph)
         graph[key] = GraphNode(
             id=key,
             kind=node["resource_type"],
@@ -148,10 +161,10 @@ def read_graph(manifest: Mapping[str, Any], variables: object) -> dict[str, Grap
             relation=f"{node['schema']}.{node['alias']}"
             if node["resource_type"] in _MODELS
             else None,
-            is_view=node["config"].get("materialized") == "view",
+            is_view=node["config"].get("materialized") in _VIEWS,
             parents=above,
-            sources=tuple(_name_source(sources[p]) for p in read),
-            code_digest=_digest(common, _own_code(node), [graph[p].code_digest for p in above]),
+            sources=tuple(_name_source(sources[p], raw) for p in read),
+            code_digest=_digest(common, *code, [graph[p].code_digest for p in above]),
             is_of_code=node["config"].get("meta", {}).get("proven_by") == "code",
             compares_versions=_compares_versions(node),
             follows=tuple(
@@ -307,7 +320,8 @@ def _why_stale(
 
 def _name_tables(names: Iterable[str]) -> str:
     first, *others = sorted(names)
-    return f"raw.{first}" + (f" and {len(others)} more" if others else "")
+    first = first if "." in first else f"raw.{first}"
+    return first + (f" and {len(others)} more" if others else "")
 
 
 def _all_sources(node: GraphNode, graph: Graph) -> frozenset[str]:
@@ -345,9 +359,12 @@ def _compares_versions(node: Mapping[str, Any]) -> bool:
     return "scope" in meta and "follows" not in meta
 
 
-def _name_source(source: Mapping[str, Any]) -> str:
+def _name_source(source: Mapping[str, Any], raw: Set[str]) -> str:
+    """Return the name of a source in ``Warehouse.versions``; of a table of others one not there."""
     name = str(source["identifier"])
-    return {"_etl_practice_day": DAY, "_etl_practice_month": MONTH}.get(name, name)
+    if name in _OURS:
+        return _OURS[name]
+    return name if source["schema"] in raw else f"{source['schema']}.{name}"
 
 
 def _own_code(node: Mapping[str, Any]) -> list[object]:

@@ -6,7 +6,7 @@ The texts are sent by whoever holds the transaction: dbt's process, or a session
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -53,12 +53,14 @@ SELECT statement_timestamp(),
 # they were when it first read them.
 _READ_DEFINITIONS = """
 SELECT namespace.nspname || '.' || relation.relname,
+       -- The identifier and the name tell whose it is when its model was removed (removed.py).
+       concat_ws(' ', relation.oid, format('%%I.%%I', namespace.nspname, relation.relname),
        CASE relation.relkind
        -- Its tree, since its text depends on the search path of who asks.
        WHEN 'v' THEN (SELECT md5(ev_action::text) FROM pg_rewrite
                       WHERE ev_class = relation.oid AND rulename = '_RETURN')
        ELSE concat_ws(
-           ' ', relation.oid, pg_relation_filenode(relation.oid),
+           ' ', pg_relation_filenode(relation.oid),
            pg_stat_get_tuples_inserted(relation.oid)
            + pg_stat_get_xact_tuples_inserted(relation.oid),
            pg_stat_get_tuples_updated(relation.oid)
@@ -68,10 +70,10 @@ SELECT namespace.nspname || '.' || relation.relname,
            (SELECT concat_ws(' ', extract(epoch FROM pg_stat_database.stats_reset),
                              extract(epoch FROM pg_stat_bgwriter.stats_reset))
             FROM pg_stat_database, pg_stat_bgwriter WHERE datname = current_database()))
-       END
+       END)
 FROM pg_class AS relation
 JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
-WHERE namespace.nspname = ANY(%s) AND relation.relkind IN ('r', 'p', 'v')"""
+WHERE namespace.nspname = ANY(%s) AND relation.relkind IN ('r', 'p', 'v', 'm')"""
 
 
 def read_raw(schema: str) -> Statement:
@@ -141,6 +143,7 @@ def record_build(
     graph: Graph,
     inputs: Mapping[str, Mapping[str, str | None]],
     definitions: Mapping[str, str],
+    removed: Iterable[str] = (),
 ) -> list[Statement]:
     """Return the statements that record a build, in its transaction.
 
@@ -150,9 +153,10 @@ def record_build(
         seconds: How long it took.
         dbt_version: The version of dbt that built.
         nodes: The result of each node that was not reused.
-        graph: The project; what is not in it any more is forgotten.
+        graph: The project; what is not in it any more is forgotten, unless its relation is there.
         inputs: What each node that did not fail was made from (``inputs_after``).
         definitions: What ``read_definitions`` says at the end.
+        removed: Models that are not in the project any more and whose relations are there.
     """
     rows = [
         {
@@ -192,5 +196,5 @@ def record_build(
             "THEN excluded.build_id ELSE build_node.build_id END",
             (json.dumps(rows),),
         ),
-        ("DELETE FROM etl.build_node WHERE node <> ALL(%s)", (list(graph),)),
+        ("DELETE FROM etl.build_node WHERE node <> ALL(%s)", ([*graph, *removed],)),
     ]

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from etl_pipeline.schema.names import DELETED_AT
 
 _SOURCES = Path("models") / "staging" / "sources.yml"
-_PARTS = ("dbt_project.yml", "macros", "models", "seeds")
+_PARTS = ("dbt_project.yml", "macros", "models", "seeds", "tests")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +88,18 @@ def find_missing(
     )
 
 
-def digest_models(project: Path, missing: MissingTables) -> str:
-    """Return the SHA-256 of everything that decides what the models make of the same rows."""
-    digest = hashlib.sha256(repr(missing).encode())
-    for part in _PARTS:
-        path = project / part
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+def digest_models(project: Path, models: Path | None, missing: MissingTables) -> str:
+    """Return the SHA-256 of everything that decides what the models make of the same rows.
+
+    Args:
+        project: Our project.
+        models: The folder of the user's own models, if she has one.
+        missing: The needs that raw does not meet.
+    """
+    digest = hashlib.sha256(repr((missing, models)).encode())
+    for path in [*(project / part for part in _PARTS), *([models] if models else [])]:
+        files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
         for file in files:
-            digest.update(str(file.relative_to(project)).encode() + b"\0")
+            digest.update(str(file.relative_to(path.parent)).encode() + b"\0")
             digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()

@@ -58,6 +58,14 @@ from etl_pipeline.transform.builds import (
     record_build,
     take_raw,
 )
+from etl_pipeline.transform.dbt_project import (
+    CUSTOM,
+    assemble_project,
+    find_models,
+    name_file,
+    name_files,
+    refuse_schemas,
+)
 from etl_pipeline.transform.environment import LAYERS, PROJECT, find_folder, make_environment
 from etl_pipeline.transform.events import Listener
 from etl_pipeline.transform.goals import Goal, digest_goals, read_goals, write_goals
@@ -72,6 +80,7 @@ from etl_pipeline.transform.practice_day import (
     write_month,
 )
 from etl_pipeline.transform.process import DbtProcess, start_dbt
+from etl_pipeline.transform.removed import read_removed, tidy_removed
 from etl_pipeline.transform.summary import Node, Rows, TransformSummary
 
 ROWS_SHOWN = 10
@@ -87,6 +96,7 @@ def transform_once(
     full_refresh: bool = False,
     show_rows: bool = False,
     as_of: date | None = None,
+    drop_removed: bool = False,
     listen: Listener,
     project: Path = PROJECT,
 ) -> TransformSummary:
@@ -104,6 +114,7 @@ def transform_once(
         show_rows: Return the first rows that fail each test.
         as_of: The day that ages and due dates count from; without it the source's clock in the
             last run, or the newest entries where ``transform.today`` says so.
+        drop_removed: Drop the relations of models that the project does not have any more.
         listen: Called with each event.
         project: Folder of the dbt project.
 
@@ -113,8 +124,8 @@ def transform_once(
         KeyboardInterrupt: Somebody pressed Ctrl-C; nothing was changed.
     """
     started_at, started = datetime.now(UTC), time.monotonic()
-    with _open_warehouse(settings) as (connection, raw_schema):
-        build = _prepare(settings, connection, raw_schema, project, as_of)
+    with open_warehouse(settings) as (connection, raw_schema):
+        build = prepare_build(settings, connection, raw_schema, project, as_of)
         is_whole = not select
         outcome = None
         if is_whole and not (everything or full_refresh):
@@ -128,6 +139,7 @@ def transform_once(
                 full_refresh=full_refresh,
                 listen=listen,
             )
+        nodes = [replace(n, file=name_file(n.id, n.file, build.models)) for n in outcome.nodes]
         return TransformSummary(
             environment=settings.environment,
             started_at=started_at,
@@ -135,26 +147,28 @@ def transform_once(
             as_of=build.day.as_of,
             project=project,
             folder=build.folder,
-            nodes=outcome.nodes,
+            nodes=nodes,
             not_built=outcome.not_built,
             notes=[
                 *_list_missing(build.absent),
                 *outcome.notes,
+                *tidy_removed(connection, outcome.graph, drop=drop_removed),
                 *_tidy_up(connection, build.schemas),
             ],
-            rows=[*_failing_rows(connection, build.folder, outcome.nodes)] if show_rows else [],
+            rows=[*_failing_rows(connection, build.folder, nodes)] if show_rows else [],
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Build:
-    """All that a build knows before it begins."""
+class Build:
+    """All that a build knows before it begins; made by ``prepare_build``."""
 
     connection: psycopg.Connection
     raw_schema: str
     layers: Mapping[str, Mapping[str, Any]]
     schemas: Sequence[str]
     project: Path
+    models: Path | None
     folder: Path
     absent: MissingTables
     tables: Sequence[str]
@@ -162,13 +176,32 @@ class _Build:
     goals: Sequence[Goal]
 
     @property
+    def environment(self) -> dict[str, str]:
+        """Environment of dbt's process."""
+        return make_environment(self.raw_schema, self.layers, self.folder)
+
+    @property
+    def variables(self) -> dict[str, object]:
+        """The variables that dbt is given."""
+        return _variables(self.absent)
+
+    def write_inputs(self) -> Sequence[Statement]:
+        """Return the statements that write what models read beside raw: the day, and goals."""
+        schema = self.schemas[1]
+        return [
+            *write_day(schema, self.day),
+            *write_month(schema, self.day),
+            *write_goals(schema, self.goals),
+        ]
+
+    @property
     def arguments(self) -> list[str]:
-        return _common_arguments(self.project, self.folder, self.absent)
+        return _common_arguments(self.project, self.models, self.folder, self.absent)
 
     @property
     def digest(self) -> str:
         """Of the project's files and all else that decides on dbt's graph."""
-        files = digest_models(self.project, self.absent)
+        files = digest_models(self.project, self.models, self.absent)
         return f"{files} {dbt_version()} {__version__}"
 
     def read_graph(self) -> Graph | None:
@@ -188,16 +221,18 @@ class _Build:
 class _Outcome:
     nodes: Sequence[Node]
     not_built: Sequence[str]
+    graph: Graph
     notes: Sequence[str] = ()
 
 
-def _prepare(
+def prepare_build(
     settings: Settings,
     connection: psycopg.Connection,
     raw_schema: str,
     project: Path,
     as_of: date | None,
-) -> _Build:
+) -> Build:
+    """Look at ``raw`` and the settings; raises as ``transform_once``."""
     needs = read_needs(project)
     columns = warehouse.read_columns(connection, raw_schema)
     absent = find_missing(needs, columns)
@@ -208,12 +243,13 @@ def _prepare(
     follows_entries = settings.pipeline.transform.today == "entries"
     # To look for the newest entries reads all of five tables.
     is_asked = follows_entries or clock is None
-    return _Build(
+    return Build(
         connection,
         raw_schema,
         layers,
         [str(config["schema"]) for config in layers.values()],
         project,
+        find_models(settings),
         _make_folder(settings),
         absent,
         sorted(needs.keys() & columns.keys()),
@@ -227,7 +263,7 @@ def _prepare(
     )
 
 
-def _find_nothing_to_do(build: _Build) -> _Outcome | None:
+def _find_nothing_to_do(build: Build) -> _Outcome | None:
     """Return the outcome if all that was built is as it would be built now; else None.
 
     It is known without dbt, which takes seconds to start.
@@ -238,17 +274,17 @@ def _find_nothing_to_do(build: _Build) -> _Outcome | None:
     with build.connection.transaction():
         build.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         raw = take_raw(build.connection.execute(*read_raw(build.raw_schema)).fetchall()[0])
-        shown = build.connection.execute(*read_definitions(build.schemas)).fetchall()
+        shown = build.connection.execute(*read_definitions(_schemas(build, graph))).fetchall()
         built = read_built(build.connection)
     usable, not_built = split_unusable(graph, build.absent.unusable)
     plan = decide_build(usable, built, build.held(raw, shown))
     if plan.stale:
         return None
-    return _Outcome(_reused(plan, usable, built), not_built)
+    return _Outcome(_reused(plan, usable, built), not_built, graph)
 
 
 def _build(
-    build: _Build,
+    build: Build,
     select: Sequence[str],
     exclude: Sequence[str],
     *,
@@ -258,30 +294,24 @@ def _build(
 ) -> _Outcome:
     """Build in one transaction; what fails is left as it was, all else is committed."""
     started = time.monotonic()
-    environment = make_environment(build.raw_schema, build.layers, build.folder)
-    with start_dbt(environment, build.folder, lambda: build.connection.execute("SELECT 1")) as dbt:
+    with start_dbt(
+        build.environment, build.folder, lambda: build.connection.execute("SELECT 1")
+    ) as dbt:
         graph = build.read_graph() or _parse(build, dbt)
         dbt.begin()
         locked = ", ".join(quote_postgres(build.raw_schema, table) for table in build.tables)
         # Whoever alters a table waits, and nobody who waits for us holds what we need.
         lock: Statement = (f"LOCK TABLE {locked} IN ACCESS SHARE MODE", ())
         raw = take_raw(dbt.execute([lock, read_raw(build.raw_schema)])[0])
-        held = build.held(raw, dbt.execute([read_definitions(build.schemas)]))
-        dbt.execute(
-            [
-                *write_day(build.schemas[1], build.day),
-                *write_month(build.schemas[1], build.day),
-                *write_goals(build.schemas[1], build.goals),
-                drop_older_record(build.schemas[1]),
-            ]
-        )
+        held = build.held(raw, dbt.execute([read_definitions(_schemas(build, graph))]))
+        dbt.execute([*build.write_inputs(), drop_older_record(build.schemas[1])])
         usable, not_built = split_unusable(graph, build.absent.unusable)
         built = read_built(build.connection)
         plan = decide_build(usable, built, held)
         if everything or full_refresh:
             plan = BuildPlan(dict.fromkeys(usable, "asked for") | dict(plan.stale), ())
         if not (plan.stale or select):
-            return _Outcome(_reused(plan, usable, built), not_built)
+            return _Outcome(_reused(plan, usable, built), not_built, graph)
         following = frozenset() if full_refresh else decide_following(usable, built, held, plan)
         names = " ".join(sorted(usable[key].name for key in following))
         dbt.execute([("SELECT set_config('etl.following', %s, true)", (names,))])
@@ -290,9 +320,9 @@ def _build(
         is_full = ["--full-refresh"] if full_refresh else []
         outcome = dbt.run(["build", *build.arguments, *is_full, *chosen], listen)
         if outcome.refusal:
-            raise _project_error(outcome.refusal, build.folder)
+            raise _project_error(outcome.refusal, build.folder, build.models)
         if not outcome.nodes and (select or not exclude):
-            raise _selection_error(select, build.project)
+            raise _selection_error(select, build.project, build.models)
         done = {n.id for n in outcome.nodes if not n.is_failed and n.status != "skipped"}
         made = inputs_after(usable, built, done, held)
         dbt.execute(
@@ -304,7 +334,8 @@ def _build(
                 nodes=outcome.nodes,
                 graph=graph,
                 inputs=made,
-                definitions=dict(dbt.execute([read_definitions(build.schemas)])),
+                definitions=dict(dbt.execute([read_definitions(_schemas(build, graph))])),
+                removed=[one.node for one in read_removed(build.connection, graph)],
             )
         )
         dbt.commit()
@@ -316,19 +347,33 @@ def _build(
     kept = sorted(usable[key].name for key in plan.stale.keys() - {n.id for n in nodes})
     notes = [f"excluded, to be built later: {', '.join(kept)}"] if exclude and kept else []
     if select:
-        return _Outcome(nodes, not_built)
-    return _Outcome([*nodes, *_reused(plan, usable, built)], not_built, notes)
+        return _Outcome(nodes, not_built, graph)
+    return _Outcome([*nodes, *_reused(plan, usable, built)], not_built, graph, notes)
 
 
-def _parse(build: _Build, dbt: DbtProcess) -> Graph:
+def _parse(build: Build, dbt: DbtProcess) -> Graph:
     """Let dbt read the project, and keep the graph for later."""
     outcome = dbt.run(["parse", *build.arguments], lambda _: None)
     if outcome.refusal:
-        raise _project_error(outcome.refusal, build.folder)
+        raise _project_error(outcome.refusal, build.folder, build.models)
     manifest = json.loads((build.folder / "manifest.json").read_text(encoding="utf-8"))
     graph = read_graph(manifest, _variables(build.absent))
+    refuse_schemas(
+        (
+            (name_file(key, node.file, build.models), node.relation.split(".")[0])
+            for key, node in graph.items()
+            if node.relation and key.startswith(f"model.{CUSTOM}.")
+        ),
+        [build.raw_schema, *build.schemas],
+    )
     save_graph(build.folder / _GRAPH, build.digest, graph)
     return graph
+
+
+def _schemas(build: Build, graph: Graph) -> list[str]:
+    """Return the schemas of all models: ours, and those that hers name."""
+    named = {node.relation.split(".")[0] for node in graph.values() if node.relation}
+    return sorted({*build.schemas, *named})
 
 
 def _choose(
@@ -384,15 +429,16 @@ def write_docs(settings: Settings, *, project: Path = PROJECT) -> Path:
 
     Raises: as ``transform_once``.
     """
-    with _open_warehouse(settings) as (connection, raw_schema):
+    with open_warehouse(settings) as (connection, raw_schema):
         absent = find_missing(read_needs(project), warehouse.read_columns(connection, raw_schema))
-        folder = _make_folder(settings)
+        folder, models = _make_folder(settings), find_models(settings)
         environment = make_environment(raw_schema, _layers(settings), folder)
-        arguments = ["docs", "generate", "--static", *_common_arguments(project, folder, absent)]
+        common = _common_arguments(project, models, folder, absent)
+        arguments = ["docs", "generate", "--static", *common]
         with start_dbt(environment, folder, lambda: connection.execute("SELECT 1")) as dbt:
             outcome = dbt.run(arguments, lambda _: None)
         if outcome.refusal:
-            raise _project_error(outcome.refusal, folder)
+            raise _project_error(outcome.refusal, folder, models)
         site = folder / "docs" / "index.html"
         site.parent.mkdir(exist_ok=True)
         (folder / "static_index.html").replace(site)
@@ -400,7 +446,9 @@ def write_docs(settings: Settings, *, project: Path = PROJECT) -> Path:
 
 
 @contextlib.contextmanager
-def _open_warehouse(settings: Settings) -> Iterator[tuple[psycopg.Connection, str]]:
+def open_warehouse(
+    settings: Settings, *, is_locked: bool = True
+) -> Iterator[tuple[psycopg.Connection, str]]:
     """Yield a connection that holds the lock, and the schema of the copied tables."""
     _refuse_without_dbt()
     faults = settings.find_faults(DatabaseType.ANALYTICS)
@@ -418,7 +466,8 @@ def _open_warehouse(settings: Settings) -> Iterator[tuple[psycopg.Connection, st
         try:
             connection.rollback()
             connection.autocommit = True
-            warehouse.lock_transforms(connection)
+            if is_locked:
+                warehouse.lock_transforms(connection)
             schemas = [str(config["schema"]) for config in _layers(settings).values()]
             warehouse.ensure_layers(connection, schemas)
             yield connection, str(settings.get_analytics_connection_config()["schema"])
@@ -507,10 +556,12 @@ def _make_folder(settings: Settings) -> Path:
     return folder.resolve()
 
 
-def _common_arguments(project: Path, folder: Path, absent: MissingTables) -> list[str]:
+def _common_arguments(
+    project: Path, models: Path | None, folder: Path, absent: MissingTables
+) -> list[str]:
     """Return the arguments that every command of dbt gets; nothing is sent to third parties."""
     return [
-        f"--project-dir={project}",
+        f"--project-dir={assemble_project(folder, project, models, _variables(absent))}",
         f"--profiles-dir={project}",
         f"--target-path={folder}",
         f"--log-path={folder}",
@@ -519,7 +570,6 @@ def _common_arguments(project: Path, folder: Path, absent: MissingTables) -> lis
         "--no-version-check",
         "--quiet",
         "--no-use-colors",
-        f"--vars={json.dumps(_variables(absent))}",
     ]
 
 
@@ -549,17 +599,19 @@ def _list_missing(absent: MissingTables) -> list[str]:
     return notes
 
 
-def _project_error(words: str, folder: Path) -> EtlError:
+def _project_error(words: str, folder: Path, models: Path | None) -> EtlError:
+    words, files = name_files(words, models)
     lines = [line.strip() for line in words.splitlines() if line.strip()]
     return ConfigurationError(
         "dbt cannot work with the project: " + " ".join(lines[:6]),
-        where=str(folder),
+        where=files[0] if files else str(folder),
         fix="mend what it names, then run again",
     )
 
 
-def _selection_error(select: Sequence[str], project: Path) -> ConfigurationError:
-    models = [path.stem for path in (project / "models").rglob("*.sql")]
+def _selection_error(select: Sequence[str], project: Path, own: Path | None) -> ConfigurationError:
+    folders = [project / "models", *([own] if own else [])]
+    models = [path.stem for folder in folders for path in folder.rglob("*.sql")]
     near = difflib.get_close_matches(select[0].strip("+") if select else "", models, n=1)
     return ConfigurationError(
         "no model is called so" if select else "nothing could be built",

@@ -19,6 +19,7 @@ from etl_pipeline.transform.build_plan import (
     decide_build,
     decide_following,
     inputs_after,
+    read_graph,
     split_unusable,
 )
 
@@ -223,3 +224,58 @@ def test_a_fresh_node_is_one_that_a_build_would_make_the_same(
                 version is not None and new.versions[name] == version
                 for name, version in record[key].inputs.items()
             )
+
+
+def manifest_node(key: str, *parents: str, **config: object) -> dict[str, object]:
+    kind, _, name = key.split(".")[:3]
+    return {
+        "resource_type": kind, "name": name, "schema": "s", "alias": name, "fqn": [name],
+        "config": {"materialized": "table", **config}, "depends_on": {"nodes": list(parents)},
+        "original_file_path": f"models/{name}.sql", "raw_code": name,
+    }  # fmt: skip
+
+
+def read_manifest(**code: str) -> dict[str, GraphNode]:
+    """raw.a → inner (ephemeral) → outer → late (ephemeral) → last;  other.a → last"""
+    inner, outer, late, last = (f"model.custom.{n}" for n in ("inner", "outer", "late", "last"))
+    raw, other = "source.practice.raw.a", "source.custom.other.a"
+    nodes = {
+        inner: manifest_node(inner, raw, materialized="ephemeral"),
+        outer: manifest_node(outer, inner, materialized="kept_view"),
+        late: manifest_node(late, outer, materialized="ephemeral"),
+        last: manifest_node(last, late, other),
+    }
+    for name, text in code.items():
+        nodes[f"model.custom.{name}"]["raw_code"] = text
+    sources = {
+        raw: {"schema": "raw", "identifier": "a"},
+        other: {"schema": "other", "identifier": "a"},
+    }
+    parts = {"nodes": nodes, "unit_tests": {}, "sources": sources, "macros": {}}
+    return read_graph({**parts, "metadata": {"dbt_version": "1"}}, {})
+
+
+def test_an_ephemeral_model_is_part_of_those_that_read_it() -> None:
+    graph = read_manifest()
+    assert [node.name for node in graph.values()] == ["outer", "last"]
+    outer, last = graph.values()
+    assert (outer.sources, outer.parents, outer.is_view) == (("a",), (), True)
+    assert (last.parents, last.is_view) == ((outer.id,), False)
+    other = read_manifest(inner="other")
+    assert all(other[key].code_digest != node.code_digest for key, node in graph.items())
+    other = read_manifest(late="other")
+    assert other[outer.id].code_digest == outer.code_digest
+    assert other[last.id].code_digest != last.code_digest
+
+
+def test_a_table_outside_of_raw_may_always_have_changed() -> None:
+    graph = read_manifest()
+    held = Warehouse({"a": "a1"}, {node.relation: "x" for node in graph.values() if node.relation})
+    inputs = inputs_after(graph, {}, set(graph), held)
+    last = {
+        key: BuiltNode(1, "success", None, 0.1, node.code_digest, inputs[key], "x")
+        for key, node in graph.items()
+    }
+    assert decide_build(graph, last, held).stale == {
+        "model.custom.last": "other.a may have changed"
+    }

@@ -62,11 +62,23 @@ def test_the_digest_follows_the_models_and_what_raw_lacks(tmp_path: Path) -> Non
         (tmp_path / part).mkdir()
     (tmp_path / "dbt_project.yml").write_text("name: x")
     (tmp_path / "models" / "a.sql").write_text("select 1")
-    same = digest_models(tmp_path, MissingTables())
-    assert digest_models(tmp_path, MissingTables()) == same
-    assert digest_models(tmp_path, MissingTables(tables=("a",))) != same
+    same = digest_models(tmp_path, None, MissingTables())
+    assert digest_models(tmp_path, None, MissingTables()) == same
+    assert digest_models(tmp_path, None, MissingTables(tables=("a",))) != same
     (tmp_path / "models" / "a.sql").write_text("select 2")
-    assert digest_models(tmp_path, MissingTables()) != same
+    assert digest_models(tmp_path, None, MissingTables()) != same
+
+
+def test_the_digest_follows_the_models_of_the_user(tmp_path: Path) -> None:
+    (tmp_path / "dbt_project.yml").write_text("name: x")
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "a.sql").write_text("select 1")
+    same = digest_models(tmp_path, own, MissingTables())
+    assert digest_models(tmp_path, own, MissingTables()) == same
+    assert digest_models(tmp_path, None, MissingTables()) != same
+    (own / "b.yml").write_text("models: []")
+    assert digest_models(tmp_path, own, MissingTables()) != same
 
 
 def test_dbt_gets_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,7 @@
         foreach statement in array grants_kept loop execute statement; end loop;
 {% endmacro %}
 
-{% materialization view, adapter='postgres' %}
+{% materialization kept_view, adapter='postgres' %}
     {%- set target = this.incorporate(type='view') -%}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
     {% call statement('main') -%}
@@ -181,7 +181,7 @@ end $etl$
     {{ return([key] if key is string else key) }}
 {%- endmacro %}
 
-{% materialization table, adapter='postgres' %}
+{% materialization kept_table, adapter='postgres' %}
     {%- set target = this.incorporate(type='table') -%}
     {%- set scope = config.get('meta', {}).get('scope') if etl_may_follow() else none -%}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}

@@ -1,4 +1,4 @@
-{{ config(materialized='table', unique_key=['patient_id', 'visit_date'], meta={
+{{ config(materialized='kept_table', unique_key=['patient_id', 'visit_date'], meta={
     'follows': ['fact_procedure'], 'scope': 'patient_id', 'is_followed': true,
 }) }}
 {%- call take_changes() %}

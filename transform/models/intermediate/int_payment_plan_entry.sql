@@ -1,4 +1,4 @@
-{{ config(materialized='table', unique_key=['entry_kind', 'source_id']) }}
+{{ config(materialized='kept_table', unique_key=['entry_kind', 'source_id']) }}
 -- What payment plans do to accounts, by the practice's preference (PayPlansVersion). By default, "age
 -- credits and debits": a plan's credits take their principal off the patient's account, and each debit
 -- that is due, with its interest, is owed by the debit's guarantor, who may be of another family.

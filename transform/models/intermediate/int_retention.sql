@@ -1,4 +1,4 @@
-{{ config(materialized='table', unique_key=['month_start', 'patient_id'], meta={
+{{ config(materialized='kept_table', unique_key=['month_start', 'patient_id'], meta={
     'follows': ['int_patient_visit'], 'scope': 'patient_id',
 }) }}
 {%- call take_changes() %}

@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='kept_view') }}
 -- OpenDental's report Aging of A/R, grouped by family, with its options Any Balance, include negative
 -- balances and insurance estimates (RpAging.cs, Ledgers.cs; manual, page reportaging). A view: ask it
 -- for one day, or a few. On an earlier day nothing that is dated later counts; insurance pending is what

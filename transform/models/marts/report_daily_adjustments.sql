@@ -1,4 +1,4 @@
-{{ config(materialized='view', unique_key='adjustment_id') }}
+{{ config(materialized='kept_view', unique_key='adjustment_id') }}
 -- As the report Daily Adjustments lists them (OpenDental's RpAdjSheet.cs).
 with stg_patient as (
     select * from {{ ref('stg_patient') }}

@@ -1,4 +1,4 @@
-{{ config(materialized='view', unique_key=['payment_kind', 'source_id', 'listed_date', 'carrier_id', 'clinic_id']) }}
+{{ config(materialized='kept_view', unique_key=['payment_kind', 'source_id', 'listed_date', 'carrier_id', 'clinic_id']) }}
 -- As the report Daily Payments lists them (OpenDental's RpPaySheet.cs): what carriers paid on lines
 -- received and supplements, by the day of the cheque; what patients paid, by the day of the payment,
 -- without hidden prepayments.

@@ -1,4 +1,4 @@
-{{ config(materialized='view', unique_key='procedure_id') }}
+{{ config(materialized='kept_view', unique_key='procedure_id') }}
 -- As the report Procedures lists them, one by one (OpenDental's RpProcSheet.cs): what was completed,
 -- price times quantity, without what capitation wrote off.
 with stg_patient as (

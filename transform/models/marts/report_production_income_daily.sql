@@ -1,4 +1,4 @@
-{{ config(materialized='view', unique_key=['kind', 'source_id']) }}
+{{ config(materialized='kept_view', unique_key=['kind', 'source_id']) }}
 -- As Production and Income, report type Daily, lists it: one row a transaction. Insurance income is
 -- that of lines received and supplements, as that type reads it (RpProdInc.cs, GetDailyProdIncDataSet).
 with patient as (
