@@ -60,6 +60,10 @@ class Child:
         from dbt.cli.main import dbtRunner
 
         def listen(event: Any) -> None:
+            if event.info.name == "NodeStart" and not self._sessions.is_used:
+                # Nothing is built yet; dbt has asked which relations there are.
+                self.send({"event": "outside"})
+                os._exit(STOPPED)
             if line := _read_progress(event):
                 self.send(line)
 
@@ -91,9 +95,15 @@ class Sessions:
         import psycopg2
 
         self.shared: Any = None
+        self._is_lent = False
         self._connect = psycopg2.connect
         self._keepalive = json.loads(os.environ["ETL_TCP_KEEPALIVE"])
         psycopg2.connect = self._lend
+
+    @property
+    def is_used(self) -> bool:
+        """False if dbt works outside of the transaction that was begun."""
+        return self._is_lent or self.shared is None
 
     def begin(self) -> None:
         """Begin the shared transaction, by the parameters that ``profiles.yml`` gives dbt."""
@@ -128,6 +138,7 @@ class Sessions:
             return self._connect(*arguments, **parameters | self._keepalive)
         from etl_pipeline.transform.transaction import Handle
 
+        self._is_lent = True
         return Handle(self.shared)
 
 

@@ -32,7 +32,8 @@ _SESSION = ("PGTZ", "PGDATESTYLE", "PGREQUIREAUTH")
 def run_plain_dbt(settings: Settings, arguments: Sequence[str]) -> int:
     """Run dbt with *arguments* on this process's output, and return its exit code.
 
-    A command that may write takes the lock of transformations, and writes first what models read beside raw, as a build does.
+    A command that may write takes the lock of transformations, and writes first what models read
+    beside raw, as a build does.
 
     Raises: as ``transform_once``.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import json
 import os
 import queue
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from etl_pipeline.errors import DatabaseError, EtlError
+from etl_pipeline.errors import ConfigurationError, DatabaseError, EtlError
 from etl_pipeline.transform.child import Statement
 from etl_pipeline.transform.events import Listener, NodeFinished, NodeStarted, Planned
 from etl_pipeline.transform.summary import Node
@@ -72,6 +73,7 @@ class DbtProcess:
             listen: Called with each event.
 
         Raises:
+            ConfigurationError: This version of dbt goes around the transaction.
             EtlError: The process has ended without a result.
         """
         outcome = Outcome()
@@ -79,6 +81,13 @@ class DbtProcess:
         for message in self._messages():
             if message["event"] == "ended":
                 return outcome
+            if message["event"] == "outside":
+                raise ConfigurationError(
+                    "this version of dbt does not connect by psycopg2.connect, so it cannot build "
+                    "in one transaction",
+                    where=f"dbt {importlib.metadata.version('dbt-core')}",
+                    fix="install a version that etl_pipeline[transform] names",
+                )
             _handle(message, outcome, listen)
         raise self._lost()
 

@@ -315,7 +315,7 @@ def _build(
         following = frozenset() if full_refresh else decide_following(usable, built, held, plan)
         names = " ".join(sorted(usable[key].name for key in following))
         dbt.execute([("SELECT set_config('etl.following', %s, true)", (names,))])
-        _refuse_unknown(exclude, graph, build.project)
+        _refuse_unknown(exclude, graph, build)
         chosen = _choose(select, exclude, plan, usable, build.absent)
         is_full = ["--full-refresh"] if full_refresh else []
         outcome = dbt.run(["build", *build.arguments, *is_full, *chosen], listen)
@@ -397,12 +397,12 @@ def _choose(
     return ["--indirect-selection=cautious", "--select", *select, *excluded]
 
 
-def _refuse_unknown(exclude: Sequence[str], graph: Graph, project: Path) -> None:
+def _refuse_unknown(exclude: Sequence[str], graph: Graph, build: Build) -> None:
     """Raise an error for a name that no model has: dbt would build what was to be left alone."""
     names = {node.name for node in graph.values()}
     for word in exclude:
         if (name := re.fullmatch(r"@?(?:\d*\+)?(\w+)(?:\+\d*)?", word)) and name[1] not in names:
-            raise _selection_error([name[1]], project)
+            raise _selection_error([name[1]], build.project, build.models)
 
 
 def _reused(plan: BuildPlan, graph: Graph, built: Mapping[str, BuiltNode]) -> list[Node]:

@@ -162,7 +162,7 @@ def test_without_dbt_the_fix_is_named(first: State) -> None:
         2,
         "error: etl transform: dbt is not installed\n"
         f"  fix: {sys.executable} -m pip install "
-        "'dbt-core<1.12,>=1.11' 'dbt-postgres<1.11,>=1.10'\n",
+        "'dbt-core<1.13,>=1.11' 'dbt-postgres<1.12,>=1.10'\n",
     )
 
 
