@@ -24,6 +24,7 @@ from etl_pipeline.transform.session import transform_once
 from etl_pipeline.transform.summary import TransformSummary
 from tests.cli.conftest import ROOT
 from tests.conftest import Lab, open_lab
+from tests.docs.pages import find_blocks, read_page
 from tests.transform.conftest import State
 from tests.transform.test_command import call
 
@@ -41,6 +42,11 @@ MODELS = {
     "words.yml": "models: [{name: example, description: By month., columns: "
     "[{name: month_start, data_tests: [unique]}]}]",
 }
+
+
+def test_the_page_shows_the_example_that_is_built_here() -> None:
+    (shown,) = find_blocks(read_page("docs/transform.md"), "jinja")
+    assert shown in MODELS["example.sql"]
 
 
 @pytest.fixture(scope="module")
