@@ -98,6 +98,14 @@ class LostWorkError(DatabaseError):
     """A connection was lost that held uncommitted work, so a retry would hide the loss."""
 
 
+class LogError(DatabaseError):
+    """The source's binary log, or what came of it, cannot be read."""
+
+
+class PositionLostError(LogError):
+    """The source's log no longer goes on from a position; a comparison must close the gap."""
+
+
 class SchemaError(EtlError):
     """A table cannot be carried as it is: an unsupported type, a target that is not ours."""
 

@@ -23,6 +23,7 @@ from etl_pipeline.core.connect_args import (
 )
 from etl_pipeline.core.driver_errors import PLACE_OPTION, ErrorPlace, note_finding, note_place
 from etl_pipeline.core.liveness import Liveness, SessionReport
+from etl_pipeline.core.log_connection import LogConnection
 from etl_pipeline.core.manager import ConnectionManager, create_connection_manager
 from etl_pipeline.core.mysql_connection import MysqlConnection, probe_mysql
 from etl_pipeline.core.postgres_connection import (
@@ -127,6 +128,20 @@ class ConnectionFactory:
         place = {key: config[key] for key in ("host", "port", "user", "database")}
         throttle = Throttle(throttle_limits, watches_load=False)
         return SourceConnection(throttle=throttle, **place, **args)
+
+    @staticmethod
+    def open_log_connection(settings: Settings, stop: Cancellation | None = None) -> LogConnection:
+        """Open a connection on which the source's log can be asked for; the caller closes it.
+
+        Raises:
+            pymysql.err.MySQLError: The server refused or does not answer.
+        """
+        config = _get_config(settings, DatabaseType.SOURCE)
+        throttle_limits = read_throttle_limits(settings)
+        args = make_source_args(config, throttle_limits)
+        place = {key: config[key] for key in ("host", "port", "user", "database")}
+        throttle = Throttle(throttle_limits, watches_load=False)
+        return LogConnection(throttle=throttle, watch=Liveness(stop=stop), **place, **args)
 
     @staticmethod
     def get_replication_connection(

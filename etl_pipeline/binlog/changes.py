@@ -1,0 +1,531 @@
+"""From events to transactions: which keys of which tables changed (no I/O).
+
+What cannot be understood beyond doubt is never guessed: the table is to be compared as a whole, or
+every table is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from etl_pipeline.binlog import events
+from etl_pipeline.binlog.buffer import DAMAGE, damaged
+from etl_pipeline.binlog.compressed import LARGEST_EVENT, inflate, read_payload
+from etl_pipeline.binlog.events import HEADER_BYTES, EventType, Header, Xid
+from etl_pipeline.binlog.gtid import MariadbGtids, MysqlGtids
+from etl_pipeline.binlog.key_set import ChangedKeys, KeyCollector
+from etl_pipeline.binlog.keys import NO_CASCADES, Cascades, KeyLayout, find_changing
+from etl_pipeline.binlog.position import FIRST_OFFSET, Position, advance, check_began
+from etl_pipeline.binlog.rows import KeyReader, RowChange, RowsBody, UnreadableRowsError, read_maps
+from etl_pipeline.binlog.statements import Kind, Name, Statement, read_statement
+from etl_pipeline.binlog.table_map import TableMap, read_table_id, read_table_map
+from etl_pipeline.errors import LogError
+
+MOST_PREPARED = 1000
+"""XA transactions that wait for their COMMIT, of which the changes are remembered."""
+MOST_READERS = 4096
+"""Table maps whose readers are kept."""
+
+Tables = Callable[[str], KeyLayout | None]
+"""The layout of a table that is followed; None for any other."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableChange:
+    """What a transaction did to a table.
+
+    Attributes:
+        keys: Of rows that were inserted, updated (before and after) or deleted; perhaps of others.
+        whole: Why the table must be compared as a whole; None if *keys* say all.
+        ddl: Kinds of statements that changed its definition, in their order.
+    """
+
+    keys: ChangedKeys | None
+    whole: str | None = None
+    ddl: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedTransaction:
+    """A committed transaction, or a point of the log between two.
+
+    Attributes:
+        position: After it.
+        at: When it was committed, in seconds since the epoch by the source's clock.
+        tables: What it did, by table, of the one schema that is followed; empty where nothing.
+        everything: Why every table must be compared; None if *tables* say all.
+    """
+
+    position: Position
+    at: float
+    tables: Mapping[str, TableChange] = field(default_factory=dict)
+    everything: str | None = None
+
+
+@dataclass(slots=True)
+class _Open:
+    """The transaction that is under way."""
+
+    keys: dict[str, KeyCollector] = field(default_factory=dict)
+    whole: dict[str, str] = field(default_factory=dict)
+    ddl: dict[str, list[str]] = field(default_factory=dict)
+    everything: str | None = None
+    committed: float = 0.0
+
+    def tables(self) -> dict[str, TableChange]:
+        """What it did to each table."""
+        changes = {}
+        for name in {**self.keys, **self.whole, **self.ddl}:
+            collector = self.keys.get(name)
+            keys = None if collector is None else collector.take()
+            whole = self.whole.get(name)
+            if keys is not None and keys.is_lost:
+                whole = whole or "more of its keys changed in one transaction than can be kept"
+            changes[name] = TableChange(keys, whole, tuple(self.ddl.get(name, ())))
+        return changes
+
+
+class ChangeReader:
+    """Makes transactions of the log's events, given one after the other.
+
+    Args:
+        start: Where the log is read from.
+        schema: The schema that is followed.
+        tables: The layouts of its tables, asked for each table map: it may change its mind.
+        is_mariadb: Whose numbers of transactions the log has.
+        ignores_case: Whether the server's names of tables are the same in any case.
+        may_have_triggers: Whether a statement that is logged as text may change other tables than
+            those that it names; False only where that is known.
+    """
+
+    def __init__(
+        self,
+        start: Position,
+        schema: str,
+        tables: Tables,
+        *,
+        is_mariadb: bool,
+        ignores_case: bool = False,
+        may_have_triggers: bool = True,
+    ) -> None:
+        self._start, self._schema, self._tables = start, schema, tables
+        self._ignores_case, self._may_have_triggers = ignores_case, may_have_triggers
+        self._file, self._offset, self._began = start.file, start.offset, start.began
+        self._gtids = (MariadbGtids if is_mariadb else MysqlGtids).parse(start.gtid)
+        self._format: events.FormatDescription | None = None
+        self._open = _Open()
+        self._is_open = self._is_standalone = self._has_rotated = False
+        self._maps: dict[int, tuple[KeyLayout, KeyReader | str] | None] = {}
+        self._readers: dict[bytes, tuple[KeyLayout, KeyReader | str]] = {}
+        self._foreign: set[bytes] = set()
+        self._prepared: dict[Xid, dict[str, TableChange]] = {}
+        self._fragments: list[bytes] = []
+        self._fragment_bytes = 0
+        self._gtid_text = start.gtid
+        self._position = start
+        self._dispatch = self._make_dispatch()
+
+    @property
+    def position(self) -> Position:
+        """Up to which the log was read, without the transaction that is under way."""
+        return self._position
+
+    def feed(self, event: bytes) -> LoggedTransaction | None:
+        """Take the next event; return the transaction that ends with it, if one does.
+
+        Raises:
+            LogError: The event is damaged.
+            PositionLostError: The log is not the one that the start belongs to.
+        """
+        try:
+            header = events.read_header(event)
+            if header.end and not header.flags & events.ARTIFICIAL:
+                self._offset = advance(self._offset, header.end)
+            found = self._take(event, header)
+            if found is None and not self._is_open:
+                self._note_position()
+            return found
+        except LogError:
+            raise
+        except DAMAGE as error:
+            raise damaged("an event does not fit its type") from error
+
+    def _take(self, event: bytes, header: Header) -> LoggedTransaction | None:
+        handler = self._dispatch.get(header.type)
+        if handler is not None:
+            return handler(event, header)
+        if header.type in _IGNORED or header.flags & events.IGNORABLE:
+            return None
+        return self._end_unknown(
+            header, f"the log has an event of type {header.type}, which its reader does not know"
+        )
+
+    def _make_dispatch(
+        self,
+    ) -> dict[int, Callable[[bytes, Header], LoggedTransaction | None]]:
+        kinds = EventType
+        handlers: dict[int, Callable[[bytes, Header], LoggedTransaction | None]] = {
+            kinds.FORMAT_DESCRIPTION: self._take_format,
+            kinds.ROTATE: self._take_rotation,
+            kinds.HEARTBEAT: self._take_heartbeat,
+            kinds.TABLE_MAP: self._take_table_map,
+            kinds.QUERY: self._take_query,
+            kinds.QUERY_COMPRESSED: self._take_query,
+            kinds.EXECUTE_LOAD_QUERY: self._take_query,
+            kinds.XID: self._take_commit,
+            kinds.XA_PREPARE: self._take_prepare,
+            kinds.GTID: self._take_mysql_gtid,
+            kinds.ANONYMOUS_GTID: self._take_mysql_gtid,
+            kinds.GTID_TAGGED: self._take_mysql_gtid,
+            kinds.MARIADB_GTID: self._take_mariadb_gtid,
+            kinds.TRANSACTION_PAYLOAD: self._take_payload,
+            kinds.PARTIAL_ROW_DATA: self._take_fragment,
+            kinds.INCIDENT: self._take_incident,
+        }
+        return handlers | dict.fromkeys(_ROWS, self._take_rows)
+
+    # The file and the place in it
+
+    def _take_format(self, event: bytes, header: Header) -> LoggedTransaction | None:
+        self._format = events.read_format(event)
+        check_began(self._start, self._file, header.timestamp)
+        self._began = header.timestamp
+        self._maps.clear()
+        if not self._has_rotated:
+            return None
+        # A transaction is in one file: one that has not ended there never will.
+        self._has_rotated = False
+        return self._end(header)
+
+    def _take_rotation(self, event: bytes, _header: Header) -> None:
+        rotation = events.read_rotation(event)
+        if rotation.file != self._file:
+            self._file, self._offset = rotation.file, max(rotation.offset, FIRST_OFFSET)
+            self._has_rotated, self._began = True, 0
+
+    def _take_heartbeat(self, _event: bytes, header: Header) -> None:
+        if header.end and not self._is_open:
+            self._offset = advance(self._offset, header.end)
+
+    def _note_position(self) -> Position:
+        position = self._position
+        if position.file != self._file or position.offset != self._offset:
+            self._position = Position(self._file, self._offset, self._gtid_text, self._began)
+        return self._position
+
+    # Where a transaction begins and ends
+
+    def _take_mariadb_gtid(self, event: bytes, header: Header) -> None:
+        gtid = events.read_mariadb_gtid(event, header.server_id)
+        self._begin()
+        self._is_standalone = gtid.is_standalone
+        if isinstance(self._gtids, MariadbGtids):
+            self._gtids.add(gtid.domain, gtid.server, gtid.sequence)
+
+    def _take_mysql_gtid(self, event: bytes, header: Header) -> None:
+        is_tagged = header.type == EventType.GTID_TAGGED
+        gtid = events.read_tagged_gtid(event) if is_tagged else events.read_mysql_gtid(event)
+        self._begin()
+        # What BEGIN does not follow is a statement that commits by itself.
+        self._is_standalone = True
+        self._open.committed = gtid.committed / 1e6
+        if gtid.number and isinstance(self._gtids, MysqlGtids):
+            self._gtids.add(gtid.server, gtid.number, gtid.tag)
+
+    def _begin(self) -> None:
+        # What a server that crashed has not ended counts as well: MyISAM may have done it.
+        if not self._is_open:
+            self._open = _Open()
+        self._is_open = True
+        self._maps.clear()
+
+    def _end(self, header: Header) -> LoggedTransaction:
+        """Return the transaction under way, which ends with the event of *header*."""
+        ended, self._open = self._open, _Open()
+        self._is_open = self._is_standalone = False
+        self._maps.clear()
+        self._gtid_text = str(self._gtids)
+        self._position = Position(self._file, self._offset, self._gtid_text, self._began)
+        return LoggedTransaction(
+            self._position,
+            ended.committed or header.timestamp,
+            ended.tables(),
+            ended.everything,
+        )
+
+    def _take_commit(self, _event: bytes, header: Header) -> LoggedTransaction:
+        return self._end(header)
+
+    def _end_unknown(self, header: Header, reason: str) -> LoggedTransaction | None:
+        """Let every table be compared; return the transaction if none is under way."""
+        self._open.everything = reason
+        return None if self._is_open else self._end(header)
+
+    def _take_incident(self, _event: bytes, header: Header) -> LoggedTransaction | None:
+        self._is_open &= not self._is_standalone
+        return self._end_unknown(header, "the source logged that events were lost (an incident)")
+
+    def _take_prepare(self, event: bytes, header: Header) -> LoggedTransaction:
+        prepare = events.read_xa_prepare(event)
+        ended = self._end(header)
+        if not prepare.is_one_phase:
+            # What MyISAM did is there already; the rest comes with the COMMIT, which names nothing.
+            self._prepared[prepare.xid] = dict(ended.tables)
+            while len(self._prepared) > MOST_PREPARED:
+                del self._prepared[next(iter(self._prepared))]
+        return ended
+
+    def _decide_xa(self, statement: Statement, header: Header) -> LoggedTransaction:
+        known = self._prepared.pop(statement.xid, None) if statement.xid else None
+        self._is_open = True
+        ended = self._end(header)
+        if known is None and not ended.tables:
+            reason = "an XA transaction ended whose changes were logged before this reader began"
+            return LoggedTransaction(ended.position, ended.at, everything=reason)
+        return LoggedTransaction(
+            ended.position, ended.at, {**(known or {}), **ended.tables}, ended.everything
+        )
+
+    def _take_payload(self, event: bytes, _header: Header) -> LoggedTransaction | None:
+        """Take the events of a compressed transaction; the place of its end is the payload's."""
+        found: LoggedTransaction | None = None
+        for inner in read_payload(event):
+            inner_header = events.read_header(inner)
+            if inner_header.type == EventType.TRANSACTION_PAYLOAD:
+                raise damaged("a compressed transaction holds another")
+            ended = self._take(inner, inner_header)
+            if ended is not None and found is not None:
+                raise damaged("a compressed transaction ends twice")
+            found = ended or found
+        return found
+
+    # Statements
+
+    def _take_query(self, event: bytes, header: Header) -> LoggedTransaction | None:
+        query = events.read_query(event, is_load=header.type == EventType.EXECUTE_LOAD_QUERY)
+        is_compressed = header.type == EventType.QUERY_COMPRESSED
+        text = events.decode_text(inflate(query.raw) if is_compressed else query.raw)
+        statement = read_statement(text, query.sql_mode)
+        match statement.kind:
+            case Kind.BEGIN | Kind.XA_START:
+                if not self._is_open:
+                    self._begin()
+                self._is_standalone = False
+                return None
+            case Kind.COMMIT:
+                return self._end(header)
+            case Kind.XA_DECIDE:
+                return self._decide_xa(statement, header)
+            case Kind.XA_END:
+                return None
+        self._note_statement(statement, query.schema, text)
+        if statement.begins:
+            self._is_open, self._is_standalone = True, False
+        is_inside = self._is_open and not self._is_standalone
+        return None if is_inside else self._end(header)
+
+    def _note_statement(self, statement: Statement, default: str, text: str | None) -> None:
+        """Note what a statement that stands as text in the log did."""
+        if statement.kind is Kind.HARMLESS:
+            return
+        if statement.kind is Kind.DEFINITION:
+            if statement.schema is not None and self._is_ours(statement.schema):
+                self._open.everything = "the source's database was dropped"
+            for name in self._own_tables(statement.tables, default):
+                if statement.ddl:
+                    self._open.ddl.setdefault(name, []).append(statement.ddl)
+                if statement.changes_rows:
+                    done = statement.ddl or "TRUNCATE or REPAIR"
+                    self._open.whole.setdefault(name, f"{done} of it stands in the log")
+            return
+        is_near = self._is_ours(default) or self._schema.lower() in (text or "").lower()
+        if not is_near and text is not None:
+            return
+        if statement.kind is Kind.UNCLEAR:
+            self._open.everything = "the log has a statement that its reader does not understand"
+            return
+        named = [n for n in self._own_tables(statement.tables, default) if self._tables(n)]
+        if self._may_have_triggers or statement.calls_unknown or not named:
+            self._open.everything = _AS_TEXT
+        for name in named:
+            self._open.whole.setdefault(name, _AS_TEXT)
+
+    def _own_tables(self, names: tuple[Name, ...], default: str) -> list[str]:
+        return [
+            table.lower() if self._ignores_case else table
+            for schema, table in names
+            if self._is_ours(default if schema is None else schema)
+        ]
+
+    def _is_ours(self, schema: str) -> bool:
+        if self._ignores_case:
+            return schema.lower() == self._schema.lower()
+        return schema == self._schema
+
+    # Rows
+
+    def _id_bytes(self, event_type: int) -> int:
+        size = 8 if self._format is None else self._format.fixed_size(event_type, 8)
+        return 4 if size == 6 else 6
+
+    def _take_table_map(self, event: bytes, _header: Header) -> None:
+        id_bytes = self._id_bytes(EventType.TABLE_MAP)
+        table_id = read_table_id(event, id_bytes)
+        content = event[HEADER_BYTES + id_bytes :]
+        if content in self._foreign:
+            self._maps[table_id] = None
+            return
+        table = read_table_map(event, id_bytes)
+        name = table.table.lower() if self._ignores_case else table.table
+        if not self._is_ours(table.schema):
+            if len(self._foreign) > MOST_READERS:
+                self._foreign.clear()
+            self._foreign.add(content)
+            self._maps[table_id] = None
+            return
+        layout = self._tables(name)
+        known = self._readers.get(content)
+        if layout is None:
+            self._maps[table_id] = None
+        elif known is not None and known[0] is layout:
+            self._maps[table_id] = known
+        else:
+            if len(self._readers) > MOST_READERS:
+                self._readers.clear()
+            made = layout, _make_reader(table, layout)
+            self._readers[content] = self._maps[table_id] = made
+
+    def _take_rows(self, event: bytes, header: Header) -> None:
+        kind = _ROWS[header.type]
+        id_bytes = self._id_bytes(header.type)
+        table_id = read_table_id(event, id_bytes)
+        if table_id not in self._maps:
+            raise damaged("rows have no table map")
+        self._is_open, self._is_standalone = True, False
+        found = self._maps[table_id]
+        if found is None:
+            return
+        layout, reader = found
+        name = layout.table
+        if layout.cascades is not NO_CASCADES and kind.change is not RowChange.WRITE:
+            self._mark_cascades(name, is_delete=kind.change is RowChange.DELETE)
+        if name in self._open.whole:
+            return
+        if isinstance(reader, str):
+            self._mark(name, reader)
+            return
+        start, count, before, after = read_maps(
+            event, HEADER_BYTES + id_bytes, kind.change, has_extra=kind.has_extra
+        )
+        data = event[start:]
+        if kind.is_compressed:
+            data = inflate(data)
+        collector = self._open.keys.get(name)
+        if collector is None or collector.layout is not layout:
+            if collector is not None:
+                self._mark(name, "its definition changed within a transaction")
+                return
+            collector = self._open.keys[name] = KeyCollector(layout)
+        body = RowsBody(data, kind.change, count, before, after, kind.is_partial)
+        try:
+            reader.collect(body, collector)
+        except UnreadableRowsError as error:
+            self._mark(name, str(error))
+
+    def _mark(self, table: str, reason: str) -> None:
+        """Let *table* be compared as a whole; its keys are of no use any more."""
+        self._open.whole.setdefault(table, reason)
+        self._open.keys.pop(table, None)
+
+    def _mark_cascades(self, table: str, *, is_delete: bool) -> None:
+        def cascades_of(name: str) -> Cascades:
+            layout = self._tables(name)
+            return NO_CASCADES if layout is None else layout.cascades
+
+        for name in find_changing(table, cascades_of, is_delete=is_delete):
+            if self._tables(name) is not None:
+                self._mark(name, f"a foreign key lets it change with {table}, past the log")
+
+    def _take_fragment(self, event: bytes, _header: Header) -> LoggedTransaction | None:
+        fragment = events.read_fragment(event)
+        if fragment.number == 1:
+            self._fragments, self._fragment_bytes = [], 0
+        self._fragment_bytes += len(fragment.data)
+        is_next = fragment.number == len(self._fragments) + 1
+        if not is_next or self._fragment_bytes > LARGEST_EVENT:
+            self._fragments = []
+            raise damaged("parts of an event are missing, or too large")
+        self._fragments.append(fragment.data)
+        if fragment.number < fragment.count:
+            return None
+        whole, self._fragments = b"".join(self._fragments), []
+        inner = events.unpack_header(whole)
+        if inner.type not in _ROWS:
+            raise damaged("parts of an event are none of rows")
+        return self._take(whole, inner)
+
+
+_AS_TEXT = "a statement that changes rows stands as text in the log (binlog_format is not ROW)"
+
+
+@dataclass(frozen=True, slots=True)
+class _RowsKind:
+    """What an event type of rows means."""
+
+    change: RowChange
+    has_extra: bool = False
+    is_compressed: bool = False
+    is_partial: bool = False
+
+
+_ROWS = {
+    EventType.WRITE_ROWS_V1: _RowsKind(RowChange.WRITE),
+    EventType.UPDATE_ROWS_V1: _RowsKind(RowChange.UPDATE),
+    EventType.DELETE_ROWS_V1: _RowsKind(RowChange.DELETE),
+    EventType.WRITE_ROWS: _RowsKind(RowChange.WRITE, has_extra=True),
+    EventType.UPDATE_ROWS: _RowsKind(RowChange.UPDATE, has_extra=True),
+    EventType.DELETE_ROWS: _RowsKind(RowChange.DELETE, has_extra=True),
+    EventType.PARTIAL_UPDATE_ROWS: _RowsKind(RowChange.UPDATE, has_extra=True, is_partial=True),
+    EventType.WRITE_ROWS_COMPRESSED_V1: _RowsKind(RowChange.WRITE, is_compressed=True),
+    EventType.UPDATE_ROWS_COMPRESSED_V1: _RowsKind(RowChange.UPDATE, is_compressed=True),
+    EventType.DELETE_ROWS_COMPRESSED_V1: _RowsKind(RowChange.DELETE, is_compressed=True),
+    EventType.WRITE_ROWS_COMPRESSED: _RowsKind(RowChange.WRITE, has_extra=True, is_compressed=True),
+    EventType.UPDATE_ROWS_COMPRESSED: _RowsKind(
+        RowChange.UPDATE, has_extra=True, is_compressed=True
+    ),
+    EventType.DELETE_ROWS_COMPRESSED: _RowsKind(
+        RowChange.DELETE, has_extra=True, is_compressed=True
+    ),
+}
+_IGNORED = frozenset(
+    {
+        EventType.STOP,
+        EventType.INTVAR,
+        EventType.RAND,
+        EventType.USER_VAR,
+        # The statement that loads what these carry comes after them.
+        EventType.APPEND_BLOCK,
+        EventType.BEGIN_LOAD_QUERY,
+        EventType.DELETE_FILE,
+        EventType.IGNORABLE,
+        EventType.ROWS_QUERY,
+        EventType.PREVIOUS_GTIDS,
+        EventType.TRANSACTION_CONTEXT,
+        EventType.VIEW_CHANGE,
+        # Its place in the log stands in its body, and nobody needs it.
+        EventType.HEARTBEAT_V2,
+        EventType.ANNOTATE_ROWS,
+        EventType.BINLOG_CHECKPOINT,
+        EventType.MARIADB_GTID_LIST,
+        EventType.START_ENCRYPTION,
+    }
+)
+
+
+def _make_reader(table: TableMap, layout: KeyLayout) -> KeyReader | str:
+    """Return what reads the keys of *table*'s rows, or why nothing can."""
+    try:
+        return KeyReader(table, layout)
+    except UnreadableRowsError as error:
+        return str(error)
