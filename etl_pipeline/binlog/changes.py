@@ -6,8 +6,10 @@ every table is.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from etl_pipeline.binlog import events
 from etl_pipeline.binlog.buffer import DAMAGE, damaged
@@ -118,7 +120,7 @@ class ChangeReader:
         self._is_open = self._is_standalone = self._has_rotated = False
         self._maps: dict[int, tuple[KeyLayout, KeyReader | str] | None] = {}
         self._readers: dict[bytes, tuple[KeyLayout, KeyReader | str]] = {}
-        self._foreign: set[bytes] = set()
+        self._passed_over: set[bytes] = set()
         self._prepared: dict[Xid, dict[str, TableChange]] = {}
         self._fragments: list[bytes] = []
         self._fragment_bytes = 0
@@ -142,7 +144,7 @@ class ChangeReader:
             header = events.read_header(event)
             if header.end and not header.flags & events.ARTIFICIAL:
                 self._offset = advance(self._offset, header.end)
-            found = self._take(event, header)
+            found = self._take(self._without_checksum(event, header), header)
             if found is None and not self._is_open:
                 self._note_position()
             return found
@@ -160,6 +162,21 @@ class ChangeReader:
         return self._end_unknown(
             header, f"the log has an event of type {header.type}, which its reader does not know"
         )
+
+    def _without_checksum(self, event: bytes, header: Header) -> bytes:
+        """Return *event* without its checksum, which MariaDB sends although nobody asks for it.
+
+        Events that it makes for the dump have none.
+        """
+        is_format = header.type == EventType.FORMAT_DESCRIPTION
+        if self._format is None or not self._format.has_checksums or is_format:
+            return event
+        size = len(event) - events.CHECKSUM_BYTES
+        if zlib.crc32(memoryview(event)[:size]) == int.from_bytes(event[size:], "little"):
+            return event[:size]
+        if header.end and not header.flags & events.ARTIFICIAL and header.type not in _MADE:
+            raise damaged("an event does not have its checksum")
+        return event
 
     def _make_dispatch(
         self,
@@ -373,15 +390,15 @@ class ChangeReader:
         id_bytes = self._id_bytes(EventType.TABLE_MAP)
         table_id = read_table_id(event, id_bytes)
         content = event[HEADER_BYTES + id_bytes :]
-        if content in self._foreign:
+        if content in self._passed_over:
             self._maps[table_id] = None
             return
         table = read_table_map(event, id_bytes)
         name = table.table.lower() if self._ignores_case else table.table
         if not self._is_ours(table.schema):
-            if len(self._foreign) > MOST_READERS:
-                self._foreign.clear()
-            self._foreign.add(content)
+            if len(self._passed_over) > MOST_READERS:
+                self._passed_over.clear()
+            self._passed_over.add(content)
             self._maps[table_id] = None
             return
         layout = self._tables(name)
@@ -457,7 +474,7 @@ class ChangeReader:
             self._fragments = []
             raise damaged("parts of an event are missing, or too large")
         self._fragments.append(fragment.data)
-        if fragment.number < fragment.count:
+        if fragment.number < fragment.parts:
             return None
         whole, self._fragments = b"".join(self._fragments), []
         inner = events.unpack_header(whole)
@@ -479,7 +496,7 @@ class _RowsKind:
     is_partial: bool = False
 
 
-_ROWS = {
+_ROWS: Final[Mapping[int, _RowsKind]] = {
     EventType.WRITE_ROWS_V1: _RowsKind(RowChange.WRITE),
     EventType.UPDATE_ROWS_V1: _RowsKind(RowChange.UPDATE),
     EventType.DELETE_ROWS_V1: _RowsKind(RowChange.DELETE),
@@ -498,6 +515,8 @@ _ROWS = {
         RowChange.DELETE, has_extra=True, is_compressed=True
     ),
 }
+_MADE = frozenset({EventType.ROTATE, EventType.HEARTBEAT, EventType.HEARTBEAT_V2})
+"""Events that a server makes for the dump, with the place in the log that they are about."""
 _IGNORED = frozenset(
     {
         EventType.STOP,

@@ -18,6 +18,8 @@ IGNORABLE = 0x80
 ARTIFICIAL = 0x20
 """Flag of an event that is in no file: the server made it for the dump."""
 
+CHECKSUM_BYTES = 4
+
 _HEADER = struct.Struct("<IBIIIH")
 
 
@@ -126,7 +128,6 @@ class FormatDescription(NamedTuple):
         return sizes[event_type - 1] if event_type <= len(sizes) else default
 
 
-_CHECKSUM_BYTES = 4
 _VERSION_BYTES = 50
 _FIRST_WITH_CHECKSUMS = ((5, 6, 1), (5, 3, 0))
 """Of MySQL, of MariaDB: from here on a file says whether its events have checksums."""
@@ -145,12 +146,12 @@ def read_format(event: bytes) -> FormatDescription:
     first = _FIRST_WITH_CHECKSUMS["mariadb" in version.lower()]
     if _read_version(version) < first:
         return FormatDescription(version, sizes, has_checksums=False)
-    if len(sizes) < _CHECKSUM_BYTES + 1:
+    if len(sizes) < CHECKSUM_BYTES + 1:
         raise damaged("a format description is cut off")
     # This event itself has a checksum, also where the others have none.
-    algorithm = sizes[-_CHECKSUM_BYTES - 1]
+    algorithm = sizes[-CHECKSUM_BYTES - 1]
     return FormatDescription(
-        version, sizes[: -_CHECKSUM_BYTES - 1], has_checksums=algorithm not in (0, 255)
+        version, sizes[: -CHECKSUM_BYTES - 1], has_checksums=algorithm not in (0, 255)
     )
 
 
@@ -337,7 +338,7 @@ def read_xa_prepare(event: bytes) -> XaPrepare:
 class Fragment(NamedTuple):
     """A part of an event of rows that was too large for one packet (MariaDB 12.3)."""
 
-    count: int
+    parts: int
     number: int
     data: bytes
 
@@ -348,7 +349,7 @@ _TELLS_SIZE = 1
 def read_fragment(event: bytes) -> Fragment:
     """Return the part of an event that a fragment carries; numbers begin with 1."""
     body = Buffer(event, HEADER_BYTES)
-    count, number, flags = body.number(4), body.number(4), body.number(1)
+    parts, number, flags = body.number(4), body.number(4), body.number(1)
     if flags & _TELLS_SIZE:
         body.take(8)
-    return Fragment(count, number, body.rest())
+    return Fragment(parts, number, body.rest())

@@ -15,6 +15,8 @@ from etl_pipeline.schema.catalog import INTEGER_TYPES, Column, Table
 LARGEST_SIGNED = 2**63 - 1
 
 _MEMBER = re.compile(r"'((?:[^']|'')*)'")
+_ESCAPED = re.compile(r"\\.", re.DOTALL)
+_ESCAPES = {r"\0": "\0", r"\n": "\n", r"\r": "\r"}
 _WIDTH = re.compile(r"\((\d+)(?:,(\d+))?\)")
 _UNKNOWN_MEMBER = "?"
 """A server shows a character beyond U+FFFF of a member so: which one it is, no catalog tells."""
@@ -109,11 +111,11 @@ def make_layout(table: Table, cascades: Cascades = NO_CASCADES) -> KeyLayout:
     known = [name for name in table.primary_key if name in places]
     columns = tuple(_make_column(table.column(name), places[name]) for name in known)
     return KeyLayout(
-        table.name, columns, len(table.columns), _find_obstacle(table, columns), cascades
+        table.name, columns, len(table.columns), _find_reason(table, columns), cascades
     )
 
 
-def _find_obstacle(table: Table, columns: tuple[KeyColumn, ...]) -> str:
+def _find_reason(table: Table, columns: tuple[KeyColumn, ...]) -> str:
     """Return why keys of *table* cannot be taken from the log; empty if they can."""
     if not table.primary_key:
         return "it has no primary key"
@@ -152,7 +154,13 @@ def _make_column(column: Column, place: int) -> KeyColumn:
 def _read_members(column: Column) -> tuple[str, ...]:
     if column.data_type not in ("enum", "set"):
         return ()
-    return tuple(text.replace("''", "'") for text in _MEMBER.findall(column.column_type))
+    return tuple(_unescape(text) for text in _MEMBER.findall(column.column_type))
+
+
+def _unescape(member: str) -> str:
+    return _ESCAPED.sub(
+        lambda found: _ESCAPES.get(found[0], found[0][-1]), member.replace("''", "'")
+    )
 
 
 def find_changing(

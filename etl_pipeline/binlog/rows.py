@@ -34,7 +34,7 @@ class RowsBody(NamedTuple):
     """The rows of an event.
 
     Attributes:
-        count: Columns of the table.
+        column_count: Columns of the table.
         before: Bit map of the columns in each image; of an UPDATE, in the one before.
         after: Of an UPDATE, the bit map of the image after it; else the same as *before*.
         is_partial: Whether images after an UPDATE may hold parts of JSON values.
@@ -42,7 +42,7 @@ class RowsBody(NamedTuple):
 
     data: bytes
     change: RowChange
-    count: int
+    column_count: int
     before: bytes
     after: bytes
     is_partial: bool = False
@@ -146,7 +146,7 @@ class KeyReader:
             UnreadableRowsError: A row does not tell its key beyond doubt.
             LogError, or one of ``buffer.DAMAGE``: The rows are damaged.
         """
-        if body.count != len(self._columns):
+        if body.column_count != len(self._columns):
             raise damaged("rows have other columns than their table")
         before, after = self._image(body.before), self._image(body.after)
         if not body.data:

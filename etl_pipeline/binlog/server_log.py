@@ -168,9 +168,14 @@ def _text(value: Any) -> str:
 
 
 def _is_mariadb(source: Source) -> bool:
-    return is_mariadb(str(source.get_server_info()))
+    return is_mariadb(_server_version(source))
 
 
 def _read_version(source: Source) -> tuple[int, int]:
-    major, minor, *_ = str(source.get_server_info()).split(".")
+    major, minor, *_ = _server_version(source).split(".")
     return int(major), int(minor)
+
+
+def _server_version(source: Any) -> str:
+    """Return the version in the server's greeting, which no type stub has."""
+    return str(source.server_version)
