@@ -16,7 +16,7 @@ from etl_pipeline.binlog.keys import KeyLayout
 
 MOST_RANGES = 1 << 17
 """Ranges of a set: 2 MB. Beyond it those with the smallest gaps between them are joined."""
-MOST_LINES_BYTES = 16 << 20
+MOST_LINES_BYTES = 64 << 20
 """Bytes of keys of a set that are kept as lines."""
 LINE_OVERHEAD = 100
 """Bytes that a line in a set takes beside its text, about."""
@@ -110,6 +110,8 @@ class KeyCollector:
 
     def add_lines(self, lines: Iterable[bytes]) -> None:
         """Add keys as row text."""
+        if self._is_lost:
+            return
         if not self._keeps_lines:
             self.add_integers(_to_array(self._code, _first_values(lines)))
             return

@@ -7,6 +7,7 @@ reckoned once for each such pattern: a row then costs a step for each of those v
 
 from __future__ import annotations
 
+import struct
 from array import array
 from collections.abc import Callable
 from enum import Enum
@@ -16,7 +17,13 @@ from etl_pipeline.binlog.buffer import Buffer, damaged
 from etl_pipeline.binlog.key_set import KeyCollector
 from etl_pipeline.binlog.keys import KeyLayout
 from etl_pipeline.binlog.table_map import ColumnType, MapColumn, TableMap
-from etl_pipeline.binlog.values import Decoder, UnreadableValueError, integer_reader, make_decoder
+from etl_pipeline.binlog.values import (
+    INTEGER_SIZES,
+    Decoder,
+    UnreadableValueError,
+    integer_reader,
+    make_decoder,
+)
 
 _MOST_PLANS = 4096
 """Patterns of NULL that are remembered; a table with more of them is no usual one."""
@@ -61,18 +68,21 @@ class _Plan(NamedTuple):
         keys: For each column of the key, how many steps come before it and how many bytes then;
             None where the image lacks it.
         first: Bytes before the first column of the key where no step comes before it; else -1.
+        unpack: Of a key of integers alone, before all steps, what reads them; else None.
     """
 
     steps: tuple[tuple[int, int], ...]
     tail: int
     keys: tuple[tuple[int, int] | None, ...]
     first: int
+    unpack: Callable[[bytes, int], tuple[int, ...]] | None
 
 
 class _Image:
     """The images that have the columns of one bit map."""
 
-    def __init__(self, columns: tuple[MapColumn, ...], bits: bytes, key: tuple[int, ...]) -> None:
+    def __init__(self, columns: tuple[MapColumn, ...], bits: bytes, layout: KeyLayout) -> None:
+        self._layout, key = layout, tuple(column.place for column in layout.columns)
         self.places = [i for i in range(len(columns)) if bits[i >> 3] >> (i & 7) & 1]
         self.null_bytes = (len(self.places) + 7) // 8
         self._columns, self._key = columns, key
@@ -107,12 +117,37 @@ class _Image:
             else:
                 skip += column.size
         keys = tuple(found.get(place) for place in self._key)
-        first = keys[0]
-        plan = _Plan(tuple(steps), skip, keys, first[1] if first and not first[0] else -1)
+        first = keys[0][1] if keys[0] and not keys[0][0] else -1
+        plan = _Plan(tuple(steps), skip, keys, first, self._make_unpack(keys))
         if len(self.plans) > _MOST_PLANS:
             self.plans.clear()
         self.plans[nulls] = plan
         return plan
+
+    def _make_unpack(
+        self, keys: tuple[tuple[int, int] | None, ...]
+    ) -> Callable[[bytes, int], tuple[int, ...]] | None:
+        """Return what reads all columns of the key at once, if one pattern of bytes holds them."""
+        pattern, reached = "<", 0
+        for column, key in zip(self._layout.columns, keys, strict=True):
+            code = INTEGER_SIZES.get(self._columns[column.place].size)
+            if key is None or key[0] or key[1] < reached or code is None or not column.is_integer:
+                return None
+            code = code.upper() if column.is_unsigned else code
+            pattern += "x" * (key[1] - reached) + code
+            reached = key[1] + self._columns[column.place].size
+        return struct.Struct(pattern).unpack_from
+
+    def skip(self, data: bytes, position: int) -> int:
+        """Return where the image at *position* ends."""
+        if not self.places:
+            return position
+        nulls = data[position : position + self.null_bytes]
+        steps, tail, *_ = self.plans.get(nulls) or self.plan(nulls)
+        position += self.null_bytes
+        for skip, length_bytes in steps:
+            position = _skip_long(data, position + skip, length_bytes)
+        return position + tail
 
 
 class KeyReader:
@@ -137,6 +172,8 @@ class KeyReader:
             stored = self._columns[self._key[0]]
             signed = not layout.columns[0].is_unsigned
             self._read_integer = integer_reader(stored.size, is_signed=signed)
+        formats = (f"%0{c.width}d" if c.width else "%d" for c in layout.columns)
+        self._line = "\t".join(formats).encode()
         self._images: dict[bytes, _Image] = {}
 
     def collect(self, body: RowsBody, keys: KeyCollector) -> None:
@@ -153,27 +190,34 @@ class KeyReader:
             raise UnreadableRowsError("its rows have no columns in the log")
         if not before.has_key():
             raise UnreadableRowsError("its rows do not hold the whole key in the log")
-        is_update = body.change is RowChange.UPDATE
-        if (self._read_integer is not None and not is_update) or (
-            self._read_integer is not None and body.before == body.after and not body.is_partial
-        ):
-            keys.add_integers(self._integers(body.data, before))
-        else:
-            try:
+        # Images before and after an update follow each other like those of different rows.
+        is_alike = body.before == body.after and not body.is_partial
+        skipped = None if is_alike else after
+        try:
+            if (
+                self._read_integer is None
+                or body.is_partial
+                or not (is_alike or not after.has_key_part())
+            ):
                 keys.add_lines(self._lines(body, before, after))
-            except UnreadableValueError as error:
-                raise UnreadableRowsError(str(error)) from None
+            else:
+                keys.add_integers(self._integers(body.data, before, skipped))
+        except UnreadableValueError as error:
+            raise UnreadableRowsError(str(error)) from None
 
     def _image(self, bits: bytes) -> _Image:
         image = self._images.get(bits)
         if image is None:
-            image = self._images[bits] = _Image(self._columns, bits, self._key)
+            image = self._images[bits] = _Image(self._columns, bits, self.layout)
         return image
 
-    def _integers(self, data: bytes, image: _Image) -> array[int]:
+    def _integers(self, data: bytes, image: _Image, skipped: _Image | None) -> array[int]:
         """Return the keys of images that follow each other, each key of one integer.
 
-        Images before and after an update are images like others where both have the same columns.
+        Args:
+            data: The rows.
+            image: Of which the key is taken.
+            skipped: What follows each of them and has nothing of the key; None for nothing.
         """
         read, plans, null_bytes = self._read_integer, image.plans, image.null_bytes
         assert read is not None
@@ -182,7 +226,7 @@ class KeyReader:
         position, end = 0, len(data)
         while position < end:
             nulls = data[position : position + null_bytes]
-            steps, tail, keys, first = plans.get(nulls) or image.plan(nulls)
+            steps, tail, keys, first, _ = plans.get(nulls) or image.plan(nulls)
             position += null_bytes
             if first < 0:
                 start, position = _walk(data, position, steps, keys[0])
@@ -198,6 +242,8 @@ class KeyReader:
                     else:
                         position = _skip_long(data, position, length_bytes)
             position += tail
+            if skipped is not None:
+                position = skipped.skip(data, position)
         if position != end:
             raise damaged("a row is cut off")
         return found
@@ -205,46 +251,59 @@ class KeyReader:
     def _lines(self, body: RowsBody, before: _Image, after: _Image) -> list[bytes]:
         """Return the keys of an event as lines of row text."""
         data, end = body.data, len(body.data)
-        is_update = body.change is RowChange.UPDATE
-        changes_key = is_update and after.has_key_part()
+        changes_key = after.has_key_part()
+        is_alike = body.before == body.after and not body.is_partial
         lines: list[bytes] = []
         position = 0
         while position < end:
-            fields, position = self._fields(data, position, before)
-            if None in fields:
-                raise UnreadableRowsError("its rows do not hold the whole key in the log")
-            known = [field for field in fields if field is not None]
-            lines.append(b"\t".join(known))
-            if not is_update:
+            if is_alike:
+                line, position = self._line_at(data, position, before)
+                lines.append(line)
                 continue
+            fields, position = self._fields(data, position, before)
+            lines.append(b"\t".join(fields.values()))
             if body.is_partial:
                 position = self._skip_partial(data, position)
-            changed, position = self._fields(data, position, after)
             if changes_key:
-                merged = [
-                    new if new is not None else old for new, old in zip(changed, known, strict=True)
-                ]
-                if merged != known:
-                    lines.append(b"\t".join(merged))
+                changed, position = self._fields(data, position, after)
+                lines.append(b"\t".join((fields | changed).values()))
+            else:
+                position = after.skip(data, position)
         if position != end:
             raise damaged("a row is cut off")
         return lines
 
-    def _fields(self, data: bytes, position: int, image: _Image) -> tuple[list[bytes | None], int]:
-        """Return the key's fields in the image at *position*, and where it ends."""
+    def _line_at(self, data: bytes, position: int, image: _Image) -> tuple[bytes, int]:
+        """Return the key in the image at *position*, which has all of it, and where it ends."""
         nulls = data[position : position + image.null_bytes]
-        if not image.places:
-            return [None] * len(self._key), position
-        steps, tail, keys, _ = image.plans.get(nulls) or image.plan(nulls)
+        steps, tail, _, _, unpack = image.plans.get(nulls) or image.plan(nulls)
+        if unpack is None:
+            fields, position = self._fields(data, position, image)
+            return b"\t".join(fields.values()), position
+        position += image.null_bytes
+        line = self._line % unpack(data, position)
+        for skip, length_bytes in steps:
+            position += skip
+            if length_bytes == 1:
+                position += data[position] + 1
+            else:
+                position = _skip_long(data, position, length_bytes)
+        return line, position + tail
+
+    def _fields(self, data: bytes, position: int, image: _Image) -> tuple[dict[int, bytes], int]:
+        """Return the key's fields in the image at *position* by their number, and where it ends."""
+        nulls = data[position : position + image.null_bytes]
+        steps, tail, keys, *_ = image.plans.get(nulls) or image.plan(nulls)
         position += image.null_bytes
         marks = [position]
         for skip, length_bytes in steps:
             position = _skip_long(data, position + skip, length_bytes)
             marks.append(position)
-        fields = [
-            None if key is None else decode(data, marks[key[0]] + key[1])
-            for key, decode in zip(keys, self._decoders, strict=True)
-        ]
+        fields = {
+            number: self._decoders[number](data, marks[key[0]] + key[1])
+            for number, key in enumerate(keys)
+            if key is not None
+        }
         return fields, position + tail
 
     def _skip_partial(self, data: bytes, position: int) -> int:
