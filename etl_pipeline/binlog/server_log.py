@@ -43,7 +43,7 @@ def read_position(source: Source) -> Position:
             fix="log_bin, binlog_format=ROW and a server_id in the server's configuration, and a "
             "restart",
         )
-    if not is_maria and len(row) > 4:
+    if not is_maria and len(row) > 4 and _has_gtids(source):
         gtid = str(MysqlGtids.parse(_text(row[4])))
     return Position(_text(row[0]), int(row[1]), gtid)
 
@@ -89,10 +89,15 @@ def shows(source: Source, position: Position) -> bool | None:
     place = _read_snapshot_place(source)
     if place is not None:
         return place.place >= position.place
-    if _is_mariadb(source) or not position.gtid:
+    if _is_mariadb(source) or not position.gtid or not _has_gtids(source):
         return None
     gtid = str(MysqlGtids.parse(position.gtid))
     return bool(int(_read_value(source, f"SELECT GTID_SUBSET('{gtid}', @@GLOBAL.gtid_executed)")))
+
+
+def _has_gtids(source: Source) -> bool:
+    """True if every transaction of a MySQL server has a GTID; it may have some of former times."""
+    return _read_value(source, "SELECT @@GLOBAL.gtid_mode").upper() == "ON"
 
 
 def _read_snapshot_place(source: Source) -> Position | None:
