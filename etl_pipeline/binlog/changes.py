@@ -35,7 +35,7 @@ Tables = Callable[[str], KeyLayout | None]
 
 @dataclass(frozen=True, slots=True)
 class TableChange:
-    """What a transaction did to a table.
+    """Changes of a table by a transaction.
 
     Attributes:
         keys: Of rows that were inserted, updated (before and after) or deleted; perhaps of others.
@@ -76,7 +76,7 @@ class _Open:
     committed: float = 0.0
 
     def tables(self) -> dict[str, TableChange]:
-        """What it did to each table."""
+        """Return its changes by table."""
         changes = {}
         for name in {**self.keys, **self.whole, **self.ddl}:
             collector = self.keys.get(name)
@@ -94,7 +94,9 @@ class ChangeReader:
     Args:
         start: Where the log is read from.
         schema: The schema that is followed.
-        tables: The layouts of its tables, asked for each table map: it may change its mind.
+        tables: The layouts of its tables, asked for each table map, by name, in lower case where
+            names are the same in any case. After a change of definition another layout is expected,
+            made of what the catalog says then.
         is_mariadb: Whose numbers of transactions the log has.
         ignores_case: Whether the server's names of tables are the same in any case.
         may_have_triggers: Whether a statement that is logged as text may change other tables than
@@ -120,6 +122,7 @@ class ChangeReader:
         self._is_open = self._is_standalone = self._has_rotated = False
         self._maps: dict[int, tuple[KeyLayout, KeyReader | str] | None] = {}
         self._readers: dict[bytes, tuple[KeyLayout, KeyReader | str]] = {}
+        self._outdated: dict[str, KeyLayout | None] = {}
         self._passed_over: set[bytes] = set()
         self._prepared: dict[Xid, dict[str, TableChange]] = {}
         self._fragments: list[bytes] = []
@@ -352,6 +355,8 @@ class ChangeReader:
             for name in self._own_tables(statement.tables, default):
                 if statement.ddl:
                     self._open.ddl.setdefault(name, []).append(statement.ddl)
+                if statement.ddl and statement.changes_rows:
+                    self._outdated[name] = self._tables(self._asked_name(name))
                 if statement.changes_rows:
                     done = statement.ddl or "TRUNCATE or REPAIR"
                     self._open.whole.setdefault(name, f"{done} of it stands in the log")
@@ -370,10 +375,18 @@ class ChangeReader:
 
     def _own_tables(self, names: tuple[Name, ...], default: str) -> list[str]:
         return [
-            table.lower() if self._ignores_case else table
+            self._own_name(table)
             for schema, table in names
             if self._is_ours(default if schema is None else schema)
         ]
+
+    def _own_name(self, table: str) -> str:
+        """Return the name of *table* as the catalog has it."""
+        known = self._tables(self._asked_name(table))
+        return known.table if known is not None else table
+
+    def _asked_name(self, table: str) -> str:
+        return table.lower() if self._ignores_case else table
 
     def _is_ours(self, schema: str) -> bool:
         if self._ignores_case:
@@ -394,17 +407,18 @@ class ChangeReader:
             self._maps[table_id] = None
             return
         table = read_table_map(event, id_bytes)
-        name = table.table.lower() if self._ignores_case else table.table
         if not self._is_ours(table.schema):
             if len(self._passed_over) > MOST_READERS:
                 self._passed_over.clear()
             self._passed_over.add(content)
             self._maps[table_id] = None
             return
-        layout = self._tables(name)
+        layout = self._tables(self._asked_name(table.table))
         known = self._readers.get(content)
         if layout is None:
             self._maps[table_id] = None
+        elif self._outdated.get(layout.table) is layout:
+            self._maps[table_id] = layout, _OUTDATED
         elif known is not None and known[0] is layout:
             self._maps[table_id] = known
         else:
@@ -486,9 +500,12 @@ class ChangeReader:
 _AS_TEXT = "a statement that changes rows stands as text in the log (binlog_format is not ROW)"
 
 
+_OUTDATED = "its definition changed, and the catalog was not read since"
+
+
 @dataclass(frozen=True, slots=True)
 class _RowsKind:
-    """What an event type of rows means."""
+    """Meaning of an event type of rows."""
 
     change: RowChange
     has_extra: bool = False

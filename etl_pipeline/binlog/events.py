@@ -76,7 +76,7 @@ class EventType(IntEnum):
 
 
 class Header(NamedTuple):
-    """What stands before every event.
+    """The part that every event begins with.
 
     Attributes:
         timestamp: Seconds since the epoch, by the source's clock; 0 in events of the dump.
@@ -111,7 +111,7 @@ def unpack_header(event: bytes) -> Header:
 
 
 class FormatDescription(NamedTuple):
-    """What the first event of a file says of the others.
+    """Properties of a file's events, as its first event tells them.
 
     Attributes:
         header_sizes: Size of the fixed part of the events of each type, from type 1 on.

@@ -63,7 +63,7 @@ class Position:
 
 
 class Start(Enum):
-    """How a server is told where to begin."""
+    """Ways to tell a server where to begin."""
 
     FILE = "file and offset"
     GTID = "gtid"

@@ -30,7 +30,7 @@ _MOST_PLANS = 4096
 
 
 class RowChange(Enum):
-    """What happened to the rows of an event."""
+    """Kinds of changes of the rows of an event."""
 
     WRITE = "write"
     UPDATE = "update"

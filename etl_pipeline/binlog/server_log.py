@@ -1,4 +1,4 @@
-"""What the source says of its log: its files, its end, and what is visible of it."""
+"""Questions to the source about its log: its files, its end, and what is visible of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a statement in the log does: to a transaction, to definitions, to rows (no I/O)."""
+"""Effect of a statement in the log: on a transaction, on definitions, on rows (no I/O)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ANSI_QUOTES, NO_BACKSLASH_ESCAPES = 1 << 2, 1 << 20
 
 
 class Kind(Enum):
-    """What a statement is to the transaction that it stands in."""
+    """Parts that statements play in the transactions that they stand in."""
 
     BEGIN = "begin"
     COMMIT = "commit"

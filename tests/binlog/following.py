@@ -133,7 +133,7 @@ class Followed:
         return open_log(
             self.connect_log(),
             position or self.position,
-            self.layouts.get,
+            lambda table: self.layouts.get(table),
             schema=self.name,
             server_id=options.pop("server_id", SERVER_ID),
             may_have_triggers=self.may_have_triggers,

@@ -167,3 +167,49 @@ def test_a_million_rows_in_one_transaction_stay_small(followed: Followed) -> Non
     assert list(keys.ranges) == [(0, 8**6 - 1)]
     assert keys.count == 8**6
     assert keys.is_exact
+
+
+MARIADB_SHAPES = {
+    "versioned": "{} WITH SYSTEM VERSIONING",
+    "uuid": "CREATE TABLE t (id uuid NOT NULL PRIMARY KEY, v int)",
+    "inet6": "CREATE TABLE t (id inet6 NOT NULL PRIMARY KEY, v int)",
+    "compressed": "CREATE TABLE t (c text COMPRESSED, d varchar(50) COMPRESSED,"
+    " id int PRIMARY KEY, v int)",
+}
+SHAPES = {
+    "generated": "CREATE TABLE t (a int AS (v + 1) VIRTUAL,"
+    " b varchar(20) AS (CONCAT(v, 'x')) STORED, id int NOT NULL PRIMARY KEY, v int)",
+    "invisible": "CREATE TABLE t (a int DEFAULT 5 INVISIBLE, id int NOT NULL PRIMARY KEY, v int)",
+    "partitioned": "CREATE TABLE t (v int, id int NOT NULL PRIMARY KEY) PARTITION BY HASH (id)"
+    " PARTITIONS 3",
+    "key of a prefix": "CREATE TABLE t (v int, id varchar(300) NOT NULL, PRIMARY KEY (id(10)))",
+    "key of text": "CREATE TABLE t (v int, id text NOT NULL, PRIMARY KEY (id(20)))",
+    "key of bytes": "CREATE TABLE t (v int, id mediumblob NOT NULL, PRIMARY KEY (id(20)))",
+    "two of many": "CREATE TABLE t (v int, b year NOT NULL, id int NOT NULL, c bit(3) NOT NULL,"
+    " PRIMARY KEY (c, id, b))",
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_tables_of_uncommon_shapes(followed: Followed, shape: str) -> None:
+    followed.make(SHAPES[shape])
+    columns = "id, v, b, c" if shape == "two of many" else "id, v"
+    more = ", 2026, 5" if shape == "two of many" else ""
+    followed.run(*(f"INSERT INTO t ({columns}) VALUES ({n}, {n}{more})" for n in range(1, 6)))
+    written = followed.keys("t")
+    assert followed.look().lines("t") == set(written)
+    followed.run("UPDATE t SET v = v + 1 WHERE id > 3", "DELETE FROM t WHERE id = 1")
+    assert followed.look().lines("t") == changed(written, followed.keys("t"))
+
+
+@pytest.mark.parametrize("shape", MARIADB_SHAPES)
+def test_what_mariadb_alone_has_is_told_or_compared(followed: Followed, shape: str) -> None:
+    if not followed.is_mariadb:
+        pytest.skip("MySQL has none of it")
+    followed.make(
+        MARIADB_SHAPES[shape].format("CREATE TABLE t (id int NOT NULL PRIMARY KEY, v int)")
+    )
+    values = {"uuid": "UUID()", "inet6": "'2001:db8::1'"}.get(shape, "7")
+    followed.run(f"INSERT INTO t (id, v) VALUES ({values}, 1)", "UPDATE t SET v = 2")
+    found = followed.look()
+    assert found.whole("t") or found.lines("t") == set(followed.keys("t"))
