@@ -159,14 +159,14 @@ class SourceConnection(MysqlConnection):
         super()._execute_command(command, sql)  # type: ignore[misc]
 
     def _wait_for_throttle(self, verb: bytes) -> None:
-        """Wait for the throttle before the first read of a transaction.
+        """Wait for the throttle before a transaction begins, or before its first read.
 
         Never in an open transaction: its locks would make others wait, too. COMMIT, ROLLBACK and
         KILL never wait.
         """
         if verb.startswith((b"ROLLBACK", b"COMMIT")):
             self._has_read = False
-        elif verb.startswith((b"SELECT", b"WITH")) and not self._has_read:
+        elif verb.startswith((b"SELECT", b"WITH", b"START")) and not self._has_read:
             self.end_statement()
             self.throttle.admit(self._show, self.server_version, self._read_at)
             self._has_read = True

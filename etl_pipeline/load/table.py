@@ -97,11 +97,11 @@ def _create_or_merge(job: LoadJob) -> LoadResult:
     if not raw.is_evolving and (edited := find_edited_chunks(job, contents.recorded, ordinals)):
         stale = stale.with_whole(edited, proofs)
     is_seen_whole = (scrub.every and not raw.is_evolving) or len(stale.whole) == len(proofs)
-    result = _merge(job, stale, contents, is_whole=is_whole)
+    result = merge_stale(job, stale, contents, is_whole=is_whole)
     return replace(result, is_seen_whole=is_seen_whole)
 
 
-def _merge(
+def merge_stale(
     job: LoadJob, stale: StaleChunks, contents: RawContents, *, is_whole: bool
 ) -> LoadResult:
     """Merge *stale*; where others edited further rows of its chunks, all rows of those chunks."""

@@ -307,7 +307,7 @@ def _write_difference(
         return write_few(text, difference, found.held_digest, replication)
     if text.table.integer_key is None:
         raise LargerPassError(Pass.BUILD)
-    _write_anew(job, chunk, sent, replication)
+    write_anew(job, chunk, sent, replication)
     return None
 
 
@@ -325,7 +325,7 @@ def _find_corrections(
     return find_missed(text, blind, chunk, found.difference)
 
 
-def _write_anew(job: WriteJob, chunk: Chunk, sent: Spool, replication: Connection[Any]) -> None:
+def write_anew(job: WriteJob, chunk: Chunk, sent: Spool, replication: Connection[Any]) -> None:
     """Delete the rows of *chunk* and write those of *sent*; the next hop's read proves them."""
     with replication.cursor() as cursor:
         cursor.execute(delete_chunk(job.text, chunk))

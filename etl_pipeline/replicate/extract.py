@@ -27,9 +27,15 @@ ColumnState = tuple[str, str, str | None]
 
 
 def extract_chunk(
-    text: RenderedTable, chunk: Chunk, source: SourceConnection, spool: Spool, stop: Cancellation
+    text: RenderedTable,
+    chunk: Chunk,
+    source: SourceConnection,
+    spool: Spool,
+    stop: Cancellation,
+    *,
+    keeps_snapshot: bool = False,
 ) -> ChunkProof:
-    """Read a chunk into *spool*, and end the read at the source.
+    """Read a chunk into *spool*, and end the read at the source unless *keeps_snapshot*.
 
     Raises:
         SourceClosedError: The source may not be read any more.
@@ -41,8 +47,10 @@ def extract_chunk(
     def refuse(page: Page) -> None:
         _refuse_unreadable(text, source, where_page(text, page))
 
-    spool.fill(read_pages(text, chunk, source, ended=refuse), stop.check)
-    end_read(source)
+    pages = read_pages(text, chunk, source, ended=refuse, keeps_snapshot=keeps_snapshot)
+    spool.fill(pages, stop.check)
+    if not keeps_snapshot:
+        end_read(source)
     return ChunkProof(
         chunk,
         spool.rows,
@@ -60,13 +68,16 @@ def extract_rows(
     source: SourceConnection,
     spool: Spool,
     stop: Cancellation,
+    *,
+    keeps_snapshot: bool = False,
 ) -> None:
     """Read *statement*, which selects the rows *where*, into *spool*; the rest is as above."""
     source.throttle.check_open(text.name, "stopped in the middle of the table")
     with source.reading(text.name):
         spool.fill(read_text(source, statement, text.modes), stop.check)
         _refuse_unreadable(text, source, where)
-    end_read(source)
+    if not keeps_snapshot:
+        end_read(source)
 
 
 def end_read(connection: Connection[Any]) -> None:

@@ -6,13 +6,10 @@ came or went is found by its key. What is written voids the digests of the chunk
 
 from __future__ import annotations
 
-import bisect
 import functools
-import os
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pymysql
@@ -20,21 +17,20 @@ from pymysql.connections import Connection
 
 from etl_pipeline.core.driver_errors import is_too_long
 from etl_pipeline.core.workers import Worker
-from etl_pipeline.replicate.apply import batches, write_few
+from etl_pipeline.replicate.apply import batches
+from etl_pipeline.replicate.changed_chunks import ChangedChunks, write_changes
 from etl_pipeline.replicate.chunking import chunk_rows
 from etl_pipeline.replicate.delete_guard import DeleteGuard
 from etl_pipeline.replicate.difference import Difference, find_difference
 from etl_pipeline.replicate.extract import end_read, extract_rows, read_columns, refuse_altered
-from etl_pipeline.replicate.job import ChunkResult, LargerPassError, PassStart, RowChanges, WriteJob
+from etl_pipeline.replicate.job import ChunkResult, LargerPassError, PassStart, WriteJob
 from etl_pipeline.replicate.pages import read_pages
 from etl_pipeline.replicate.strategy import Pass
 from etl_pipeline.replicate.watermark import Instant, find_doubt, first_stamp, next_watermark
 from etl_pipeline.state import replicas
-from etl_pipeline.state.compared_at import carry_compared
 from etl_pipeline.state.records import KnownChunk, KnownReplica, Watermark
 from etl_pipeline.transfer.reader import read_text
 from etl_pipeline.transfer.select import (
-    RenderedTable,
     StampRange,
     select_chunk,
     select_next_stamp,
@@ -51,35 +47,6 @@ MOST_SHARE = 4
 
 
 _TOO_MANY = "so many rows are new that it takes less time"
-
-
-@dataclass(slots=True)
-class _Progress:
-    """The chunks in their order, as the pass changes them.
-
-    Attributes:
-        changes: What was written, by ordinal.
-        rows_read: Rows that the source sent.
-        bytes_read: Size of their text.
-    """
-
-    chunks: list[KnownChunk]
-    changes: dict[int, RowChanges] = field(default_factory=dict)
-    rows_read: int = 0
-    bytes_read: int = 0
-
-    def find(self, key: bytes) -> int:
-        """Return the ordinal of the chunk that holds the row of *key*, a line of the keys' text."""
-        if len(self.chunks) == 1:
-            return 0
-        lowers = [known.proof.chunk.lower or 0 for known in self.chunks[1:]]
-        return bisect.bisect_right(lowers, int(key.split(b"\t")[0]))
-
-    def note(self, ordinal: int, change: RowChanges, known: KnownChunk) -> None:
-        """Take over *change*, which was written, and *known*, what is recorded of the chunk now."""
-        before = self.changes.get(ordinal)
-        self.changes[ordinal] = before.then(change) if before else change
-        self.chunks[ordinal] = known
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +90,7 @@ def follow_watermark(job: WriteJob, start: PassStart, known: KnownReplica) -> li
     doubt = find_doubt(watermark, instant)
     if doubt:
         raise LargerPassError(Pass.COMPARE, doubt)
-    progress = _Progress(list(known.remembered.chunks))
+    progress = ChangedChunks(list(known.remembered.chunks))
     columns = job.workers.call(lambda worker: read_columns(job.text, worker.source))
     try:
         job.workers.call(functools.partial(_follow, job, known, watermark, instant, progress))
@@ -165,7 +132,7 @@ def _follow(
     known: KnownReplica,
     watermark: Watermark,
     instant: Instant,
-    progress: _Progress,
+    progress: ChangedChunks,
     worker: Worker,
 ) -> None:
     """Bring over what is past the watermark, a range of stamps after the other."""
@@ -182,7 +149,7 @@ def _follow(
             progress.bytes_read += sent.text_bytes
         keys = [text.key_of(line) for line in lines]
         held = _read_rows(job, keys, worker.replication)
-        _write(job, find_difference(lines, held), progress, worker.replication)
+        write_changes(job, find_difference(lines, held), progress, worker.replication)
         moved = next_watermark(watermark.column, instant)
         if stamps.upper is not None:
             reached = max(watermark.value, stamps.upper)
@@ -235,78 +202,6 @@ def _read_rows(job: WriteJob, keys: Sequence[bytes], connection: Connection[Any]
     return lines
 
 
-def _write(
-    job: WriteJob,
-    difference: Difference,
-    progress: _Progress,
-    replication: Connection[Any],
-    keys: Mapping[int, bytes | None] | None = None,
-) -> None:
-    """Write *difference*, and record of each chunk that some of its rows were written.
-
-    Args:
-        job: The table.
-        difference: Rows of any chunks.
-        progress: Is told of the change.
-        replication: PyMySQL connection; the caller commits.
-        keys: By ordinal, digests of the keys that chunks have now; others keep theirs where only
-            rows of the same keys came and went.
-    """
-    if not len(difference):
-        return
-    change = write_few(job.text, difference, b"", replication)
-    parts = _split(job.text, change, progress)
-    now = []
-    for ordinal, part in parts.items():
-        known = progress.chunks[ordinal]
-        proof = replace(
-            known.proof,
-            rows=known.proof.rows - len(part.gone) + len(part.new),
-            text_digest=os.urandom(32),
-            is_text=False,
-            read_at=datetime.now(UTC),
-        )
-        digest = (keys or {}).get(ordinal)
-        if keys is None and _has_same_keys(job.text, part):
-            digest = known.key_digest
-        now.append(KnownChunk(proof, digest, job.lease.token))
-        before = known.proof.text_digest
-        carry_compared(replication, job.text.name, ordinal, before, proof.text_digest)
-        progress.note(ordinal, part, now[-1])
-    replicas.remember_chunks(
-        replication,
-        job.text.name,
-        job.lease,
-        [chunk.proof for chunk in now],
-        {chunk.proof.chunk.ordinal: chunk.key_digest for chunk in now},
-    )
-
-
-def _split(text: RenderedTable, change: RowChanges, progress: _Progress) -> dict[int, RowChanges]:
-    """Return the parts of *change*, by the chunks that their rows belong to."""
-    gone: dict[int, list[bytes]] = defaultdict(list)
-    new: dict[int, dict[bytes, bytes]] = defaultdict(dict)
-    for line in change.gone:
-        gone[progress.find(text.key_of(line))].append(line)
-    for line, copy in change.new.items():
-        new[progress.find(text.key_of(line))][line] = copy
-    # Altered values are only ever summed up over the table.
-    altered = iter([change.altered])
-    return {
-        ordinal: RowChanges(
-            progress.chunks[ordinal].proof.text_digest,
-            tuple(gone[ordinal]),
-            new[ordinal],
-            next(altered, Counter()),
-        )
-        for ordinal in sorted(gone.keys() | new.keys())
-    }
-
-
-def _has_same_keys(text: RenderedTable, change: RowChanges) -> bool:
-    return {*map(text.key_of, change.gone)} == {*map(text.key_of, change.new)}
-
-
 def _compare_keys(job: WriteJob, worker: Worker, known: KnownChunk) -> _Keys:
     """Compare a chunk's keys with what is recorded of the replica's, or with the replica's."""
     keys, chunk = job.text.keys, known.proof.chunk
@@ -326,7 +221,7 @@ def _compare_keys(job: WriteJob, worker: Worker, known: KnownChunk) -> _Keys:
 
 
 def _apply_keys(
-    job: WriteJob, compared: Sequence[_Keys], progress: _Progress, worker: Worker
+    job: WriteJob, compared: Sequence[_Keys], progress: ChangedChunks, worker: Worker
 ) -> None:
     """Bring over rows that came, delete those that went; a transaction a chunk."""
     text = job.text
@@ -341,7 +236,7 @@ def _apply_keys(
         digest = keys.digest if len(new) == len(keys.missing) else None
         if new or gone:
             difference = Difference(tuple(gone), tuple(new))
-            _write(job, difference, progress, worker.replication, {keys.ordinal: digest})
+            write_changes(job, difference, progress, worker.replication, {keys.ordinal: digest})
             worker.replication.commit()
             progress.rows_read += len(new)
             progress.bytes_read += sum(map(len, new)) + len(new)

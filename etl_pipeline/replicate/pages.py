@@ -33,6 +33,7 @@ def read_pages(
     *,
     with_copy: bool = False,
     ended: Callable[[Page], None] | None = None,
+    keeps_snapshot: bool = False,
 ) -> Iterator[Rendered]:
     """The rows of *chunk* as blocks of lines, in the order of the key where there is one.
 
@@ -47,6 +48,7 @@ def read_pages(
         source: A connection to the source; the caller ends the last read.
         with_copy: Whether the text for COPY is wanted too.
         ended: Called after each page, before its read is ended.
+        keeps_snapshot: Whether the transaction that is open stays so between two pages.
 
     Raises:
         SourceClosedError: The source may not be read any more.
@@ -57,7 +59,8 @@ def read_pages(
     throttle.check_open(text.name, f"stopped {_before(chunk)}")
     with source.reading(text.name):
         if has_pages(text):
-            yield from _Pager(text, chunk, source, throttle, with_copy, ended).read()
+            pager = _Pager(text, chunk, source, throttle, with_copy, ended, keeps_snapshot)
+            yield from pager.read()
             return
         try:
             statement = select_chunk(text, chunk)
@@ -81,9 +84,10 @@ class _Pager:
         throttle: Throttle,
         with_copy: bool,
         ended: Callable[[Page], None] | None,
+        keeps_snapshot: bool,
     ) -> None:
         self._text, self._chunk, self._source, self._throttle = text, chunk, source, throttle
-        self._with_copy, self._ended = with_copy, ended
+        self._with_copy, self._ended, self._keeps_snapshot = with_copy, ended, keeps_snapshot
         self._key: Key | None = None
         self._got = 0
         self._empty = 0
@@ -110,7 +114,8 @@ class _Pager:
                     return
             if self._got:
                 self._end(Page(self._chunk, after, self._key))
-            self._source.rollback()
+            if not self._keeps_snapshot:
+                self._source.rollback()
             self._rest()
 
     def _read_page(self, rows: int) -> Iterator[Rendered]:
