@@ -79,3 +79,10 @@ CREATE TABLE IF NOT EXISTS _etl_alter (
     show_create_digest  binary(32) NOT NULL COMMENT 'as in _etl_table, after the statement',
     PRIMARY KEY (table_name, ordinal)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT 'Alterations of replicas that are under way.';
+
+CREATE TABLE IF NOT EXISTS _etl_follower (
+    singleton   tinyint NOT NULL PRIMARY KEY COMMENT 'always 1',
+    server      varchar(700) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'whose log it is; as in _etl_origin',
+    position    longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'place in the log: what was committed before it is here',
+    written_at  datetime(6) NOT NULL COMMENT 'UTC'
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT 'One row: how far the replicas have followed the binary log of the source.';

@@ -28,6 +28,8 @@ from etl_pipeline.state.records import RESUME_SECONDS, Lease, Selection, TableOu
 from etl_pipeline.state.run_sessions import end_holders, end_left_loaders
 
 _LOCK = 7_305_438_871_402_195  # an arbitrary number that is ours
+FOLLOW = "follow"
+"""What the run of a follower is, in its selection."""
 HEARTBEAT_SECONDS = 10.0
 SILENT_SECONDS = 60.0
 """A run that gave no sign of life for so long is taken for dead."""
@@ -64,7 +66,7 @@ def lock_runs(connection: psycopg.Connection) -> None:
     if _try_lock(connection):
         return
     other = connection.execute(
-        "SELECT run_id, host, process_id FROM etl.run "
+        "SELECT run_id, host, process_id, selection ->> 'what' FROM etl.run "
         "WHERE outcome IS NULL ORDER BY run_id DESC LIMIT 1"
     ).fetchone()
     raise _at_work(other)
@@ -77,7 +79,8 @@ def refuse_other_run(connection: psycopg.Connection, seconds: float) -> None:
     """
     with connection.transaction():
         other = connection.execute(
-            "SELECT run_id, host, process_id FROM etl.run WHERE outcome IS NULL "
+            "SELECT run_id, host, process_id, selection ->> 'what' FROM etl.run "
+            "WHERE outcome IS NULL "
             "OR started_at > clock_timestamp() - make_interval(secs => %s) "
             "ORDER BY run_id DESC LIMIT 1",
             (seconds,),
@@ -87,7 +90,17 @@ def refuse_other_run(connection: psycopg.Connection, seconds: float) -> None:
 
 
 def _at_work(other: tuple[Any, ...] | None) -> DatabaseError:
-    """Return the error where run *other* (number, host, process; None: unknown) is at work."""
+    """Return the error where run *other* is at work: number, host, process, and what it is.
+
+    None where that is not known.
+    """
+    if other and other[3] == FOLLOW:
+        return DatabaseError(
+            f"etl follow (run {other[0]}, process {other[2]} on {other[1]}) keeps this warehouse "
+            "equal to the source already",
+            fix=f"to compare all tables: kill {other[2]} there, then etl follow --prove-now; "
+            "etl status shows how far it is",
+        )
     name = f"run {other[0]} (process {other[2]} on {other[1]})" if other else "another run"
     return DatabaseError(
         f"{name} is at work on this warehouse",
@@ -133,17 +146,19 @@ def start_run(
     lines: Iterable[ConnectionSecurity] = (),
     *,
     what: str = "run",
+    resumes: bool = True,
 ) -> Started:
     """Record a new run and take the warehouse's lease for it.
 
-    It continues the last run if that was cut off just now and was asked for the same.
+    It continues the last run if that was cut off just now and was asked for the same, if it
+    *resumes* any.
 
     The lock is held, so whatever else seems to be at work is not: such runs are recorded as lost.
     """
     # The lock is gone where its session ended, while another may be left with a table's locks.
     end_left_loaders(connection)
     # What a repair or a backfill left is found by what comes after it: neither is gone on with.
-    last = _find_cut_off(connection, selection) if what == "run" else None
+    last = _find_cut_off(connection, selection) if what == "run" and resumes else None
     connection.execute(
         "UPDATE etl.run SET outcome = 'lost', finished_at = clock_timestamp() WHERE outcome IS NULL"
     )

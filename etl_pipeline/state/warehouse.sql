@@ -182,3 +182,41 @@ CREATE TABLE IF NOT EXISTS etl.build_node (
 COMMENT ON TABLE etl.build_node IS 'The last build of each model, seed and test, by dbt''s name of it.';
 COMMENT ON COLUMN etl.build_node.inputs IS 'What the tables of raw held that it was made from, directly or not, by a digest each; NULL where that is not known.';
 COMMENT ON COLUMN etl.build_node.definition IS 'Of a view the MD5 of its definition, of a table what PostgreSQL has counted of its rows; another one means that somebody else changed it.';
+
+CREATE TABLE IF NOT EXISTS etl.follower (
+    singleton    boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    server       text NOT NULL,
+    position     text NOT NULL,
+    batch        bigint NOT NULL DEFAULT 0,
+    source_at    timestamptz,
+    shows_at     timestamptz,
+    run_id       bigint,
+    written_at   timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE etl.follower IS 'One row: how far raw has followed the binary log of the source.';
+COMMENT ON COLUMN etl.follower.server IS 'The server whose log it is, as in etl.origin.';
+COMMENT ON COLUMN etl.follower.position IS 'Place in the log from which to go on: what was committed before it is in raw.';
+COMMENT ON COLUMN etl.follower.batch IS 'Number of the last batch, written in its transaction.';
+COMMENT ON COLUMN etl.follower.source_at IS 'When the last transaction of the batch was committed at the source, by its clock.';
+COMMENT ON COLUMN etl.follower.shows_at IS 'The instant at which raw shows all followed tables of InnoDB; NULL until the first batch after a run.';
+
+CREATE TABLE IF NOT EXISTS etl.follower_table (
+    table_name   text PRIMARY KEY,
+    proven_at    timestamptz,
+    waits_for    text
+);
+COMMENT ON TABLE etl.follower_table IS 'The tables that are followed.';
+COMMENT ON COLUMN etl.follower_table.proven_at IS 'The oldest instant of the last proof of every value; every change that was logged since has been followed.';
+COMMENT ON COLUMN etl.follower_table.waits_for IS 'Why a run has to compare the table before it is followed on; NULL where nothing does.';
+
+CREATE TABLE IF NOT EXISTS etl.follower_minute (
+    minute        timestamptz PRIMARY KEY,
+    batches       integer NOT NULL,
+    transactions  bigint NOT NULL,
+    rows_changed  bigint NOT NULL,
+    lag_seconds   double precision NOT NULL,
+    changes       jsonb NOT NULL DEFAULT '{}'
+);
+COMMENT ON TABLE etl.follower_minute IS 'One row a minute in which there were batches.';
+COMMENT ON COLUMN etl.follower_minute.lag_seconds IS 'The longest of the minute, from a commit at the source to that in raw.';
+COMMENT ON COLUMN etl.follower_minute.changes IS 'Changed rows in the log, by table.';

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,12 @@ def go_back(lab: Lab) -> None:
         for statement in VERSION_5.split(";\n"):
             if "CREATE" in statement:
                 cursor.execute(statement)
+        cursor.execute("SHOW TABLES LIKE '\\_etl\\_%'")
+        known = {name for (name,) in cursor.fetchall()}
         for name in names:
-            cursor.execute(f"INSERT INTO {before_of.get(name, name)} SELECT * FROM now{name}")
+            before = before_of.get(name, name)
+            if before in known:
+                cursor.execute(f"INSERT INTO {before} SELECT * FROM now{name}")
             cursor.execute(f"DROP TABLE now{name}")
     lab.replication.commit()
 
@@ -123,7 +128,7 @@ def test_an_upgrade_goes_on_without_building_anything(old: Lab) -> None:
 
 
 def test_an_upgrade_that_is_killed_between_two_statements_goes_on(old: Lab) -> None:
-    kept = state_rows(old)
+    kept = state_rows(old) | {"_etl_follower": Counter()}  # of a later version
     with old.replication.cursor() as cursor:
         statements = replica_tables._plan_renames(cursor)
     assert len(statements) > len(replica_tables.RENAMED_TABLES)
