@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from etl_pipeline.schema.names import quote_mysql, quote_postgres
 
+LOG_PRIVILEGES = ("REPLICATION SLAVE", "REPLICATION CLIENT")
+"""The second is called BINLOG MONITOR by MariaDB, which takes either name."""
 REPLICATION_PRIVILEGES = ("SELECT", "INSERT", "DELETE", "CREATE", "DROP", "ALTER")
 
 
@@ -11,6 +13,11 @@ def grant_source(database: str, user: str, table: str | None = None) -> str:
     """Return the least GRANT for the source's user; with *table*, for that table alone."""
     what = quote_mysql(database, table) if table else f"{_pattern(database)}.*"
     return f"GRANT SELECT ON {what} TO {mysql_account(user)}"
+
+
+def grant_log(user: str) -> str:
+    """Return the GRANT that lets the source's user read the binary log, and find its end."""
+    return f"GRANT {', '.join(LOG_PRIVILEGES)} ON *.* TO {mysql_account(user)}"
 
 
 def grant_replication(database: str, user: str) -> str:

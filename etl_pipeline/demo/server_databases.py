@@ -10,6 +10,7 @@ import psycopg
 import pymysql
 from psycopg import sql
 
+from etl_pipeline.core.grant_statements import grant_log
 from etl_pipeline.core.mysql_connection import MysqlConnection
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ PostgresConnection: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
 def create_practice_databases(servers: Servers, name: str = "opendental") -> dict[str, str]:
     """Make the databases of practice *name*, and return the variables of its ``.env_test``.
 
-    The users get what they have in production: the source's may SELECT and nothing else, the
-    replication's may do everything in its database, the analytics' owns its database. Whatever
-    exists is kept, with its rows; the passwords are new each time.
+    The users get what they have in production: the source's may SELECT, read the binary log and
+    nothing else, the replication's may do everything in its database, the analytics' owns its
+    database. Whatever exists is kept, with its rows; the passwords are new each time.
 
     Args:
         servers: Administrators' endpoints; source and replication may be one server.
@@ -38,6 +39,7 @@ def create_practice_databases(servers: Servers, name: str = "opendental") -> dic
     analytics_login = f"{name}_loader", secrets.token_hex(12)
     # OpenDental's own databases have the three-byte character set.
     _create_mysql(servers.source, name, "utf8mb3", source_login, "SELECT")
+    _let_read_log(servers.source, source_login[0])
     _create_mysql(servers.replication, replication, "utf8mb4", replication_login, "ALL PRIVILEGES")
     _create_postgres(servers.analytics, analytics, analytics_login)
     return {
@@ -98,6 +100,11 @@ def _create_mysql(
         cursor.execute(f"CREATE USER IF NOT EXISTS `{user}`@`%`")
         cursor.execute(f"ALTER USER `{user}`@`%` IDENTIFIED BY '{password}'")
         cursor.execute(f"GRANT {privileges} ON `{pattern}`.* TO `{user}`@`%`")
+
+
+def _let_read_log(server: Endpoint, user: str) -> None:
+    with closing(connect_mysql(server)) as admin, admin.cursor() as cursor:
+        cursor.execute(grant_log(user))
 
 
 def _create_postgres(server: Endpoint, database: str, login: tuple[str, str]) -> None:

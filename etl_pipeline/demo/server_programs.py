@@ -129,13 +129,23 @@ def postgres_marker(data: Path) -> str:
     return f"--unix_socket_directories={data}"
 
 
+_LOG = (
+    "--log-bin=binlog",
+    "--server-id=1",
+    "--binlog-format=ROW",
+    "--binlog-expire-logs-seconds=86400",
+    "--max-binlog-size=64M",
+)
+
+
 def run_mariadb(
     programs: ServerPrograms, datadir: Path, data: Path, role: str, *, port: int
 ) -> list[str]:
     """Return MariaDB's command line; ``<role>.sql`` in *data* runs before the first login.
 
-    No two servers may share a folder for temporary files: one that starts deletes the others'
-    temporary tables (measured on MariaDB 10.11).
+    The source keeps a binary log of a day, which ``etl follow`` reads. No two servers may share a
+    folder for temporary files: one that starts deletes the others' temporary tables (measured on
+    MariaDB 10.11).
     """
     return [
         str(programs.mariadbd),
@@ -148,7 +158,7 @@ def run_mariadb(
         f"--port={port}",
         "--bind-address=127.0.0.1",
         "--skip-name-resolve",
-        "--skip-log-bin",
+        *(_LOG if role == "source" else ("--skip-log-bin",)),
         "--performance-schema=OFF",
         "--character-set-server=utf8mb4",
         "--collation-server=utf8mb4_general_ci",

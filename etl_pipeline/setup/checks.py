@@ -12,6 +12,7 @@ from etl_pipeline.errors import EtlError
 from etl_pipeline.formatting import count_of
 from etl_pipeline.setup.facts import MysqlFacts, PostgresFacts
 from etl_pipeline.setup.finding import Finding, make_finding
+from etl_pipeline.setup.log_check import judge_log
 from etl_pipeline.setup.privileges import (
     judge_analytics_privileges,
     judge_replication_privileges,
@@ -39,6 +40,7 @@ def judge_source(facts: MysqlFacts) -> list[Finding]:
         _wait_timeout("source", facts.recycle_seconds, float(facts.session["wait_timeout"])),
         _clock("source", facts.clock_seconds),
         judge_source_privileges(facts),
+        judge_log(facts),
     ]
 
 

@@ -13,12 +13,17 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 _MYSQL_NAMES = (
+    "binlog_expire_logs_seconds",
+    "binlog_format",
     "character_set_client",
     "character_set_connection",
     "character_set_database",
     "character_set_results",
+    "expire_logs_days",
     "local_infile",
+    "log_bin",
     "max_allowed_packet",
+    "server_id",
     "sql_mode",
     "sql_require_primary_key",
     "system_time_zone",

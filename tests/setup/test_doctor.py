@@ -51,6 +51,7 @@ CHECKS = [
     "source.wait_timeout",
     "source.clock",
     "source.privileges",
+    "source.log",
     "replication",
     "replication.version",
     "replication.tls",
@@ -243,6 +244,11 @@ _writing_reader = _at(
     "GRANT INSERT, DELETE, ALTER ON `{database}`.* TO `{user}`",
     "REVOKE INSERT, DELETE, ALTER ON `{database}`.* FROM `{user}`",
 )
+_no_replica = _at(
+    "source",
+    "REVOKE REPLICATION SLAVE ON *.* FROM `{user}`",
+    "GRANT REPLICATION SLAVE ON *.* TO `{user}`",
+)
 _weak_writer = _at(
     "replication",
     "REVOKE ALL PRIVILEGES ON `{database}`.* FROM `{user}`;"
@@ -376,6 +382,7 @@ BROKEN: list[Broken] = [
     ),
     ("source.privileges", "warning", _writing_reader),
     ("source.privileges", "failed", _nothing_to_read),
+    ("source.log", "warning", _server("source", "binlog_expire_logs_seconds", "3600")),
     ("replication.privileges", "failed", _weak_writer),
     ("analytics.privileges", "failed", _weak_loader),
     ("analytics.privileges", "failed", _no_temporary_tables),
@@ -394,6 +401,25 @@ def test_what_is_broken_is_found_and_nothing_else(
     with broken(lab, folder):
         found = find(folder)
     assert {name: one.result for name, one in found.items()} == {check: result}
+
+
+@pytest.mark.parametrize(
+    ("what", "broken"),
+    [
+        ("lacks REPLICATION SLAVE", _no_replica),
+        ("binlog_format is MIXED", _server("source", "binlog_format", "MIXED")),
+    ],
+)
+def test_what_etl_follow_lacks_is_no_fault_of_a_run(
+    folder: Path, lab: Lab, what: str, broken: Callable[[Lab, Path], Any]
+) -> None:
+    with broken(lab, folder):
+        (found,) = (f for f in examine(FileConfigProvider(folder)) if f.check == "source.log")
+        assert found.result == "skipped"
+        assert what in found.what
+        if "REPLICATION" in what:
+            run_sql(lab.source, found.fix or "")
+            assert find(folder) == {}
 
 
 # What no test can break at a server: the facts of a real one, with one of them changed.
