@@ -17,6 +17,7 @@ from etl_pipeline.cli import (
     demo,
     discover,
     doctor,
+    follow,
     grants,
     init,
     plan,
@@ -49,6 +50,9 @@ app.command("discover", short_help="Choose a strategy for each table: tables.yml
 )
 app.command("plan", short_help="Show what a run would do; change nothing.")(plan.plan)
 app.command("run", short_help="Copy the practice's tables into the warehouse, with proof.")(run.run)
+app.command("follow", short_help="Keep the warehouse seconds behind the practice, by its log.")(
+    follow.follow
+)
 app.command("verify", short_help="Compare source, replication and raw; repair.")(verify.verify)
 app.command("transform", short_help="Build and test the models: staging to marts.")(
     transform.transform

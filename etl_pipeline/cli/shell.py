@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from typing import NoReturn
 
@@ -165,7 +165,7 @@ def stop_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def stop_on_signals(*, only_reads: bool = False) -> None:
+def stop_on_signals(*, only_reads: bool = False, heed: Callable[[], bool] | None = None) -> None:
     """Let Ctrl-C and SIGTERM end the command, within ``STOP_SECONDS`` whatever servers do.
 
     What was begun at the servers is cancelled and undone, as far as they do it in that time. Then
@@ -173,6 +173,7 @@ def stop_on_signals(*, only_reads: bool = False) -> None:
 
     Args:
         only_reads: True if the command changes nothing, so that nothing has to be ended later.
+        heed: Called first; True if the command will end by itself soon.
     """
     # What talks to servers is not imported before it is needed: --help needs none of it.
     from etl_pipeline.core.cancellation import list_active_sessions, note_signal
@@ -181,6 +182,8 @@ def stop_on_signals(*, only_reads: bool = False) -> None:
     os.set_blocking(tells, False)
 
     def obey(_number: int, _frame: object) -> None:
+        if heed and heed():
+            return
         note_signal()
         os.write(tells, b".")
         raise KeyboardInterrupt

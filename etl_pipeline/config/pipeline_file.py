@@ -286,6 +286,30 @@ class Transform(Model):
     )
 
 
+class Follow(Model):
+    """Pace of ``etl follow``."""
+
+    batch_seconds: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = key(
+        "time for which changes are collected before they are copied together",
+        unit="seconds",
+        default=1.0,
+        example=5,
+    )
+    max_lag_seconds: Seconds = key(
+        "how far `raw` may be behind the source before that is said",
+        unit="seconds",
+        default=60.0,
+        example=300,
+    )
+    prove_at: (
+        Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] | None
+    ) = key(
+        "when all tables are compared each day, by this machine's clock",
+        otherwise="never; `etl follow --prove-now` does it",
+        example="02:30",
+    )
+
+
 class PipelineConfig(Model):
     """``pipeline.yml``."""
 
@@ -304,6 +328,9 @@ class PipelineConfig(Model):
     )
     drift: DriftSection = Field(
         default=Drift(), description="what is done when the source's schema changed"
+    )
+    follow: Annotated[Follow, Section] = Field(
+        default=Follow(), description="how the source's log is followed"
     )
     transform: Annotated[Transform, Section] = Field(
         default=Transform(), description="how models are built in the warehouse"

@@ -39,6 +39,7 @@ class RunRequest:
         accept_drift: Follow the changed schema of *tables*, whatever the drift policy says.
         accept_source: Make the targets a copy of this source, whatever they were a copy of.
         adopt: Take over tables of ``raw`` that another tool made.
+        compares_all: Compare every row, also of tables whose strategy reads less.
     """
 
     tables: Sequence[str] = ()
@@ -51,6 +52,7 @@ class RunRequest:
     accept_drift: bool = False
     accept_source: bool = False
     adopt: bool = False
+    compares_all: bool = False
 
     @property
     def selection(self) -> Selection:

@@ -67,6 +67,7 @@ def run_once(
     listen: Listener,
     keep_trace: KeepTrace | None = None,
     now: Callable[[], datetime] = utc_now,
+    resumes: bool = True,
 ) -> RunSummary:
     """Copy the tables of *request* from the source to ``raw``, and record the run.
 
@@ -79,6 +80,7 @@ def run_once(
         listen: Told of progress; called from the threads at work.
         keep_trace: Told of each error, for ``--debug``.
         now: Returns the time.
+        resumes: False if nothing may be taken over from an interrupted run.
 
     Raises:
         SourceClosedError: The window is closed.
@@ -90,7 +92,7 @@ def run_once(
     with open_run(settings, request, listen=listen, keep_trace=keep_trace, now=now) as opened:
         session, selected, origins = opened.session, opened.selected, opened.origins
         connection = opened.records.connection
-        started = runs.start_run(connection, request.selection, session.security)
+        started = runs.start_run(connection, request.selection, session.security, resumes=resumes)
         run_id = started.lease.run_id
         origin.record_analytics(connection, origins.source)
         warehouse.record_source_clock(connection, run_id, origins.clock)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from fnmatch import fnmatchcase
 
 from etl_pipeline.config.tables_file import TableConfig
@@ -96,6 +97,8 @@ def plan_run(
                 allows_deletes=name in request.allow_deletes,
                 by_servers=by_servers,
             )
+            if request.compares_all:
+                rules[name] = replace(rules[name], verify_every=timedelta(0))
             texts.append(text)
         except SchemaError as error:
             refused.append(RefusedTable(name, _name_column(error, name)))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+import psycopg
 
 from etl_pipeline.config import Settings
 from etl_pipeline.core.databases import lend_mysql, lend_postgres
@@ -15,7 +17,8 @@ from etl_pipeline.pipeline.scrub import read_comparison_ages
 from etl_pipeline.pipeline.selection import select_tables
 from etl_pipeline.pipeline.session import open_session, open_warehouse
 from etl_pipeline.pipeline.summary import ComparisonAges
-from etl_pipeline.state import history
+from etl_pipeline.state import follower, history
+from etl_pipeline.state.follower import FollowedRecord, Minute
 from etl_pipeline.state.history import BuildRecord, DriftRecord, RunRecord, TableRecord
 
 
@@ -34,6 +37,8 @@ class TableStatus:
         raw_compared_at: When the oldest part of ``raw`` was last written or compared; None where
             that is not known.
         replica_compared_at: Likewise of the replica.
+        followed_to: The instant of the source that ``raw`` shows by its log; None where the last
+            run is younger, or the table is not followed.
     """
 
     table: str
@@ -47,6 +52,32 @@ class TableStatus:
     problem: str | None = None
     raw_compared_at: datetime | None = None
     replica_compared_at: datetime | None = None
+    followed_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FollowerStatus:
+    """The place up to which the source's log was followed, and when.
+
+    Attributes:
+        is_at_work: True if a follower is at work now.
+        position: Place in the log of the source.
+        batch: Number of the last batch.
+        source_at: When the last transaction that was followed was committed at the source.
+        shows_at: The instant of the source that ``raw`` shows; None while that is not known.
+        tables: How many are followed.
+        waiting: Of them, those that a run has to compare first, and why.
+        minute: The last minute in which there were batches; None for none.
+    """
+
+    is_at_work: bool
+    position: str
+    batch: int
+    source_at: datetime | None
+    shows_at: datetime | None
+    tables: int
+    waiting: Mapping[str, str]
+    minute: Minute | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +86,7 @@ class Status:
 
     Attributes:
         build: The last build of the models; None if there was none.
+        follower: How far the source's log has been followed; None if it never was.
     """
 
     environment: str
@@ -62,6 +94,7 @@ class Status:
     tables: Sequence[TableStatus]
     compared: ComparisonAges = field(default_factory=ComparisonAges)
     build: BuildRecord | None = None
+    follower: FollowerStatus | None = None
 
 
 def read_status(settings: Settings, tables: Sequence[str]) -> Status:
@@ -77,6 +110,8 @@ def read_status(settings: Settings, tables: Sequence[str]) -> Status:
             good = history.read_last(analytics, with_failures=False)
             loaded = history.read_loaded_rows(analytics)
             build = history.read_last_build(analytics)
+            followed = follower.read_followed(analytics)
+            following = _read_follower(analytics, followed)
             with lend_mysql(session.databases.replication, session.stop) as replication:
                 replicas = history.read_replica_rows(replication)
                 compared = read_comparison_ages(analytics, replication)
@@ -98,10 +133,41 @@ def read_status(settings: Settings, tables: Sequence[str]) -> Status:
             problems.get(name),
             compared.raw.get(name),
             compared.replication.get(name),
+            _followed_to(followed.get(name), following, good.get(name)),
         )
         for name in names
     ]
-    return Status(settings.environment, now, found, compared.of(names), build)
+    return Status(settings.environment, now, found, compared.of(names), build, following)
+
+
+def _read_follower(
+    analytics: psycopg.Connection, followed: Mapping[str, FollowedRecord]
+) -> FollowerStatus | None:
+    record = follower.read_follower(analytics)
+    if record is None:
+        return None
+    return FollowerStatus(
+        follower.is_following(analytics),
+        record.place.position,
+        record.batch,
+        record.source_at,
+        record.shows_at,
+        len(followed),
+        {name: table.waits_for for name, table in followed.items() if table.waits_for},
+        follower.read_last_minute(analytics),
+    )
+
+
+def _followed_to(
+    table: FollowedRecord | None, following: FollowerStatus | None, good: TableRecord | None
+) -> datetime | None:
+    """Return the instant of the source to which a table was followed, if no run is younger."""
+    if table is None or table.waits_for or table.proven_at is None or following is None:
+        return None
+    read_from = good.read_from if good else None
+    shows_at = following.shows_at
+    is_younger = shows_at is not None and (read_from is None or shows_at > read_from)
+    return shows_at if is_younger else None
 
 
 def _next_full_pass(

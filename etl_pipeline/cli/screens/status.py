@@ -28,7 +28,7 @@ def status_screen(status: Status, width: int | None = None) -> str:
         "read", "last run", "next full pass",
     )  # fmt: skip
     lines = [_status_line(table, status.now) for table in status.tables]
-    screen = [_status_sums(status), *_compared(status), *_built(status)]
+    screen = [_status_sums(status), *_followed(status), *_compared(status), *_built(status)]
     for table in status.tables:
         problem = table.problem or (table.last.error if table.last else None)
         if problem:
@@ -59,6 +59,30 @@ def _state(table: TableStatus) -> str:
     return "ok" if table.last else "never loaded"
 
 
+def _followed(status: Status) -> Iterable[str]:
+    """Say how far the source's log has been followed, and what was last."""
+    follower = status.follower
+    if follower is None:
+        return
+    shown = (
+        f"raw shows the source of {age_of(status.now - follower.shows_at)} ago"
+        if follower.shows_at
+        else "tables are being compared"
+    )
+    word = "" if follower.is_at_work else ", and nobody follows now"
+    place = follower.position.split(" ", 1)[0]
+    yield f"followed: {shown}, batch {follower.batch:,}, log at {place}{word}"
+    minute = follower.minute
+    if minute:
+        yield (
+            f"followed: {count_of(minute.transactions, 'transaction')} in the last busy minute "
+            f"({minute.minute:%H:%M} UTC), {count_of(minute.batches, 'batch', 'batches')}, lag "
+            f"{minute.lag_seconds:,.1f} s at most"
+        )
+    for table, because in sorted(follower.waiting.items()):
+        yield f"{table}: waits to be compared as a whole, since {because}"
+
+
 def _compared(status: Status) -> Iterable[str]:
     """The oldest proof of each copy."""
     for place, oldest in (
@@ -85,11 +109,12 @@ def _built(status: Status) -> Iterable[str]:
 
 
 def _status_line(table: TableStatus, now: datetime) -> tuple[str, ...]:
-    read_from = table.good.read_from if table.good else None
+    read_from = table.followed_to or (table.good.read_from if table.good else None)
+    grade = "followed" if table.followed_to else (table.good.grade if table.good else None)
     return (
         table.table,
         table.strategy,
-        (table.good.grade if table.good else None) or "-",
+        grade or "-",
         _number(table.source_rows),
         _number(table.replica_rows),
         _number(table.raw_rows),
@@ -248,6 +273,7 @@ def status_json(status: Status) -> str:
             "now": status.now,
             "tables": [asdict(table) for table in status.tables],
             "build": asdict(status.build) if status.build else None,
+            "follower": asdict(status.follower) if status.follower else None,
         }
     )
 
