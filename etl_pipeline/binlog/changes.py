@@ -406,6 +406,10 @@ class ChangeReader:
         if content in self._passed_over:
             self._maps[table_id] = None
             return
+        known = self._readers.get(content)
+        if known is not None and self._is_current(known[0]):
+            self._maps[table_id] = known
+            return
         table = read_table_map(event, id_bytes)
         if not self._is_ours(table.schema):
             if len(self._passed_over) > MOST_READERS:
@@ -414,18 +418,20 @@ class ChangeReader:
             self._maps[table_id] = None
             return
         layout = self._tables(self._asked_name(table.table))
-        known = self._readers.get(content)
         if layout is None:
             self._maps[table_id] = None
         elif self._outdated.get(layout.table) is layout:
             self._maps[table_id] = layout, _OUTDATED
-        elif known is not None and known[0] is layout:
-            self._maps[table_id] = known
         else:
             if len(self._readers) > MOST_READERS:
                 self._readers.clear()
             made = layout, _make_reader(table, layout)
             self._readers[content] = self._maps[table_id] = made
+
+    def _is_current(self, layout: KeyLayout) -> bool:
+        """True if *layout* is what the catalog says of its table still."""
+        is_known = self._tables(self._asked_name(layout.table)) is layout
+        return is_known and self._outdated.get(layout.table) is not layout
 
     def _take_rows(self, event: bytes, header: Header) -> None:
         kind = _ROWS[header.type]

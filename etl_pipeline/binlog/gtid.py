@@ -27,7 +27,7 @@ class MariadbGtids:
     """The last transaction of each domain; ``str()`` and :meth:`parse` are inverse."""
 
     def __init__(self) -> None:
-        self._last: dict[int, str] = {}
+        self._last: dict[int, tuple[int, int]] = {}
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -46,13 +46,18 @@ class MariadbGtids:
 
     def add(self, domain: int, server: int, sequence: int) -> None:
         """Note that a transaction was committed after all others of its domain."""
-        self._last[domain] = f"{domain}-{server}-{sequence}"
+        self._last[domain] = server, sequence
+
+    def covers(self, other: Self) -> bool:
+        """True if all transactions of *other* are among these."""
+        return all(
+            domain in self._last and self._last[domain][1] >= sequence
+            for domain, (_, sequence) in other._last.items()
+        )
 
     def __str__(self) -> str:
-        last = self._last
-        if len(last) == 1:
-            return next(iter(last.values()))
-        return ",".join(last[domain] for domain in sorted(last))
+        last = sorted(self._last.items())
+        return ",".join(f"{domain}-{server}-{number}" for domain, (server, number) in last)
 
 
 class MysqlGtids:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from etl_pipeline.binlog.gtid import MariadbGtids
 from etl_pipeline.errors import LogError, PositionLostError
 
 FIRST_OFFSET = 4
@@ -43,8 +45,18 @@ class Position:
     @property
     def place(self) -> tuple[int, int]:
         """Number of the file, and the offset: what comes later in one log is larger."""
-        digits = re.search(r"\d+", self.file.rpartition(".")[2])
-        return (int(digits[0]) if digits else 0), self.offset
+        return _number_of(self.file), self.offset
+
+    @property
+    def is_in_innodb(self) -> bool:
+        """True if the log is one that MariaDB keeps in InnoDB: its offsets mean nothing."""
+        return self.file.endswith(INNODB_SUFFIX)
+
+    def has_reached(self, end: Position) -> bool:
+        """True if all that the log holds up to *end* comes before this position."""
+        if end.is_in_innodb:
+            return MariadbGtids.parse(self.gtid).covers(MariadbGtids.parse(end.gtid))
+        return self.place >= end.place
 
     def __str__(self) -> str:
         return f"{self.file}:{self.offset} {self.gtid}@{self.began}"
@@ -60,6 +72,13 @@ class Position:
         if found is None:
             raise LogError("a recorded position in the source's log cannot be read")
         return cls(found["file"], int(found["offset"]), found["gtid"], int(found["began"]))
+
+
+@functools.lru_cache(maxsize=16)
+def _number_of(file: str) -> int:
+    """Return the number in the suffix of a log file's name, by which the server counts them."""
+    suffix = file.removesuffix(INNODB_SUFFIX).rpartition("-" if INNODB_SUFFIX in file else ".")[2]
+    return int(suffix) if suffix.isdecimal() else 0
 
 
 class Start(Enum):
@@ -85,7 +104,7 @@ def choose_start(
     Raises:
         PositionLostError: The server's log does not hold what follows *position*.
     """
-    if by_gtid or position.file.endswith(INNODB_SUFFIX):
+    if by_gtid or position.is_in_innodb:
         if not position.gtid:
             raise lost("the position has no GTID, and the log cannot be entered otherwise")
         return Start.GTID

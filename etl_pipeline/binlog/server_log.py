@@ -87,8 +87,8 @@ def shows(source: Source, position: Position) -> bool | None:
         None where the server cannot tell.
     """
     place = _read_snapshot_place(source)
-    if place is not None:
-        return place.place >= position.place
+    if place is not None and not position.is_in_innodb:
+        return place.has_reached(position)
     if _is_mariadb(source) or not position.gtid or not _has_gtids(source):
         return None
     gtid = str(MysqlGtids.parse(position.gtid))
@@ -104,7 +104,8 @@ def _read_snapshot_place(source: Source) -> Position | None:
     rows = _read(source, "SHOW STATUS LIKE 'binlog_snapshot_%'")
     found = {_text(row[0]).lower(): _text(row[1]) for row in rows}
     file = found.get("binlog_snapshot_file")
-    return Position(file, int(found["binlog_snapshot_position"])) if file else None
+    place = Position(file, int(found["binlog_snapshot_position"])) if file else None
+    return None if place is None or place.is_in_innodb else place
 
 
 _CASCADES = """

@@ -132,7 +132,7 @@ class LogStream:
             LogError: An event is damaged, or the server cannot send the log.
             pymysql.err.MySQLError: The connection was lost, or the server is silent.
         """
-        while upto is None or self.position.place < upto.place:
+        while upto is None or not self.position.has_reached(upto):
             try:
                 event = self._connection.receive(until, self._clock)
             except err.MySQLError as error:

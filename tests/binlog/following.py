@@ -178,7 +178,7 @@ def read_upto(stream: LogStream, end: Position) -> Found:
     """Read *stream* until it has reached *end*."""
     found = Found()
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while stream.position.place < end.place:
+    while not stream.position.has_reached(end):
         assert time.monotonic() < deadline, (stream.position, end)
         transaction = stream.read(time.monotonic() + 5, upto=end)
         if transaction is not None:

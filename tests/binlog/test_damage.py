@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.binlog.following import Followed
 
-EXAMPLES, LONG_EXAMPLES = 1500, 100_000
+EXAMPLES, LONG_EXAMPLES = 500, 100_000
 TABLES = (
     "CREATE TABLE a (id int NOT NULL PRIMARY KEY, v varchar(300), x text)",
     "CREATE TABLE b (x decimal(20,5), d datetime(3), e enum('a','b'), t varchar(20), id bigint,"

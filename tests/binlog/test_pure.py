@@ -230,3 +230,19 @@ def test_cascades_are_followed_to_their_end() -> None:
     assert find_changing("a", cascades_of, is_delete=True) == {"a", "b", "c", "d"}
     assert find_changing("a", cascades_of, is_delete=False) == {"c"}
     assert find_changing("c", cascades_of, is_delete=True) == set()
+
+
+@pytest.mark.parametrize(
+    ("position", "end", "expected"),
+    [
+        (Position("a.000009", 500), Position("a.000010", 4), False),
+        (Position("a.000010", 4), Position("a.000009", 500), True),
+        (Position("a.999999", 4), Position("a.1000000", 4), False),
+        (Position("a.000001", 9), Position("a.000001", 9), True),
+        (Position("b-1.ibb", 0, "0-1-5,2-1-9"), Position("b-2.ibb", 0, "0-3-5"), True),
+        (Position("b-2.ibb", 0, "0-1-4"), Position("b-1.ibb", 0, "0-1-5"), False),
+        (Position("b-2.ibb", 0, "0-1-9"), Position("b-1.ibb", 0, "0-1-5,7-1-1"), False),
+    ],
+)
+def test_which_of_two_positions_is_later(position: Position, end: Position, expected: bool) -> None:
+    assert position.has_reached(end) is expected
