@@ -34,16 +34,26 @@ from {{ ref(model_name) }} as s
 full join {{ this }} as t on t.{{ key }} = s.{{ key }}
 where s._etl_version is distinct from t._etl_version
 {%- endcall -%}
-select s.* from {{ ref(model_name) }} as s where {{ in_scope('s.' ~ key) }}
+{#- An array is handed down to where the rows are looked up by their key; a semi-join is not. -#}
+select s.* from {{ ref(model_name) }} as s
+    {%- if etl_may_follow() %} where s.{{ key }} = any(array(select value from pg_temp.etl_scope)) {%- endif %}
 {%- endmacro %}
 
-{#- Rows that a model wrote and deleted in this transaction, old ones and new ones. -#}
+{#-
+  Rows that a model wrote and deleted in this transaction, old ones and new ones. A row of which nothing but
+  the version is another is none of them: it is there twice.
+-#}
 {% macro changes_of(name) -%}
     {%- if name not in config.get('meta', {}).get('follows', []) -%}
         {{ exceptions.raise_compiler_error(model.name ~ ' does not say that it follows ' ~ name) }}
     {%- endif -%}
     {%- if execute and run_query("select to_regclass('pg_temp.etl_changes_of_" ~ name ~ "') is not null").rows[0][0] -%}
-        pg_temp.etl_changes_of_{{ name }}
+        {%- set columns = (graph.nodes.values() | selectattr('name', 'equalto', name) | first).columns.keys() | list -%}
+        {%- if '_etl_version' in columns -%}
+            {%- set compared = columns | reject('equalto', '_etl_version') | join(', ') -%}
+            (select {{ compared }} from pg_temp.etl_changes_of_{{ name }} group by {{ compared }} having count(*) = 1)
+        {%- else -%} pg_temp.etl_changes_of_{{ name }}
+        {%- endif -%}
     {%- else -%} (select * from {{ ref(name) }} where false) {%- endif -%}
 {%- endmacro %}
 

@@ -1,4 +1,4 @@
-{{ config(materialized='kept_table', unique_key=['entry_kind', 'source_id'], meta={
+{{ config(materialized='kept_table', unique_key=['entry_kind', 'source_id'], indexes=[{'columns': ['patient_id']}], meta={
     'follows': ['fact_procedure', 'fact_adjustment', 'fact_payment', 'fact_claim_procedure'],
     'scope': 'patient_id', 'is_followed': true,
 }) }}

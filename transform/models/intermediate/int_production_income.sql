@@ -1,4 +1,4 @@
-{{ config(materialized='kept_table', unique_key=['kind', 'source_id'], indexes=[{'columns': ['entry_date']}], meta={
+{{ config(materialized='kept_table', unique_key=['kind', 'source_id'], indexes=[{'columns': ['entry_date']}, {'columns': ['patient_id']}], meta={
     'follows': ['fact_procedure', 'fact_adjustment', 'fact_payment', 'fact_claim_procedure', 'fact_appointment'],
     'scope': 'patient_id', 'is_followed': true,
 }) }}

@@ -1,2 +1,2 @@
-{{ config(unique_key='adjustment_id', meta={'scope': 'adjustment_id', 'is_followed': true}) }}
+{{ config(unique_key='adjustment_id', indexes=[{'columns': ['patient_id']}], meta={'scope': 'adjustment_id', 'is_followed': true}) }}
 {{ changed_rows('int_adjustment', 'adjustment_id') }}
