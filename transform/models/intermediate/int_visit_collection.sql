@@ -1,3 +1,19 @@
+{{ config(materialized='kept_table', unique_key=['patient_id', 'visit_date'], meta={
+    'follows': ['fact_procedure', 'fact_adjustment', 'fact_payment', 'fact_claim_procedure', 'int_patient_visit'],
+    'scope': 'patient_id',
+}) }}
+{%- call take_changes() %}
+select patient_id from {{ changes_of('fact_procedure') }} as c
+union all select patient_id from {{ changes_of('fact_payment') }} as c
+union all select patient_id from {{ changes_of('int_patient_visit') }} as c
+-- What is done for the work of a patient may name another one.
+{%- for name in ['fact_adjustment', 'fact_payment', 'fact_claim_procedure'] %}
+union all
+select p.patient_id
+from {{ ref('fact_procedure') }} as p
+join {{ changes_of(name) }} as c on c.procedure_id = p.procedure_id
+{%- endfor %}
+{%- endcall %}
 -- What patients were to pay of a day's work, as it was expected on that day, and what of it they paid on
 -- that day. Expected is the price, with adjustments of the day for this work, less what capitation
 -- writes off and less what the lines of claims estimate for insurance and write-off, answered or not;
@@ -9,13 +25,14 @@ with procedure_done as (
     from {{ ref('fact_procedure') }} as p
     left join {{ ref('stg_procedurecode') }} as c on c.procedure_code_id = p.procedure_code_id
     where p.is_complete and p.procedure_date is not null and p.patient_id <> 0
+      and {{ in_scope('p.patient_id') }}
       and coalesce(c.code, '') not in ('D9986', 'D9987')
 ),
 
 insured as (
     select procedure_id,
-        sum(coalesce(insurance_estimate, 0) + coalesce(write_off_override, write_off_estimate, 0)) as expected
-    from {{ ref('stg_claimproc') }}
+        sum(coalesce(estimate, 0) + write_off_estimate) as expected
+    from {{ ref('fact_claim_procedure') }}
     where status_code in ('0', '1') and claim_id is not null and procedure_id is not null
     group by procedure_id
 ),
@@ -50,7 +67,8 @@ paid as (
         join procedure_done as p on p.procedure_id = s.procedure_id and p.visit_date = s.payment_date
         union all
         select patient_id, payment_date, amount
-        from payment_part where procedure_id is null and adjustment_id is null
+        from payment_part
+        where procedure_id is null and adjustment_id is null and {{ in_scope('patient_id') }}
     ) as part
     group by patient_id, visit_date
 )

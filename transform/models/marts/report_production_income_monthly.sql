@@ -4,7 +4,10 @@ select entry_date from {{ changes_of('int_production_income') }} as c
 {%- endcall %}
 -- As Production and Income, report type Monthly, lists it: one row a day and clinic, with what is scheduled.
 with movement as (
-    select * from {{ ref('int_production_income') }} where {{ in_scope('entry_date') }}
+    select entry_date, clinic_id, kind, is_practice_write_off, sum(amount) as amount
+    from {{ ref('int_production_income') }}
+    where {{ in_scope('entry_date') }}
+    group by 1, 2, 3, 4
 )
 
 select
