@@ -131,3 +131,8 @@
 {% macro is_hygiene_code(alias) -%}
     (coalesce({{ alias }}.is_hygiene, false) or coalesce({{ alias }}.code in {{ perio_codes() }}, false))
 {%- endmacro %}
+
+{#- Months counted through the years, so that the months between two days are a difference. -#}
+{% macro month_number(day) -%}
+    (date_part('year', {{ day }}) * 12 + date_part('month', {{ day }}))::integer
+{%- endmacro %}

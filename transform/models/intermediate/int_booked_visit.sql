@@ -5,7 +5,7 @@
 -- day is that of today: where a visit was moved, the book does not say for certain where it stood.
 with hygiene_work as (
     select distinct p.appointment_id
-    from {{ ref('int_procedure') }} as p
+    from {{ ref('fact_procedure') }} as p
     join {{ ref('stg_procedurecode') }} as c on c.procedure_code_id = p.procedure_code_id
     where p.appointment_id is not null and p.status_code in ('1', '2') and {{ is_hygiene_code('c') }}
 ),
@@ -23,7 +23,7 @@ select
     case when a.outcome = 'broken'
          then least(coalesce(b.broken_date, a.appointment_date), a.appointment_date, d.as_of_date)
          else a.appointment_date end as booked_until
-from {{ ref('int_appointment') }} as a
+from {{ ref('fact_appointment') }} as a
 cross join {{ ref('int_practice_day') }} as d
 left join hygiene_work as h on h.appointment_id = a.appointment_id
 left join broken as b on b.appointment_id = a.appointment_id and b.starts_at = a.starts_at

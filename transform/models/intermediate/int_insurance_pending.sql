@@ -2,7 +2,7 @@
 -- of claims that they have not answered, by the age of the treatment. On a day that is past, also of
 -- those that they answered later (OpenDental's Ledgers.cs).
 with claim_procedure as (
-    select * from {{ ref('int_claim_procedure') }}
+    select * from {{ ref('fact_claim_procedure') }}
 ),
 
 practice_day as (

@@ -6,13 +6,18 @@
 -- made, or when it was moved there, if the history says so. Rebooked: the patient has come later, or
 -- is to.
 with history as (
-    select * from {{ ref('stg_histappointment') }}
+    select
+        appointment_history_id, appointment_id, patient_id, provider_id, hygienist_id, is_hygiene, clinic_id,
+        operatory_id, starts_at, time_pattern, changed_at, action_code, status_code
+    from {{ ref('stg_histappointment') }}
     where starts_at is not null and appointment_id is not null
 ),
 
 visit as (
-    select *, starts_at + minutes * interval '1 minute' as ends_at
-    from {{ ref('int_appointment') }}
+    select
+        appointment_id, patient_id, operatory_id, appointment_date, starts_at, entered_at,
+        starts_at + minutes * interval '1 minute' as ends_at
+    from {{ ref('fact_appointment') }}
     where outcome in ('kept', 'scheduled') and starts_at is not null
 ),
 
@@ -44,7 +49,8 @@ moved as (
     having bool_or(h.starts_at <> v.starts_at or h.operatory_id is distinct from v.operatory_id)
 ),
 
-placed as (
+-- Made once: the server would look through all that were moved for each opening.
+placed as materialized (
     select v.*, coalesce(m.came_at, v.entered_at) as came_at
     from visit as v
     left join moved as m on m.appointment_id = v.appointment_id

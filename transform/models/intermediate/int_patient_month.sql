@@ -4,7 +4,11 @@
 -- visit counts as a visit where it is older than the books. The clinic is that of the last treatment
 -- until then. Months begin 18 months after the first treatment in the books, for before that nobody
 -- can be told to be lost; the month that runs is counted up to the practice's day.
-with practice_day as (
+with new_patient as (
+    select * from {{ ref('int_new_patient') }}
+),
+
+practice_day as (
     select as_of_date from {{ ref('int_practice_day') }}
 ),
 
@@ -15,10 +19,10 @@ treated as (
 visit as (
     select t.patient_id, t.visit_date, t.clinic_id
     from treated as t
-    join {{ ref('int_new_patient') }} as n on n.patient_id = t.patient_id
-    union
+    join new_patient as n on n.patient_id = t.patient_id
+    union all
     select n.patient_id, n.first_visit_date, n.clinic_id
-    from {{ ref('int_new_patient') }} as n
+    from new_patient as n
     where not exists (
         select from treated as t where t.patient_id = n.patient_id and t.visit_date = n.first_visit_date
     )
@@ -33,7 +37,8 @@ span as (
 
 month as (
     select
-        g.day::date as month_start,
+        g.day::date as month_start, {{ month_number('g.day') }} as month_number,
+        (g.day + interval '1 month')::date > d.as_of_date as is_last,
         least((g.day + interval '1 month')::date, d.as_of_date + 1) as end_date
     from practice_day as d
     cross join generate_series(
@@ -42,28 +47,30 @@ month as (
     ) as g (day)
 ),
 
-counted as (
-    select month_start as counted_on from month
-    union
-    select end_date from month
-),
-
-active as (
-    select c.counted_on, s.patient_id, s.clinic_id
-    from counted as c
-    join span as s
-        on s.visit_date < c.counted_on and s.visit_date >= (c.counted_on - interval '18 months')::date
-        and (s.next_date is null or s.next_date >= c.counted_on)
-),
-
+-- A visit makes active at the starts of the 18 months after its own, until the next visit does.
 at_start as (
-    select m.month_start, a.patient_id, a.clinic_id
-    from month as m join active as a on a.counted_on = m.month_start
+    select m.month_number, m.month_start, s.patient_id, s.clinic_id
+    from span as s
+    cross join (select min(month_number) as first_month from month) as f
+    cross join lateral generate_series(
+        greatest({{ month_number('s.visit_date') }} + 1, f.first_month),
+        least({{ month_number('s.visit_date') }} + 18, {{ month_number('s.next_date') }})
+    ) as g (month_number)
+    join month as m on m.month_number = g.month_number
 ),
 
+-- A month ends where the next one starts, the last one on the evening of the practice's day.
 at_end as (
     select m.month_start, m.end_date, a.patient_id, a.clinic_id
-    from month as m join active as a on a.counted_on = m.end_date
+    from month as m
+    join at_start as a on a.month_number = m.month_number + 1
+    union all
+    select m.month_start, m.end_date, s.patient_id, s.clinic_id
+    from month as m
+    join span as s
+        on s.visit_date < m.end_date and s.visit_date >= (m.end_date - interval '18 months')::date
+        and (s.next_date is null or s.next_date >= m.end_date)
+    where m.is_last
 )
 
 select
@@ -78,4 +85,4 @@ select
          when n.first_visit_date >= month_start then n.clinic_id else e.clinic_id end as clinic_of_change
 from at_start as s
 full join at_end as e using (month_start, patient_id)
-join {{ ref('int_new_patient') }} as n using (patient_id)
+join new_patient as n using (patient_id)

@@ -13,19 +13,15 @@ payment_plan as (
 ),
 
 adjustment as not materialized (
-    select * from {{ ref('stg_adjustment') }}
+    select * from {{ ref('fact_adjustment') }}
 ),
 
-claim_line as (
-    select * from {{ ref('stg_claimproc') }}
+payment_part as (
+    select * from {{ ref('fact_payment') }}
 ),
 
-payment_split as (
-    select * from {{ ref('stg_paysplit') }}
-),
-
-procedure_log as (
-    select * from {{ ref('stg_procedurelog') }}
+procedure as (
+    select * from {{ ref('fact_procedure') }}
 ),
 
 link as (
@@ -45,6 +41,16 @@ adjusted as (
     group by a.procedure_id, a.patient_id, a.provider_id, a.clinic_id
 ),
 
+-- An array is handed down to where the rows are looked up by their key.
+claim_line as (
+    select * from {{ ref('stg_claimproc') }}
+    where claim_procedure_id = any(array(
+        select c.claim_procedure_id
+        from {{ ref('fact_claim_procedure') }} as c
+        join linked_procedure as l on l.procedure_id = c.procedure_id
+    ))
+),
+
 insured as (
     select
         c.procedure_id,
@@ -52,49 +58,43 @@ insured as (
                  else coalesce(c.insurance_estimate_override, c.insurance_estimate)
                       + coalesce(c.write_off_override, c.write_off_estimate, 0) end) as amount
     from claim_line as c
-    join linked_procedure as l on l.procedure_id = c.procedure_id
     where c.status_code <> '2'
     group by c.procedure_id
 ),
 
 paid as (
-    select procedure_id, adjustment_id, sum(amount) as amount
-    from payment_split
+    select procedure_id, adjustment_id, amount
+    from payment_part
     where payment_plan_id is null
-    group by procedure_id, adjustment_id
+      and (procedure_id in (select procedure_id from linked_procedure)
+           or adjustment_id in (select linked_id from link where link_type_code = '1'))
 ),
 
 paid_for_procedure as (
-    select p.procedure_id, sum(p.amount) as amount
-    from paid as p
-    join linked_procedure as l on l.procedure_id = p.procedure_id
-    group by p.procedure_id
+    select procedure_id, sum(amount) as amount from paid group by procedure_id
 ),
 
 paid_for_adjustment as (
-    select adjustment_id, sum(amount) as amount from paid
-    where adjustment_id is not null group by adjustment_id
+    select adjustment_id, sum(amount) as amount from paid group by adjustment_id
 )
 
 select
-    k.payment_plan_link_id, k.payment_plan_id, p.patient_id, k.entered_at::date as link_date,
+    k.payment_plan_link_id, k.payment_plan_id, nullif(p.patient_id, 0) as patient_id, k.entered_at::date as link_date,
     case when k.amount_override <> 0 then k.amount_override
-         else p.fee * (coalesce(p.unit_quantity, 0) + coalesce(p.base_units, 0))
-              + coalesce(a.amount, 0) - coalesce(i.amount, 0) - coalesce(s.amount, 0)
+         else p.charge + coalesce(a.amount, 0) - coalesce(i.amount, 0) - coalesce(s.amount, 0)
     end::numeric(12, 2) as amount
 from link as k
-join procedure_log as p on p.procedure_id = k.linked_id
+join procedure as p on p.procedure_id = k.linked_id
 left join adjusted as a
-    on a.procedure_id = p.procedure_id and a.patient_id is not distinct from p.patient_id
-    and a.provider_id is not distinct from p.provider_id
-    and a.clinic_id is not distinct from p.clinic_id
+    on a.procedure_id = p.procedure_id and a.patient_id = p.patient_id
+    and a.provider_id = p.provider_id and a.clinic_id = p.clinic_id
 left join insured as i on i.procedure_id = p.procedure_id
 left join paid_for_procedure as s on s.procedure_id = p.procedure_id
 where k.link_type_code = '2'
   and not (coalesce(k.planned_work_code, '0') = '1' and p.status_code <> '2')
 union all
 select
-    k.payment_plan_link_id, k.payment_plan_id, a.patient_id, k.entered_at::date,
+    k.payment_plan_link_id, k.payment_plan_id, nullif(a.patient_id, 0), k.entered_at::date,
     case when k.amount_override <> 0 then k.amount_override
          else a.amount - coalesce(s.amount, 0) end::numeric(12, 2)
 from link as k

@@ -12,44 +12,35 @@ practice_day as (
 
 entry as (
     select
-        e.guarantor_id, d.as_of_date - e.entry_date as days, e.entry_kind, e.source_id, e.amount
+        e.guarantor_id, d.as_of_date - e.entry_date as days, e.amount
     from account_entry as e
     cross join practice_day as d
     where e.entry_date <= d.as_of_date or not e.is_scheduled and not d.is_past
 ),
 
-credit as (
-    select guarantor_id, -sum(amount) as amount
-    from entry where amount < 0 and days >= 0 group by guarantor_id
-),
-
-charge as (
+-- With C(d) the charges that are d days old or older and K the credits, max(0, C(d) - K) is what is owed
+-- of them.
+owed as (
     select
-        e.guarantor_id, e.days, e.amount,
-        sum(e.amount) over (
-            partition by e.guarantor_id order by e.days desc, e.entry_kind, e.source_id
-        ) as owed_so_far
-    from entry as e
-    where e.amount > 0 and e.days >= 0
-),
-
-open as (
-    select
-        c.guarantor_id, c.days,
-        least(c.amount, greatest(0, c.owed_so_far - coalesce(k.amount, 0))) as amount
-    from charge as c
-    left join credit as k on k.guarantor_id = c.guarantor_id
+        guarantor_id,
+        coalesce(sum(amount) filter (where amount > 0 and days >= 0), 0) as from_0,
+        coalesce(sum(amount) filter (where amount > 0 and days > 30), 0) as from_31,
+        coalesce(sum(amount) filter (where amount > 0 and days > 60), 0) as from_61,
+        coalesce(sum(amount) filter (where amount > 0 and days > 90), 0) as from_91,
+        coalesce(-sum(amount) filter (where amount < 0 and days >= 0), 0) as credits,
+        sum(amount) filter (where days < 0) as later
+    from entry
+    group by guarantor_id
 )
 
-select o.guarantor_id, {{ age_bucket('o.days') }} as age_bucket, sum(o.amount)::numeric(12, 2) as balance
-from open as o
-group by o.guarantor_id, {{ age_bucket('o.days') }}
-union all
-select k.guarantor_id, 'credit', (coalesce(c.amount, 0) - k.amount)::numeric(12, 2)
-from credit as k
-left join (select guarantor_id, sum(amount) as amount from charge group by guarantor_id) as c
-    on c.guarantor_id = k.guarantor_id
-where k.amount > coalesce(c.amount, 0)
-union all
-select guarantor_id, 'later', sum(amount)::numeric(12, 2)
-from entry where days < 0 group by guarantor_id
+select o.guarantor_id, b.age_bucket, b.balance::numeric(12, 2) as balance
+from owed as o
+cross join lateral (values
+    ('0-30', o.from_0 > o.from_31, greatest(0, o.from_0 - o.credits) - greatest(0, o.from_31 - o.credits)),
+    ('31-60', o.from_31 > o.from_61, greatest(0, o.from_31 - o.credits) - greatest(0, o.from_61 - o.credits)),
+    ('61-90', o.from_61 > o.from_91, greatest(0, o.from_61 - o.credits) - greatest(0, o.from_91 - o.credits)),
+    ('over 90', o.from_91 > 0, greatest(0, o.from_91 - o.credits)),
+    ('credit', o.credits > o.from_0, o.from_0 - o.credits),
+    ('later', o.later is not null, o.later)
+) as b (age_bucket, is_there, balance)
+where b.is_there

@@ -24,27 +24,30 @@ practice_month as (
 ),
 
 month as (
-    select generate_series(
+    select g.day::date as month_start, {{ month_number('g.day') }} as month_number
+    from generate_series(
         date_trunc('month', (select min(visit_date) from patient_visit)) + interval '2 years',
         (select month_start from practice_month),
         interval '1 month'
-    )::date as month_start
+    ) as g (day)
 ),
 
-seen as (
+span as (
     select
-        m.month_start, v.patient_id,
-        bool_or(v.visit_date < m.month_start - interval '1 year') as was_here,
-        bool_or(v.visit_date >= m.month_start - interval '1 year') as came_back,
-        (array_agg(v.clinic_id order by v.visit_date desc)
-            filter (where v.visit_date < m.month_start - interval '1 year'))[1] as clinic_id
-    from month as m
-    join patient_visit as v
-        on v.visit_date >= m.month_start - interval '2 years' and v.visit_date < m.month_start
-        and {{ in_scope('v.patient_id') }}
-    group by m.month_start, v.patient_id
+        v.patient_id, v.clinic_id, {{ month_number('v.visit_date') }} as visit_month,
+        lead({{ month_number('v.visit_date') }}) over (partition by v.patient_id order by v.visit_date)
+            as next_month
+    from patient_visit as v
+    where {{ in_scope('v.patient_id') }}
 )
 
-select s.month_start, s.patient_id, coalesce(s.clinic_id, 0) as clinic_id, s.came_back
-from seen as s
-where s.was_here
+-- A visit is the last one before the last twelve months in the months 13 to 24 after its own, until the
+-- next visit is.
+select
+    m.month_start, s.patient_id, coalesce(s.clinic_id, 0) as clinic_id,
+    coalesce(s.next_month < m.month_number, false) as came_back
+from span as s
+cross join lateral generate_series(
+    s.visit_month + 13, least(s.visit_month + 24, s.next_month + 12)
+) as g (month_number)
+join month as m on m.month_number = g.month_number

@@ -18,7 +18,7 @@ planned as (
         p.procedure_id, p.patient_id, p.provider_id, p.clinic_id, p.procedure_code_id, p.appointment_id,
         p.planned_date, p.status_code, p.is_complete, p.fee * p.quantity as amount,
         p.is_complete and p.procedure_date <= p.planned_date as is_done_same_day
-    from {{ ref('int_procedure') }} as p
+    from {{ ref('fact_procedure') }} as p
     where p.status_code in ('1', '2', '5', '8') and p.planned_date is not null
 )
 
@@ -37,4 +37,4 @@ select
 from planned as p
 join treatment_code as c on c.procedure_code_id = p.procedure_code_id
 left join presented as t on t.procedure_id = p.procedure_id
-left join {{ ref('int_appointment') }} as a on a.appointment_id = p.appointment_id
+left join {{ ref('fact_appointment') }} as a on a.appointment_id = p.appointment_id

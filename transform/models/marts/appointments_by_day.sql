@@ -3,7 +3,7 @@ with appointment as (
     select *,
         case when outcome in ('kept', 'scheduled') then greatest(0, appointment_date - entered_at::date) end
             as lead_days
-    from {{ ref('int_appointment') }}
+    from {{ ref('fact_appointment') }}
 ),
 
 visit as (

@@ -1,6 +1,6 @@
 {{ config(unique_key=['appointment_date', 'operatory_id']) }}
 with appointment as (
-    select * from {{ ref('int_appointment') }}
+    select * from {{ ref('fact_appointment') }}
 ),
 
 chair_time as (

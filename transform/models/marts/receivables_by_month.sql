@@ -15,7 +15,7 @@ ledger as (
     select * from {{ ref('int_ledger') }}
 ),
 
-int_account_entry as (
+int_account_entry as not materialized (
     select * from {{ ref('int_account_entry') }}
 ),
 
@@ -68,6 +68,7 @@ account_entry as (
     select guarantor_id, entry_date, sum(amount) filter (where amount > 0) as charged,
         sum(amount) filter (where amount < 0) as credited
     from int_account_entry
+    where exists (select from due)
     group by guarantor_id, entry_date
 ),
 
@@ -89,7 +90,7 @@ running as (
     from (
         select guarantor_id, entry_date as day, coalesce(charged, 0) as charged,
             coalesce(credited, 0) as credited, null::date as month_end, null as age
-        from account_entry where exists (select from due)
+        from account_entry
         union all
         select f.guarantor_id, m.mark_date, 0, 0, m.month_end, m.age
         from family as f cross join mark as m
@@ -169,9 +170,8 @@ now as (
     select s.month_end, s.clinic_id, sum(e.amount) as total
     from snapshot as s
     join (
-        select coalesce(p.clinic_id, 0) as clinic_id, e.entry_date,
-            sum(coalesce(e.charged, 0) + coalesce(e.credited, 0)) as amount
-        from account_entry as e
+        select coalesce(p.clinic_id, 0) as clinic_id, e.entry_date, sum(e.amount) as amount
+        from int_account_entry as e
         left join patient as p on p.patient_id = e.guarantor_id
         group by 1, 2
     ) as e on e.clinic_id = s.clinic_id and e.entry_date <= s.month_end

@@ -15,6 +15,10 @@ last_clinic as (
     order by r.referral_link_id, v.visit_date desc
 ),
 
+last_visit as (
+    select patient_id, max(visit_date) as last_visit_date from visit group by patient_id
+),
+
 sent as (
     select
         r.referral_link_id, coalesce(r.referral_id, 0) as referral_id, r.patient_id, r.referral_date,
@@ -22,12 +26,11 @@ sent as (
         r.completed_date is not null or coalesce(r.referral_status_code = '5', false) as is_completed,
         coalesce(r.referral_status_code = '1', false) as is_declined,
         coalesce(p.clinic_id, l.clinic_id, 0) as clinic_id,
-        exists (
-            select from visit as v where v.patient_id = r.patient_id and v.visit_date > r.referral_date
-        ) as came_back
+        coalesce(v.last_visit_date > r.referral_date, false) as came_back
     from referral as r
-    left join {{ ref('int_procedure') }} as p on p.procedure_id = r.procedure_id
+    left join {{ ref('fact_procedure') }} as p on p.procedure_id = r.procedure_id
     left join last_clinic as l on l.referral_link_id = r.referral_link_id
+    left join last_visit as v on v.patient_id = r.patient_id
 )
 
 select

@@ -10,24 +10,20 @@ practice_day as (
     select * from {{ ref('int_practice_day') }}
 ),
 
-payment_split as (
-    select * from {{ ref('stg_paysplit') }}
-),
-
-definition as (
-    select * from {{ ref('stg_definition') }}
+payment_part as not materialized (
+    select * from {{ ref('fact_payment') }}
 ),
 
 claim_line as not materialized (
-    select * from {{ ref('stg_claimproc') }}
+    select * from {{ ref('fact_claim_procedure') }}
 ),
 
 adjustment as not materialized (
-    select * from {{ ref('stg_adjustment') }}
+    select * from {{ ref('fact_adjustment') }}
 ),
 
-procedure_log as (
-    select * from {{ ref('stg_procedurelog') }}
+procedure as (
+    select * from {{ ref('fact_procedure') }}
 ),
 
 accounts_receivable as (
@@ -68,16 +64,9 @@ link as (
     select * from {{ ref('stg_payplanlink') }}
 ),
 
-split as (
-    select s.*, coalesce(u.value, '') <> '' as is_hidden
-    from payment_split as s
-    left join definition as u
-        on u.definition_id = s.unearned_type_id and u.category = 29
-),
-
 paid as (
     select payment_plan_id, sum(amount) as amount
-    from split where payment_plan_id is not null and not is_hidden group by payment_plan_id
+    from payment_part where payment_plan_id is not null and not is_hidden_prepayment group by payment_plan_id
 ),
 
 insurance_paid as (
@@ -86,20 +75,32 @@ insurance_paid as (
     where payment_plan_id is not null and status_code in ('1', '4', '5') group by payment_plan_id
 ),
 
--- What lowers the work that is linked, of whatever plan: paid outside of plans, adjusted, insured.
+linked_procedure as (
+    select distinct linked_id as procedure_id from link where link_type_code = '2'
+),
+
+-- What lowers the work that is linked, of whatever plan: paid outside of plans, adjusted, insured. IS TRUE
+-- lets the server look each row up in a hash table; it would walk through all links for each row.
 paid_for_procedure as (
     select procedure_id, sum(amount) as amount
-    from split where payment_plan_id is null and procedure_id is not null group by procedure_id
+    from payment_part
+    where payment_plan_id is null and (procedure_id in (select procedure_id from linked_procedure)) is true
+    group by procedure_id
 ),
 
 paid_for_adjustment as (
     select adjustment_id, sum(amount) as amount
-    from split where payment_plan_id is null and adjustment_id is not null group by adjustment_id
+    from payment_part
+    where payment_plan_id is null
+      and (adjustment_id in (select linked_id from link where link_type_code = '1')) is true
+    group by adjustment_id
 ),
 
 adjusted as (
     select procedure_id, sum(amount) as amount
-    from adjustment where procedure_id is not null group by procedure_id
+    from adjustment
+    where (procedure_id in (select procedure_id from linked_procedure)) is true
+    group by procedure_id
 ),
 
 insured as (
@@ -107,9 +108,11 @@ insured as (
         procedure_id,
         sum(case when status_code in ('1', '4', '5', '7') then insurance_paid + write_off
                  when status_code in ('0', '6', '8', '9')
-                 then insurance_estimate + coalesce(write_off_override, write_off_estimate, 0)
+                 then estimate + write_off_estimate
                  else 0 end) as amount
-    from claim_line where procedure_id is not null group by procedure_id
+    from claim_line
+    where (procedure_id in (select procedure_id from linked_procedure)) is true
+    group by procedure_id
 ),
 
 linked as (
@@ -119,12 +122,12 @@ linked as (
             when k.amount_override <> 0 then k.amount_override
             when k.link_type_code = '1' then j.amount - coalesce(pa.amount, 0)
             when k.link_type_code = '2'
-            then p.fee * greatest(1, coalesce(p.base_units, 0) + coalesce(p.unit_quantity, 0))
+            then p.fee * greatest(1, p.quantity)
                  - coalesce(pp.amount, 0) + coalesce(a.amount, 0) - coalesce(i.amount, 0)
         end) as principal
     from link as k
     left join adjustment as j on j.adjustment_id = k.linked_id and k.link_type_code = '1'
-    left join procedure_log as p on p.procedure_id = k.linked_id and k.link_type_code = '2'
+    left join procedure as p on p.procedure_id = k.linked_id and k.link_type_code = '2'
     left join paid_for_adjustment as pa on pa.adjustment_id = j.adjustment_id
     left join paid_for_procedure as pp on pp.procedure_id = p.procedure_id
     left join adjusted as a on a.procedure_id = p.procedure_id

@@ -8,8 +8,8 @@ referral_link as (
     select * from {{ ref('stg_refattach') }}
 ),
 
-procedure_log as (
-    select * from {{ ref('stg_procedurelog') }}
+procedure_done as (
+    select * from {{ ref('fact_procedure') }} where is_complete
 ),
 
 procedure_code as (
@@ -28,10 +28,10 @@ came as (
 done as (
     select
         p.patient_id, date_trunc('month', p.procedure_date)::date as month_start,
-        sum(p.fee * (p.unit_quantity + p.base_units)) as production
-    from procedure_log as p
+        sum(p.charge) as production
+    from procedure_done as p
     join procedure_code as c on c.procedure_code_id = p.procedure_code_id
-    where p.status_code = '2' and p.procedure_date is not null
+    where p.procedure_date is not null
       and coalesce(c.code, '') not in ('D9986', 'D9987')
     group by 1, 2
 ),

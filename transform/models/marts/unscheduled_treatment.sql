@@ -5,9 +5,8 @@ with planned as (
     select
         p.procedure_id, p.patient_id, p.provider_id, p.clinic_id, p.planned_date, p.appointment_id,
         p.charge as amount, t.procedure_code_id is not null as is_treatment,
-        coalesce(q.discount, 0) + coalesce(q.plan_discount, 0) as discount
+        coalesce(p.discount, 0) + coalesce(p.plan_discount, 0) as discount
     from {{ ref('fact_procedure') }} as p
-    join {{ ref('stg_procedurelog') }} as q on q.procedure_id = p.procedure_id
     left join {{ ref('int_treatment_code') }} as t on t.procedure_code_id = p.procedure_code_id
     where p.status_code = '1'
 ),
