@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
-MYSQL_TESTS := $(addprefix tests/,core docs/test_production.py load pipeline replicate schema state transfer verify)
+MYSQL_TESTS := $(addprefix tests/,binlog core docs/test_production.py load pipeline replicate schema state transfer verify)
 
 PAIR_TESTS := $(addprefix tests/pipeline/test_,pairs.py types.py)
 

@@ -122,16 +122,16 @@ class Followed:
             "database": self.name,
         }
 
-    def connect_log(self) -> LogConnection:
-        return LogConnection(throttle=Throttle(watches_load=False), **self.parameters())
+    def connect_log(self, **login: str) -> LogConnection:
+        return LogConnection(throttle=Throttle(watches_load=False), **self.parameters() | login)
 
-    def connect_source(self) -> SourceConnection:
-        return SourceConnection(throttle=Throttle(watches_load=False), **self.parameters())
+    def connect_source(self, **login: str) -> SourceConnection:
+        return SourceConnection(throttle=Throttle(watches_load=False), **self.parameters() | login)
 
     def open(self, position: Position | None = None, **options: Any) -> LogStream:
         """A stream of its own from *position*, or from where the last look ended."""
         return open_log(
-            self.connect_log(),
+            options.pop("connection", None) or self.connect_log(),
             position or self.position,
             lambda table: self.layouts.get(table),
             schema=self.name,

@@ -69,6 +69,11 @@ class LogServer:
         known = processes.Known(marker, signal.SIGTERM, signal.SIGKILL)
         processes.stop([known], at_once=at_once)
 
+    def find_pids(self) -> list[int]:
+        """The processes of the server."""
+        assert self.folder is not None
+        return processes.find_pids(programs.mariadb_marker(self.folder, ROLE))
+
     def restart(self) -> None:
         """Stop the server and start it again."""
         self.stop()

@@ -12,14 +12,18 @@ import pymysql
 import pytest
 
 from etl_pipeline.binlog.position import Position
-from etl_pipeline.binlog.server_log import list_files, shows, snapshot_end
-from etl_pipeline.core.driver_errors import is_passing
+from etl_pipeline.binlog.server_log import list_files, read_position, shows, snapshot_end
+from etl_pipeline.core.driver_errors import is_passing, is_privilege, read_meaning
+from etl_pipeline.core.error_meaning import SERVER_SILENT
+from etl_pipeline.core.grant_statements import grant_log, grant_source
 from etl_pipeline.errors import LogError, PositionLostError, StatementRefusedError
 from tests.binlog.following import PATIENCE_SECONDS, SERVER_ID, read_upto
+from tests.freezing import continue_processes, stop_processes
 
 if TYPE_CHECKING:
     from etl_pipeline.binlog.stream import LogStream
     from tests.binlog.following import Followed
+    from tests.conftest import Lab
 
 TABLE = "CREATE TABLE t (id int NOT NULL PRIMARY KEY, v int)"
 
@@ -213,3 +217,83 @@ def test_a_row_of_many_packets(followed: Followed) -> None:
         cursor.execute("INSERT INTO t VALUES (REPEAT('x', 40000000), 1)")
         cursor.execute("INSERT INTO t VALUES (REPEAT('x', 16777215 - 100), 2)")
     assert followed.look().lines("t") == {b"1", b"2"}
+
+
+def test_the_privileges_of_the_doctor_suffice(followed: Followed) -> None:
+    user = f"reader_{followed.name}"
+    followed.make(TABLE)
+    followed.run(f"CREATE USER {user} IDENTIFIED BY 'secret'")
+    try:
+        followed.run(grant_source(followed.name, user))
+        login = {"user": user, "password": "secret"}
+        with (
+            pytest.raises(pymysql.MySQLError) as caught,
+            closing(followed.connect_source(**login)) as source,
+        ):
+            read_position(source)
+        assert is_privilege(caught.value)
+        followed.run(grant_log(user))
+        with closing(followed.connect_source(**login)) as source:
+            position = read_position(source)
+            assert snapshot_end(source).file == position.file
+        with followed.open(position, connection=followed.connect_log(**login)) as stream:
+            followed.run("INSERT INTO t VALUES (1, 1)")
+            assert read_upto(stream, followed.end()).lines("t") == {b"1"}
+    finally:
+        followed.run(f"DROP USER {user}")
+
+
+def test_a_server_without_a_log_is_told(lab: Lab) -> None:
+    with lab.replication.cursor() as cursor:
+        cursor.execute("SELECT @@log_bin")
+        if cursor.fetchone() != (0,):
+            pytest.skip("it has one")
+    assert list_files(lab.replication) == {}
+    with pytest.raises(LogError, match="keeps no binary log"):
+        read_position(lab.replication)
+
+
+def test_a_frozen_server_ends_a_wait(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
+    if followed.server.folder is None:
+        pytest.skip("the server is somebody else's")
+    monkeypatch.setattr("etl_pipeline.binlog.stream.SILENCE_SECONDS", 2.5)
+    followed.make(TABLE)
+    pids = followed.server.find_pids()
+    with followed.open() as stream:
+        stream.read(time.monotonic() + 0.5)
+        stop_processes(pids)
+        began = time.monotonic()
+        try:
+            with pytest.raises(pymysql.MySQLError) as caught:
+                read_on(stream)
+        finally:
+            continue_processes(pids)
+    assert time.monotonic() - began < 6
+    assert read_meaning(caught.value)[0] is SERVER_SILENT
+
+
+def test_a_reader_that_takes_nothing_is_let_go(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the log is not kept for it, and what was missed comes with the next stream."""
+    monkeypatch.setattr("etl_pipeline.core.log_connection.STALL_SECONDS", 1)
+    followed.make("CREATE TABLE t (id int NOT NULL PRIMARY KEY, b longblob)")
+    with followed.open() as stream:
+        followed.run(*(f"INSERT INTO t VALUES ({n}, REPEAT('x', 4000000))" for n in range(12)))
+        end = followed.end()
+        dump = stream._connection.thread_id()
+        for _ in range(200):
+            time.sleep(0.1)
+            with followed.admin.cursor() as cursor:
+                cursor.execute("SHOW PROCESSLIST")
+                if dump not in [row[0] for row in cursor.fetchall()]:
+                    break
+        else:
+            raise AssertionError("the server waits on")
+        with pytest.raises(pymysql.MySQLError) as caught:
+            read_upto(stream, end)
+        assert is_passing(caught.value)
+        position = stream.position
+    with followed.open(position) as stream:
+        missed = read_upto(stream, end).lines("t")
+    assert b"11" in missed

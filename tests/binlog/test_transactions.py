@@ -126,11 +126,17 @@ def test_loaded_files_are_rows(
     followed: Followed, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     followed.make(TABLE)
-    followed.run("SET GLOBAL local_infile = ON")
+    with followed.admin.cursor() as cursor:
+        cursor.execute("SELECT @@GLOBAL.local_infile")
+        before = cursor.fetchone()
     file = tmp_path_factory.mktemp("load") / "rows"
     file.write_text("5\t1\n6\t2\n")
-    with closing(followed.server.connect(followed.name)) as admin, admin.cursor() as cursor:
-        cursor.execute(f"LOAD DATA LOCAL INFILE '{file}' INTO TABLE t")
+    followed.run("SET GLOBAL local_infile = ON")
+    try:
+        with closing(followed.server.connect(followed.name)) as admin, admin.cursor() as cursor:
+            cursor.execute(f"LOAD DATA LOCAL INFILE '{file}' INTO TABLE t")
+    finally:
+        followed.run(f"SET GLOBAL local_infile = {before[0] if before else 'ON'}")
     assert followed.look().lines("t") == {b"5", b"6"}
 
 
