@@ -10,14 +10,17 @@ from collections.abc import Callable, Sequence
 
 import psycopg
 
-from etl_pipeline.errors import AlteredError
+from etl_pipeline.core.driver_errors import is_passing
+from etl_pipeline.errors import AlteredError, GuardError, SchemaError, TransferError
 from etl_pipeline.load.evolve import Alteration
 from etl_pipeline.load.job import LoadJob, LoadRequest, LoadResult, RawContents
 from etl_pipeline.load.merge import find_stale_chunks
 from etl_pipeline.load.raw_plan import RawPlan, confirm_plan
+from etl_pipeline.load.scrub import find_edited_chunks
 from etl_pipeline.load.sql import GONE, INCOMING, PINNED_SETTINGS
 from etl_pipeline.load.table import merge_stale
 from etl_pipeline.load.write_counters import flush_counters
+from etl_pipeline.replicate.read_batch import WholeTableError
 from etl_pipeline.schema.names import quote_temporary
 from etl_pipeline.state.records import Lease
 from etl_pipeline.state.run_lease import check_warehouse_lease
@@ -50,22 +53,31 @@ def load_batch(
         record: Writes, in the same transaction, what is recorded of the batch.
 
     Raises:
-        AlteredError: A table in ``raw`` is not as it was when the follower began.
-        GuardError: More rows would be deleted than the table's rules allow.
-        TransferError: PostgreSQL does not hold what it was sent.
+        WholeTableError: A table was refused, or is not as it was when the follower began.
         DatabaseError: Another run has taken over.
-        psycopg.Error: PostgreSQL refused or was lost.
+        psycopg.Error: PostgreSQL was lost, or gave way to a lock.
     """
     results: dict[str, LoadResult] = {}
     with analytics.transaction():
         check_warehouse_lease(analytics, lease)
         analytics.execute(PINNED_SETTINGS.encode())
         for request in requests:
-            results[request.text.name] = _load(request, analytics)
+            results[request.text.name] = _load_table(request, analytics)
         record(analytics)
         if any(result.changed for result in results.values()):
             flush_counters(analytics)
     return results
+
+
+def _load_table(request: LoadRequest, analytics: psycopg.Connection) -> LoadResult:
+    try:
+        return _load(request, analytics)
+    except (GuardError, SchemaError, TransferError) as error:
+        raise WholeTableError(request.text.name, error.what) from error
+    except psycopg.Error as error:
+        if is_passing(error):
+            raise
+        raise WholeTableError(request.text.name, "PostgreSQL refused its rows") from error
 
 
 def _load(request: LoadRequest, analytics: psycopg.Connection) -> LoadResult:
@@ -81,6 +93,9 @@ def _load(request: LoadRequest, analytics: psycopg.Connection) -> LoadResult:
     job = LoadJob(
         request, analytics, Alteration(analytics, request.text, raw, request.drift.policy)
     )
+    whole = {proof.chunk.ordinal for proof in stale.whole}
+    if edited := find_edited_chunks(job, recorded, whole):
+        stale = stale.with_whole(edited, request.proofs)
     result = merge_stale(job, stale, contents, is_whole=False)
     # The next table of the transaction makes its own.
     for temporary in (INCOMING, GONE):

@@ -269,6 +269,8 @@ def _send_changes(
         for line in change.gone
     ]
     copy_text(analytics, quote_temporary(GONE), text.table.primary_key, [b"".join(keys)])
+    # Else PostgreSQL expects thousands of keys, and reads all of the table for a few.
+    analytics.execute(f"ANALYZE {quote_temporary(GONE)}".encode())
     incoming = quote_temporary(INCOMING)
     lines = b"".join(
         line + b"\n" for change in stale.changes.values() for line in change.new.values()

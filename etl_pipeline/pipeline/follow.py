@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from etl_pipeline.config import Settings
+from etl_pipeline.config.window import parse_window
 from etl_pipeline.core.any_error import explained
 from etl_pipeline.core.driver_errors import is_passing
 from etl_pipeline.errors import (
@@ -27,7 +28,9 @@ from etl_pipeline.errors import (
     PositionLostError,
     SourceClosedError,
 )
+from etl_pipeline.formatting import count_of
 from etl_pipeline.pipeline.events import KeepTrace, Listener, ignore_event
+from etl_pipeline.pipeline.follow_proof import ProofPass
 from etl_pipeline.pipeline.follow_session import Following, open_following
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
@@ -70,6 +73,7 @@ class FollowSummary:
     Attributes:
         failed: Tables that are not followed, and why.
         runs: Ordinary runs that it made.
+        proofs: Comparisons of all tables that it has ended.
     """
 
     batches: int = 0
@@ -79,6 +83,7 @@ class FollowSummary:
     shows_at: datetime | None = None
     failed: dict[str, str] = field(default_factory=dict)
     runs: list[RunSummary] = field(default_factory=list)
+    proofs: list[ProofPass] = field(default_factory=list)
 
     @property
     def is_success(self) -> bool:
@@ -148,15 +153,13 @@ class Needs:
     """Work to do before the log is followed on.
 
     Attributes:
-        tables: Names; empty for all.
+        tables: Names.
         because: Why, by name.
-        is_proof: True for the proof of all tables.
         is_reopening: True if the tables are only to be selected anew.
     """
 
     tables: tuple[str, ...]
     because: Mapping[str, str]
-    is_proof: bool = False
     is_reopening: bool = False
 
 
@@ -182,6 +185,7 @@ class _Follower:
         self._runs: Counter[str] = Counter()
         self._prove_at = next_time(settings.pipeline.follow.prove_at, datetime.now().astimezone())
         self._proof_due = request.prove_now
+        self._proof: ProofPass | None = None
         self.summary = FollowSummary()
         self.is_done = False
 
@@ -229,8 +233,6 @@ class _Follower:
             self._ran, self._lost = None, None
             if following.unfollowed:
                 return Needs(following.unfollowed, following.reasons)
-            if self._proof_due:
-                return Needs((), {}, is_proof=True)
             if self._target is None:
                 self._target = following.read_end()
             following.begin()
@@ -245,13 +247,16 @@ class _Follower:
         """Copy batches until an ordinary run is needed, or the follower ends."""
         batch_seconds = self._settings.pipeline.follow.batch_seconds
         begun_at = -batch_seconds
+        following.prove(self._proof)
         while True:
             if self._finish.is_requested:
                 self.is_done = True
                 return None
-            is_dry = following.collect(until=begun_at + batch_seconds)
-            is_due = self._request.once or time.monotonic() >= begun_at + batch_seconds
-            if following.has_pending and is_due:
+            self._advance_proof(following)
+            due_at = begun_at + batch_seconds
+            is_dry = following.collect(until=due_at, waits=self._proof is None)
+            is_due = self._request.once or time.monotonic() >= due_at
+            if self._proof or (following.has_pending and is_due):
                 begun_at = time.monotonic()
                 result = following.write()
                 self._failures = 0
@@ -269,18 +274,37 @@ class _Follower:
                 self.is_done = True
                 return None
 
+    def _advance_proof(self, following: Following) -> None:
+        """Begin the proof of all tables where it is due, and end the one that is done."""
+        now = datetime.now().astimezone()
+        if self._prove_at is not None and now >= self._prove_at:
+            self._proof_due = True
+            self._prove_at = next_time(self._settings.pipeline.follow.prove_at, now)
+        if self._proof is None and self._proof_due and self._is_open(now):
+            self._proof, self._proof_due = following.begin_proof(), False
+            log.info("all tables are compared while they are followed")
+        if self._proof is not None and self._proof.is_done:
+            following.record_proof(self._proof)
+            log.info("%s", describe_proof(self._proof))
+            self.summary.proofs.append(self._proof)
+            self._proof = None
+        following.prove(self._proof)
+
+    def _is_open(self, now: datetime) -> bool:
+        """True if the source's window lets all tables be read."""
+        window = self._settings.pipeline.source.window
+        return window is None or parse_window(window).is_open(now)
+
     def _has_caught_up(self, following: Following) -> bool:
         target = self._target
         is_there = target is None or following.position.place >= target
-        return is_there and not following.has_pending
+        is_proven = self._proof is None and not self._proof_due
+        return is_there and is_proven and not following.has_pending
 
     def _find_needs(self, following: Following) -> Needs | None:
         """Return the run that is due now."""
         if following.has_new_tables:
             return Needs((), {}, is_reopening=True)
-        now = datetime.now().astimezone()
-        if self._prove_at is not None and now >= self._prove_at:
-            return Needs((), {}, is_proof=True)
         waiting = following.waiting
         if self._request.once:
             # It has to end: a table that comes again and again is left to the next follower.
@@ -300,32 +324,19 @@ class _Follower:
         """Make the ordinary run of *needs*, and remember what it did."""
         if needs.is_reopening:
             return
-        if needs.is_proof:
-            log.info("all tables are compared")
-            self._prove_at = next_time(
-                self._settings.pipeline.follow.prove_at, datetime.now().astimezone()
-            )
-        else:
-            for name, because in sorted(needs.because.items()):
-                log.info("%s: compared as a whole, since %s", name, because)
+        for name, because in sorted(needs.because.items()):
+            log.info("%s: compared as a whole, since %s", name, because)
+        if self._proof:
+            self._proof.leave_out(needs.tables)
         self._whole_at = time.monotonic()
         self._runs.update(needs.tables)
-        request = RunRequest(needs.tables, compares_all=True, outside_window=not needs.is_proof)
-        try:
-            summary = run_once(
-                self._settings,
-                request,
-                listen=self._listen,
-                keep_trace=self._keep_trace,
-                resumes=False,
-            )
-        except SourceClosedError as error:
-            if not needs.is_proof:
-                raise
-            log.warning("%s", error)
-            self._proof_due = False
-            return
-        self._proof_due = self._proof_due and not needs.is_proof
+        summary = run_once(
+            self._settings,
+            RunRequest(needs.tables, compares_all=True, outside_window=True),
+            listen=self._listen,
+            keep_trace=self._keep_trace,
+            resumes=False,
+        )
         self.summary.runs.append(summary)
         self._ran = summary
         for outcome in summary.outcomes:
@@ -336,6 +347,20 @@ class _Follower:
                 log.warning("%s: not followed: %s", outcome.table, outcome.error)
                 self.summary.failed[outcome.table] = outcome.error
                 self._retry_at[outcome.table] = time.monotonic() + RETRY_SECONDS
+
+
+def describe_proof(proof: ProofPass) -> str:
+    """Return what a comparison of all tables has found, as a sentence."""
+    chunks = count_of(proof.chunks, "chunk")
+    words = f"{count_of(len(proof.tables), 'table')} proven by value, in {chunks}"
+    wrong = sum(map(len, proof.corrections.values()))
+    if not wrong:
+        return f"{words}; nothing was missed"
+    named = ", ".join(sorted(proof.corrections))
+    return (
+        f"{words}; rows of {named} were wrong and are mended: a session may have written past the "
+        "log (sql_log_bin = 0), or somebody else to a copy"
+    )
 
 
 def next_time(hour: str | None, now: datetime) -> datetime | None:

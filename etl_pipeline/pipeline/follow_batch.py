@@ -16,28 +16,34 @@ from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
+import pymysql
 from pymysql.connections import Connection
 
 from etl_pipeline.binlog.changes import LoggedTransaction
 from etl_pipeline.binlog.position import Position
 from etl_pipeline.binlog.server_log import shows, snapshot_end
 from etl_pipeline.core.databases import lend_mysql, lend_postgres, lend_source
+from etl_pipeline.core.driver_errors import is_passing
 from etl_pipeline.core.server_version import is_mariadb
 from etl_pipeline.core.source_connection import SourceConnection
 from etl_pipeline.errors import DatabaseError, GuardError, SchemaError, TransferError
 from etl_pipeline.load.batch import load_batch
 from etl_pipeline.load.job import LoadRequest
 from etl_pipeline.load.raw_plan import RawPlan
+from etl_pipeline.pipeline.follow_proof import ProofPass
 from etl_pipeline.pipeline.session import Session
+from etl_pipeline.replicate.corrections import describe_corrections
 from etl_pipeline.replicate.job import WriteJob
 from etl_pipeline.replicate.log_feed import LogFeed
 from etl_pipeline.replicate.read_batch import (
+    SHOWN_SECONDS,
     BatchRows,
     WholeTableError,
     holding_snapshot,
     plan_batch_table,
     read_batch,
 )
+from etl_pipeline.replicate.scrub_budget import ScrubScope
 from etl_pipeline.replicate.write_batch import WrittenTable, write_batch_table
 from etl_pipeline.state import follower
 from etl_pipeline.state.follower import FollowedRecord, FollowerRecord, LogPlace
@@ -98,6 +104,7 @@ class BatchWriter:
             copied meanwhile.
         number: Of the last batch.
         altered: Those of *waiting* whose schema may have changed.
+        proof: The comparison of all tables that goes on; None for none.
     """
 
     session: Session
@@ -108,6 +115,7 @@ class BatchWriter:
     waiting: dict[str, str]
     number: int
     altered: set[str] = field(default_factory=set)
+    proof: ProofPass | None = None
     _again: list[LoggedTransaction] = field(default_factory=list)
 
     def write(self) -> BatchResult:
@@ -148,6 +156,7 @@ class BatchWriter:
 
     def _write(self) -> BatchResult:
         databases, stop, feed = self.session.databases, self.session.stop, self.feed
+        began = time.monotonic()
         with contextlib.ExitStack() as opened:
             replication = opened.enter_context(lend_mysql(databases.replication, stop))
             with lend_source(databases.source, stop) as source:
@@ -171,9 +180,23 @@ class BatchWriter:
             rows_changed,
             time.time(),
         )
+        if self.proof:
+            self._note_proof(self.proof, written, time.monotonic() - began)
         feed.begin_batch(self._again)
         self._again = []
         return result
+
+    def _note_proof(
+        self, proof: ProofPass, written: Sequence[WrittenTable], seconds: float
+    ) -> None:
+        """Note what a batch has compared for *proof*, and say what was wrong."""
+        proof.note_compared(seconds)
+        proof.leave_out(self.waiting)
+        for table in written:
+            sentences = describe_corrections(table.corrections)
+            if sentences:
+                proof.note_correction(table.job.text.name, sentences)
+                log.warning("%s: %s", table.job.text.name, "; ".join(sentences))
 
     def _read(
         self, source: SourceConnection, replication: Connection[Any], opened: contextlib.ExitStack
@@ -190,10 +213,17 @@ class BatchWriter:
                 feed.drain(end, check)
             else:
                 self._again += feed.read_ahead(end, check)
+            proven = self.proof.next_chunks() if self.proof else {}
+            changed = feed.pending.tables
             plans = [
-                plan_batch_table(self.tables[name].job, keys.keys.take(), replication)
-                for name, keys in feed.pending.tables.items()
-                if name in self.tables and name not in self.waiting
+                plan_batch_table(
+                    self.tables[name].job,
+                    changed[name].keys.take() if name in changed else None,
+                    proven.get(name, frozenset()),
+                    replication,
+                )
+                for name in sorted(changed.keys() | proven.keys())
+                if name in self.tables and name not in {**self.waiting, **feed.pending.whole}
             ]
             rows = read_batch(plans, source, replication, self.session.stop, opened)
         return rows, shows_at
@@ -205,8 +235,11 @@ class BatchWriter:
             DatabaseError: It does not for too long.
         """
         deadline = time.monotonic() + VISIBLE_SECONDS
-        while shows(source, self.feed.position) is False:
+        while not (is_shown := shows(source, self.feed.position)):
             source.rollback()
+            if is_shown is None:
+                self.session.stop.wait(SHOWN_SECONDS)
+                break
             if time.monotonic() > deadline:
                 raise DatabaseError(
                     f"transactions are in the log for {VISIBLE_SECONDS:.0f} s, and the server does "
@@ -222,6 +255,11 @@ class BatchWriter:
             return write_batch_table(rows, replication)
         except (GuardError, TransferError, SchemaError) as error:
             raise WholeTableError(rows.of.text.name, error.what) from error
+        except pymysql.err.MySQLError as error:
+            if is_passing(error):
+                raise
+            because = "the replication server refused its rows"
+            raise WholeTableError(rows.of.text.name, because) from error
 
     def _load(
         self,
@@ -253,6 +291,7 @@ class BatchWriter:
                 self.lease,
                 table.job.workers,
                 table.job.report,
+                scrub=ScrubScope(ordinals=table.proven),
             )
             for table in written
         ]

@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +25,8 @@ from etl_pipeline.load.batch import why_not_by_key
 from etl_pipeline.load.raw_plan import plan_raw_table
 from etl_pipeline.pipeline.events import KeepTrace, ignore_event
 from etl_pipeline.pipeline.follow_batch import BatchResult, BatchWriter, FollowedTable
+from etl_pipeline.pipeline.follow_proof import ProofPass
+from etl_pipeline.pipeline.follow_start import Start, explain_unfollowed, settle_start
 from etl_pipeline.pipeline.replication_server import read_replication
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run_lock import LockedRun, open_run
@@ -34,55 +35,15 @@ from etl_pipeline.pipeline.summary import RunSummary
 from etl_pipeline.replicate.identity import design_replica
 from etl_pipeline.replicate.job import WriteJob
 from etl_pipeline.replicate.log_feed import LOOK_SECONDS, LogFeed
-from etl_pipeline.replicate.read_batch import read_shown_position
 from etl_pipeline.schema import drift
-from etl_pipeline.state import follower, runs
-from etl_pipeline.state.follower import FollowedRecord, FollowerRecord, LogPlace, Minute
+from etl_pipeline.state import follower, replicas, runs
+from etl_pipeline.state.follower import FollowedRecord, Minute
 from etl_pipeline.state.records import Lease
-from etl_pipeline.state.replica_tables import open_replicas
 
 log = logging.getLogger(__name__)
 
 KEEP_SECONDS = 10.0
 """How often the position is recorded while nothing changes: what is before it may be purged."""
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """From where the log is followed.
-
-    Attributes:
-        because: Why all tables have to be compared first; None where what is recorded holds.
-    """
-
-    position: Position | None
-    because: str | None = None
-
-
-def find_start(
-    server: str, warehouse: LogPlace | None, replication: LogPlace | None, lost: str | None
-) -> Start:
-    """Return from where to go on: from the older of the positions that the targets record.
-
-    Args:
-        server: The source's server and database of now.
-        warehouse: What the warehouse records; None for nothing.
-        replication: What the replication database records; None for nothing.
-        lost: Why the log cannot be followed from there; None where that is not known.
-    """
-    if lost:
-        return Start(None, lost)
-    if warehouse is None:
-        return Start(None, "nothing was followed yet")
-    if replication is None:
-        return Start(None, "replication does not record how far it has followed")
-    if {warehouse.server, replication.server} != {server}:
-        return Start(None, "the source is another server, or another database, than was followed")
-    try:
-        positions = [Position.parse(place.position) for place in (warehouse, replication)]
-    except LogError as error:
-        return Start(None, error.what)
-    return Start(min(positions, key=lambda position: position.place))
 
 
 @contextlib.contextmanager
@@ -112,7 +73,7 @@ def open_following(
     with open_run(settings, request, listen=ignore_event, keep_trace=keep_trace) as opened:
         server = str(opened.origins.source)
         analytics = opened.records.connection
-        start, number = _settle_start(opened, server, lost)
+        start, number = settle_start(opened, server, lost)
         if ran:
             compared = {
                 outcome.table: FollowedRecord(outcome.proven_at)
@@ -124,41 +85,9 @@ def open_following(
         selected = [text.name for text in opened.selected.plan.tables]
         follower.forget_followed(analytics, followed.keys() - set(selected))
         reasons = {
-            name: why for name in selected if (why := _why_unfollowed(followed.get(name), start))
+            name: why for name in selected if (why := explain_unfollowed(followed.get(name), start))
         }
         yield Following(settings, opened, server, start, number, reasons, not_now)
-
-
-def _settle_start(opened: LockedRun, server: str, lost: str | None) -> tuple[Start, int]:
-    """Return from where the log is followed, and the number of the last batch.
-
-    A position of now is recorded in both targets.
-    """
-    session, analytics = opened.session, opened.records.connection
-    recorded = follower.read_follower(analytics)
-    number = recorded.batch if recorded else 0
-    with lend_mysql(session.databases.replication, session.stop) as replication:
-        place = follower.read_replication_place(replication)
-        replication.rollback()
-        start = find_start(server, recorded.place if recorded else None, place, lost)
-        if start.position is not None:
-            return start, number
-        with lend_source(session.databases.source, session.stop) as source:
-            position = read_shown_position(source, session.stop.wait)
-        now = LogPlace(server, str(position))
-        open_replicas(replication)
-        follower.write_replication_place(replication, now)
-        replication.commit()
-    with analytics.transaction():
-        follower.forget_followed(analytics)
-        follower.write_follower(analytics, FollowerRecord(now, number))
-    return replace(start, position=position), number
-
-
-def _why_unfollowed(record: FollowedRecord | None, start: Start) -> str | None:
-    if record is None:
-        return start.because or "it is not followed yet"
-    return record.waits_for
 
 
 class Following:
@@ -306,12 +235,36 @@ class Following:
             analytics.rollback()
         return tables, waiting
 
-    def collect(self, until: float) -> bool:
+    def begin_proof(self) -> ProofPass:
+        """Return the comparison of all followed tables; those without a key are left to a run."""
+        session, writer = self._opened.session, self._writer
+        with lend_mysql(session.databases.replication, session.stop) as replication:
+            counts = replicas.count_chunks(replication)
+            replication.rollback()
+        for name, table in writer.tables.items():
+            if not table.job.text.table.primary_key:
+                writer.waiting.setdefault(name, "all tables are proven, and it has no key")
+        names = sorted(writer.tables.keys() - writer.waiting.keys())
+        return ProofPass.of(datetime.now(UTC), {name: counts.get(name, 1) for name in names})
+
+    def prove(self, proof: ProofPass | None) -> None:
+        """Let the next batches compare chunks of *proof*."""
+        self._writer.proof = proof
+
+    def record_proof(self, proof: ProofPass) -> None:
+        """Record that all tables of *proof* are proven by value."""
+        proven = {name: FollowedRecord(proof.started_at) for name in proof.tables}
+        follower.write_followed(self._opened.records.ensure_connected(), proven)
+
+    def collect(self, until: float, *, waits: bool = True) -> bool:
         """Read what is logged until *until*, or for a moment; True if nothing more was there.
 
-        While nothing is pending, it ends with the first change, whatever *until* says.
+        While nothing is pending, it ends with the first change, whatever *until* says; and at once
+        where it does not wait (*waits*).
         """
         self._looked_at, now = datetime.now(UTC), time.monotonic()
+        if not waits:
+            return self._feed.collect(now)
         if self.has_pending:
             return self._feed.collect(min(max(until, now), now + LOOK_SECONDS))
         return self._feed.wait(now + LOOK_SECONDS)

@@ -69,11 +69,13 @@ class BatchTable:
         job: How its replica is written.
         remembered: What is recorded of its replica.
         plan: How its rows are read.
+        proven: Ordinals of chunks that are read though nothing of them may have changed.
     """
 
     job: WriteJob
     remembered: Remembered
     plan: KeyPlan
+    proven: frozenset[int] = frozenset()
 
     @property
     def text(self) -> RenderedTable:
@@ -109,8 +111,19 @@ class BatchRows:
         return sum(map(len, self.lines)) + sum(proof.text_bytes for proof, _ in self.chunks)
 
 
-def plan_batch_table(job: WriteJob, keys: ChangedKeys, replication: Connection[Any]) -> BatchTable:
-    """Return how the rows of *keys* are read; ends the read of what is recorded.
+def plan_batch_table(
+    job: WriteJob,
+    keys: ChangedKeys | None,
+    proven: frozenset[int],
+    replication: Connection[Any],
+) -> BatchTable:
+    """Return how the rows of *keys*, and the chunks of *proven*, are read.
+
+    Args:
+        job: How the replica is written.
+        keys: Keys whose rows may differ; None for none.
+        proven: Ordinals of chunks that are compared in any case.
+        replication: PyMySQL connection; its transaction stays open.
 
     Raises:
         WholeTableError: The replica is not one that rows can be written to by key.
@@ -127,8 +140,16 @@ def plan_batch_table(job: WriteJob, keys: ChangedKeys, replication: Connection[A
     if any(known.proof.text_digest == UNKNOWN for known in remembered.chunks):
         raise WholeTableError(text.name, "no run has compared all of it yet")
     has_integer = text.table.integer_key is not None
-    plan = plan_keys(keys.lines(), remembered.chunks, has_integer=has_integer)
-    return BatchTable(job, remembered, plan)
+    lines = keys.lines() if keys else ()
+    plan = plan_keys(lines, remembered.chunks, has_integer=has_integer)
+    dense = {chunk.ordinal for chunk in plan.ranges}
+    others = [
+        known.proof.chunk
+        for known in remembered.chunks
+        if known.proof.chunk.ordinal in proven - dense
+    ]
+    plan = KeyPlan(plan.keys, (*plan.ranges, *others))
+    return BatchTable(job, remembered, plan, frozenset(chunk.ordinal for chunk in others))
 
 
 @contextlib.contextmanager

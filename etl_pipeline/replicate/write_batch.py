@@ -11,12 +11,13 @@ from pymysql.connections import Connection
 from etl_pipeline.replicate.apply import count_gone, write_few
 from etl_pipeline.replicate.changed_chunks import ChangedChunks, write_changes
 from etl_pipeline.replicate.compare import FEW_ROWS, write_anew
-from etl_pipeline.replicate.compare_chunk import compare_rows
+from etl_pipeline.replicate.compare_chunk import ChunkDifference, compare_rows
+from etl_pipeline.replicate.corrections import Correction, find_edited_rows, find_missed
 from etl_pipeline.replicate.delete_guard import guard_deletes
 from etl_pipeline.replicate.difference import find_difference
 from etl_pipeline.replicate.job import RowChanges, WriteJob
 from etl_pipeline.replicate.read_batch import BatchRows
-from etl_pipeline.replicate.strategy import Pass
+from etl_pipeline.replicate.strategy import BlindSpot, Pass
 from etl_pipeline.replicate.table import MOST_CHANGES, ReplicateResult
 from etl_pipeline.state import replicas
 from etl_pipeline.state.compared_at import note_compared
@@ -30,12 +31,14 @@ class WrittenTable:
 
     Attributes:
         replicated: As a run's first hop reports it.
-        changed: Rows that were written or deleted.
+        proven: Ordinals of the chunks that were compared though nothing of them may have changed.
+        corrections: What was wrong there.
     """
 
     job: WriteJob
     replicated: ReplicateResult
-    changed: int
+    proven: frozenset[int]
+    corrections: tuple[Correction, ...]
 
 
 def write_batch_table(rows: BatchRows, replication: Connection[Any]) -> WrittenTable:
@@ -51,13 +54,30 @@ def write_batch_table(rows: BatchRows, replication: Connection[Any]) -> WrittenT
     gone = count_gone(job.text, difference)
     _guard(job, gone, remembered.rows)
     write_changes(job, difference, progress, replication)
-    changed = len(difference)
+    corrections: list[Correction] = []
     for proof, spool in rows.chunks:
-        lines, more_gone = _write_chunk(job, proof, spool, progress, replication)
-        changed += lines
-        gone += more_gone
+        given = progress.chunks[proof.chunk.ordinal].proof
+        found = _write_chunk(job, proof, spool, progress, replication)
+        if proof.chunk.ordinal in rows.of.proven:
+            corrections += _find_corrections(job, given, found)
+        gone += found.gone
         _guard(job, gone, remembered.rows)
-    return WrittenTable(job, _sum_up(rows, progress), changed)
+    replicated = _sum_up(rows, progress)
+    return WrittenTable(job, replicated, rows.of.proven, tuple(corrections))
+
+
+def _find_corrections(job: WriteJob, given: ChunkProof, found: ChunkDifference) -> list[Correction]:
+    """Return what was wrong with a chunk into which all that was logged had been written.
+
+    A table without snapshots (MyISAM) may have changed since; that is logged, and comes again.
+    """
+    difference = found.difference
+    if job.text.table.engine != "InnoDB" or (difference is not None and not len(difference)):
+        return []
+    edited = find_edited_rows(job.text, given, found.held_digest, difference)
+    if edited or difference is None:
+        return edited or [Correction("replication", "missed", given.chunk)]
+    return find_missed(job.text, BlindSpot(None), given.chunk, difference)
 
 
 def _guard(job: WriteJob, gone: int, rows: int) -> None:
@@ -70,11 +90,11 @@ def _write_chunk(
     spool: Spool,
     progress: ChangedChunks,
     replication: Connection[Any],
-) -> tuple[int, int]:
+) -> ChunkDifference:
     """Make a chunk of the replica what *spool* holds, and record its digest.
 
     Returns:
-        How many lines differ, about, and how many rows are gone for good.
+        How it differed.
     """
     text, ordinal = job.text, proof.chunk.ordinal
     before = progress.chunks[ordinal].proof
@@ -84,10 +104,8 @@ def _write_chunk(
     if difference is not None and len(difference) <= FEW_ROWS:
         # What raw holds of the chunk is known by the digest that was recorded with it.
         change = write_few(text, difference, before.text_digest, replication)
-        lines = len(difference)
     else:
         write_anew(job, proof.chunk, spool, replication)
-        lines = proof.rows
     replicas.write_segments(replication, text.name, proof.chunk, proof.text_digest, found.segments)
     note_compared(replication, text.name, {ordinal: proof.text_digest})
     replicas.remember_chunks(replication, text.name, job.lease, [proof])
@@ -97,7 +115,7 @@ def _write_chunk(
     else:
         progress.chunks[ordinal] = known
         progress.changes.pop(ordinal, None)
-    return lines, found.gone
+    return found
 
 
 def _sum_up(rows: BatchRows, progress: ChangedChunks) -> ReplicateResult:

@@ -79,6 +79,13 @@ def _known_chunk(row: Sequence[Any]) -> KnownChunk:
     return KnownChunk(proof, keys, token)
 
 
+def count_chunks(connection: Connection[Any]) -> dict[str, int]:
+    """Return how many chunks are recorded of each replica, by its name."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT table_name, COUNT(*) FROM _etl_chunk GROUP BY table_name")
+        return {name: int(count) for name, count in cursor.fetchall()}
+
+
 def read_actual(connection: Connection[Any], table: str) -> ActualReplica | None:
     """Return the replica of *table* as it is now; None where there is none."""
     digest = read_show_create_digest(connection, table)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from etl_pipeline.config.tables_file import ColumnConfig
 from etl_pipeline.errors import SchemaError
@@ -35,6 +35,14 @@ class RenderedTable:
 
     table: Table
     columns: tuple[CarriedColumn, ...]
+    _key_places: tuple[int, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Find the key's fields once: they are taken out of millions of lines."""
+        names = self.column_names
+        key = self.table.primary_key
+        places = tuple(names.index(name) for name in key) if set(key) <= set(names) else ()
+        object.__setattr__(self, "_key_places", places)
 
     @property
     def name(self) -> str:
@@ -77,9 +85,11 @@ class RenderedTable:
 
     def key_of(self, line: bytes) -> bytes:
         """The primary key in a *line* of lossless text: a line of the text of ``keys``."""
+        places = self._key_places
+        if len(places) == 1:
+            return line.split(b"\t", places[0] + 1)[places[0]]
         fields = line.split(b"\t")
-        places = (self.column_names.index(name) for name in self.table.primary_key)
-        return b"\t".join(fields[i] for i in places)
+        return b"\t".join([fields[i] for i in places])
 
     def read_key(self, line: bytes, *, shows_text: bool = False) -> str:
         """The primary key in a line of row text, as ``show_key``; empty without a key."""

@@ -353,13 +353,13 @@ def listening_addresses(port: int) -> set[str]:
 
 def test_every_commit_reaches_the_disk(folder: Path) -> None:
     with running_servers(folder) as servers:
-        for server in (servers.source, servers.replication):
+        for server, has_log in ((servers.source, 1), (servers.replication, 0)):
             with closing(connect_mysql(server)) as admin, admin.cursor() as cursor:
                 cursor.execute(
                     "SELECT @@innodb_flush_log_at_trx_commit, @@innodb_doublewrite, @@log_bin,"
                     " @@max_allowed_packet, @@local_infile, @@character_set_server"
                 )
-                assert cursor.fetchall() == ((1, 1, 0, 1 << 30, 1, "utf8mb4"),)
+                assert cursor.fetchall() == ((1, 1, has_log, 1 << 30, 1, "utf8mb4"),)
         with closing(connect_postgres(servers.analytics)) as postgres:
             for name in ("fsync", "synchronous_commit", "full_page_writes"):
                 assert postgres.execute(f"SHOW {name}").fetchone() == ("on",)

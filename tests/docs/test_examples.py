@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from etl_pipeline.core.grant_statements import grant_log
 from etl_pipeline.demo.practice import build_practice
 from etl_pipeline.demo.server_databases import (
     connect_mysql,
@@ -63,6 +64,12 @@ def test_a_query_answers_with_rows(practice: Lab, query: str) -> None:
     assert practice.analytics.execute(query.encode()).fetchall()
 
 
+def test_the_grant_for_a_follower_is_the_doctors() -> None:
+    """What the doctor shows is executed by tests/setup/test_doctor.py."""
+    (block,) = find_blocks(read_page("docs/follow.md"), "sql")
+    assert block.strip() == f"{grant_log('etl_reader@%')};"
+
+
 def test_the_other_blocks_are_executed_by_name() -> None:
     """A new example is a query, or is added here and to the test that executes it."""
     others = {
@@ -81,6 +88,7 @@ def test_the_other_blocks_are_executed_by_name() -> None:
         "environment_setup.md": 1,
         "connection_architecture.md": python,  # tests/core/test_docs.py
         "scheduling.md": 3,  # test_scheduling.py
+        "follow.md": 1,
     }
 
 

@@ -408,8 +408,12 @@ def test_a_row_edited_past_the_log_is_found_by_the_proof(
     )
     assert follow().batches == 0
     assert read_mysql(lab.source, "patient") != read_mysql(lab.replication, "patient")
-    assert len(follow(prove_now=True).runs) == 1
+    proven = follow(prove_now=True)
+    assert proven.runs == [], "tables with a key are compared while they are followed"
+    assert list(proven.proofs[0].corrections) == ["patient"]
+    assert "keys 3" in proven.proofs[0].corrections["patient"][0]
     expect_equal(lab, verify, "patient")
+    assert not follow(prove_now=True).proofs[0].corrections
 
 
 def test_a_run_after_following_finds_nothing(
@@ -460,4 +464,50 @@ def test_lost_connections_lose_no_change(lab: Lab, verify: Any) -> None:
             end_sessions(lab, place)
             assert lab.analytics.execute(BALANCED).fetchone() == (0,)
         catch_up()
+    expect_equal(lab, verify, "patient", "payment")
+
+
+def test_a_proof_finds_nothing_on_a_busy_source(lab: Lab, follow: Follow, verify: Any) -> None:
+    fill_payments(lab)
+    chance = random.Random(5)
+    for _ in range(200):
+        pay(lab.source, chance)
+    tables = {"tables": {"patient": {}, "payment": {"batch_size": 10}}}
+    follow(tables=tables)
+    done = threading.Event()
+
+    def practise() -> None:
+        with closing(
+            connect_mysql(lab.servers.source, lab.env["TEST_OPENDENTAL_SOURCE_DB"])
+        ) as source:
+            while not done.is_set():
+                pay(source, chance)
+
+    writer = threading.Thread(target=practise)
+    writer.start()
+    try:
+        proven = follow(prove_now=True, tables=tables)
+    finally:
+        done.set()
+        writer.join()
+    (proof,) = proven.proofs
+    assert proof.corrections == {}
+    assert proof.chunks > 5
+    assert proof.tables == {"patient", "payment"}
+    rows = lab.analytics.execute(
+        "SELECT table_name FROM etl.follower_table WHERE proven_at = %s", (proof.started_at,)
+    ).fetchall()
+    assert sorted(rows) == [("patient",), ("payment",)]
+
+
+def test_a_copy_that_somebody_edited_is_mended_by_the_proof(
+    lab: Lab, follow: Follow, verify: Any
+) -> None:
+    fill_payments(lab)
+    pay(lab.source, random.Random(1))
+    follow()
+    with lab.replication.cursor() as cursor:
+        cursor.execute("UPDATE patient SET LName = 'edited' WHERE PatNum = 2")
+    lab.analytics.execute('UPDATE raw.patient SET "LName" = \'edited\' WHERE "PatNum" = 5')
+    follow(prove_now=True)
     expect_equal(lab, verify, "patient", "payment")
