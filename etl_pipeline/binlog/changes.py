@@ -7,85 +7,23 @@ every table is.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Callable
 
 from etl_pipeline.binlog import events
 from etl_pipeline.binlog.buffer import DAMAGE, damaged
 from etl_pipeline.binlog.compressed import LARGEST_EVENT, inflate, read_payload
-from etl_pipeline.binlog.events import HEADER_BYTES, EventType, Header, Xid
+from etl_pipeline.binlog.events import EventType, Header, Xid
 from etl_pipeline.binlog.gtid import MariadbGtids, MysqlGtids
-from etl_pipeline.binlog.key_set import ChangedKeys, KeyCollector
-from etl_pipeline.binlog.keys import NO_CASCADES, Cascades, KeyLayout, find_changing
 from etl_pipeline.binlog.position import FIRST_OFFSET, Position, advance, check_began
-from etl_pipeline.binlog.rows import KeyReader, RowChange, RowsBody, UnreadableRowsError, read_maps
-from etl_pipeline.binlog.statements import Kind, Name, Statement, read_statement
-from etl_pipeline.binlog.table_map import TableMap, read_table_id, read_table_map
+from etl_pipeline.binlog.schema_changes import ROWS, SchemaChanges, Tables
+from etl_pipeline.binlog.statements import Kind, Statement, read_statement
+from etl_pipeline.binlog.transaction import LoggedTransaction, OpenTransaction, TableChange
 from etl_pipeline.errors import LogError
+
+__all__ = ["ChangeReader", "LoggedTransaction", "TableChange", "Tables"]
 
 MOST_PREPARED = 1000
 """XA transactions that wait for their COMMIT, of which the changes are remembered."""
-MOST_READERS = 4096
-"""Table maps whose readers are kept."""
-
-Tables = Callable[[str], KeyLayout | None]
-"""The layout of a table that is followed; None for any other."""
-
-
-@dataclass(frozen=True, slots=True)
-class TableChange:
-    """Changes of a table by a transaction.
-
-    Attributes:
-        keys: Of rows that were inserted, updated (before and after) or deleted; perhaps of others.
-        whole: Why the table must be compared as a whole; None if *keys* say all.
-        ddl: Kinds of statements that changed its definition, in their order.
-    """
-
-    keys: ChangedKeys | None
-    whole: str | None = None
-    ddl: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedTransaction:
-    """A committed transaction, or a point of the log between two.
-
-    Attributes:
-        position: After it.
-        at: When it was committed, in seconds since the epoch by the source's clock.
-        tables: What it did, by table, of the one schema that is followed; empty where nothing.
-        everything: Why every table must be compared; None if *tables* say all.
-    """
-
-    position: Position
-    at: float
-    tables: Mapping[str, TableChange] = field(default_factory=dict)
-    everything: str | None = None
-
-
-@dataclass(slots=True)
-class _Open:
-    """The transaction that is under way."""
-
-    keys: dict[str, KeyCollector] = field(default_factory=dict)
-    whole: dict[str, str] = field(default_factory=dict)
-    ddl: dict[str, list[str]] = field(default_factory=dict)
-    everything: str | None = None
-    committed: float = 0.0
-
-    def tables(self) -> dict[str, TableChange]:
-        """Return its changes by table."""
-        changes = {}
-        for name in {**self.keys, **self.whole, **self.ddl}:
-            collector = self.keys.get(name)
-            keys = None if collector is None else collector.take()
-            whole = self.whole.get(name)
-            if keys is not None and keys.is_lost:
-                whole = whole or "more of its keys changed in one transaction than can be kept"
-            changes[name] = TableChange(keys, whole, tuple(self.ddl.get(name, ())))
-        return changes
 
 
 class ChangeReader:
@@ -93,14 +31,9 @@ class ChangeReader:
 
     Args:
         start: Where the log is read from.
-        schema: The schema that is followed.
-        tables: The layouts of its tables, asked for each table map, by name, in lower case where
-            names are the same in any case. After a change of definition another layout is expected,
-            made of what the catalog says then.
+        schema: As for :class:`SchemaChanges`, like all that is not explained here.
+        tables: The layouts of its tables.
         is_mariadb: Whose numbers of transactions the log has.
-        ignores_case: Whether the server's names of tables are the same in any case.
-        may_have_triggers: Whether a statement that is logged as text may change other tables than
-            those that it names; False only where that is known.
     """
 
     def __init__(
@@ -113,17 +46,15 @@ class ChangeReader:
         ignores_case: bool = False,
         may_have_triggers: bool = True,
     ) -> None:
-        self._start, self._schema, self._tables = start, schema, tables
-        self._ignores_case, self._may_have_triggers = ignores_case, may_have_triggers
+        self._start = start
+        self._changes = SchemaChanges(
+            schema, tables, ignores_case=ignores_case, may_have_triggers=may_have_triggers
+        )
         self._file, self._offset, self._began = start.file, start.offset, start.began
         self._gtids = (MariadbGtids if is_mariadb else MysqlGtids).parse(start.gtid)
         self._format: events.FormatDescription | None = None
-        self._open = _Open()
+        self._open = OpenTransaction()
         self._is_open = self._is_standalone = self._has_rotated = False
-        self._maps: dict[int, tuple[KeyLayout, KeyReader | str] | None] = {}
-        self._readers: dict[bytes, tuple[KeyLayout, KeyReader | str]] = {}
-        self._outdated: dict[str, KeyLayout | None] = {}
-        self._passed_over: set[bytes] = set()
         self._prepared: dict[Xid, dict[str, TableChange]] = {}
         self._fragments: list[bytes] = []
         self._fragment_bytes = 0
@@ -203,7 +134,7 @@ class ChangeReader:
             kinds.PARTIAL_ROW_DATA: self._take_fragment,
             kinds.INCIDENT: self._take_incident,
         }
-        return handlers | dict.fromkeys(_ROWS, self._take_rows)
+        return handlers | dict.fromkeys(ROWS, self._take_rows)
 
     # The file and the place in it
 
@@ -211,7 +142,7 @@ class ChangeReader:
         self._format = events.read_format(event)
         check_began(self._start, self._file, header.timestamp)
         self._began = header.timestamp
-        self._maps.clear()
+        self._changes.forget_maps()
         if not self._has_rotated:
             return None
         # A transaction is in one file: one that has not ended there never will.
@@ -256,15 +187,15 @@ class ChangeReader:
     def _begin(self) -> None:
         # What a server that crashed has not ended counts as well: MyISAM may have done it.
         if not self._is_open:
-            self._open = _Open()
+            self._open = OpenTransaction()
         self._is_open = True
-        self._maps.clear()
+        self._changes.forget_maps()
 
     def _end(self, header: Header) -> LoggedTransaction:
         """Return the transaction under way, which ends with the event of *header*."""
-        ended, self._open = self._open, _Open()
+        ended, self._open = self._open, OpenTransaction()
         self._is_open = self._is_standalone = False
-        self._maps.clear()
+        self._changes.forget_maps()
         self._gtid_text = str(self._gtids)
         self._position = Position(self._file, self._offset, self._gtid_text, self._began)
         return LoggedTransaction(
@@ -339,59 +270,11 @@ class ChangeReader:
                 return self._decide_xa(statement, header)
             case Kind.XA_END:
                 return None
-        self._note_statement(statement, query.schema, text)
+        self._changes.note_statement(self._open, statement, query.schema, text)
         if statement.begins:
             self._is_open, self._is_standalone = True, False
         is_inside = self._is_open and not self._is_standalone
         return None if is_inside else self._end(header)
-
-    def _note_statement(self, statement: Statement, default: str, text: str | None) -> None:
-        """Note what a statement that stands as text in the log did."""
-        if statement.kind is Kind.HARMLESS:
-            return
-        if statement.kind is Kind.DEFINITION:
-            if statement.schema is not None and self._is_ours(statement.schema):
-                self._open.everything = "the source's database was dropped"
-            for name in self._own_tables(statement.tables, default):
-                if statement.ddl:
-                    self._open.ddl.setdefault(name, []).append(statement.ddl)
-                if statement.ddl and statement.changes_rows:
-                    self._outdated[name] = self._tables(self._asked_name(name))
-                if statement.changes_rows:
-                    done = statement.ddl or "TRUNCATE or REPAIR"
-                    self._open.whole.setdefault(name, f"{done} of it stands in the log")
-            return
-        is_near = self._is_ours(default) or self._schema.lower() in (text or "").lower()
-        if not is_near and text is not None:
-            return
-        if statement.kind is Kind.UNCLEAR:
-            self._open.everything = "the log has a statement that its reader does not understand"
-            return
-        named = [n for n in self._own_tables(statement.tables, default) if self._tables(n)]
-        if self._may_have_triggers or statement.calls_unknown or not named:
-            self._open.everything = _AS_TEXT
-        for name in named:
-            self._open.whole.setdefault(name, _AS_TEXT)
-
-    def _own_tables(self, names: tuple[Name, ...], default: str) -> list[str]:
-        return [
-            self._own_name(table)
-            for schema, table in names
-            if self._is_ours(default if schema is None else schema)
-        ]
-
-    def _own_name(self, table: str) -> str:
-        """Return the name of *table* as the catalog has it."""
-        known = self._tables(self._asked_name(table))
-        return known.table if known is not None else table
-
-    def _asked_name(self, table: str) -> str:
-        return table.lower() if self._ignores_case else table
-
-    def _is_ours(self, schema: str) -> bool:
-        if self._ignores_case:
-            return schema.lower() == self._schema.lower()
-        return schema == self._schema
 
     # Rows
 
@@ -400,89 +283,12 @@ class ChangeReader:
         return 4 if size == 6 else 6
 
     def _take_table_map(self, event: bytes, _header: Header) -> None:
-        id_bytes = self._id_bytes(EventType.TABLE_MAP)
-        table_id = read_table_id(event, id_bytes)
-        content = event[HEADER_BYTES + id_bytes :]
-        if content in self._passed_over:
-            self._maps[table_id] = None
-            return
-        known = self._readers.get(content)
-        if known is not None and self._is_current(known[0]):
-            self._maps[table_id] = known
-            return
-        table = read_table_map(event, id_bytes)
-        if not self._is_ours(table.schema):
-            if len(self._passed_over) > MOST_READERS:
-                self._passed_over.clear()
-            self._passed_over.add(content)
-            self._maps[table_id] = None
-            return
-        layout = self._tables(self._asked_name(table.table))
-        if layout is None:
-            self._maps[table_id] = None
-        elif self._outdated.get(layout.table) is layout:
-            self._maps[table_id] = layout, _OUTDATED
-        else:
-            if len(self._readers) > MOST_READERS:
-                self._readers.clear()
-            made = layout, _make_reader(table, layout)
-            self._readers[content] = self._maps[table_id] = made
-
-    def _is_current(self, layout: KeyLayout) -> bool:
-        """True if *layout* is what the catalog says of its table still."""
-        is_known = self._tables(self._asked_name(layout.table)) is layout
-        return is_known and self._outdated.get(layout.table) is not layout
+        self._changes.take_table_map(event, self._id_bytes(EventType.TABLE_MAP))
 
     def _take_rows(self, event: bytes, header: Header) -> None:
-        kind = _ROWS[header.type]
-        id_bytes = self._id_bytes(header.type)
-        table_id = read_table_id(event, id_bytes)
-        if table_id not in self._maps:
-            raise damaged("rows have no table map")
         self._is_open, self._is_standalone = True, False
-        found = self._maps[table_id]
-        if found is None:
-            return
-        layout, reader = found
-        name = layout.table
-        if layout.cascades is not NO_CASCADES and kind.change is not RowChange.WRITE:
-            self._mark_cascades(name, is_delete=kind.change is RowChange.DELETE)
-        if name in self._open.whole:
-            return
-        if isinstance(reader, str):
-            self._mark(name, reader)
-            return
-        start, count, before, after = read_maps(
-            event, HEADER_BYTES + id_bytes, kind.change, has_extra=kind.has_extra
-        )
-        data = event[start:]
-        if kind.is_compressed:
-            data = inflate(data)
-        collector = self._open.keys.get(name)
-        if collector is None or collector.layout is not layout:
-            if collector is not None:
-                self._mark(name, "its definition changed within a transaction")
-                return
-            collector = self._open.keys[name] = KeyCollector(layout)
-        body = RowsBody(data, kind.change, count, before, after, kind.is_partial)
-        try:
-            reader.collect(body, collector)
-        except UnreadableRowsError as error:
-            self._mark(name, str(error))
-
-    def _mark(self, table: str, reason: str) -> None:
-        """Let *table* be compared as a whole; its keys are of no use any more."""
-        self._open.whole.setdefault(table, reason)
-        self._open.keys.pop(table, None)
-
-    def _mark_cascades(self, table: str, *, is_delete: bool) -> None:
-        def cascades_of(name: str) -> Cascades:
-            layout = self._tables(name)
-            return NO_CASCADES if layout is None else layout.cascades
-
-        for name in find_changing(table, cascades_of, is_delete=is_delete):
-            if self._tables(name) is not None:
-                self._mark(name, f"a foreign key lets it change with {table}, past the log")
+        kind, id_bytes = ROWS[header.type], self._id_bytes(header.type)
+        self._changes.take_rows(self._open, event, kind, id_bytes)
 
     def _take_fragment(self, event: bytes, _header: Header) -> LoggedTransaction | None:
         fragment = events.read_fragment(event)
@@ -498,46 +304,11 @@ class ChangeReader:
             return None
         whole, self._fragments = b"".join(self._fragments), []
         inner = events.unpack_header(whole)
-        if inner.type not in _ROWS:
+        if inner.type not in ROWS:
             raise damaged("parts of an event are none of rows")
         return self._take(whole, inner)
 
 
-_AS_TEXT = "a statement that changes rows stands as text in the log (binlog_format is not ROW)"
-
-
-_OUTDATED = "its definition changed, and the catalog was not read since"
-
-
-@dataclass(frozen=True, slots=True)
-class _RowsKind:
-    """Meaning of an event type of rows."""
-
-    change: RowChange
-    has_extra: bool = False
-    is_compressed: bool = False
-    is_partial: bool = False
-
-
-_ROWS: Final[Mapping[int, _RowsKind]] = {
-    EventType.WRITE_ROWS_V1: _RowsKind(RowChange.WRITE),
-    EventType.UPDATE_ROWS_V1: _RowsKind(RowChange.UPDATE),
-    EventType.DELETE_ROWS_V1: _RowsKind(RowChange.DELETE),
-    EventType.WRITE_ROWS: _RowsKind(RowChange.WRITE, has_extra=True),
-    EventType.UPDATE_ROWS: _RowsKind(RowChange.UPDATE, has_extra=True),
-    EventType.DELETE_ROWS: _RowsKind(RowChange.DELETE, has_extra=True),
-    EventType.PARTIAL_UPDATE_ROWS: _RowsKind(RowChange.UPDATE, has_extra=True, is_partial=True),
-    EventType.WRITE_ROWS_COMPRESSED_V1: _RowsKind(RowChange.WRITE, is_compressed=True),
-    EventType.UPDATE_ROWS_COMPRESSED_V1: _RowsKind(RowChange.UPDATE, is_compressed=True),
-    EventType.DELETE_ROWS_COMPRESSED_V1: _RowsKind(RowChange.DELETE, is_compressed=True),
-    EventType.WRITE_ROWS_COMPRESSED: _RowsKind(RowChange.WRITE, has_extra=True, is_compressed=True),
-    EventType.UPDATE_ROWS_COMPRESSED: _RowsKind(
-        RowChange.UPDATE, has_extra=True, is_compressed=True
-    ),
-    EventType.DELETE_ROWS_COMPRESSED: _RowsKind(
-        RowChange.DELETE, has_extra=True, is_compressed=True
-    ),
-}
 _MADE = frozenset({EventType.ROTATE, EventType.HEARTBEAT, EventType.HEARTBEAT_V2})
 """Events that a server makes for the dump, with the place in the log that they are about."""
 _IGNORED = frozenset(
@@ -563,11 +334,3 @@ _IGNORED = frozenset(
         EventType.START_ENCRYPTION,
     }
 )
-
-
-def _make_reader(table: TableMap, layout: KeyLayout) -> KeyReader | str:
-    """Return what reads the keys of *table*'s rows, or why nothing can."""
-    try:
-        return KeyReader(table, layout)
-    except UnreadableRowsError as error:
-        return str(error)
