@@ -19,14 +19,15 @@ demo: setup  ## start private servers, fill a practice, copy it to the warehouse
 WORKERS := 2
 SIDE_BY_SIDE := --numprocesses $(WORKERS) --dist worksteal
 
-# The tests of the models look at one warehouse in one state after the other, so they stay together.
+# Most tests of the models look at one warehouse in one state after the other: they stay together.
+IN_GROUPS := --numprocesses $(WORKERS) --dist loadgroup
 test: setup  ## every test, on private servers
 	$(VENV)/bin/pytest $(SIDE_BY_SIDE) --ignore tests/transform
-	$(VENV)/bin/pytest tests/transform
+	$(VENV)/bin/pytest $(IN_GROUPS) tests/transform
 
 test-long: setup  ## the same, with thousands of random tables instead of hundreds
 	$(VENV)/bin/pytest $(SIDE_BY_SIDE) --ignore tests/transform --long --timeout=0
-	$(VENV)/bin/pytest tests/transform
+	$(VENV)/bin/pytest $(IN_GROUPS) tests/transform --long --timeout=0
 
 # 1.12.0 installs as it is with this parser; what pip would take else fetches one meanwhile.
 test-dbt: setup  ## the models with the other version of dbt that is supported

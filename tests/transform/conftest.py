@@ -21,8 +21,8 @@ from etl_pipeline.demo.practice import build_practice, change_practice
 from etl_pipeline.demo.servers import Servers
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
+from etl_pipeline.transform.build import transform_once
 from etl_pipeline.transform.environment import PROJECT
-from etl_pipeline.transform.session import transform_once
 from etl_pipeline.transform.summary import TransformSummary
 from tests.conftest import Lab, open_lab
 from tests.rows import run_sql
@@ -96,6 +96,19 @@ THEMES = (
 )
 JUDGES = tuple(judge for theme in THEMES for judge in theme.JUDGES)
 DAYS_OF_CHANGE = 10
+
+
+STATES = {"first", "changed", "anew", "odd"}
+"""Fixtures of the one warehouse; who uses one of them stays with the others, in their order."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of the states on one worker; each other file may be on another."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            uses_states = not STATES.isdisjoint(getattr(item, "fixturenames", ()))
+            group = "states" if uses_states else item.path.stem
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @dataclass
