@@ -28,8 +28,8 @@ from etl_pipeline.demo.servers import remove_servers, running_servers
 from etl_pipeline.demo.setting import Practice, change_day, prepare_practice
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
+from etl_pipeline.transform.build import transform_once
 from etl_pipeline.transform.environment import PROJECT
-from etl_pipeline.transform.session import transform_once
 from etl_pipeline.transform.summary import TransformSummary
 
 TRANSFORM = [*etl_run()[:-1], "transform"]

@@ -103,7 +103,7 @@ def _show(
     from etl_pipeline.pipeline.request import RunRequest
     from etl_pipeline.pipeline.run import run_once
     from etl_pipeline.pipeline.verify import verify_once
-    from etl_pipeline.transform.session import has_dbt
+    from etl_pipeline.transform.dbt_version import has_dbt
     from etl_pipeline.verify.job import VerifyScope
 
     stop_on_sigterm()

@@ -19,8 +19,8 @@ def show_models(settings: Settings, style: ProgressStyle) -> bool:
     """Build the models and show the figures; False where a model or a test failed."""
     from etl_pipeline.cli.screens.transform import transform_screen
     from etl_pipeline.cli.transform import build_models
+    from etl_pipeline.transform.dbt_version import has_dbt, install_dbt
     from etl_pipeline.transform.figures import read_figures
-    from etl_pipeline.transform.session import has_dbt, install_dbt
 
     if not has_dbt():
         say(

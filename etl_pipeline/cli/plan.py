@@ -29,6 +29,7 @@ def plan(
 
     For each table: its strategy, the rows and megabytes at the source, the time that the last
     run took, what is read, how its schema changed, and what depends on it in the warehouse.
+    Then which models etl transform would build now, and why.
 
     Example: etl plan patient --sql
     """
@@ -37,14 +38,20 @@ def plan(
         from etl_pipeline.config import FileConfigProvider, Settings
         from etl_pipeline.pipeline.plan import preview_run
         from etl_pipeline.pipeline.request import RunRequest
+        from etl_pipeline.transform.dbt_version import has_dbt
         from etl_pipeline.transform.environment import find_folder
+        from etl_pipeline.transform.preview import preview_build
 
         stop_on_signals(only_reads=True)
         settings = Settings(provider=FileConfigProvider())
         request = RunRequest(tables=tables or [], importance=[level.value for level in importance])
         preview = preview_run(settings, request, folder=find_folder(settings))
+        models = None
+        if has_dbt() and not (tables or importance):
+            models = preview_build(settings)
+        screen = plan_screen(preview, models, with_sql=sql)
         if as_json:
-            say(plan_screen(preview, with_sql=sql))
-        show(plan_json(preview) if as_json else plan_screen(preview, with_sql=sql))
+            say(screen)
+        show(plan_json(preview, models) if as_json else screen)
         if preview.failing:
             raise typer.Exit(1)

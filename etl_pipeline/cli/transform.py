@@ -118,7 +118,7 @@ def build_models(
 ) -> TransformSummary:
     """Build models, with progress of *style* on stderr."""
     from etl_pipeline.cli.screens.transform_progress import show_progress
-    from etl_pipeline.transform.session import transform_once
+    from etl_pipeline.transform.build import transform_once
 
     with show_progress(style) as listen:
         return transform_once(
@@ -145,7 +145,7 @@ def show_summary(summary: TransformSummary, *, quiet: bool, as_json: bool) -> No
 
 
 def _write_docs(settings: Settings) -> None:
-    from etl_pipeline.transform.session import write_docs
+    from etl_pipeline.transform.build import write_docs
 
     say("Writing the documentation of the models ...")
     site = write_docs(settings)

@@ -43,13 +43,15 @@ class OurWrites:
     deleted: int = 0
 
 
-READ_COUNTERS = """
+COUNTING_SINCE = """(SELECT concat_ws(' ', extract(epoch FROM pg_stat_database.stats_reset),
+                         extract(epoch FROM pg_stat_bgwriter.stats_reset))
+        FROM pg_stat_database, pg_stat_bgwriter WHERE datname = current_database())"""
+"""SQL of ``Counters.counting_since``."""
+READ_COUNTERS = f"""
 SELECT relation.relname, relation.oid::bigint, pg_relation_filenode(relation.oid)::bigint,
        pg_stat_get_tuples_inserted(relation.oid), pg_stat_get_tuples_updated(relation.oid),
        pg_stat_get_tuples_deleted(relation.oid),
-       (SELECT concat_ws(' ', extract(epoch FROM pg_stat_database.stats_reset),
-                         extract(epoch FROM pg_stat_bgwriter.stats_reset))
-        FROM pg_stat_database, pg_stat_bgwriter WHERE datname = current_database())
+       {COUNTING_SINCE}
 FROM pg_class AS relation
 JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
 WHERE namespace.nspname = %s AND relation.relkind = 'r'

@@ -48,7 +48,7 @@ def open_state(connection: psycopg.Connection) -> None:
     Raises:
         DatabaseError: The state was written by a newer version.
     """
-    if _read_version(connection) == VERSION:
+    if is_current(connection):
         return
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
@@ -69,6 +69,11 @@ def open_state(connection: psycopg.Connection) -> None:
             connection.execute(_MIGRATIONS[older].encode())
         connection.execute("DELETE FROM etl.version WHERE version <> %s", (VERSION,))
         connection.execute("INSERT INTO etl.version VALUES (%s) ON CONFLICT DO NOTHING", (VERSION,))
+
+
+def is_current(connection: psycopg.Connection) -> bool:
+    """True if the state is there and of the version of this program."""
+    return _read_version(connection) == VERSION
 
 
 def _rename_columns(connection: psycopg.Connection) -> None:

@@ -43,7 +43,6 @@ class GraphNode:
         code_digest: SHA-256 of all that decides what it makes of the same rows.
         compares_versions: It knows of its rows which have changed, by ``_etl_version``.
         follows: Ids of the parents of which it takes over the rows that a build changes.
-        selector: Names it, and nothing else, in dbt's node selection.
         file: The file of the project that defines it.
     """
 
@@ -58,7 +57,6 @@ class GraphNode:
     is_of_code: bool = False
     compares_versions: bool = False
     follows: tuple[str, ...] = ()
-    selector: str = ""
     file: str = ""
 
     @property
@@ -172,7 +170,6 @@ def read_graph(manifest: Mapping[str, Any], variables: object) -> dict[str, Grap
                 for p in above
                 if graph[p].name in node["config"].get("meta", {}).get("follows", ())
             ),
-            selector="fqn:" + ".".join(node["fqn"]),
             file=node["original_file_path"],
         )
     return graph

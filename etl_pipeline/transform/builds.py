@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 
 from etl_pipeline import __version__
-from etl_pipeline.load.write_counters import READ_COUNTERS
+from etl_pipeline.load.write_counters import COUNTING_SINCE, READ_COUNTERS
 from etl_pipeline.schema.names import quote_postgres
 from etl_pipeline.transform.build_plan import BuiltNode, Graph
 from etl_pipeline.transform.summary import Node
@@ -51,7 +51,7 @@ SELECT statement_timestamp(),
 
 # What the session itself has written counts too. A transaction sees the counters of the others as
 # they were when it first read them.
-_READ_DEFINITIONS = """
+_READ_DEFINITIONS = f"""
 SELECT namespace.nspname || '.' || relation.relname,
        -- The identifier and the name tell whose it is when its model was removed (removed.py).
        concat_ws(' ', relation.oid, format('%%I.%%I', namespace.nspname, relation.relname),
@@ -67,9 +67,7 @@ SELECT namespace.nspname || '.' || relation.relname,
            + pg_stat_get_xact_tuples_updated(relation.oid),
            pg_stat_get_tuples_deleted(relation.oid)
            + pg_stat_get_xact_tuples_deleted(relation.oid),
-           (SELECT concat_ws(' ', extract(epoch FROM pg_stat_database.stats_reset),
-                             extract(epoch FROM pg_stat_bgwriter.stats_reset))
-            FROM pg_stat_database, pg_stat_bgwriter WHERE datname = current_database()))
+           {COUNTING_SINCE})
        END)
 FROM pg_class AS relation
 JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from etl_pipeline.config import Settings
 from etl_pipeline.transform.dbt_project import CUSTOM, PACKAGE, assemble_project
 from etl_pipeline.transform.environment import LAYERS, PROJECT
+from etl_pipeline.transform.inputs import Build, open_warehouse, prepare_build
 from etl_pipeline.transform.process import CANCEL_WAIT_SECONDS
-from etl_pipeline.transform.session import Build, open_warehouse, prepare_build
 
 THREADS = 4
 _WRITERS = {"build", "run", "test", "seed", "snapshot", "retry", "clone", "run-operation"}

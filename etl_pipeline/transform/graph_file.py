@@ -30,6 +30,5 @@ def save_graph(file: Path, digest: str, graph: Graph) -> None:
 
 
 def _node(kept: dict[str, Any]) -> GraphNode:
-    return GraphNode(
-        **{**kept, "parents": tuple(kept["parents"]), "sources": tuple(kept["sources"])}
-    )
+    lists = {name: tuple(value) for name, value in kept.items() if isinstance(value, list)}
+    return GraphNode(**kept | lists)

@@ -19,7 +19,7 @@ from etl_pipeline.cli.output import fold
 from etl_pipeline.cli.screens.status import history_screen, run_record_screen, status_screen
 from etl_pipeline.pipeline.status import Status, TableStatus
 from etl_pipeline.state.history import BuildRecord, RunRecord, TableRecord
-from etl_pipeline.transform.session import install_dbt
+from etl_pipeline.transform.dbt_version import install_dbt
 from tests.cli.conftest import COMMAND, ROOT, Cli
 from tests.docs.pages import read_page
 from tests.expected import Expected

@@ -15,7 +15,7 @@ from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.pipeline.status import read_history, read_status
 from etl_pipeline.pipeline.verify import verify_once
 from etl_pipeline.setup.doctor import examine
-from etl_pipeline.transform.session import transform_once
+from etl_pipeline.transform.build import transform_once
 from etl_pipeline.verify.job import VerifyScope
 from tests.conftest import Lab
 from tests.core.pooler import Mode, pooler_to

@@ -22,6 +22,8 @@ from etl_pipeline.pipeline.plan import Preview, TablePreview
 from etl_pipeline.pipeline.summary import RunSummary, VerifySummary
 from etl_pipeline.schema.drift_decision import DriftEvent
 from etl_pipeline.state.records import TableOutcome
+from etl_pipeline.transform.build_plan import BuildPlan, GraphNode
+from etl_pipeline.transform.preview import BuildPreview, PlannedBuild
 from etl_pipeline.verify.job import VerifyScope
 from etl_pipeline.verify.result import (
     Discrepancy,
@@ -134,7 +136,9 @@ def test_every_json_key_has_a_line_and_no_other() -> None:
     result.repaired.append(Repaired("raw", Counter({"missing": 1})))
     verify = verify_json(VerifySummary("test", NOW, 1.0, VerifyScope(), [result]))
     table = TablePreview("t", "fingerprint", None, ddl=(("analytics", "x"),))
-    plan = plan_json(Preview("test", (table,)))
+    node = GraphNode("model.m", "model", "m", "marts.m", False, (), (), "")
+    build = PlannedBuild({node.id: node}, {}, BuildPlan({node.id: "never built"}), frozenset(), [])
+    plan = plan_json(Preview("test", (table,)), BuildPreview(build))
     for name, text in (("run", run), ("verify", verify), ("plan", plan)):
         section = find_section(COMMANDS, f"### JSON of etl {name}")
         keys = [key for row in find_rows(section) for key in row.names]

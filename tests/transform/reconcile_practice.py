@@ -27,7 +27,7 @@ from etl_pipeline.demo.servers import remove_servers, running_servers
 from etl_pipeline.demo.setting import Practice, change_day, prepare_practice, read_practice
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
-from etl_pipeline.transform.session import transform_once
+from etl_pipeline.transform.build import transform_once
 from tests.transform.conftest import DAYS_OF_CHANGE, JUDGES
 from tests.transform.judging import digest_models, empty_models, list_differences
 from tests.transform.preferences import judge_preferences

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from etl_pipeline.cli.screens.plan import model_lines
 from etl_pipeline.config import FileConfigProvider, Settings
 from etl_pipeline.demo.practice import build_practice, change_practice
 from etl_pipeline.demo.servers import Servers
@@ -18,10 +21,13 @@ from etl_pipeline.errors import DatabaseError, EtlError
 from etl_pipeline.pipeline.reader_role import let_read
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
-from etl_pipeline.transform.session import transform_once
+from etl_pipeline.transform.build import transform_once
+from etl_pipeline.transform.environment import find_folder
+from etl_pipeline.transform.preview import preview_build
 from tests.conftest import Lab, open_lab
 from tests.rows import run_sql
 from tests.transform.conftest import State, build
+from tests.transform.judging import digest_models
 from tests.transform.test_command import call, count_waiting, start, wait_for
 
 LAYERS = ("staging", "intermediate", "marts")
@@ -44,23 +50,9 @@ def copy(settings: Settings) -> bool:
     return bool(run_once(settings, RunRequest(), listen=lambda _: None).is_success)
 
 
-def digest_marts(lab: Lab) -> dict[str, Any]:
-    """A digest of the rows of each table of the models, by name; versions of rows left out."""
-    names = [
-        name
-        for (name,) in lab.analytics.execute(
-            b"SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c "
-            b"JOIN pg_namespace n ON n.oid = c.relnamespace "
-            b"WHERE n.nspname IN ('intermediate', 'marts') AND c.relkind = 'r' ORDER BY 1"
-        ).fetchall()
-    ]
-    return {
-        name: lab.analytics.execute(
-            f"SELECT count(*), sum(hashtextextended((to_jsonb(t) - '_etl_version')::text, 0)) "
-            f"FROM {name} AS t".encode()
-        ).fetchone()
-        for name in names
-    }
+def digest_marts(lab: Lab) -> dict[str, tuple[int, Any]]:
+    """Return a digest of all that a build writes."""
+    return digest_models(lab.analytics, with_inputs=True)
 
 
 def work_a_day(state: State) -> None:
@@ -149,6 +141,58 @@ def test_what_changed_is_built_and_nothing_else(practice: State) -> None:
     assert {n.status for n in summary.nodes} == {"reused"}
     assert len(summary.nodes) == len(practice.summary.nodes)
     assert not (practice.summary.folder / "dbt.err").exists()
+
+
+def test_etl_plan_says_what_would_be_built_and_why(practice: State) -> None:
+    settings = practice.settings
+    assert transform_once(settings, listen=lambda _: None).is_success
+    code, stdout, stderr = call(practice, "plan")
+    assert code == 0, stderr
+    assert " to reuse: nothing changed in raw since they were built\n" in stdout
+    run_sql(practice.lab.source, "UPDATE commlog SET Note = CONCAT(Note, '.') LIMIT 1")
+    assert copy(settings)
+    builds = practice.query("SELECT count(*), max(build_id) FROM etl.build")
+    before = digest_marts(practice.lab)
+    code, stdout, stderr = call(practice, "plan")
+    assert code == 0, stderr
+    assert ": 1 to build (1 of them what changed alone), " in stdout
+    assert "\n  raw.commlog changed: fact_communication\n" in stdout
+    assert stdout.endswith("nothing was changed; to do it: etl run, then etl transform\n")
+    code, stdout, stderr = call(practice, "plan", "--json")
+    planned = json.loads(stdout)["models"]
+    assert (planned["all"], planned["not_built"]) == (False, [])
+    # It tells what the build does then, and has changed nothing itself.
+    assert practice.query("SELECT count(*), max(build_id) FROM etl.build") == builds
+    assert digest_marts(practice.lab) == before
+    summary = transform_once(settings, listen=lambda _: None)
+    built = [n for n in summary.nodes if n.status != "reused"]
+    assert {(n.name, n.kind, n.reason, n.took_over) for n in built} == {
+        (n["name"], n["kind"], n["because"], n["takes_over"]) for n in planned["build"]
+    }
+    assert sorted(n.name for n in summary.reused) == sorted(planned["reuse"])
+    # A table that is named has no say on models.
+    code, stdout, stderr = call(practice, "plan", "patient", "--json")
+    assert (code, json.loads(stdout)["models"]) == (0, None), stderr
+
+
+def test_etl_plan_shows_no_models_before_the_first_run_and_all_before_the_first_build(
+    servers: Servers, tmp_path: Path
+) -> None:
+    with open_lab(servers) as lab:
+        build_practice(lab.source, patients=20)
+        folder = lab.write_config(tmp_path)
+        settings = Settings("test", FileConfigProvider(folder))
+        assert preview_build(settings) is None
+        assert copy(settings)
+        preview = preview_build(settings)
+        assert preview is not None
+        assert preview.planned is None
+        assert list(model_lines(preview)) == [
+            "all models and tests: none was built yet by this version of the project"
+        ]
+        # Neither made what a build makes.
+        assert lab.analytics.execute(b"SELECT to_regnamespace('marts')").fetchall() == [(None,)]
+        assert not find_folder(settings).exists()
 
 
 def edit(practice: State, statement: str) -> None:

@@ -11,7 +11,7 @@ from etl_pipeline.demo.practice import build_practice
 from etl_pipeline.demo.servers import Servers
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
-from etl_pipeline.transform.session import transform_once
+from etl_pipeline.transform.build import transform_once
 from etl_pipeline.transform.summary import TransformSummary
 from tests.conftest import Lab, open_lab
 from tests.rows import run_sql

@@ -18,9 +18,9 @@ from etl_pipeline.errors import ConfigurationError
 from etl_pipeline.pipeline.request import RunRequest
 from etl_pipeline.pipeline.run import run_once
 from etl_pipeline.setup.texts import EXAMPLE
+from etl_pipeline.transform import build as model_build
 from etl_pipeline.transform import process as dbt_process
-from etl_pipeline.transform import session
-from etl_pipeline.transform.session import transform_once
+from etl_pipeline.transform.build import transform_once
 from etl_pipeline.transform.summary import TransformSummary
 from tests.cli.conftest import ROOT
 from tests.conftest import Lab, open_lab
@@ -160,7 +160,7 @@ def test_a_dbt_that_connects_in_another_way_is_refused(
     place = f"{tmp_path}{os.pathsep}{ROOT}"
     start = dbt_process.start_dbt
     monkeypatch.setattr(
-        session,
+        model_build,
         "start_dbt",
         lambda environment, *rest: start({**environment, "PYTHONPATH": place}, *rest),
     )

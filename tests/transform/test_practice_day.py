@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from etl_pipeline.config import FileConfigProvider, Settings
+from etl_pipeline.transform.build import transform_once
 from etl_pipeline.transform.practice_day import PracticeDay, decide_day
-from etl_pipeline.transform.session import transform_once
 from tests.transform.conftest import State
 from tests.transform.reckoning.accounts import Accounts
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from etl_pipeline.cli.screens.drift import drift_json, planned_lines
 from etl_pipeline.cli.screens.run import first_lines
 from etl_pipeline.formatting import align, count_of
 from etl_pipeline.pipeline.plan import Preview, TablePreview
+from etl_pipeline.transform.preview import BuildPreview
+from etl_pipeline.transform.summary import MODEL_KINDS
 
 _STEPS = {
     "build": "make its copy anew from every row",
@@ -18,15 +20,21 @@ _STEPS = {
     "tail": "read rows past the last key",
 }
 _NAMES_SHOWN = 3
+_REASONS_SHOWN = 8
 
 
-def plan_screen(preview: Preview, *, with_sql: bool) -> str:
-    """Return the text of ``etl plan``: a table a line, with what is special about it, and sums."""
+def plan_screen(
+    preview: Preview, models: BuildPreview | None = None, *, with_sql: bool = False
+) -> str:
+    """Return the text of ``etl plan``: a table a line, with what is special about it, and sums.
+
+    *models* is what a build would do; None where it was not asked, or where there are no models.
+    """
     heads = align([_cells(table) for table in preview.tables], right=(2, 3, 4))
     lines: list[str] = []
     for head, table in zip(heads, preview.tables, strict=True):
         lines += [head, *_remarks(table, with_sql=with_sql)]
-    return "\n".join([*lines, *_sums(preview)])
+    return "\n".join([*lines, *_sums(preview), *model_lines(models), _last_line(models)])
 
 
 def _cells(table: TablePreview) -> tuple[str, ...]:
@@ -49,11 +57,15 @@ def _remarks(table: TablePreview, *, with_sql: bool) -> Iterator[str]:
         if table.fix:
             yield f"  fix: {table.fix}"
     if table.dependents:
-        shown = list(table.dependents[:_NAMES_SHOWN])
-        rest = len(table.dependents) - len(shown)
-        yield f"  used by {', '.join(shown)}" + (f" and {rest} more" if rest else "")
+        yield f"  used by {_shorten(table.dependents)}"
     if with_sql:
         yield from (f"  {line}" for line in _statements(table))
+
+
+def _shorten(names: Sequence[str]) -> str:
+    shown = names[:_NAMES_SHOWN]
+    rest = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {rest} more" if rest else "")
 
 
 def _statements(table: TablePreview) -> Iterator[str]:
@@ -87,8 +99,44 @@ def _sums(preview: Preview) -> list[str]:
         *_ddl_sums(preview),
         *first_lines(planned_lines(preview.came_and_went)),
         *(f"  note   {note}" for note in preview.notes),
-        "nothing was changed; to do it: etl run",
     ]
+
+
+def _last_line(models: BuildPreview | None) -> str:
+    return "nothing was changed; to do it: etl run" + (", then etl transform" if models else "")
+
+
+def model_lines(preview: BuildPreview | None) -> Iterator[str]:
+    """Return what a build would do, by reason: the models, and how many tests."""
+    if preview is None:
+        return
+    planned = preview.planned
+    if planned is None:
+        yield "all models and tests: none was built yet by this version of the project"
+        return
+    stale = planned.stale
+    models = [node for node in stale if node.kind in MODEL_KINDS]
+    total = sum(node.kind in MODEL_KINDS for node in planned.graph.values())
+    if not stale:
+        yield f"{count_of(total, 'model')} to reuse: nothing changed in raw since they were built"
+    else:
+        following = sum(node.id in planned.following for node in models)
+        by_change = f" ({following} of them what changed alone)" if following else ""
+        yield (
+            f"{count_of(total, 'model')}, by raw as it is now: {len(models)} to build{by_change}, "
+            f"{total - len(models)} to reuse; {count_of(len(stale) - len(models), 'test')} to run"
+        )
+    by_reason: dict[str, list[str]] = {}
+    for node in models:
+        by_reason.setdefault(planned.plan.stale[node.id], []).append(node.name)
+    reasons = sorted(by_reason.items(), key=lambda item: -len(item[1]))
+    for reason, names in reasons[:_REASONS_SHOWN]:
+        yield f"  {reason}: {_shorten(names)}"
+    if rest := reasons[_REASONS_SHOWN:]:
+        count = sum(len(names) for _, names in rest)
+        yield f"  for {count_of(len(rest), 'other reason')}: {count_of(count, 'model')}; --json"
+    if planned.not_built:
+        yield f"  cannot be built, for what raw lacks: {_shorten(planned.not_built)}"
 
 
 def _ddl_sums(preview: Preview) -> Iterator[str]:
@@ -98,7 +146,7 @@ def _ddl_sums(preview: Preview) -> Iterator[str]:
         yield f"  statements that make or alter tables: {made}; --sql shows them"
 
 
-def plan_json(preview: Preview) -> str:
+def plan_json(preview: Preview, models: BuildPreview | None = None) -> str:
     """The plan for programs; keys are only ever added."""
     return json.dumps(
         {
@@ -122,6 +170,29 @@ def plan_json(preview: Preview) -> str:
             ],
             "notes": list(preview.notes),
             "drift": drift_json(preview.drift),
+            "models": _models_json(models),
         },
         indent=2,
     )
+
+
+def _models_json(preview: BuildPreview | None) -> dict[str, object] | None:
+    if preview is None:
+        return None
+    planned = preview.planned
+    if planned is None:
+        return {"all": True, "build": [], "reuse": [], "not_built": []}
+    return {
+        "all": False,
+        "build": [
+            {
+                "name": node.name,
+                "kind": node.kind,
+                "because": planned.plan.stale[node.id],
+                "takes_over": node.id in planned.following,
+            }
+            for node in planned.stale
+        ],
+        "reuse": [planned.graph[key].name for key in planned.plan.fresh],
+        "not_built": list(planned.not_built),
+    }
