@@ -21,8 +21,9 @@ PROGRAM = (
 
 
 def without_figures(line: str) -> str:
-    """*line* with other numbers, and without the table that took longest: it is one of several."""
-    return " ".join(re.sub(r"\d[\d,.]*| \(\w+\)$", "0", line).split())
+    """*line* with other numbers, and without the table that took longest: another one, or none."""
+    line = re.sub(r" \(\w+\)$", "", line)
+    return " ".join(re.sub(r"\d[\d,.]*", "0", line).split())
 
 
 def call(folder: Path, *words: str) -> tuple[int, str]:

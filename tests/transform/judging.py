@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
-
-from psycopg import sql
 
 from etl_pipeline.demo.server_databases import PostgresConnection
 from tests.transform.reckoning.books import Judge, unchanged_books
@@ -30,28 +28,41 @@ def list_differences(reckoned: Any, mart: Any) -> dict[Any, tuple[Any, Any]]:
     }
 
 
-def digest_models(analytics: PostgresConnection) -> dict[str, tuple[int, Any]]:
+def digest_models(
+    analytics: PostgresConnection, *, with_inputs: bool = False
+) -> dict[str, tuple[int, Any]]:
     """Return the rows of each table of the models and a digest of all their values.
 
     The order of rows does not count, nor do columns of ours (``_etl_...``). Views hold nothing of
     their own.
+
+    Args:
+        analytics: A connection to the warehouse.
+        with_inputs: Also of the tables (``_etl_...``) that say what the models read beside raw.
     """
-    rows = analytics.execute(
-        b"SELECT n.nspname::text, c.relname::text, array_agg(a.attname::text ORDER BY a.attnum) "
-        b"FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
-        b"JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
-        b"WHERE n.nspname IN ('intermediate', 'marts') AND c.relkind = 'r' "
-        b"AND c.relname NOT LIKE '%\\_\\_before%' AND c.relname NOT LIKE '\\_etl\\_%' "
-        b"AND a.attname NOT LIKE '\\_etl\\_%' GROUP BY 1, 2 ORDER BY 1, 2"
-    ).fetchall()
-    found = {}
-    for schema, table, columns in rows:
-        digest = sql.SQL(
-            "SELECT count(*), sum(hashtextextended(row({})::text, 0)::numeric) FROM {}"
-        ).format(sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(schema, table))
-        ((count, total),) = analytics.execute(digest).fetchall()
-        found[f"{schema}.{table}"] = (count, total)
-    return found
+
+    def ask(statement: str) -> list[tuple[Any, ...]]:
+        return analytics.execute(statement.encode()).fetchall()
+
+    return digest_by(ask, with_inputs=with_inputs)
+
+
+def digest_by(
+    ask: Callable[[str], list[tuple[Any, ...]]], *, with_inputs: bool = False
+) -> dict[str, tuple[int, Any]]:
+    """Return what ``digest_models`` does; *ask* returns the rows of a statement."""
+    inputs = "" if with_inputs else "AND c.relname NOT LIKE '\\_etl\\_%' "
+    statements = ask(
+        "SELECT format('%I.%I', n.nspname, c.relname), "
+        "format('SELECT count(*), sum(hashtextextended(row(%s)::text, 0)::numeric)::text "
+        "FROM %I.%I', string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum), n.nspname, "
+        "c.relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
+        "JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
+        "WHERE n.nspname IN ('intermediate', 'marts') AND c.relkind = 'r' "
+        "AND c.relname NOT LIKE '%\\_\\_before%' " + inputs + "AND a.attname NOT LIKE '\\_etl\\_%' "
+        "GROUP BY n.nspname, c.relname ORDER BY 1"
+    )
+    return {name: (count, total) for name, each in statements for count, total in ask(each)}
 
 
 def empty_models(analytics: PostgresConnection) -> None:

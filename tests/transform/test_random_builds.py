@@ -1,5 +1,7 @@
 """Random changes, runs, builds and kills: what was taken over equals what is made from nothing.
 
+A build beside a run equals, too, what is made from the raw of the instant that it names.
+
 The models are their own judge here, as a whole build makes them; whether they count right, the
 reckoning tells (tests/transform/reckoning). ``--long`` goes on for more rounds.
 """
@@ -11,16 +13,22 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from etl_pipeline.config import FileConfigProvider, Settings
 from etl_pipeline.demo.practice import build_practice, change_practice
 from etl_pipeline.demo.servers import Servers
-from etl_pipeline.transform.session import transform_once
+from etl_pipeline.transform import inputs
+from etl_pipeline.transform.build import transform_once
+from etl_pipeline.transform.inputs import Build
+from etl_pipeline.transform.practice_day import PracticeDay
+from etl_pipeline.transform.process import DbtProcess
 from tests.conftest import open_lab
 from tests.rows import run_sql
 from tests.transform.conftest import State, build
+from tests.transform.judging import digest_by, digest_models
 from tests.transform.test_builds import copy, digest_marts
 from tests.transform.test_command import start
 
@@ -108,12 +116,61 @@ def build_somehow(practice: State, chance: random.Random) -> None:
         # A test may fail on such books, and often does where only some is built.
         transform_once(practice.settings, select=chance.choice(models), listen=lambda _: None)
     elif way == "beside a run":
-        running = threading.Thread(target=lambda: change(practice, chance))
+        build_beside_a_run(practice, chance)
+    else:
+        transform_once(practice.settings, listen=lambda _: None)
+
+
+KEEP_RAW = """
+DO $keep$
+DECLARE name text;
+BEGIN
+    DROP SCHEMA IF EXISTS raw_then CASCADE;
+    CREATE SCHEMA raw_then;
+    FOR name IN SELECT relname FROM pg_class
+                WHERE relnamespace = 'raw'::regnamespace AND relkind IN ('r', 'p') LOOP
+        EXECUTE format('CREATE TABLE raw_then.%1$I (LIKE raw.%1$I INCLUDING ALL)', name);
+        EXECUTE format('INSERT INTO raw_then.%1$I TABLE raw.%1$I', name);
+    END LOOP;
+END $keep$"""
+READ_KEPT = ("ALTER SCHEMA raw RENAME TO raw_now", "ALTER SCHEMA raw_then RENAME TO raw")
+
+
+def with_statements(patch: pytest.MonkeyPatch, *statements: str) -> None:
+    """Let each build send *statements* before dbt begins, in its transaction."""
+    write_inputs = Build.write_inputs
+    more = [(statement, ()) for statement in statements]
+    patch.setattr(Build, "write_inputs", lambda build: [*more, *write_inputs(build)])
+
+
+def build_beside_a_run(practice: State, chance: random.Random) -> None:
+    """Build while a run writes raw; the build shows the raw of the instant that it names."""
+    running = threading.Thread(target=lambda: change(practice, chance))
+    with pytest.MonkeyPatch.context() as patch:
+        with_statements(patch, KEEP_RAW)
         running.start()
         transform_once(practice.settings, listen=lambda _: None)
         running.join()
-    else:
-        transform_once(practice.settings, listen=lambda _: None)
+    assert digest_of_kept(practice) == digest_models(practice.lab.analytics)
+
+
+def digest_of_kept(practice: State) -> dict[str, tuple[int, Any]]:
+    """Return the digests of a whole build over the raw that was kept; nothing of it stays."""
+    found: list[dict[str, tuple[int, Any]]] = []
+
+    def read_and_stop(dbt: DbtProcess) -> None:
+        found.append(digest_by(lambda statement: dbt.execute([(statement, ())])))
+        raise InterruptedError
+
+    # The day is an input beside raw; it is decided before.
+    ((as_of, today),) = practice.query("SELECT * FROM intermediate._etl_practice_day")
+    with pytest.MonkeyPatch.context() as patch:
+        with_statements(patch, *READ_KEPT)
+        patch.setattr(DbtProcess, "commit", read_and_stop)
+        patch.setattr(inputs, "decide_day", lambda *_, **__: PracticeDay(as_of, today))
+        with pytest.raises(InterruptedError):
+            transform_once(practice.settings, full_refresh=True, listen=lambda _: None)
+    return found[0]
 
 
 def test_what_is_taken_over_equals_what_is_made_from_nothing(
@@ -125,6 +182,8 @@ def test_what_is_taken_over_equals_what_is_made_from_nothing(
         for _ in range(chance.randrange(1, 3)):
             change(practice, chance)
             build_somehow(practice, chance)
+        if seed % 2 == 0:
+            build_beside_a_run(practice, chance)
         summary = transform_once(practice.settings, listen=lambda _: None)
         assert {n.name for n in summary.models if n.status not in ("success", "reused")} == set()
         taken_over = digest_marts(practice.lab)

@@ -16,8 +16,15 @@
 
 {% macro etl_may_follow() -%}
     {%- if not execute or model.resource_type != 'model' -%} {{ return(false) }} {%- endif -%}
-    {%- set said = run_query("select current_setting('etl.following', true)").rows[0][0] -%}
-    {{ return(model.name in (said or '').split(' ')) }}
+    {{ return(etl_ask_once("model_may_follow",
+        "select '" ~ model.name ~ "' = any(string_to_array(current_setting('etl.following', true), ' '))")) }}
+{%- endmacro %}
+
+{#- The answer of the warehouse to a query for one value; it is asked once a model. -#}
+{% macro etl_ask_once(name, query) -%}
+    {%- set answers = model.setdefault('etl_answers', {}) -%}
+    {%- if name not in answers -%}{%- do answers.update({name: run_query(query).rows[0][0]}) -%}{%- endif -%}
+    {{ return(answers[name]) }}
 {%- endmacro %}
 
 {#- The version of a row that is made from rows with these times of loading; NULL where one is not there. -#}
@@ -47,7 +54,7 @@ select s.* from {{ ref(model_name) }} as s
     {%- if name not in config.get('meta', {}).get('follows', []) -%}
         {{ exceptions.raise_compiler_error(model.name ~ ' does not say that it follows ' ~ name) }}
     {%- endif -%}
-    {%- if execute and run_query("select to_regclass('pg_temp.etl_changes_of_" ~ name ~ "') is not null").rows[0][0] -%}
+    {%- if execute and etl_ask_once(name, "select to_regclass('pg_temp.etl_changes_of_" ~ name ~ "') is not null") -%}
         {%- set columns = (graph.nodes.values() | selectattr('name', 'equalto', name) | first).columns.keys() | list -%}
         {%- if '_etl_version' in columns -%}
             {%- set compared = columns | reject('equalto', '_etl_version') | join(', ') -%}
@@ -60,9 +67,10 @@ select s.* from {{ ref(model_name) }} as s
 {#- Called with the query for the values of the scope. -#}
 {% macro take_changes() -%}
     {%- if etl_may_follow() -%}
-        {%- do run_query('drop table if exists pg_temp.etl_scope') -%}
-        {%- do run_query('create temporary table etl_scope on commit drop as select distinct value from (' ~ caller() ~ ') as changed (value)') -%}
-        {%- do run_query('analyze pg_temp.etl_scope') -%}
+        {%- do run_query(
+            'drop table if exists pg_temp.etl_scope; '
+            'create temporary table etl_scope on commit drop as select distinct value from (' ~ caller() ~ ') as changed (value); '
+            'analyze pg_temp.etl_scope') -%}
     {%- endif -%}
 {%- endmacro %}
 
