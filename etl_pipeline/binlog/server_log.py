@@ -59,6 +59,20 @@ def list_files(source: Source) -> dict[str, int]:
     return {_text(row[0]): int(row[1]) for row in rows}
 
 
+def refuse_unlogged(source: Source, schema: str) -> None:
+    """Raise LogError if the source's log leaves out *schema*: its changes would never come."""
+    row = _read_status(source)
+    if row is None:
+        return
+    logged, left_out = ({part.strip() for part in _text(c).split(",")} - {""} for c in row[2:4])
+    if (logged and schema not in logged) or schema in left_out:
+        raise LogError(
+            f"the source's log leaves out the database {schema} (binlog_do_db, binlog_ignore_db)",
+            where="source",
+            fix="take these options out of the server's configuration, and restart it",
+        )
+
+
 def read_name_case(source: Source) -> bool:
     """True if the source takes names of tables in any case (``lower_case_table_names``)."""
     return int(_read_value(source, "SELECT @@GLOBAL.lower_case_table_names")) > 0

@@ -13,7 +13,7 @@ from pymysql import err
 from etl_pipeline.binlog.changes import ChangeReader, LoggedTransaction, Tables
 from etl_pipeline.binlog.gtid import MysqlGtids
 from etl_pipeline.binlog.position import Position, Start, choose_start, lost
-from etl_pipeline.binlog.server_log import list_files, read_name_case
+from etl_pipeline.binlog.server_log import list_files, read_name_case, refuse_unlogged
 from etl_pipeline.core.log_connection import SILENCE_SECONDS, LogConnection
 from etl_pipeline.errors import LogError
 
@@ -57,9 +57,11 @@ def open_log(
 
     Raises:
         PositionLostError: The log does not go on from there.
+        LogError: The log leaves out *schema*.
         pymysql.err.MySQLError: The server refused, or was lost.
     """
     start = choose_start(position, list_files(connection), by_gtid=by_gtid)
+    refuse_unlogged(connection, schema)
     ignores_case = read_name_case(connection)
     connection.register(server_id)
     if start is Start.GTID:

@@ -34,8 +34,8 @@ class LogServer:
         """A connection of the administrator; each statement is committed."""
         return connect_mysql(self.endpoint, database)
 
-    def start(self) -> None:
-        """Start the server and wait until it answers."""
+    def start(self, *options: str) -> None:
+        """Start the server, with more *options*, and wait until it answers."""
         assert self.folder is not None
         found = programs.find_programs()
         command = programs.run_mariadb(
@@ -43,7 +43,7 @@ class LogServer:
         )
         command = [word for word in command if word != "--skip-log-bin"]
         command += ["--log-bin=source-bin", "--server-id=7", "--binlog-format=ROW"]
-        command += ["--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0"]
+        command += [*options, "--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0"]
         process = processes.spawn(
             command,
             processes.server_account(),
@@ -74,10 +74,10 @@ class LogServer:
         assert self.folder is not None
         return processes.find_pids(programs.mariadb_marker(self.folder, ROLE))
 
-    def restart(self) -> None:
-        """Stop the server and start it again."""
+    def restart(self, *options: str) -> None:
+        """Stop the server and start it again, with more *options*."""
         self.stop()
-        self.start()
+        self.start(*options)
 
     def remove(self) -> None:
         """Stop the server and delete its data."""

@@ -297,3 +297,19 @@ def test_a_reader_that_takes_nothing_is_let_go(
     with followed.open(position) as stream:
         missed = read_upto(stream, end).lines("t")
     assert b"11" in missed
+
+
+@pytest.mark.parametrize("option", ["--binlog-ignore-db={}", "--binlog-do-db=other"])
+def test_a_log_that_leaves_the_database_out_is_refused(followed: Followed, option: str) -> None:
+    if followed.server.folder is None:
+        pytest.skip("the server is somebody else's")
+    followed.make(TABLE)
+    try:
+        followed.server.restart(option.format(followed.name))
+        followed.admin = followed.server.connect(followed.name)
+        with pytest.raises(LogError, match="leaves out the database"):
+            followed.open(followed.end())
+    finally:
+        followed.server.restart()
+        followed.admin = followed.server.connect(followed.name)
+    followed.open(followed.end()).close()
