@@ -30,7 +30,7 @@ _POLL_SECONDS = 0.1
 _IS_MARKED = "etl_is_marked"
 _ADVISORY = 7_305_438_871_402_196  # an arbitrary number that is ours; the lock of runs is another
 # A lock's name has 64 characters at most, a database's as many.
-_MARK = "CONCAT('etl_pipeline:', LEFT(SHA1(DATABASE()), 24), ':', {})"
+_MARK = "CONCAT('etl_pipeline:', LEFT(SHA2(DATABASE(), 256), 24), ':', {})"
 _GONE = (ER.NO_SUCH_THREAD, ER.KILL_DENIED_ERROR)
 """The session has ended, or is another user's."""
 

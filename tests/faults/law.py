@@ -108,7 +108,7 @@ def _find_sessions(lab: Lab) -> list[str]:
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT p.id, p.command, p.time, t.trx_id, IS_USED_LOCK(CONCAT('etl_pipeline:', "
-                "LEFT(SHA1(%s), 24), ':', p.id)) FROM information_schema.processlist p "
+                "LEFT(SHA2(%s, 256), 24), ':', p.id)) FROM information_schema.processlist p "
                 "LEFT JOIN information_schema.innodb_trx t ON t.trx_mysql_thread_id = p.id "
                 "WHERE p.user = %s",
                 [lab.env[f"{PREFIXES[role]}_{name}"] for name in ("DB", "USER")],
