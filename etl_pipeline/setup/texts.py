@@ -84,7 +84,7 @@ def quote_value(value: str) -> str:
 
 
 def schedule_text(program: str, folder: str, environment: str, user: str) -> str:
-    """Return a systemd service with its timer, and a line of cron, for a run every night.
+    """Return systemd's service and timer, and a line of cron, for a run every night; or a follower.
 
     Args:
         program: Absolute path of ``etl``.
@@ -134,6 +134,31 @@ journalctl --unit {name}.service
 # Or by cron, which mails what a run prints: nothing of a success (crontab -e):
 
 15 2 * * *  {line}
+
+# Or a follower, seconds behind the practice, instead of the timer: etl doctor says whether the
+# source can be followed. /etc/systemd/system/{name}-follow.service:
+
+[Unit]
+Description=Follow the practice by its binary log ({environment})
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+User={user}
+{settings}
+ExecStart={_unit(program).replace("$", "$$")} follow
+Restart=on-failure
+RestartSec=30
+TimeoutStopSec=120
+
+[Install]
+WantedBy=multi-user.target
+
+# Then:
+
+sudo systemctl daemon-reload
+sudo systemctl enable --now {name}-follow.service
+journalctl --follow --unit {name}-follow.service
 """
 
 
