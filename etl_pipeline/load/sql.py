@@ -256,9 +256,14 @@ def apply_differences(
     )
     names = ", ".join(carried.quoted for carried in text.columns)
     values = ", ".join(f"source_row.{carried.quoted}" for carried in text.columns)
+    # A table that ANALYZE found empty costs nothing to read, so the planner would read it for each
+    # new row, and it grows meanwhile: 20,000 rows took 5 s. It is not read if it is empty.
+    is_filled = f"EXISTS (SELECT FROM {rows} AS raw_row)"
     insert = (
-        f"INSERT INTO {target} ({names}) SELECT {values} FROM {_SOURCE} "
-        f"WHERE NOT EXISTS (SELECT FROM {rows} AS raw_row WHERE {same_key})"
+        f"INSERT INTO {target} ({names}) "
+        f"SELECT {values} FROM {_SOURCE} WHERE NOT {is_filled} "
+        f"UNION ALL SELECT {values} FROM {_SOURCE} WHERE {is_filled} "
+        f"AND NOT EXISTS (SELECT FROM {rows} AS raw_row WHERE {same_key})"
     )
     return delete_gone, delete, update, insert
 

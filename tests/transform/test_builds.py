@@ -219,6 +219,31 @@ def test_edits_of_others_are_found_and_taken_back(practice: State) -> None:
     assert digest_marts(lab) == before
 
 
+def test_an_empty_table_is_not_read_for_each_new_row(practice: State) -> None:
+    """PostgreSQL's planner reads a table that it believes to be empty for each new row."""
+    before = digest_marts(practice.lab)
+    edit(practice, "TRUNCATE marts.fact_procedure, intermediate.int_ledger")
+    edit(practice, "ANALYZE marts.fact_procedure, intermediate.int_ledger")
+
+    def read_counters() -> dict[str, tuple[int, int]]:
+        rows = practice.query(
+            "SELECT relname, n_tup_ins, seq_scan FROM pg_stat_user_tables "
+            "WHERE relname IN ('fact_procedure', 'int_ledger')"
+        )
+        return {name: (inserted, scans) for name, inserted, scans in rows}
+
+    then = read_counters()
+    assert transform_once(practice.settings, listen=lambda _: None).is_success
+    assert digest_marts(practice.lab) == before
+    wait_for(
+        lambda: all(now[0] > then[name][0] for name, now in read_counters().items()),
+        "PostgreSQL has not counted the rows",
+    )
+    for name, (inserted, scans) in read_counters().items():
+        assert inserted - then[name][0] > 300, name
+        assert scans - then[name][1] < 150, name
+
+
 READER = 'bi "of" the\\practice'
 
 

@@ -99,7 +99,7 @@ end $etl$
 do $etl$
 declare
     columns_old text[]; columns_new text[]; names text; names_n text; names_t text;
-    grants_kept text[]; statement text; kind "char"; aside text;
+    grants_kept text[]; statement text; kind "char"; aside text; is_filled boolean; inserted bigint;
 begin
   <<build>>
   begin
@@ -144,10 +144,21 @@ begin
     {%- if config.get('meta', {}).get('is_followed') %}
     create temporary table etl_changes_of_{{ model.name }} on commit drop as table {{ target }} with no data;
     {%- endif %}
+    execute 'select exists (select from {{ target }})' into is_filled;
+    if is_filled then
     {{ etl_keep_changes('delete from ' ~ target ~ ' as t where ' ~ ('t.' ~ scope ~ ' in (select value from pg_temp.etl_scope) and ' if scope else '')
         ~ 'not exists (select from pg_temp.etl_new as n where ' ~ etl_same(key, 'n', 't') ~ ' and row(%s) is not distinct from row(%s))', 'names_n, names_t') }}
     {{ etl_keep_changes('insert into ' ~ target ~ ' as t (%s) select %s from pg_temp.etl_new as n where not exists (select from '
         ~ target ~ ' as t where ' ~ etl_same(key, 'n', 't') ~ ')', 'names, names_n') }}
+    else
+    -- An empty table is read for nothing by the planner, so it would be read for each new row as it grows.
+    {{ etl_keep_changes('insert into ' ~ target ~ ' as t (%s) select %s from pg_temp.etl_new as n', 'names, names_n') }}
+    end if;
+    get diagnostics inserted = row_count;
+    -- What is built from it next is planned by its statistics; autovacuum sees it only after the build.
+    if inserted > 50 + 0.1 * (select greatest(reltuples, 0) from pg_class where oid = '{{ target }}'::regclass) then
+        analyze {{ target }};
+    end if;
     drop table pg_temp.etl_new;
   end build;
 {{ etl_make_indexes(target) }}

@@ -25,7 +25,7 @@ DELETE FROM ONLY "raw"."link" AS raw_row WHERE ((raw_row."AdjNum" >= 10)) AND NO
 
 UPDATE ONLY "raw"."link" AS raw_row SET "_etl_loaded_at" = now() FROM "pg_temp"."_etl_incoming" AS source_row WHERE raw_row."AdjNum" = source_row."AdjNum" AND raw_row."Units" = source_row."Units" AND false;
 
-INSERT INTO "raw"."link" ("AdjNum", "Units") SELECT source_row."AdjNum", source_row."Units" FROM "pg_temp"."_etl_incoming" AS source_row WHERE NOT EXISTS (SELECT FROM ONLY "raw"."link" AS raw_row WHERE raw_row."AdjNum" = source_row."AdjNum" AND raw_row."Units" = source_row."Units");
+INSERT INTO "raw"."link" ("AdjNum", "Units") SELECT source_row."AdjNum", source_row."Units" FROM "pg_temp"."_etl_incoming" AS source_row WHERE NOT EXISTS (SELECT FROM ONLY "raw"."link" AS raw_row) UNION ALL SELECT source_row."AdjNum", source_row."Units" FROM "pg_temp"."_etl_incoming" AS source_row WHERE EXISTS (SELECT FROM ONLY "raw"."link" AS raw_row) AND NOT EXISTS (SELECT FROM ONLY "raw"."link" AS raw_row WHERE raw_row."AdjNum" = source_row."AdjNum" AND raw_row."Units" = source_row."Units");
 
 SELECT width_bucket(raw_row."AdjNum"::bigint, ARRAY[10,20]::bigint[]) AS ordinal, count(*) AS rows, sum(hash_record_extended(ROW(raw_row."AdjNum", raw_row."Units"), 0)) AS digest FROM ONLY "raw"."link" AS raw_row WHERE (raw_row."AdjNum" >= 20) GROUP BY 1;
 
