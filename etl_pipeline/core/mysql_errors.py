@@ -27,6 +27,10 @@ from etl_pipeline.core.error_meaning import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+ER_STATEMENT_TIMEOUT = 1969
+"""MariaDB has ended a statement at the time limit."""
+ER_QUERY_TIMEOUT = 3024
+"""MySQL has."""
 OVER_LIMIT = ErrorMeaning(
     "the statement was ended at the source's time limit",
     "wait until the source is less busy, or raise source.max_seconds_per_statement in pipeline.yml",
@@ -206,7 +210,7 @@ MEANING_OF_ERROR_NUMBER: Final[Mapping[int, ErrorMeaning]] = {
     1877: _NO_FILE,  # ER_TABLE_CORRUPT
     1927: CONNECTION_LOST,  # ER_CONNECTION_KILLED of MariaDB
     1932: _NO_FILE,  # ER_NO_SUCH_TABLE_IN_ENGINE of MariaDB
-    1969: OVER_LIMIT,  # ER_STATEMENT_TIMEOUT of MariaDB
+    ER_STATEMENT_TIMEOUT: OVER_LIMIT,
     2002: SERVER_DOWN,  # CR_CONNECTION_ERROR
     2003: SERVER_DOWN,  # CR_CONN_HOST_ERROR
     2005: SERVER_DOWN,  # CR_UNKNOWN_HOST
@@ -217,7 +221,7 @@ MEANING_OF_ERROR_NUMBER: Final[Mapping[int, ErrorMeaning]] = {
     2027: _DAMAGED,  # CR_MALFORMED_PACKET
     2055: CONNECTION_LOST,  # CR_SERVER_LOST_EXTENDED
     2059: LOGIN_REFUSED,  # CR_AUTH_PLUGIN_CANNOT_LOAD
-    3024: OVER_LIMIT,  # ER_QUERY_TIMEOUT
+    ER_QUERY_TIMEOUT: OVER_LIMIT,
     3118: LOGIN_REFUSED,  # ER_ACCOUNT_HAS_BEEN_LOCKED
     3159: _TLS_ONLY,  # ER_SECURE_TRANSPORT_REQUIRED
     3572: LOCK_CONFLICT,  # ER_LOCK_NOWAIT

@@ -12,9 +12,12 @@ import contextlib
 import math
 from typing import TYPE_CHECKING, Any
 
+from pymysql import err
 from pymysql.constants import CLIENT, COMMAND
 
+from etl_pipeline.core.driver_errors import note_database
 from etl_pipeline.core.mysql_connection import MysqlConnection
+from etl_pipeline.core.mysql_errors import ER_QUERY_TIMEOUT, ER_STATEMENT_TIMEOUT
 from etl_pipeline.core.server_version import is_mariadb
 from etl_pipeline.core.source_guard import check_statement
 from etl_pipeline.core.throttle import Throttle
@@ -41,6 +44,8 @@ PINNED_SETTINGS = (
     f" sql_quote_show_create=1, wait_timeout={IDLE_SECONDS}"
 )
 """Assignments for SET SESSION of what our statements rely on and a server may set otherwise."""
+_CUT_PART = 0.99
+"""Part of the limit after which a statement may have been ended: two clocks do not run alike."""
 FIRST_MYSQL_WITH_CACHED_SIZES = 8
 """Major version of MySQL that caches the sizes in information_schema for a day by default."""
 
@@ -114,6 +119,22 @@ class SourceConnection(MysqlConnection):
         self._sent_at = None
         self._read_at = now
 
+    def find_cut(self) -> err.OperationalError | None:
+        """Return the error for the statement under way if it took as long as it may; else None.
+
+        To be asked of an answer in which nothing has come: MariaDB (10.11) that ends a statement
+        while it looks for ranges of an index takes them for impossible, and answers with no row
+        and no error. Neither does MySQL promise more. What took less was not ended at the limit.
+        """
+        if self._sent_at is None or not self._limit_seconds:
+            return None
+        if self.throttle.clock() - self._sent_at < self._limit_seconds * _CUT_PART:
+            return None
+        number = ER_STATEMENT_TIMEOUT if is_mariadb(self.server_version) else ER_QUERY_TIMEOUT
+        error = err.OperationalError(number, "nothing came within the limit of a statement")
+        note_database(error, self._name)
+        return error
+
     def _begin_statement(self) -> None:
         self.end_statement()
         self._received_bytes = 0
@@ -175,7 +196,10 @@ class SourceConnection(MysqlConnection):
         try:
             affected = int(super()._read_query_result(unbuffered))  # type: ignore[misc]
             rows = getattr(self._result, "rows", None)
+            cut = self.find_cut() if rows is not None and not rows else None
             self.end_statement(len(rows or ()))
+            if cut:
+                raise cut
         except RuntimeError:
             # PyMySQL raises it when the server asks for a local file and local_infile is off.
             self._force_close()

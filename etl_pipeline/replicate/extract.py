@@ -18,7 +18,7 @@ from etl_pipeline.schema.types import choice_of
 from etl_pipeline.state.records import ChunkProof
 from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.page import Page, where_page
-from etl_pipeline.transfer.reader import read_text
+from etl_pipeline.transfer.reader import read_certainly
 from etl_pipeline.transfer.select import RenderedTable, select_unreadable
 from etl_pipeline.transfer.spool import Spool
 
@@ -74,7 +74,7 @@ def extract_rows(
     """Read *statement*, which selects the rows *where*, into *spool*; the rest is as above."""
     source.throttle.check_open(text.name, "stopped in the middle of the table")
     with source.reading(text.name):
-        spool.fill(read_text(source, statement, text.modes), stop.check)
+        spool.fill(read_certainly(source, statement, text.modes), stop.check)
         _refuse_unreadable(text, source, where)
     if not keeps_snapshot:
         end_read(source)

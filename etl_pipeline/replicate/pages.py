@@ -15,7 +15,7 @@ from etl_pipeline.replicate.chunking import chunk_rows
 from etl_pipeline.transfer.chunk import Chunk
 from etl_pipeline.transfer.kernel_python import Rendered
 from etl_pipeline.transfer.page import Key, Page, has_pages, last_key, select_page
-from etl_pipeline.transfer.reader import read_text
+from etl_pipeline.transfer.reader import read_certainly
 from etl_pipeline.transfer.select import RenderedTable, select_chunk
 
 FIRST_PART = 8
@@ -64,7 +64,7 @@ def read_pages(
             return
         try:
             statement = select_chunk(text, chunk)
-            yield from read_text(source, statement, text.modes, with_copy=with_copy)
+            yield from read_certainly(source, statement, text.modes, with_copy=with_copy)
         except pymysql.err.MySQLError as error:
             if is_too_long(error):
                 raise _cannot_cut(text, throttle) from error
@@ -122,7 +122,7 @@ class _Pager:
         text = self._text
         self._got = 0
         statement = select_page(text, Page(self._chunk, self._key), rows)
-        for block in read_text(self._source, statement, text.modes, with_copy=self._with_copy):
+        for block in read_certainly(self._source, statement, text.modes, with_copy=self._with_copy):
             self._got += block.rows
             self._key = last_key(text, block.text)
             yield block

@@ -76,8 +76,11 @@ def read_text(
             done = rendered.is_end
             rows += rendered.rows
             if done:
+                cut = None if rows else wire.find_cut(connection)
                 wire.end_query(connection, rows, received_bytes)
                 wire.close_statement(connection, result.statement)
+                if cut:
+                    raise cut
             if rendered.rows:
                 yield rendered
             del rendered  # like the block, before the next one is made
@@ -91,3 +94,25 @@ def read_text(
         wire.end_query(connection, rows, received_bytes)
         if not done:
             wire.close_at_once(connection)
+
+
+def read_certainly(
+    connection: Connection[Any],
+    statement: str | bytes,
+    modes: Sequence[Mode],
+    *,
+    with_copy: bool = False,
+) -> Iterator[Rendered]:
+    """The rows of *statement*, as ``read_text``; asked for again if there are none.
+
+    For a statement of which no row means that the source has none: a server that is told to end a
+    statement (KILL QUERY) while it plans it may answer with no row and no error.
+    """
+    is_empty = True
+    for _ in range(2):
+        for block in read_text(connection, statement, modes, with_copy=with_copy):
+            is_empty = False
+            yield block
+            del block  # before the next one is made: either may be as large as the largest row
+        if not is_empty:
+            return

@@ -178,6 +178,12 @@ def end_query(connection: OpenConnection, rows: int, received_bytes: int) -> Non
         count(rows, received_bytes)
 
 
+def find_cut(connection: OpenConnection) -> err.MySQLError | None:
+    """Return the error for a statement without rows that the server may have ended; else None."""
+    find = getattr(connection, "find_cut", None)
+    return None if find is None else find()
+
+
 def close_at_once(connection: OpenConnection) -> None:
     """Close without a word to the server: it drops what it was doing for this connection."""
     connection._force_close()

@@ -12,12 +12,14 @@ import pymysql
 import pytest
 
 from etl_pipeline.core.connections import ConnectionFactory
-from etl_pipeline.core.driver_errors import explain, is_passing
+from etl_pipeline.core.driver_errors import explain, is_passing, is_too_long
+from etl_pipeline.core.source_connection import SourceConnection
+from etl_pipeline.core.throttle import Throttle, ThrottleLimits
 from etl_pipeline.demo.server_databases import connect_mysql
 from etl_pipeline.errors import TransferError
 from etl_pipeline.schema.types import Mode
 from etl_pipeline.transfer import wire
-from etl_pipeline.transfer.reader import read_text
+from etl_pipeline.transfer.reader import read_certainly, read_text
 from tests.conftest import Lab
 from tests.rows import run_sql
 from tests.transfer.conftest import NUMBERS, make_numbers
@@ -398,3 +400,73 @@ def test_a_reader_that_stalls_is_cut_off_by_the_server_and_told_so(lab: Lab) -> 
         more, error = lose(blocks)
     assert rows + more < NUMBERS
     assert is_passing(error)
+
+
+# No row and no error
+
+
+def open_source(lab: Lab, seconds: float, clock: Callable[[], float] = time.monotonic) -> Any:
+    place = lab.servers.source
+    limits = ThrottleLimits(seconds_per_statement=seconds)
+    return SourceConnection(
+        throttle=Throttle(limits, clock=clock, watches_load=False),
+        host=place.host,
+        port=place.port,
+        user=place.user,
+        password=place.password.encode(),
+        database=lab.env["TEST_OPENDENTAL_SOURCE_DB"],
+    )
+
+
+def test_a_statement_that_the_server_ends_while_it_plans_it_has_no_empty_answer(lab: Lab) -> None:
+    """MariaDB 10.11 takes the range of the index for impossible then, one time of fifty."""
+    with closing(open_source(lab, 0.0001)) as source:
+        for n in range(2000):
+            statement = f"SELECT n FROM numbers WHERE n > {n} ORDER BY n LIMIT 1000"
+            rows = 1000
+            with contextlib.suppress(pymysql.err.OperationalError):
+                rows = sum(block.rows for block in read_text(source, statement, PLAIN))
+            assert rows == 1000
+
+
+def test_nothing_is_believed_only_where_it_came_in_time(lab: Lab) -> None:
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += step
+        return now[0]
+
+    step = 0.0
+    with closing(open_source(lab, 5.0, clock)) as source:
+        assert read(source, "SELECT n FROM numbers WHERE n < 0", PLAIN) == b""
+        assert ask(source, "SELECT n FROM numbers WHERE n < 0") is None
+        step = 5.0
+        assert read(source, "SELECT n FROM numbers WHERE n = 7", PLAIN) == b"7\n"
+        with pytest.raises(pymysql.err.OperationalError) as cut:
+            read(source, "SELECT n FROM numbers WHERE n < 0", PLAIN)
+        assert is_too_long(cut.value)
+        with pytest.raises(pymysql.err.OperationalError) as cut:
+            ask(source, "SELECT n FROM numbers WHERE n < 0")
+        assert is_too_long(cut.value)
+        # The connection is in order.
+        assert ask(source) == (42,)
+
+
+def test_no_row_is_asked_for_twice(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Any] = []
+    real_open = wire.open_result
+
+    def open_result(connection: Any, statement: str | bytes) -> Any:
+        sent.append(statement)
+        # As if the first were ended by KILL QUERY.
+        return real_open(connection, f"{statement!s} AND n < 0" if len(sent) == 1 else statement)
+
+    monkeypatch.setattr(wire, "open_result", open_result)
+    with closing(open_source(lab, 5.0)) as source:
+        found = [*read_certainly(source, "SELECT n FROM numbers WHERE n = 7", PLAIN)]
+        assert [block.text for block in found] == [b"7\n"]
+        assert len(sent) == 2
+        found = [*read_certainly(source, "SELECT n FROM numbers WHERE n = 8", PLAIN)]
+        assert (len(found), len(sent)) == (1, 3)
+        assert [*read_certainly(source, "SELECT n FROM numbers WHERE n = -1", PLAIN)] == []
+        assert len(sent) == 5
