@@ -120,6 +120,16 @@ class MysqlGtids:
             first, last = min(first, starts[left]), max(last, ends[right - 1])
         starts[left:right], ends[left:right] = [first], [last]
 
+    def covers(self, other: MysqlGtids) -> bool:
+        """True if every transaction of *other* is one of this set."""
+        for source, intervals in other.intervals():
+            starts = self._starts.get(source, [])
+            for first, last in intervals:
+                place = bisect.bisect_right(starts, first) - 1
+                if place < 0 or self._ends[source][place] < last:
+                    return False
+        return True
+
     def intervals(self) -> Iterable[tuple[Source, list[tuple[int, int]]]]:
         """Return each server and tag with its intervals, both ends included, all in order."""
         for source in sorted(self._starts):

@@ -105,8 +105,8 @@ def shows(source: Source, position: Position) -> bool | None:
         return place.has_reached(position)
     if _is_mariadb(source) or not position.gtid or not _has_gtids(source):
         return None
-    gtid = str(MysqlGtids.parse(position.gtid))
-    return bool(int(_read_value(source, f"SELECT GTID_SUBSET('{gtid}', @@GLOBAL.gtid_executed)")))
+    executed = MysqlGtids.parse(_read_value(source, "SELECT @@GLOBAL.gtid_executed"))
+    return executed.covers(MysqlGtids.parse(position.gtid))
 
 
 def _has_gtids(source: Source) -> bool:

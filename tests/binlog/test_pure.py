@@ -117,6 +117,21 @@ def test_mysqls_sets_hold_what_was_added(added: list[tuple[str, int, int]]) -> N
         assert all(b < c - 1 for (_, b), (c, _) in itertools.pairwise(intervals))
 
 
+@given(INTERVALS, INTERVALS)
+def test_a_set_of_mysqls_covers_its_parts_and_no_others(
+    added: list[tuple[str, int, int]], asked: list[tuple[str, int, int]]
+) -> None:
+    sets = MysqlGtids(), MysqlGtids()
+    numbers: tuple[set[tuple[str, int]], set[tuple[str, int]]] = set(), set()
+    for gtids, held, intervals in zip(sets, numbers, (added, asked), strict=True):
+        for tag, first, more in intervals:
+            gtids.add_interval((str(SERVER), tag), first, first + more)
+            held |= {(tag, number) for number in range(first, first + more + 1)}
+    assert sets[0].covers(sets[1]) == (numbers[1] <= numbers[0])
+    assert sets[0].covers(sets[0])
+    assert sets[0].covers(MysqlGtids())
+
+
 def test_a_transaction_of_mysql_is_added_by_its_number() -> None:
     gtids = MysqlGtids.parse(f"{SERVER}:1-5")
     gtids.add(SERVER.bytes, 6)
