@@ -31,9 +31,12 @@ def test_passwords_come_from_the_environment(services: Any) -> None:
 
 
 def test_settings_are_those_of_the_launcher(services: Any) -> None:
-    mariadb = run_mariadb(PROGRAMS, Path("d"), Path("d"), "source", port=1)
+    expected = {
+        role: run_mariadb(PROGRAMS, Path("d"), Path("d"), role, port=1)
+        for role in ("source", "replication")
+    }
     postgres = run_postgres(PROGRAMS, Path("d"), Path("d"), port=1)
-    expected = {"source": mariadb, "replication": mariadb, "analytics": ["postgres", *postgres]}
+    expected["analytics"] = ["postgres", *postgres]
     for name, options in expected.items():
         shown = [option.replace("--loose-", "--") for option in services[name]["command"]]
         other_server = {"--innodb-redo-log-capacity=256M"}

@@ -262,7 +262,7 @@ def test_what_a_killed_run_left_is_cleaned_up(lab: Lab, run: Run) -> None:
     assert run().is_success
     with lab.replication.cursor() as cursor:
         cursor.execute("SHOW TABLES")
-        state = "alter chunk compared lease origin schema segment table update_time"
+        state = "alter chunk compared follower lease origin schema segment table update_time"
         ours = {f"_etl_{what}" for what in state.split()}
         assert {name for (name,) in cursor.fetchall()} == {*TABLES, *ours}
 

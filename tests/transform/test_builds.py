@@ -188,7 +188,7 @@ def test_etl_plan_shows_no_models_before_the_first_run_and_all_before_the_first_
         assert preview is not None
         assert preview.planned is None
         assert list(model_lines(preview)) == [
-            "all models and tests: none was built yet by this version of the project"
+            "all models are to be built: none was yet, from this version of the project"
         ]
         # Neither made what a build makes.
         assert lab.analytics.execute(b"SELECT to_regnamespace('marts')").fetchall() == [(None,)]

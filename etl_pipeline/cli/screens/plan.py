@@ -112,7 +112,7 @@ def model_lines(preview: BuildPreview | None) -> Iterator[str]:
         return
     planned = preview.planned
     if planned is None:
-        yield "all models and tests: none was built yet by this version of the project"
+        yield "all models are to be built: none was yet, from this version of the project"
         return
     stale = planned.stale
     models = [node for node in stale if node.kind in MODEL_KINDS]
