@@ -21,7 +21,7 @@ from pymysql.connections import Connection
 
 from etl_pipeline.binlog.changes import LoggedTransaction
 from etl_pipeline.binlog.position import Position
-from etl_pipeline.binlog.server_log import shows, snapshot_end
+from etl_pipeline.binlog.server_log import read_position, shows, snapshot_end
 from etl_pipeline.core.databases import lend_mysql, lend_postgres, lend_source
 from etl_pipeline.core.driver_errors import is_passing
 from etl_pipeline.core.server_version import is_mariadb
@@ -205,6 +205,8 @@ class BatchWriter:
         feed, check = self.feed, self.session.stop.check
         is_exact = is_mariadb(source.server_version)
         if not is_exact:
+            # What is read after this comes again with the next batch, so it is to be little.
+            feed.drain(read_position(source), check)
             self._wait_until_shown(source)
         with holding_snapshot(source):
             shows_at = datetime.now(UTC)
