@@ -115,8 +115,11 @@ def expect_equal(lab: Lab, verify: Callable[..., VerifySummary], *tables: str) -
     assert summary.is_success, [result.discrepancies for result in summary.results]
 
 
-def test_changes_are_copied_after_a_hand_over(lab: Lab, follow: Follow, verify: Any) -> None:
-    fill(lab)
+@pytest.mark.parametrize("engine", ["InnoDB", "MyISAM"])
+def test_changes_are_copied_after_a_hand_over(
+    lab: Lab, follow: Follow, verify: Any, engine: str
+) -> None:
+    fill(lab, engine)
     first = follow()
     assert len(first.runs) == 1, "what was not followed is run first"
     assert first.is_success
@@ -136,6 +139,23 @@ def test_changes_are_copied_after_a_hand_over(lab: Lab, follow: Follow, verify: 
     assert second.is_success
     assert second.transactions >= 8
     expect_equal(lab, verify, *TABLES)
+
+
+def test_a_statement_in_the_log_has_its_table_compared(
+    lab: Lab, follow: Follow, verify: Any
+) -> None:
+    make_table(lab.source, PATIENT, "INSERT INTO patient (PatNum) VALUES (1), (2)")
+    follow()
+    change(
+        lab,
+        "SET SESSION binlog_format = 'STATEMENT'",
+        "UPDATE patient SET LName = 'by a statement' WHERE PatNum = 2",
+        "SET SESSION binlog_format = 'ROW'",
+    )
+    summary = follow()
+    assert summary.is_success
+    assert len(summary.runs) == 1
+    expect_equal(lab, verify, "patient")
 
 
 def test_nothing_is_read_where_nothing_changed(lab: Lab, follow: Follow) -> None:
