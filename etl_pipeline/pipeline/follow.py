@@ -226,9 +226,14 @@ class _Follower:
 
     def _follow_log(self) -> Needs | None:
         """Follow the log; return what an ordinary run has to do, None where the follower ends."""
-        failed = {name for name, retry_at in self._retry_at.items() if retry_at > time.monotonic()}
+        now = time.monotonic()
+        self._retry_at = {name: at for name, at in self._retry_at.items() if at > now}
         with open_following(
-            self._settings, self._ran, lost=self._lost, not_now=failed, keep_trace=self._keep_trace
+            self._settings,
+            self._ran,
+            lost=self._lost,
+            not_now=self._retry_at.keys(),
+            keep_trace=self._keep_trace,
         ) as following:
             self._ran, self._lost = None, None
             if following.unfollowed:
@@ -264,8 +269,8 @@ class _Follower:
                 self.summary.transactions += result.transactions
                 self.summary.rows_changed += result.rows_changed
                 self.summary.shows_at = result.shows_at
-            elif is_dry:
-                following.keep_position()
+            elif is_dry and following.keep_position():
+                self._failures = 0
             self.summary.position = str(following.position)
             needs = self._find_needs(following)
             if needs:
@@ -303,7 +308,8 @@ class _Follower:
 
     def _find_needs(self, following: Following) -> Needs | None:
         """Return the run that is due now."""
-        if following.has_new_tables:
+        now = time.monotonic()
+        if following.has_new_tables or any(at <= now for at in self._retry_at.values()):
             return Needs((), {}, is_reopening=True)
         waiting = following.waiting
         if self._request.once:

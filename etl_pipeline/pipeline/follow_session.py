@@ -191,6 +191,8 @@ class Following:
             self._writer = BatchWriter(
                 session, run.lease, self._feed, self._server, tables, waiting, self._number
             )
+            days = self._settings.pipeline.general.history_days
+            follower.forget_old_minutes(self._opened.records.connection, days)
             self._left = opened.pop_all()
         log.info("following %s from %s", count_of(len(names), "table"), _describe(position))
 
@@ -279,15 +281,20 @@ class Following:
             self._add_to_minute(result, lag)
         return result
 
-    def keep_position(self) -> None:
-        """Record the position now and then while nothing changes: the log was read to its end."""
+    def keep_position(self) -> bool:
+        """Record the position now and then while nothing changes: the log was read to its end.
+
+        Returns:
+            True if it was recorded just now.
+        """
         now = time.monotonic()
-        if self._kept_at is not None and now < self._kept_at + KEEP_SECONDS:
-            return
-        if not self.has_pending:
-            self._writer.keep_position(self._looked_at)
-            self._kept_at = now
-            self._write_minute()
+        is_due = self._kept_at is None or now >= self._kept_at + KEEP_SECONDS
+        if self.has_pending or not is_due:
+            return False
+        self._writer.keep_position(self._looked_at)
+        self._kept_at = now
+        self._write_minute()
+        return True
 
     def _note_lag(self, lag: float) -> None:
         most = self._settings.pipeline.follow.max_lag_seconds
