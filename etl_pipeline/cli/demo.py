@@ -161,6 +161,7 @@ def next_steps(folder: Path, analytics: Mapping[str, object], *, has_dbt: bool) 
     steps = [
         (f"{etl} demo --change{place}", "a day at the practice"),
         (f"{etl} run", "bring it over"),
+        (f"{etl} follow", "or stay seconds behind it, until Ctrl-C"),
         (f"{etl} verify --deep", "compare every value"),
         *(models if has_dbt else ()),
         (f"{etl} demo --stop{place}", "stop; --remove: and delete"),
