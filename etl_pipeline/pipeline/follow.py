@@ -47,6 +47,8 @@ FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 30.0
 WHOLE_SECONDS = 60.0
 """Least time between two runs for tables whose changes are not known by key."""
+FEW_TABLES = 3
+"""So many tables are named that are compared for one reason."""
 MOST_RUNS = 3
 """Runs for a table at most where the follower is to end by itself."""
 RETRY_SECONDS = 900.0
@@ -330,8 +332,8 @@ class _Follower:
         """Make the ordinary run of *needs*, and remember what it did."""
         if needs.is_reopening:
             return
-        for name, because in sorted(needs.because.items()):
-            log.info("%s: compared as a whole, since %s", name, because)
+        for sentence in describe_needs(needs.because):
+            log.info("%s", sentence)
         if self._proof:
             self._proof.leave_out(needs.tables)
         self._whole_at = time.monotonic()
@@ -353,6 +355,22 @@ class _Follower:
                 log.warning("%s: not followed: %s", outcome.table, outcome.error)
                 self.summary.failed[outcome.table] = outcome.error
                 self._retry_at[outcome.table] = time.monotonic() + RETRY_SECONDS
+
+
+def describe_needs(because: Mapping[str, str]) -> list[str]:
+    """Return sentences on which tables are compared as a whole, and why, by reason.
+
+    Args:
+        because: The reason, by table.
+    """
+    by_reason: dict[str, list[str]] = {}
+    for name, why in sorted(because.items()):
+        by_reason.setdefault(why, []).append(name)
+    return [
+        f"{', '.join(names) if len(names) <= FEW_TABLES else count_of(len(names), 'table')}: "
+        f"compared as a whole, since {why}"
+        for why, names in by_reason.items()
+    ]
 
 
 def describe_proof(proof: ProofPass) -> str:

@@ -118,6 +118,7 @@ class Following:
         self._minute: Minute | None = None
         self._kept_at: float | None = None
         self._looked_at = datetime.now(UTC)
+        self._dry_at = 0.0
         self._is_behind = False
 
     @property
@@ -266,17 +267,24 @@ class Following:
         """
         self._looked_at, now = datetime.now(UTC), time.monotonic()
         if not waits:
-            return self._feed.collect(now)
-        if self.has_pending:
-            return self._feed.collect(min(max(until, now), now + LOOK_SECONDS))
-        return self._feed.wait(now + LOOK_SECONDS)
+            is_dry = self._feed.collect(now)
+        elif self.has_pending:
+            is_dry = self._feed.collect(min(max(until, now), now + LOOK_SECONDS))
+        else:
+            is_dry = self._feed.wait(now + LOOK_SECONDS)
+        if is_dry and not self.has_pending:
+            self._dry_at = self._looked_at.timestamp()
+        return is_dry
 
     def write(self) -> BatchResult:
         """Copy what is pending; as ``BatchWriter.write``."""
         result = self._writer.write()
         self._kept_at = time.monotonic()
         if result.first_at is not None:
-            lag = max(0.0, result.committed_at - self._clock_ahead - result.first_at)
+            # A session may set its clock, and its events bear that time. What came after the log
+            # was read to its end is no older than that.
+            happened_at = max(result.first_at + self._clock_ahead, self._dry_at)
+            lag = max(0.0, result.committed_at - happened_at)
             self._note_lag(lag)
             self._add_to_minute(result, lag)
         return result

@@ -206,6 +206,18 @@ def test_a_follower_copies_within_seconds(lab: Lab, verify: Any) -> None:
     expect_equal(lab, verify, "patient")
 
 
+def test_a_session_with_a_clock_of_its_own_makes_no_lag(lab: Lab) -> None:
+    """An event in the log bears the time that its session has set."""
+    make_table(lab.source, PATIENT, "INSERT INTO patient (PatNum) VALUES (1)")
+    with following(lab) as catch_up:
+        catch_up()
+        change(lab, "SET timestamp = 1000000", "UPDATE patient SET LName = 'x'")
+        change(lab, "SET timestamp = DEFAULT")
+        catch_up()
+    rows = lab.analytics.execute("SELECT max(lag_seconds) FROM etl.follower_minute").fetchall()
+    assert 0 <= rows[0][0] < 60
+
+
 def pay(source: Any, chance: random.Random) -> None:
     """A transaction that keeps it so: a patient's balance is the sum of the payments."""
     patient, amount = chance.randint(1, 20), chance.randint(-50, 50)

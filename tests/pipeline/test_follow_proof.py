@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from etl_pipeline.binlog.position import Position
-from etl_pipeline.pipeline.follow import describe_proof, next_time
+from etl_pipeline.pipeline.follow import describe_needs, describe_proof, next_time
 from etl_pipeline.pipeline.follow_proof import MOST_CHUNKS, PROOF_SECONDS, ProofPass
 from etl_pipeline.pipeline.follow_start import Start, find_start
 from etl_pipeline.state.follower import LogPlace
@@ -90,3 +90,11 @@ def test_what_cannot_be_gone_on_from_is_begun_anew(
     start = find_start(HERE, warehouse, replication, lost)
     assert start.position is None
     assert because in (start.because or "")
+
+
+def test_tables_that_are_compared_are_named_by_reason() -> None:
+    because = {f"t{n}": "nothing was followed yet" for n in range(100)}
+    assert describe_needs({**because, "visit": "it has no key", "claim": "it has no key"}) == [
+        "claim, visit: compared as a whole, since it has no key",
+        "100 tables: compared as a whole, since nothing was followed yet",
+    ]
