@@ -117,7 +117,7 @@ def test_source_sessions_killed_in_the_middle_are_retried(
     notes: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deed = lambda: kill_sessions(notes, notes.source, "TEST_OPENDENTAL_SOURCE")  # noqa: E731
-    before_third(monkeypatch, pages, "read_text", deed)
+    before_third(monkeypatch, pages, "read_certainly", deed)
     summary, retried = run_with(notes, "replicate", lambda: None)
     assert retried
     assert summary.is_success, summary.failed
