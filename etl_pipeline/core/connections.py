@@ -122,12 +122,7 @@ class ConnectionFactory:
         Raises:
             pymysql.err.MySQLError: The server refused or does not answer.
         """
-        config = _get_config(settings, DatabaseType.SOURCE)
-        throttle_limits = read_throttle_limits(settings)
-        args = make_source_args(config, throttle_limits)
-        place = {key: config[key] for key in ("host", "port", "user", "database")}
-        throttle = Throttle(throttle_limits, watches_load=False)
-        return SourceConnection(throttle=throttle, **place, **args)
+        return SourceConnection(**_source_parameters(settings))
 
     @staticmethod
     def open_log_connection(settings: Settings, stop: Cancellation | None = None) -> LogConnection:
@@ -136,12 +131,7 @@ class ConnectionFactory:
         Raises:
             pymysql.err.MySQLError: The server refused or does not answer.
         """
-        config = _get_config(settings, DatabaseType.SOURCE)
-        throttle_limits = read_throttle_limits(settings)
-        args = make_source_args(config, throttle_limits)
-        place = {key: config[key] for key in ("host", "port", "user", "database")}
-        throttle = Throttle(throttle_limits, watches_load=False)
-        return LogConnection(throttle=throttle, watch=Liveness(stop=stop), **place, **args)
+        return LogConnection(watch=Liveness(stop=stop), **_source_parameters(settings))
 
     @staticmethod
     def get_replication_connection(
@@ -221,6 +211,15 @@ class ConnectionFactory:
     def get_analytics_marts_connection(settings: Settings) -> Engine:
         """Return an engine for analytics, schema ``marts``."""
         return ConnectionFactory.get_analytics_connection(settings, PostgresSchema.MARTS)
+
+
+def _source_parameters(settings: Settings) -> dict[str, Any]:
+    """Return what one connection to the source is opened with, without a pool."""
+    config = _get_config(settings, DatabaseType.SOURCE)
+    throttle_limits = read_throttle_limits(settings)
+    place = {key: config[key] for key in ("host", "port", "user", "database")}
+    throttle = Throttle(throttle_limits, watches_load=False)
+    return {**place, **make_source_args(config, throttle_limits), "throttle": throttle}
 
 
 def _get_config(
